@@ -1,0 +1,10 @@
+/**
+ * The configuration. The one registry of settings is `config/schema.ts`; types, checks, defaults, flags, environment
+ * names and help are derived from it.
+ */
+export * from './config/help.js'
+export * from './config/load.js'
+export { ConfigError, type Problem } from './config/problem.js'
+export type { SigningKey } from './config/secrets.js'
+export type * from './config/settings.js'
+export type { Bytes } from './config/values.js'

@@ -1,0 +1,118 @@
+import type { PluginSettings, RouteSettings, Settings } from './settings.js'
+import { formatDuration } from './values.js'
+
+/** A rule over more than one setting. The first key is blamed; a rule whose keys have problems of their own is skipped. */
+export interface Rule<S> {
+  readonly keys: readonly [string, ...string[]]
+  /** What is wrong, or nothing. */
+  readonly wrong: (settings: S) => string | false
+}
+
+type Shared = Pick<PluginSettings, 'tokens' | 'accept' | 'cookies' | 'prefix'>
+
+export const SHARED_RULES: readonly Rule<Shared>[] = [
+  {
+    keys: ['tokens.refresh', 'tokens.absolute'],
+    wrong: ({ tokens }) =>
+      tokens.refresh === 0 &&
+      tokens.absolute === 0 &&
+      'is 0 and so is tokens.absolute: sessions would never end; set one of them, such as 30d',
+  },
+  {
+    keys: ['tokens.access'],
+    // exp is a NumericDate: a fraction would be cut off, or make the token outlive what was set.
+    wrong: ({ tokens }) =>
+      tokens.access % 1000 !== 0 && `is ${formatDuration(tokens.access)}; access tokens live whole seconds`,
+  },
+  {
+    keys: ['accept.from', 'cookies.enabled'],
+    wrong: ({ accept, cookies }) =>
+      !cookies.enabled &&
+      !accept.from.includes('header') &&
+      'names cookies alone, but cookies.enabled is false; add header, or enable cookies',
+  },
+]
+
+/** Paths that the gateway answers itself, besides those under the prefix. */
+const OWN_PATHS = ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server', '/healthz', '/readyz']
+
+export const GATEWAY_RULES: readonly Rule<Settings>[] = [
+  {
+    keys: ['prefix'],
+    wrong: ({ prefix }) => {
+      const taken = OWN_PATHS.find((path) => isBeneath(path, prefix) || isBeneath(prefix, path))
+      return (
+        taken !== undefined &&
+        `${JSON.stringify(prefix)} collides with ${taken}; choose another, such as /auth`
+      )
+    },
+  },
+  {
+    keys: ['limits.target', 'limits.headers'],
+    wrong: ({ limits }) =>
+      limits.target >= limits.headers &&
+      `is ${limits.target}b, not less than limits.headers (${limits.headers}b), which has to hold it; lower it, or raise that`,
+  },
+  {
+    keys: ['admin.port', 'listen.port'],
+    wrong: ({ admin, listen }) =>
+      admin !== false &&
+      admin.port !== 0 &&
+      admin.port === listen.port &&
+      `is ${admin.port}, as listen.port is; choose another, or 0 for a free one`,
+  },
+]
+
+/** What is wrong with the routes among each other and beside our own paths: path of the setting, message. */
+export function routeMistakes(
+  routes: readonly RouteSettings[],
+  prefix: string,
+): [key: string, message: string][] {
+  const found: [string, string][] = []
+  routes.forEach((route, i) => {
+    const key = `routes[${i}]`
+    const path = JSON.stringify(route.path)
+    if (isBeneath(route.path, prefix)) {
+      found.push([
+        `${key}.path`,
+        `${path} would shadow our own routes under ${prefix}; choose another path or prefix`,
+      ])
+    }
+    if (OWN_PATHS.includes(route.path)) {
+      found.push([`${key}.path`, `${path} is answered by the gateway itself; choose another path`])
+    }
+    if (route.scope.length > 0 && route.auth !== 'required') {
+      found.push([
+        `${key}.scope`,
+        `needs a token, but auth is ${route.auth}; write auth: required, or drop the scope`,
+      ])
+    }
+    const earlier = routes
+      .slice(0, i)
+      .findIndex((other) => other.path === route.path && overlap(other, route))
+    if (earlier !== -1) {
+      found.push([
+        `${key}.path`,
+        `${path} is routes[${earlier}].path too, for ${overlap(routes[earlier], route)}; give each method of a path one route`,
+      ])
+    }
+  })
+  return found
+}
+
+/** The methods that both routes list, in words; nothing when there is none. */
+function overlap(a: RouteSettings | undefined, b: RouteSettings): string | undefined {
+  if (a?.methods === undefined && b.methods === undefined) return 'all methods'
+  const [some, others] = [withHead(a?.methods ?? b.methods), withHead(b.methods ?? a?.methods)]
+  const both = some.filter((method) => others.includes(method))
+  return both.length === 0 ? undefined : both.join(', ')
+}
+
+/** GET includes HEAD. */
+function withHead(methods: readonly string[] = []): readonly string[] {
+  return methods.includes('GET') ? [...new Set([...methods, 'HEAD'])] : methods
+}
+
+function isBeneath(path: string, ancestor: string): boolean {
+  return path === ancestor || path.startsWith(`${ancestor}/`)
+}

@@ -1,0 +1,85 @@
+import { PluginSchema, SettingsSchema } from './schema.js'
+import { asNode, leavesOf, type Node } from './node.js'
+import { environmentName } from './texts.js'
+
+/** One setting, for `--help` and the docs. */
+export interface SettingRow {
+  /** `tokens.access`; what stands in each route is `routes[].path` and so on. */
+  readonly path: string
+  /** `--tokens.access`; null where only the whole list can be given. */
+  readonly flag: string | null
+  readonly env: string | null
+  /** As it would be written; `required`, or `none` where it may be left out. */
+  readonly default: string
+  readonly description: string
+}
+
+/** Every setting of the gateway, in the order of the schema. */
+export function describeSettings(): SettingRow[] {
+  return rowsOf(asNode(SettingsSchema), (path) => ({ flag: `--${path}`, env: environmentName(path) }))
+}
+
+/** Every option of the plugin that can be written down; `store` and `login` take more (see PluginOptions). */
+export function describePluginOptions(): SettingRow[] {
+  return rowsOf(asNode(PluginSchema), () => ({ flag: null, env: null }))
+}
+
+/** The flags, as node:util's parseArgs takes its `options`. */
+export function settingFlags(): Record<string, { type: 'string' }> {
+  return Object.fromEntries(settingPaths().map((path) => [path, { type: 'string' as const }]))
+}
+
+/** The paths that a flag or a variable can set. */
+export function settingPaths(): string[] {
+  return leavesOf(asNode(SettingsSchema)).map(([path]) => path)
+}
+
+/** The settings' part of `--help`. */
+export function settingsHelp(): string {
+  const lines = describeSettings().map(
+    ({ path, flag, default: value, description }) =>
+      `  ${(flag ?? `  ${path}`).padEnd(40)} ${description} [${value}]`,
+  )
+  return [
+    'Settings: a flag, else its variable, else the file, else the default in brackets.',
+    '--tokens.reuseGrace 5s is PORTCULLIS_TOKENS_REUSEGRACE=5s; …_FILE names a file that holds the value.',
+    'Durations 500ms 2s 15m 1h 30d; sizes 512b 16kb 1mb; lists and mappings as JSON.',
+    '',
+    ...lines,
+  ].join('\n')
+}
+
+function rowsOf(schema: Node, names: (path: string) => Pick<SettingRow, 'flag' | 'env'>): SettingRow[] {
+  return leavesOf(schema).flatMap(([path, node]) => {
+    const row = {
+      path,
+      ...names(path),
+      default: defaultOf(path, node, schema),
+      description: descriptionOf(node),
+    }
+    const item = node.items?.properties === undefined ? undefined : node.items
+    const beneath = item === undefined ? [] : rowsOf(item, () => ({ flag: null, env: null }))
+    return [row, ...beneath.map((each) => ({ ...each, path: `${path}[].${each.path}` }))]
+  })
+}
+
+function descriptionOf(node: Node): string {
+  const choices = node.enum ?? node.items?.enum
+  return `${node.description ?? ''}${choices === undefined ? '' : `: ${choices.join(', ')}`}`
+}
+
+function defaultOf(path: string, node: Node, schema: Node): string {
+  if (node.default !== undefined)
+    return typeof node.default === 'string' ? node.default : JSON.stringify(node.default)
+  if (node.anyOf !== undefined) return 'on'
+  return isRequired(path.split('.'), schema) ? 'required' : 'none'
+}
+
+/** Whether the value and all that encloses it are. */
+function isRequired(path: readonly string[], schema: Node): boolean {
+  const [key = '', ...rest] = path
+  const { properties = {}, required = [] } = schema.anyOf?.[1] ?? schema
+  if (!required.includes(key)) return false
+  const child = properties[key]
+  return rest.length === 0 || child === undefined || isRequired(rest, child)
+}

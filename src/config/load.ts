@@ -1,0 +1,140 @@
+import { PluginSchema, SettingsSchema } from './schema.js'
+import { GATEWAY_RULES, routeMistakes, SHARED_RULES, type Rule } from './check.js'
+import { asNode } from './node.js'
+import { ConfigError, type Problem } from './problem.js'
+import { readLayers, type Layer, type Reading } from './read.js'
+import type { GatewaySettings, PluginSettings, RouteSettings, Settings } from './settings.js'
+import { environmentLayer, flagLayer, type Environment, type Flags } from './texts.js'
+import { yamlLayer } from './yaml-file.js'
+
+/** Where settings come from, the strongest first: flags, environment, file, preset, the schema's defaults. */
+export interface Sources {
+  readonly flags?: Flags
+  readonly env?: Environment
+  /** Path of a YAML file. None is read unless it is named. */
+  readonly file?: string | undefined
+  /** What a command presumes instead of the defaults, written as in the file; `name` stands in messages. */
+  readonly preset?: { readonly name: string; readonly values: unknown }
+}
+
+export interface Loaded<S> {
+  readonly settings: S
+  /** Sentences for the log: variables that look like settings and are none. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * The settings of a command that works without routes (`keys`, `users`, `sessions` …).
+ * @throws {ConfigError} with everything that is wrong, each with its key, source, and what would be right
+ */
+export function loadSettings(sources: Sources): Loaded<Settings> {
+  return load(sources, () => [])
+}
+
+/**
+ * The settings of the gateway (`serve`, `demo`): at least one route.
+ * @throws {ConfigError} as {@link loadSettings}
+ */
+export function loadGatewaySettings(sources: Sources): Loaded<GatewaySettings> {
+  const { settings, warnings } = load(sources, ({ routes }) =>
+    routes.length > 0
+      ? []
+      : [['routes', 'there is none; list what may pass: an empty list is never an open door']],
+  )
+  return { settings: settings as GatewaySettings, warnings }
+}
+
+type Mistakes = readonly (readonly [key: string, message: string])[]
+
+function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loaded<Settings> {
+  const schema = asNode(SettingsSchema)
+  const flags = flagLayer(schema, sources.flags ?? {})
+  const environment = environmentLayer(schema, sources.env ?? {})
+  const layers = [flags.layer, environment.layer]
+  if (sources.file !== undefined) layers.push(yamlLayer(sources.file))
+  if (sources.preset !== undefined) layers.push(plainLayer(sources.preset.name, sources.preset.values))
+
+  const reading = readLayers(schema, layers)
+  const settings = reading.value as Settings
+  const problems = [...flags.problems, ...environment.problems, ...reading.problems]
+  const isSound = soundness(problems)
+  problems.push(
+    ...broken(SHARED_RULES, settings, isSound, reading),
+    ...broken(GATEWAY_RULES, settings, isSound, reading),
+  )
+  if (isSound('routes') && isSound('prefix')) {
+    const mistakes = [...demand(settings), ...routeMistakes(settings.routes, settings.prefix)]
+    problems.push(...mistakes.map(([key, message]) => ({ key, message, source: sourceOf(reading, key) })))
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+  const routes = Object.freeze(settings.routes.map((route) => fillIn(route, settings)))
+  return {
+    settings: Object.freeze({ ...settings, routes }),
+    warnings: [...flags.warnings, ...environment.warnings],
+  }
+}
+
+/**
+ * The plugin's options, checked and parsed. Environment and files have no say in them.
+ * @throws {ConfigError} as {@link loadSettings}
+ */
+export function parsePluginOptions(options: unknown): PluginSettings {
+  const { store, login, ...rest } = { ...(options as Record<string, unknown>) }
+  const client = typeof store === 'object' && store !== null && !Array.isArray(store) ? store : undefined
+  const own = typeof login === 'function' ? login : undefined
+  const values = { ...rest, ...(client === undefined && { store }), ...(own === undefined && { login }) }
+  const isMapping = typeof options === 'object' && options !== null && !Array.isArray(options)
+
+  const reading = readLayers(asNode(PluginSchema), [
+    plainLayer('the plugin’s options', isMapping ? values : (options ?? {})),
+  ])
+  const problems = [...reading.problems]
+  const settings = {
+    ...(reading.value as object),
+    ...(client !== undefined && { store: client }),
+    ...(own !== undefined && { login: own }),
+  } as PluginSettings
+  problems.push(...broken(SHARED_RULES, settings, soundness(problems), reading))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return Object.freeze(settings)
+}
+
+function plainLayer(name: string, raw: unknown): Layer {
+  return { raw, text: false, where: () => name }
+}
+
+/** Tells whether a setting, all beneath it, and all above it are free of problems. */
+function soundness(problems: readonly Problem[]): (key: string) => boolean {
+  const keys = problems.map((problem) => problem.key)
+  return (key) => keys.every((bad) => bad !== '' && !within(bad, key) && !within(key, bad))
+}
+
+function within(key: string, outer: string): boolean {
+  return key === outer || key.startsWith(`${outer}.`) || key.startsWith(`${outer}[`)
+}
+
+function broken<S>(
+  rules: readonly Rule<S>[],
+  settings: S,
+  isSound: (key: string) => boolean,
+  reading: Reading,
+): Problem[] {
+  return rules.flatMap(({ keys, wrong }) => {
+    const message = keys.every(isSound) && wrong(settings)
+    return message === false ? [] : [{ key: keys[0], message, source: sourceOf(reading, keys[0]) }]
+  })
+}
+
+function sourceOf({ sources }: Reading, key: string): string | null {
+  return sources.get(key) ?? null
+}
+
+function fillIn(route: RouteSettings, { limits, timeouts }: Settings): RouteSettings {
+  const { body, bodyTimeout } = { ...limits, ...route.limits }
+  const { headers, body: pieces, total } = { ...timeouts, ...route.timeouts }
+  return Object.freeze({
+    ...route,
+    limits: Object.freeze({ body, bodyTimeout }),
+    timeouts: Object.freeze({ headers, body: pieces, total }),
+  })
+}

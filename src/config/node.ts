@@ -1,0 +1,44 @@
+import type { TSchema } from 'typebox'
+import type { KindName } from './leaf.js'
+import type { Constraints } from './values.js'
+
+/** The schema as the walks over it see it. A node is one of: switch (`anyOf`), mapping, list, single value. */
+export interface Node extends Constraints {
+  /** `false`, or a mapping. */
+  readonly anyOf?: readonly [Node, Node]
+  readonly properties?: Readonly<Record<string, Node>>
+  readonly required?: readonly string[]
+  readonly items?: Node
+  readonly minItems?: number
+  readonly uniqueItems?: boolean
+  /** The kind of a single value. */
+  readonly as?: KindName
+  readonly type?: string
+  readonly default?: unknown
+  readonly description?: string
+  readonly secret?: true
+}
+
+export function asNode(schema: TSchema): Node {
+  return schema as Node
+}
+
+export type Path = readonly (string | number)[]
+
+/** `routes[1].limits.body`; a segment that could be misread is quoted. */
+export function formatPath(path: Path): string {
+  return path
+    .map((segment, i) => {
+      if (typeof segment === 'number') return `[${segment}]`
+      const plain = /^[\w-]{1,64}$/.test(segment) ? segment : JSON.stringify(segment.slice(0, 64))
+      return i === 0 ? plain : `.${plain}`
+    })
+    .join('')
+}
+
+/** The paths that flags and variables can set, in the schema's order, each with its node. */
+export function leavesOf(node: Node, path: readonly string[] = []): [path: string, node: Node][] {
+  if (node.anyOf !== undefined) return [[path.join('.'), node], ...leavesOf(node.anyOf[1], path)]
+  if (node.properties === undefined) return [[path.join('.'), node]]
+  return Object.entries(node.properties).flatMap(([key, child]) => leavesOf(child, [...path, key]))
+}

@@ -1,0 +1,195 @@
+import { KINDS } from './leaf.js'
+import { nearest } from './nearest.js'
+import { formatPath, leavesOf, type Node, type Path } from './node.js'
+import { Mistake, type Problem } from './problem.js'
+
+/** What one source says. Of several layers the first that has a value gives it. */
+export interface Layer {
+  readonly raw: unknown
+  /** From a flag or a variable: numbers, booleans and JSON are written as text. */
+  readonly text: boolean
+  /** Where the value at a path was written, for messages. */
+  readonly where: (path: Path) => string
+}
+
+export interface Reading {
+  /** Complete and well-typed when there are no problems; values with problems are missing. */
+  readonly value: unknown
+  readonly problems: Problem[]
+  /** Where each value came from, by path. */
+  readonly sources: ReadonlyMap<string, string>
+}
+
+/** Reads the layers by the schema: checks, parses, fills in defaults, and finds every problem there is. */
+export function readLayers(schema: Node, layers: readonly Layer[]): Reading {
+  const walk = new Walk(schema)
+  const value = walk.read(schema, [], layers, true)
+  return { value, problems: walk.problems, sources: walk.sources }
+}
+
+class Walk {
+  readonly problems: Problem[] = []
+  readonly sources = new Map<string, string>()
+  readonly #root: Node
+
+  constructor(root: Node) {
+    this.#root = root
+  }
+
+  read(node: Node, path: Path, layers: readonly Layer[], needed: boolean): unknown {
+    const given = layers.filter((layer) => layer.raw !== undefined)
+    const empty = given.find(({ raw, text }) => raw === null || (text && raw === ''))
+    if (empty !== undefined) return this.#report(path, 'is empty; give a value, or leave the key out', empty)
+    if (node.anyOf !== undefined) return this.#switch(node.anyOf[1], path, given)
+    if (node.properties !== undefined) {
+      return needed || given.length > 0 ? this.#mapping(node, node.properties, path, given) : undefined
+    }
+    const layer = given[0] ?? defaultOf(node)
+    if (layer === undefined) {
+      return needed ? this.#report(path, `is missing (${node.description ?? 'no default'})`) : undefined
+    }
+    this.sources.set(formatPath(path), layer.where(path))
+    return node.items === undefined
+      ? this.#value(node, path, layer)
+      : this.#list(node, node.items, path, layer)
+  }
+
+  #switch(node: Node, path: Path, layers: readonly Layer[]): unknown {
+    const off = layers.findIndex(({ raw, text }) => raw === false || (text && raw === 'false'))
+    if (off === 0) return false
+    // What stands below a source that switches it off isn't taken up again by one that switches it on.
+    const on = off === -1 ? layers : layers.slice(0, off)
+    const odd = on.find((layer) => !isMapping(layer.raw))
+    if (odd !== undefined) {
+      const keys = Object.keys(node.properties ?? {}).join(', ')
+      return this.#report(
+        path,
+        `${kindOf(odd.raw)} is not understood; write false, or set ${keys} beneath it`,
+        odd,
+      )
+    }
+    return this.read(node, path, on, true)
+  }
+
+  #mapping(
+    node: Node,
+    properties: Readonly<Record<string, Node>>,
+    path: Path,
+    layers: readonly Layer[],
+  ): unknown {
+    const good = layers.filter((layer) => {
+      if (isMapping(layer.raw)) return true
+      this.#report(
+        path,
+        `${kindOf(layer.raw)} is not a mapping; write keys beneath it, such as ${Object.keys(properties)[0]}`,
+        layer,
+      )
+      return false
+    })
+    if (good.length === 0 && layers.length > 0) return undefined
+    for (const layer of good) this.#unknownKeys(properties, path, layer)
+    const entries = Object.entries(properties).map(([key, child]) => {
+      const below = good.map((layer) => ({ ...layer, raw: own(layer.raw, key) }))
+      return [key, this.read(child, [...path, key], below, node.required?.includes(key) ?? false)] as const
+    })
+    return Object.freeze(Object.fromEntries(entries.filter(([, value]) => value !== undefined)))
+  }
+
+  #unknownKeys(properties: Readonly<Record<string, Node>>, path: Path, layer: Layer): void {
+    for (const key of Object.keys(layer.raw ?? {})) {
+      if (Object.hasOwn(properties, key)) continue
+      const sibling = nearest(key, Object.keys(properties))
+      const elsewhere = findKey(this.#root, key)
+      const meant = sibling === undefined ? elsewhere : formatPath([...path, sibling])
+      const hint =
+        meant === undefined ? `known here: ${Object.keys(properties).join(', ')}` : `did you mean ${meant}?`
+      this.#report([...path, key], `is not a setting; ${hint}`, layer)
+    }
+  }
+
+  #list(node: Node, item: Node, path: Path, layer: Layer): unknown {
+    const raw = layer.text ? this.#json(path, layer) : layer.raw
+    if (raw === undefined) return undefined
+    if (!Array.isArray(raw))
+      return this.#report(path, `${kindOf(raw)} is not a list; write it in brackets: […]`, layer)
+    if (raw.length < (node.minItems ?? 0)) {
+      return this.#report(path, 'is an empty list; write at least one item, or leave the key out', layer)
+    }
+    const values = raw.map((each, i) =>
+      this.read(item, [...path, i], [{ ...layer, raw: each ?? null, text: false }], true),
+    )
+    if (node.uniqueItems === true) {
+      values.forEach((value, i) => {
+        if (value !== undefined && values.indexOf(value) < i) {
+          this.#report([...path, i], `${show(value)} is listed twice; remove one`, layer)
+        }
+      })
+    }
+    return Object.freeze(values)
+  }
+
+  #value(node: Node, path: Path, layer: Layer): unknown {
+    const { as = 'text', type } = node
+    let raw = layer.raw
+    if (layer.text && type === 'object') {
+      raw = this.#json(path, layer)
+      if (raw === undefined) return undefined
+    }
+    if (layer.text && type === 'integer' && /^-?\d{1,16}$/.test(String(raw))) raw = Number(raw)
+    if (layer.text && type === 'boolean' && (raw === 'true' || raw === 'false')) raw = raw === 'true'
+    try {
+      return KINDS[as].read(raw, node.secret === true ? 'the value' : show(raw), node)
+    } catch (error) {
+      if (!(error instanceof Mistake)) throw error
+      return this.#report(path, error.message, layer)
+    }
+  }
+
+  #json(path: Path, layer: Layer): unknown {
+    try {
+      return JSON.parse(String(layer.raw)) as unknown
+    } catch {
+      return this.#report(path, 'is not JSON; lists and mappings are written as JSON here', layer)
+    }
+  }
+
+  #report(path: Path, message: string, layer?: Layer): undefined {
+    this.problems.push({ key: formatPath(path), source: layer?.where(path) ?? null, message })
+  }
+}
+
+/** The first path that ends with the key, for keys that stand in the wrong place. */
+function findKey(root: Node, key: string): string | undefined {
+  for (const [leaf] of leavesOf(root)) {
+    const segments = leaf.split('.')
+    const at = segments.indexOf(key)
+    if (at > 0) return segments.slice(0, at + 1).join('.')
+  }
+  return undefined
+}
+
+function defaultOf(node: Node): Layer | undefined {
+  return node.default === undefined ? undefined : { raw: node.default, text: false, where: () => 'default' }
+}
+
+function isMapping(raw: unknown): raw is Readonly<Record<string, unknown>> {
+  return Object.prototype.toString.call(raw) === '[object Object]'
+}
+
+function own(raw: unknown, key: string): unknown {
+  return isMapping(raw) && Object.hasOwn(raw, key) ? raw[key] : undefined
+}
+
+/** What it is, without quoting it: text where a mapping or a list belongs may be a key or a token gone astray. */
+function kindOf(raw: unknown): string {
+  if (Array.isArray(raw)) return 'a list'
+  if (isMapping(raw)) return 'a mapping'
+  return typeof raw === 'string' ? 'text' : `a ${typeof raw}`
+}
+
+/** A single value as a message may quote it: short, on one line, without credentials. */
+function show(raw: unknown): string {
+  if (typeof raw === 'object' || typeof raw === 'function') return kindOf(raw)
+  const text = String(raw).replace(/^([a-z][a-z0-9+.-]*:\/*).*@/is, '$1…@')
+  return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
+}

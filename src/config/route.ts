@@ -1,0 +1,41 @@
+import { Type } from 'typebox'
+import { bound, choice, leaf, list, size, timeout } from './leaf.js'
+
+/** One of the gateway's routes, as it is written. */
+export const RouteSchema = Type.Object({
+  path: leaf('routePath', {
+    description: 'covers everything beneath it, by whole segments; the longest wins',
+  }),
+  methods: Type.Optional(
+    list(leaf('method', { description: 'a method' }), {
+      description: 'the methods it is for (GET includes HEAD); all but TRACE and CONNECT unless set',
+      minItems: 1,
+    }),
+  ),
+  upstream: leaf('upstream', {
+    description: 'the origin of the server behind, such as http://127.0.0.1:8080',
+  }),
+  auth: choice(['required', 'optional', 'none'], {
+    description: 'who passes (optional: anonymous without a token; none: no token is looked at)',
+    default: 'required',
+  }),
+  scope: list(leaf('scope', { description: 'a scope' }), {
+    description: 'the scopes that a token must have',
+    default: [],
+  }),
+  host: choice(['keep', 'upstream'], { description: 'the Host that the upstream sees', default: 'keep' }),
+  forwardToken: leaf('boolean', { description: 'pass the accepted access token on', default: false }),
+  limits: Type.Optional(
+    Type.Object({
+      body: Type.Optional(size({ description: 'limits.body for this route' })),
+      bodyTimeout: Type.Optional(bound({ description: 'limits.bodyTimeout for this route' })),
+    }),
+  ),
+  timeouts: Type.Optional(
+    Type.Object({
+      headers: Type.Optional(timeout({ description: 'timeouts.headers for this route' })),
+      body: Type.Optional(timeout({ description: 'timeouts.body for this route' })),
+      total: Type.Optional(timeout({ description: 'timeouts.total for this route' })),
+    }),
+  ),
+})

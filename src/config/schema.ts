@@ -1,0 +1,214 @@
+import { Type } from 'typebox'
+import { bound, choice, count, countOrNone, leaf, lifetime, list, size, timeout } from './leaf.js'
+import { RouteSchema } from './route.js'
+
+/*
+ * Every setting, once: types, checks, defaults, flags, environment names, help and docs are derived from here.
+ * Durations are milliseconds once parsed, sizes bytes.
+ */
+
+const shared = {
+  prefix: leaf('prefix', { description: 'the path that our routes stand under', default: '/auth' }),
+  store: leaf('store', {
+    description: 'memory, redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2',
+    default: 'redis://127.0.0.1:6379/0',
+    secret: true,
+  }),
+  keyPrefix: leaf('keyPrefix', { description: 'of every Redis key', default: 'portcullis' }),
+  issuer: leaf('text', {
+    description: 'the iss of our tokens, such as https://api.example.com',
+    maximum: 512,
+  }),
+  audience: leaf('text', {
+    description: 'the aud of our tokens, such as https://api.example.com',
+    maximum: 512,
+  }),
+  keys: Type.Object({
+    algorithm: choice(
+      [
+        'ES256',
+        'ES384',
+        'ES512',
+        'RS256',
+        'RS384',
+        'RS512',
+        'PS256',
+        'PS384',
+        'PS512',
+        'HS256',
+        'HS384',
+        'HS512',
+        'EdDSA',
+      ],
+      { description: 'what access tokens are signed with', default: 'ES256' },
+    ),
+    dir: leaf('path', { description: 'where keys are made and kept', default: './keys' }),
+    signing: Type.Optional(
+      leaf('signingKey', {
+        description: 'one PEM or JWK, as text or a file’s path; then keys.dir is not touched',
+        secret: true,
+      }),
+    ),
+  }),
+  tokens: Type.Object({
+    access: leaf('duration', {
+      description: 'life of an access token, whole seconds',
+      default: '15m',
+      minimum: 1000,
+      maximum: 86_400_000,
+    }),
+    refresh: lifetime({ description: 'life of a session without a refresh; 0s: no limit', default: '30d' }),
+    absolute: lifetime({ description: 'life of a session since its login; 0s: no limit', default: '90d' }),
+    refreshLimit: countOrNone({ description: 'refreshes in a session; 0: no limit', default: 0 }),
+    reuseGrace: leaf('duration', {
+      description: 'how long a retry with the token just used is answered',
+      default: '10s',
+      maximum: 60_000,
+    }),
+    leeway: leaf('duration', {
+      description: 'tolerated clock offset in exp and nbf',
+      default: '0s',
+      maximum: 60_000,
+    }),
+  }),
+  sessions: Type.Object({
+    perSubject: countOrNone({ description: 'sessions that a subject may have; 0: no limit', default: 0 }),
+    onLimit: choice(['evict-oldest', 'refuse'], {
+      description: 'what a login beyond the limit does',
+      default: 'evict-oldest',
+    }),
+    perDevice: countOrNone({ description: 'sessions of a subject on one device; 0: no limit', default: 0 }),
+  }),
+  revocation: Type.Object({
+    check: choice(['redis'], {
+      description: 'how each request asks for denials',
+      default: 'redis',
+      unavailable: ['replica'],
+    }),
+  }),
+  accept: Type.Object({
+    from: list(choice(['header', 'cookie'], { description: 'a transport' }), {
+      description: 'where access tokens are looked for',
+      default: ['header', 'cookie'],
+      minItems: 1,
+    }),
+  }),
+  cookies: Type.Object({
+    enabled: leaf('boolean', { description: 'logins may ask for cookies', default: true }),
+    secure: leaf('boolean', {
+      description: '__Host- and __Secure- cookies; false for http in development',
+      default: true,
+    }),
+  }),
+  cors: Type.Object({
+    origins: list(leaf('origin', { description: 'an origin' }), {
+      description: 'origins that may call with credentials, exactly',
+      default: [],
+    }),
+  }),
+  login: Type.Object({
+    users: Type.Optional(
+      leaf('path', { description: 'file of NAME:hash lines (argon2id, bcrypt); none: no login route' }),
+    ),
+  }),
+  rateLimit: Type.Object({
+    login: Type.Object({
+      perAccount: Type.Object({
+        failures: count({ description: 'failed logins of an account', default: 10 }),
+        per: bound({ description: 'the time they are counted in', default: '15m' }),
+      }),
+      perAddress: Type.Object({
+        failures: count({ description: 'failed logins from an address', default: 50 }),
+        per: bound({ description: 'the time they are counted in', default: '15m' }),
+      }),
+    }),
+    refresh: Type.Object({
+      perAddress: Type.Object({
+        max: count({ description: 'refreshes from an address', default: 600 }),
+        per: bound({ description: 'the time they are counted in', default: '1m' }),
+      }),
+    }),
+  }),
+}
+
+/** The gateway's settings: the YAML file, flags and environment. */
+export const SettingsSchema = Type.Object({
+  listen: Type.Object({
+    host: leaf('host', { description: 'address to listen on', default: '0.0.0.0' }),
+    port: leaf('integer', {
+      description: 'port to listen on; 0: a free one',
+      default: 3000,
+      maximum: 65_535,
+    }),
+    trustProxy: list(leaf('cidr', { description: 'a network' }), {
+      description: 'peers whose forwarded headers are believed (CIDRs)',
+      default: [],
+    }),
+    tls: Type.Optional(
+      Type.Object({
+        cert: leaf('path', { description: 'certificate chain, PEM file' }),
+        key: leaf('path', { description: 'its private key, PEM file' }),
+      }),
+    ),
+  }),
+  ...shared,
+  routes: Type.Array(RouteSchema, { description: 'what is let through, and where to', default: [] }),
+  limits: Type.Object({
+    headers: size({ description: 'all headers of a request', default: '16kb' }),
+    headerCount: count({ description: 'headers in a request', default: 200 }),
+    target: size({ description: 'path and query', default: '8kb' }),
+    body: size({ description: 'the body of a request', default: '1mb' }),
+    headersTimeout: bound({ description: 'for the headers to arrive', default: '10s' }),
+    bodyTimeout: bound({
+      description: 'for the body to arrive: all of it on our routes, between two pieces through the proxy',
+      default: '10s',
+    }),
+    idle: bound({ description: 'for a connection without a request', default: '60s' }),
+  }),
+  timeouts: Type.Object({
+    connect: timeout({ description: 'to reach the upstream; 0s: none', default: '2s' }),
+    headers: timeout({ description: 'until the upstream answers; 0s: none', default: '30s' }),
+    body: timeout({ description: 'between two pieces of its answer; 0s: none', default: '60s' }),
+    total: timeout({ description: 'of a proxied request in all; 0s: none', default: '0s' }),
+    shutdown: timeout({ description: 'for open requests to end when the process stops', default: '10s' }),
+  }),
+  admin: Type.Union(
+    [
+      Type.Literal(false),
+      Type.Object({
+        host: leaf('host', { description: 'address of the admin listener', default: '127.0.0.1' }),
+        port: leaf('integer', { description: 'its port; 0: a free one', default: 9400, maximum: 65_535 }),
+        token: Type.Optional(
+          leaf('bearerSecret', {
+            description:
+              'what its callers prove themselves with, ≥ 32 characters; none: /metrics alone is served',
+            secret: true,
+          }),
+        ),
+      }),
+    ],
+    { description: 'false: no admin listener' },
+  ),
+  identity: Type.Object({
+    headers: leaf('identityHeaders', {
+      description: 'headers for the upstream, and the claim in each',
+      default: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' },
+    }),
+  }),
+  log: Type.Object({
+    level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
+      description: 'the least grave event that is logged',
+      default: 'info',
+    }),
+    requests: leaf('boolean', { description: 'a line for each request', default: false }),
+  }),
+})
+
+/** The Fastify plugin's options, apart from what only a program can give (see {@link PluginOptions}). */
+export const PluginSchema = Type.Object({
+  ...shared,
+  refusals: choice(['answer', 'throw'], {
+    description: 'whether guards answer a refusal or leave it to the host’s error handler',
+    default: 'answer',
+  }),
+})

@@ -1,0 +1,104 @@
+import { readFileSync } from 'node:fs'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
+import type { Path } from './node.js'
+import { ConfigError } from './problem.js'
+import type { Layer } from './read.js'
+
+/**
+ * What is wrong, in our own words: the parser's quote the source, which may be a secret (a password that begins with `*`
+ * is an alias to it).
+ */
+const MISTAKES: Readonly<Record<string, string>> = {
+  BAD_ALIAS: 'an alias that names nothing; put a value that begins with * in quotes',
+  BAD_INDENT: 'the indentation does not fit',
+  BAD_SCALAR_START: 'a value can’t begin like this; put it in quotes',
+  BLOCK_AS_IMPLICIT_KEY:
+    'a mapping where a value should be; check the indentation, and quote values that hold ": "',
+  MISSING_CHAR: 'something is missing, such as a quote, a bracket, a comma or a colon',
+  MULTIPLE_DOCS: 'a second document begins here; write one',
+  TAB_AS_INDENT: 'a tab; indent with spaces',
+  TAG_RESOLVE_FAILED: 'a tag that is not known; put a value that begins with ! in quotes',
+}
+
+/** The layer of a YAML file. A file that can't be read or parsed is an error at once: nothing else in it can be judged. */
+export function yamlLayer(file: string): Layer {
+  let source: string
+  try {
+    source = readFileSync(file, 'utf8')
+  } catch (error) {
+    return fail(
+      file,
+      `the configuration file can’t be read (${codeOf(error)}); check the path given to --config`,
+    )
+  }
+  const lines = new LineCounter()
+  const document = parse(file, source, lines)
+  const raw = toValue(file, document)
+  if (document.contents === null || raw === null)
+    fail(file, 'the configuration file is empty; write at least issuer and audience')
+  if (!isMap(document.contents)) fail(file, 'the top level must be a mapping; write keys such as issuer: …')
+  return { raw, text: false, where: (path) => at(file, lines, offsetOf(document, path)) }
+}
+
+function parse(file: string, source: string, lines: LineCounter): Document.Parsed {
+  let document: Document.Parsed
+  try {
+    document = parseDocument(source, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
+  } catch {
+    return fail(file, 'the configuration file can’t be parsed; is it nested too deeply?')
+  }
+  // A warning is a tag that nobody knows: the value would not be what was meant.
+  const mistakes = [...document.errors, ...document.warnings]
+  if (mistakes.length > 0) {
+    throw new ConfigError(
+      mistakes.slice(0, 10).map(({ code, pos: [offset] }) => ({
+        key: '',
+        source: at(file, lines, offset),
+        message:
+          code === 'DUPLICATE_KEY'
+            ? `the key ${/^["']?([\w.-]{1,64})/.exec(source.slice(offset))?.[1] ?? ''} is written twice; keep one`
+            : `not valid YAML: ${MISTAKES[code] ?? 'this can’t stand here; check brackets, quotes and indentation'}`,
+      })),
+    )
+  }
+  return document
+}
+
+function toValue(file: string, document: Document.Parsed): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 }) as unknown
+  } catch {
+    return fail(file, 'the aliases (*name) in it can’t be resolved: one names nothing, or they are too many')
+  }
+}
+
+/** Where the key or the item at the path stands, or what encloses it. */
+function offsetOf(document: Document.Parsed, path: Path): number {
+  let node: unknown = document.contents
+  let offset = 0
+  for (const segment of path) {
+    if (isAlias(node)) node = node.resolve(document)
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(segment))
+      if (!isScalar(pair?.key)) break
+      offset = pair.key.range?.[0] ?? offset
+      node = pair.value
+    } else if (isSeq(node)) {
+      node = node.items[Number(segment)]
+      offset = (node as { range?: [number] } | undefined)?.range?.[0] ?? offset
+    } else break
+  }
+  return offset
+}
+
+function at(file: string, lines: LineCounter, offset: number): string {
+  return `${file}:${Math.max(1, lines.linePos(offset).line)}`
+}
+
+function fail(file: string, message: string): never {
+  throw new ConfigError([{ key: '', source: file, message }])
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
+}

@@ -1,0 +1,65 @@
+import t from 'tap'
+import { describePluginOptions, describeSettings, settingPaths, settingsHelp } from '../../src/config/help.js'
+
+/** Path and default of each setting, as documented. */
+const DOCUMENTED = `
+listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.tls.cert none|listen.tls.key none
+prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required|audience required
+keys.algorithm ES256|keys.dir ./keys|keys.signing none
+tokens.access 15m|tokens.refresh 30d|tokens.absolute 90d|tokens.refreshLimit 0|tokens.reuseGrace 10s|tokens.leeway 0s
+sessions.perSubject 0|sessions.onLimit evict-oldest|sessions.perDevice 0
+revocation.check redis|accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []
+login.users none
+rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.per 15m
+rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
+rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
+routes []|routes[].path required|routes[].methods none|routes[].upstream required|routes[].auth required
+routes[].scope []|routes[].host keep|routes[].forwardToken false
+routes[].limits.body none|routes[].limits.bodyTimeout none
+routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
+limits.headers 16kb|limits.headerCount 200|limits.target 8kb|limits.body 1mb
+limits.headersTimeout 10s|limits.bodyTimeout 10s|limits.idle 60s
+timeouts.connect 2s|timeouts.headers 30s|timeouts.body 60s|timeouts.total 0s|timeouts.shutdown 10s
+admin on|admin.host 127.0.0.1|admin.port 9400|admin.token none
+identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
+log.level info|log.requests false`
+
+t.test('the settings are the documented ones, no more and no less, with their defaults', async (t) => {
+  const documented = DOCUMENTED.trim().split(/[|\n]/)
+  t.same(
+    describeSettings().map((row) => `${row.path} ${row.default}`),
+    documented,
+  )
+})
+
+t.test('every setting is described, and named for the command line and the environment', async (t) => {
+  for (const row of describeSettings()) {
+    t.ok(row.description.length > 5, row.path)
+    t.equal(row.flag, row.path.includes('[]') ? null : `--${row.path}`)
+  }
+  t.match(
+    describeSettings().find(({ path }) => path === 'tokens.reuseGrace'),
+    {
+      flag: '--tokens.reuseGrace',
+      env: 'PORTCULLIS_TOKENS_REUSEGRACE',
+    },
+  )
+})
+
+t.test('no two settings share a variable, and none looks like another’s …_FILE', async (t) => {
+  const names = describeSettings().flatMap(({ env }) => env ?? [])
+  t.equal(new Set(names).size, names.length)
+  t.notOk(names.some((name) => name.endsWith('_FILE')))
+})
+
+t.test('--help has a line for each setting', async (t) => {
+  const help = settingsHelp()
+  for (const path of settingPaths()) t.match(help, `--${path} `)
+  t.match(help, /--tokens\.access +life of an access token.* \[15m\]/)
+})
+
+t.test('the plugin has what a host may set and nothing of the server', async (t) => {
+  const paths = describePluginOptions().map(({ path }) => path)
+  t.ok(paths.includes('refusals'))
+  t.notOk(paths.some((path) => /^(listen|routes|limits|timeouts|admin|log|identity)([.[]|$)/.test(path)))
+})

@@ -1,0 +1,97 @@
+import t from 'tap'
+import { refuses } from './refuses.js'
+
+refuses(t, [
+  ['no port but text', { listen: { port: 'http' } }, 'listen.port', /"http" is not a whole number/],
+  ['a quoted port', { listen: { port: '80' } }, 'listen.port', /write the number without quotes/],
+  ['a port too high', { listen: { port: 65_536 } }, 'listen.port', /whole number from 0 to 65535/],
+  ['half a port', { listen: { port: 1.5 } }, 'listen.port', /"1.5" is not a whole number/],
+  ['a host with a port', { listen: { host: '127.0.0.1:80' } }, 'listen.host', /without a port or brackets/],
+  [
+    'a network too wide',
+    { listen: { trustProxy: ['10.0.0.0/33'] } },
+    'listen.trustProxy[0]',
+    /"10.0.0.0\/33" is not a network; write a CIDR/,
+  ],
+  [
+    'a name as a network',
+    { listen: { trustProxy: ['::1', 'lb'] } },
+    'listen.trustProxy[1]',
+    /is not a network/,
+  ],
+  [
+    'an address with a zone',
+    { listen: { trustProxy: ['fe80::1%eth0'] } },
+    'listen.trustProxy[0]',
+    /is not a network/,
+  ],
+  ['a network twice', { listen: { trustProxy: ['::1', '::1'] } }, 'listen.trustProxy[1]', /listed twice/],
+  [
+    'a certificate without its key',
+    { listen: { tls: { cert: 'c' } } },
+    'listen.tls.key',
+    /is missing \(its private key/,
+  ],
+  [
+    'a target larger than the headers',
+    { limits: { target: '16kb' } },
+    'limits.target',
+    /not less than limits.headers/,
+  ],
+  ['no limit at all', { limits: { body: '0b' } }, 'limits.body', /the least is 1b/],
+  ['a bound switched off', { limits: { idle: '0s' } }, 'limits.idle', /the least is 1ms/],
+  ['a wait beyond what timers can', { timeouts: { body: '25d' } }, 'timeouts.body', /the most is 24d/],
+  ['an endless size', { limits: { body: '999999999999999gb' } }, 'limits.body', /is too large/],
+  ['admin on the public port', { admin: { port: 3000 } }, 'admin.port', /is 3000, as listen.port is/],
+  ['admin: true', { admin: true }, 'admin', /write false, or set host, port, token/],
+  ['a short admin token', { admin: { token: 'x'.repeat(31) } }, 'admin.token', /at least 32 characters/],
+  [
+    'an admin token that no header carries',
+    { admin: { token: 'é'.repeat(32) } },
+    'admin.token',
+    /Bearer token can’t carry/,
+  ],
+  [
+    'identity in a header of framing',
+    { identity: { headers: { 'Content-Length': 'sub' } } },
+    'identity.headers',
+    /can't carry identity/,
+  ],
+  [
+    'identity in an alias of Authorization',
+    { identity: { headers: { AUTHORIZATION: 'sub' } } },
+    'identity.headers',
+    /can't carry identity/,
+  ],
+  [
+    'identity in a hop-by-hop header',
+    { identity: { headers: { Keep_Alive: 'sub' } } },
+    'identity.headers',
+    /can't carry identity/,
+  ],
+  [
+    'identity in two spellings of a header',
+    { identity: { headers: { 'X-User': 'sub', X_user: 'sid' } } },
+    'identity.headers',
+    /are the same header/,
+  ],
+  [
+    'identity in no header name',
+    { identity: { headers: { 'X User': 'sub' } } },
+    'identity.headers',
+    /is not a header name/,
+  ],
+  [
+    'identity without a claim',
+    { identity: { headers: { 'X-User': '' } } },
+    'identity.headers',
+    /has no claim name/,
+  ],
+  [
+    'identity as a list',
+    { identity: { headers: ['X-User'] } },
+    'identity.headers',
+    /a list is not a mapping/,
+  ],
+  ['a strange level', { log: { level: 'verbose' } }, 'log.level', /one of trace, debug, info/],
+])

@@ -1,0 +1,150 @@
+import t from 'tap'
+import { refuses, withRoute } from './refuses.js'
+
+const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
+
+refuses(t, [
+  [
+    'an unknown key of a route',
+    withRoute({ upstrem: 'x' }),
+    'routes[0].upstrem',
+    /did you mean routes\[0\]\.upstream/,
+  ],
+  ['no route', { routes: [] }, 'routes', /never an open door/],
+  ['a path without a slash', withRoute({ path: 'posts' }), 'routes[0].path', /does not begin with a slash/],
+  ['a path with a trailing slash', withRoute({ path: '/posts/' }), 'routes[0].path', /ends with a slash/],
+  ['a path with an empty segment', withRoute({ path: '/a//b' }), 'routes[0].path', /empty segment/],
+  ['a path with dots', withRoute({ path: '/a/../b' }), 'routes[0].path', /dot segment/],
+  ['a path with a pattern', withRoute({ path: '/a/*' }), 'routes[0].path', /holds \*/],
+  ['a path with a query', withRoute({ path: '/a?b' }), 'routes[0].path', /holds a query/],
+  ['a path with an escape', withRoute({ path: '/%2e%2e/a' }), 'routes[0].path', /not plain; no escapes/],
+  ['a path with a backslash', withRoute({ path: '/a\\b' }), 'routes[0].path', /not plain/],
+  ['a path with a matrix parameter', withRoute({ path: '/a;b' }), 'routes[0].path', /not plain/],
+  [
+    'a path under the prefix',
+    withRoute({ path: '/auth/login' }),
+    'routes[0].path',
+    /would shadow our own routes under \/auth/,
+  ],
+  ['the prefix as a path', withRoute({ path: '/auth' }), 'routes[0].path', /would shadow/],
+  [
+    'the path of the keys',
+    withRoute({ path: '/.well-known/jwks.json' }),
+    'routes[0].path',
+    /answered by the gateway itself/,
+  ],
+  [
+    'the path of the metadata',
+    withRoute({ path: '/.well-known/oauth-authorization-server' }),
+    'routes[0].path',
+    /answered by/,
+  ],
+  ['the path of health', withRoute({ path: '/healthz' }), 'routes[0].path', /answered by/],
+  ['the path of readiness', withRoute({ path: '/readyz' }), 'routes[0].path', /answered by/],
+  [
+    'no upstream',
+    { routes: [{ path: '/' }] },
+    'routes[0].upstream',
+    /is missing \(the origin of the server behind/,
+  ],
+  [
+    'several upstreams',
+    withRoute({ upstream: ['http://a', 'http://b'] }),
+    'routes[0].upstream',
+    /one origin is what this version/,
+  ],
+  [
+    'an upstream with a path',
+    withRoute({ upstream: 'http://h/api' }),
+    'routes[0].upstream',
+    /more than an origin; write the origin alone/,
+  ],
+  [
+    'an upstream with a query',
+    withRoute({ upstream: 'http://h?x' }),
+    'routes[0].upstream',
+    /a query or a fragment/,
+  ],
+  [
+    'an upstream of another scheme',
+    withRoute({ upstream: 'ftp://h' }),
+    'routes[0].upstream',
+    /not an http:\/\/ or https:\/\/ origin/,
+  ],
+  [
+    'an upstream on no port',
+    withRoute({ upstream: 'http://h:99999' }),
+    'routes[0].upstream',
+    /more than an origin/,
+  ],
+  ['an unknown auth', withRoute({ auth: 'no' }), 'routes[0].auth', /one of required, optional, none/],
+  [
+    'a scope on an open route',
+    withRoute({ auth: 'none', scope: ['a'] }),
+    'routes[0].scope',
+    /needs a token, but auth is none/,
+  ],
+  ['two scopes in one', withRoute({ scope: ['a b'] }), 'routes[0].scope[0]', /is not one scope/],
+  [
+    'a method in lower case',
+    withRoute({ methods: ['get'] }),
+    'routes[0].methods[0]',
+    /must be in capitals; write GET/,
+  ],
+  ['no real method', withRoute({ methods: ['FETCH'] }), 'routes[0].methods[0]', /not an HTTP method/],
+  ['TRACE', withRoute({ methods: ['TRACE'] }), 'routes[0].methods[0]', /never let through/],
+  ['CONNECT', withRoute({ methods: ['CONNECT'] }), 'routes[0].methods[0]', /never let through/],
+  ['a route for no method', withRoute({ methods: [] }), 'routes[0].methods', /is an empty list/],
+  [
+    'a route twice',
+    { routes: [route, route] },
+    'routes[1].path',
+    /"\/" is routes\[0\]\.path too, for all methods/,
+  ],
+  [
+    'a route twice for a method',
+    {
+      routes: [
+        { ...route, methods: ['PUT', 'POST'] },
+        { ...route, methods: ['POST'] },
+      ],
+    },
+    'routes[1].path',
+    /for POST/,
+  ],
+  [
+    'a route twice for HEAD',
+    {
+      routes: [
+        { ...route, methods: ['GET'] },
+        { ...route, methods: ['HEAD'] },
+      ],
+    },
+    'routes[1].path',
+    /for HEAD/,
+  ],
+  [
+    'a route beside one for all methods',
+    { routes: [route, { ...route, methods: ['PUT'] }] },
+    'routes[1].path',
+    /for PUT/,
+  ],
+  [
+    'a route’s size without a unit',
+    withRoute({ limits: { body: 100 } }),
+    'routes[0].limits.body',
+    /"100" has no unit; write a size such as 16kb/,
+  ],
+  [
+    'a route’s limit that is the gateway’s',
+    withRoute({ limits: { headers: '1kb' } }),
+    'routes[0].limits.headers',
+    /not a setting/,
+  ],
+  [
+    'a route that is none',
+    { routes: ['/posts'] },
+    'routes[0]',
+    /text is not a mapping; write keys beneath it, such as path/,
+  ],
+])

@@ -1,0 +1,184 @@
+import t from 'tap'
+import { loadGatewaySettings } from '../../src/config/load.js'
+import { good, problemsOf, refuses } from './refuses.js'
+
+refuses(t, [
+  ['an unknown key', { storre: 'memory' }, 'storre', /not a setting; did you mean store\?/],
+  ['an unknown key in another spelling', { key_prefix: 'x' }, 'key_prefix', /did you mean keyPrefix\?/],
+  ['an unknown key deep down', { tokens: { acess: '1m' } }, 'tokens.acess', /did you mean tokens\.access\?/],
+  ['a key in the wrong place', { trustProxy: [] }, 'trustProxy', /did you mean listen\.trustProxy\?/],
+  ['a mapping in the wrong place', { tls: {} }, 'tls', /did you mean listen\.tls\?/],
+  [
+    'a key like nothing',
+    { sessions: { zzzzzz: 1 } },
+    'sessions.zzzzzz',
+    /known here: perSubject, onLimit, perDevice/,
+  ],
+  ['no issuer', { issuer: undefined }, 'issuer', /is missing \(the iss of our tokens/],
+  ['an empty issuer', { issuer: '' }, 'issuer', /is empty/],
+  ['a key without a value', { cookies: null }, 'cookies', /is empty; give a value/],
+  ['a number where text belongs', { audience: 7 }, 'audience', /"7" is a number; write text \(in quotes\)/],
+  ['a mapping where text belongs', { audience: {} }, 'audience', /a mapping is not text/],
+  ['a newline in text', { issuer: 'a\nb' }, 'issuer', /"a\\nb" holds control characters/],
+  ['a spaced text', { issuer: ' a' }, 'issuer', /begins or ends with a space/],
+  [
+    'text where a mapping belongs',
+    { tokens: '15m' },
+    'tokens',
+    /text is not a mapping; write keys beneath it, such as access/,
+  ],
+  [
+    'text where a list belongs',
+    { accept: { from: 'header' } },
+    'accept.from',
+    /text is not a list; write it in brackets/,
+  ],
+  ['a prefix without a slash', { prefix: 'auth' }, 'prefix', /write one such as \/auth/],
+  ['a prefix of nothing', { prefix: '/' }, 'prefix', /is not a prefix/],
+  ['a prefix with a trailing slash', { prefix: '/auth/' }, 'prefix', /ends with a slash; remove it/],
+  ['a prefix with an escape', { prefix: '/%61uth' }, 'prefix', /segment that is not plain/],
+  ['a prefix with dots', { prefix: '/a/../b' }, 'prefix', /segment that is not plain/],
+  ['a prefix on a path of our own', { prefix: '/healthz' }, 'prefix', /collides with \/healthz/],
+  [
+    'a prefix around a path of our own',
+    { prefix: '/.well-known' },
+    'prefix',
+    /collides with \/\.well-known\/jwks\.json/,
+  ],
+  ['a strange store', { store: 'mysql://h' }, 'store', /is not a store; write memory, redis:/],
+  ['a store with options', { store: 'redis://h/0?enableOfflineQueue=true' }, 'store', /nothing after a \?/],
+  ['a sentinel store without the name', { store: 'redis+sentinel://h1,h2' }, 'store', /NAME-OF-THE-PRIMARY/],
+  ['a cluster store with a database', { store: 'redis+cluster://h1,h2/3' }, 'store', /redis\+cluster:\/\//],
+  ['two hosts in a plain store', { store: 'redis://h1,h2/0' }, 'store', /is not a complete URL/],
+  ['a store on port 0', { store: 'redis://h:0' }, 'store', /is not a complete URL/],
+  ['a brace in the key prefix', { keyPrefix: 'a{b}' }, 'keyPrefix', /a brace/],
+  ['a long key prefix', { keyPrefix: 'a'.repeat(65) }, 'keyPrefix', /at most 64/],
+  [
+    'alg none',
+    { keys: { algorithm: 'none' } },
+    'keys.algorithm',
+    /"none" is not known; write one of ES256, /,
+  ],
+  ['an algorithm in lower case', { keys: { algorithm: 'es256' } }, 'keys.algorithm', /one of ES256/],
+  [
+    'a key where its file belongs',
+    { keys: { dir: '-----BEGIN PRIVATE KEY-----' } },
+    'keys.dir',
+    /write the path of the file/,
+  ],
+  ['a signing key in pieces', { keys: { signing: 'abc\ndef' } }, 'keys.signing', /-----BEGIN/],
+  [
+    'a bare number as a duration',
+    { tokens: { access: 15 } },
+    'tokens.access',
+    /^"15" has no unit; write a duration such as 15m$/,
+  ],
+  ['a bare number in quotes', { tokens: { access: '15' } }, 'tokens.access', /has no unit/],
+  [
+    'an unknown unit',
+    { tokens: { access: '2w' } },
+    'tokens.access',
+    /unknown unit; write a duration such as 15m \(ms, s, m, h, d\)/,
+  ],
+  ['a unit of Object’s', { tokens: { access: '2constructor' } }, 'tokens.access', /unknown unit/],
+  ['half a duration', { tokens: { access: '1.5h' } }, 'tokens.access', /is not understood/],
+  ['a negative duration', { tokens: { refresh: '-1d' } }, 'tokens.refresh', /is not understood/],
+  ['a list as a duration', { tokens: { refresh: ['1d'] } }, 'tokens.refresh', /a list is not a duration/],
+  ['access tokens of no life', { tokens: { access: '0s' } }, 'tokens.access', /too short; the least is 1s/],
+  ['access tokens of days', { tokens: { access: '25h' } }, 'tokens.access', /too long; the most is 1d/],
+  ['access tokens of half seconds', { tokens: { access: '1500ms' } }, 'tokens.access', /whole seconds/],
+  [
+    'sessions without an end',
+    { tokens: { refresh: '0s', absolute: '0s' } },
+    'tokens.refresh',
+    /would never end/,
+  ],
+  ['a wide grace', { tokens: { reuseGrace: '61s' } }, 'tokens.reuseGrace', /the most is 1m/],
+  ['a wide leeway', { tokens: { leeway: '2m' } }, 'tokens.leeway', /the most is 1m/],
+  ['a negative count', { tokens: { refreshLimit: -1 } }, 'tokens.refreshLimit', /whole number of at least 0/],
+  [
+    'a strange limit action',
+    { sessions: { onLimit: 'evict' } },
+    'sessions.onLimit',
+    /one of evict-oldest, refuse/,
+  ],
+  [
+    'the replica, which is to come',
+    { revocation: { check: 'replica' } },
+    'revocation.check',
+    /"replica" is not available in this version; write redis/,
+  ],
+  ['no transport', { accept: { from: [] } }, 'accept.from', /is an empty list/],
+  ['a transport to come', { accept: { from: ['query'] } }, 'accept.from[0]', /one of header, cookie/],
+  [
+    'cookies accepted alone and switched off',
+    { accept: { from: ['cookie'] }, cookies: { enabled: false } },
+    'accept.from',
+    /cookies\.enabled is false/,
+  ],
+  ['yes as a boolean', { cookies: { secure: 'yes' } }, 'cookies.secure', /neither true nor false/],
+  ['any origin', { cors: { origins: ['*'] } }, 'cors.origins[0]', /write each origin exactly/],
+  ['an origin pattern', { cors: { origins: ['https://*.example.com'] } }, 'cors.origins[0]', /is a pattern/],
+  [
+    'an origin with a path',
+    { cors: { origins: ['https://a.example/'] } },
+    'cors.origins[0]',
+    /is not an origin; write scheme:/,
+  ],
+  ['an origin without a scheme', { cors: { origins: ['a.example'] } }, 'cors.origins[0]', /is not an origin/],
+  ['the null origin', { cors: { origins: ['null'] } }, 'cors.origins[0]', /is not an origin/],
+  [
+    'no failures allowed',
+    { rateLimit: { login: { perAccount: { failures: 0 } } } },
+    'rateLimit.login.perAccount.failures',
+    /of at least 1/,
+  ],
+])
+
+t.test('all problems are told at once, a line each, with key, message and source', async (t) => {
+  const change = { tokens: { access: 15 }, store: 'x', audience: undefined }
+  const values = { ...good, ...change }
+  try {
+    loadGatewaySettings({ preset: { name: 'portcullis.yaml', values } })
+    t.fail('should have been refused')
+  } catch (error) {
+    t.match(error, { name: 'ConfigError' })
+    t.same((error as Error).message.split('\n').toSorted(), [
+      'audience: is missing (the aud of our tokens, such as https://api.example.com)',
+      'store: is not a store; write memory, redis://…, rediss://…, redis+sentinel://… or redis+cluster://… (from portcullis.yaml)',
+      'tokens.access: "15" has no unit; write a duration such as 15m (from portcullis.yaml)',
+    ])
+  }
+})
+
+t.test('a rule over two settings is silent while one of them is wrong by itself', async (t) => {
+  const problems = problemsOf({ tokens: { access: '1h', refresh: 'soon' } })
+  t.same(
+    problems.map(({ key }) => key),
+    ['tokens.refresh'],
+  )
+})
+
+t.test('keys of the prototype are unknown keys, and pollute nothing', async (t) => {
+  for (const key of ['__proto__', 'constructor', 'hasOwnProperty']) {
+    const hostile = JSON.parse(`{"${key}": {"polluted": true}}`) as object
+    const values = Object.defineProperty({ ...good }, key, { value: hostile, enumerable: true })
+    const load = () => loadGatewaySettings({ preset: { name: 'test', values } })
+    t.throws(load, new RegExp(`^${key}: is not a setting`))
+    t.same(
+      problemsOf({ tokens: hostile }).map((problem) => problem.key),
+      [`tokens.${key}`],
+    )
+  }
+  t.throws(
+    () =>
+      loadGatewaySettings({
+        preset: {
+          name: 'test',
+          values: { ...good, identity: { headers: JSON.parse('{"__proto__": "sub"}') as object } },
+        },
+      }),
+    /is not a header name/,
+  )
+  t.equal(({} as Record<string, unknown>)['polluted'], undefined)
+})

@@ -1,0 +1,161 @@
+import t from 'tap'
+import { loadGatewaySettings, loadSettings } from '../../src/config/load.js'
+
+const required = { issuer: 'https://api.example.com', audience: 'https://api.example.com' }
+const preset = (change: object = {}) => ({ preset: { name: 'test', values: { ...required, ...change } } })
+const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
+
+t.test('without a word, every setting has its documented default, parsed', async (t) => {
+  const { settings, warnings } = loadSettings(preset())
+  t.same(warnings, [])
+  t.strictSame(settings, {
+    listen: { host: '0.0.0.0', port: 3000, trustProxy: [] },
+    prefix: '/auth',
+    store: 'redis://127.0.0.1:6379/0',
+    keyPrefix: 'portcullis',
+    ...required,
+    keys: { algorithm: 'ES256', dir: './keys' },
+    tokens: {
+      access: 900_000,
+      refresh: 30 * 86_400_000,
+      absolute: 90 * 86_400_000,
+      refreshLimit: 0,
+      reuseGrace: 10_000,
+      leeway: 0,
+    },
+    sessions: { perSubject: 0, onLimit: 'evict-oldest', perDevice: 0 },
+    revocation: { check: 'redis' },
+    accept: { from: ['header', 'cookie'] },
+    cookies: { enabled: true, secure: true },
+    cors: { origins: [] },
+    login: {},
+    rateLimit: {
+      login: { perAccount: { failures: 10, per: 900_000 }, perAddress: { failures: 50, per: 900_000 } },
+      refresh: { perAddress: { max: 600, per: 60_000 } },
+    },
+    routes: [],
+    limits: {
+      headers: 16_384,
+      headerCount: 200,
+      target: 8192,
+      body: 1_048_576,
+      headersTimeout: 10_000,
+      bodyTimeout: 10_000,
+      idle: 60_000,
+    },
+    timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, shutdown: 10_000 },
+    admin: { host: '127.0.0.1', port: 9400 },
+    identity: { headers: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' } },
+    log: { level: 'info', requests: false },
+  })
+})
+
+t.test('a route has its defaults, and the gateway’s limits and timeouts unless it has its own', async (t) => {
+  const { settings } = loadGatewaySettings(
+    preset({
+      limits: { body: '2mb' },
+      timeouts: { total: '5m' },
+      routes: [
+        route,
+        { ...route, path: '/a', methods: ['GET'], limits: { body: '5kb' }, timeouts: { body: '0s' } },
+      ],
+    }),
+  )
+  t.strictSame(settings.routes[0], {
+    ...route,
+    auth: 'required',
+    scope: [],
+    host: 'keep',
+    forwardToken: false,
+    limits: { body: 2 * 1024 ** 2, bodyTimeout: 10_000 },
+    timeouts: { headers: 30_000, body: 60_000, total: 300_000 },
+  })
+  t.strictSame(settings.routes[1]?.methods, ['GET'])
+  t.strictSame(settings.routes[1]?.limits, { body: 5120, bodyTimeout: 10_000 })
+  t.strictSame(settings.routes[1]?.timeouts, { headers: 30_000, body: 0, total: 300_000 })
+})
+
+t.test('a path may have a route for each method', async (t) => {
+  const routes = [
+    { ...route, methods: ['GET'] },
+    { ...route, methods: ['POST', 'PUT'] },
+    { ...route, path: '/posts' },
+  ]
+  t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 3)
+})
+
+t.test('a route above our own paths shadows none of them', async (t) => {
+  const routes = ['/', '/.well-known', '/authors', '/healthz/deep'].map((path) => ({ ...route, path }))
+  t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 4)
+})
+
+t.test('durations and sizes are taken in each of their units', async (t) => {
+  const { tokens, timeouts, limits } = loadSettings(
+    preset({
+      tokens: { access: '1h', refresh: '2d' },
+      timeouts: { connect: '500ms', headers: '2s', total: '0s' },
+      limits: { headers: '1gb', target: '512b', body: '3mb' },
+    }),
+  ).settings
+  t.strictSame([tokens.access, tokens.refresh], [3_600_000, 172_800_000])
+  t.strictSame([timeouts.connect, timeouts.headers, timeouts.total], [500, 2000, 0])
+  t.strictSame([limits.headers, limits.target, limits.body], [1024 ** 3, 512, 3 * 1024 ** 2])
+})
+
+t.test('stores, hosts, networks and origins of every good form are taken', async (t) => {
+  for (const store of [
+    'memory',
+    'redis://h',
+    'redis://user:p%40ss@h:6380/15',
+    'redis://[::1]:6379/0',
+    'rediss://:secret@redis.example.com',
+    'redis+sentinel://h1,h2/master',
+    'redis+sentinel://:pw@h1:26379,[::1]:26380/my-master/2',
+    'redis+cluster://h1,h2:7001',
+  ]) {
+    t.equal(loadSettings(preset({ store })).settings.store, store)
+  }
+  for (const host of ['::', '127.0.0.1', 'localhost', 'gw.example.com']) {
+    t.equal(loadSettings(preset({ listen: { host } })).settings.listen.host, host)
+  }
+  const trustProxy = ['10.0.0.0/8', '::1', 'fd00::/8', '0.0.0.0/0']
+  t.same(loadSettings(preset({ listen: { trustProxy } })).settings.listen.trustProxy, trustProxy)
+  const origins = ['https://App.example.com:443', 'http://localhost:5173', 'capacitor://localhost']
+  t.same(loadSettings(preset({ cors: { origins } })).settings.cors.origins, [
+    'https://app.example.com',
+    'http://localhost:5173',
+    'capacitor://localhost',
+  ])
+})
+
+t.test('an upstream may be written with its slash, and comes as an origin', async (t) => {
+  const { settings } = loadGatewaySettings(preset({ routes: [{ ...route, upstream: 'http://Blog:80/' }] }))
+  t.equal(settings.routes[0].upstream, 'http://blog')
+})
+
+const signing = (value: unknown) => loadSettings(preset({ keys: { signing: value } })).settings.keys.signing
+
+t.test('a signing key is told from a path by how it begins', async (t) => {
+  t.strictSame(signing('./key.pem'), { from: 'file', path: './key.pem' })
+  t.strictSame(signing('-----BEGIN PRIVATE KEY-----\nx\n'), {
+    from: 'text',
+    text: '-----BEGIN PRIVATE KEY-----\nx',
+  })
+  t.strictSame(signing('{"kty":"oct"}'), { from: 'text', text: '{"kty":"oct"}' })
+  t.strictSame(signing({ kty: 'oct' }), { from: 'text', text: '{"kty":"oct"}' })
+})
+
+t.test('both ports may be 0, and admin may share a port number that is nobody’s', async (t) => {
+  const { settings } = loadSettings(preset({ listen: { port: 0 }, admin: { port: 0 } }))
+  t.same([settings.listen.port, settings.admin && settings.admin.port], [0, 0])
+  t.equal(loadSettings(preset({ listen: { port: 9400 }, admin: false })).settings.admin, false)
+})
+
+t.test('settings are frozen all the way down', async (t) => {
+  const { settings } = loadGatewaySettings(preset({ routes: [route] }))
+  const frozen = (value: unknown): boolean =>
+    typeof value !== 'object' ||
+    value === null ||
+    (Object.isFrozen(value) && Object.values(value).every(frozen))
+  t.ok(frozen(settings))
+})
