@@ -1,0 +1,96 @@
+/** What goes over the wire: the bodies of requests and answers, as schemas from which types and validation come. */
+import { Type } from 'typebox'
+import type { Static } from 'typebox'
+import { toSeconds } from './clock.js'
+import type { TokenSet } from './session/issue.js'
+import type { Session } from './session/session.js'
+
+/** A form has text only, hence 'true'. */
+const Flag = Type.Union([Type.Boolean(), Type.Literal('true'), Type.Literal('false')])
+
+export const isTrue = (flag: boolean | 'true' | 'false' | undefined): boolean =>
+  flag === true || flag === 'true'
+
+const RefreshTokenText = Type.String({ minLength: 1, maxLength: 512 })
+
+export const LoginBody = Type.Object({
+  username: Type.String({ minLength: 1, maxLength: 256 }),
+  password: Type.String({ minLength: 1, maxLength: 1024 }),
+  device: Type.Optional(Type.String({ maxLength: 64, description: 'What the user calls the device' })),
+  cookies: Type.Optional(Flag),
+})
+export type LoginBody = Static<typeof LoginBody>
+
+export const RefreshBody = Type.Object({ refresh_token: Type.Optional(RefreshTokenText) })
+export type RefreshBody = Static<typeof RefreshBody>
+
+export const LogoutBody = Type.Object({
+  refresh_token: Type.Optional(RefreshTokenText),
+  all: Type.Optional(Flag),
+  keepCurrent: Type.Optional(Flag),
+})
+export type LogoutBody = Static<typeof LogoutBody>
+
+/** RFC 6749 §5.1, with our own two lives and the session's id. Lives are seconds from now. */
+export interface TokenResponse {
+  readonly token_type: 'Bearer'
+  /** Left out where the tokens come as cookies. */
+  readonly access_token?: string
+  readonly expires_in: number
+  readonly refresh_token?: string
+  readonly refresh_expires_in: number
+  readonly session_id: string
+}
+
+export function tokenResponse(tokens: TokenSet): TokenResponse {
+  return {
+    token_type: 'Bearer',
+    access_token: tokens.accessToken,
+    expires_in: tokens.expiresIn,
+    refresh_token: tokens.refreshToken,
+    refresh_expires_in: tokens.refreshExpiresIn,
+    session_id: tokens.session.sid,
+  }
+}
+
+/** The same where the tokens go as cookies: without them in the body. */
+export function cookieTokenResponse(tokens: TokenSet): TokenResponse {
+  const { access_token: _access, refresh_token: _refresh, ...rest } = tokenResponse(tokens)
+  return rest
+}
+
+/** A session as its subject sees it. Times are Unix seconds. */
+export interface SessionView {
+  readonly sid: string
+  readonly createdAt: number
+  readonly lastSeenAt: number
+  readonly expiresAt: number
+  readonly ip: string | null
+  readonly userAgent: string | null
+  readonly device: string | null
+  /** Whether it is the session of the request. */
+  readonly current: boolean
+}
+
+export function sessionView(session: Session, current?: string): SessionView {
+  return {
+    sid: session.sid,
+    createdAt: toSeconds(session.createdAt),
+    lastSeenAt: toSeconds(session.lastSeenAt),
+    expiresAt: toSeconds(session.expiresAt),
+    ip: session.ip ?? null,
+    userAgent: session.userAgent ?? null,
+    device: session.device ?? null,
+    current: session.sid === current,
+  }
+}
+
+/** RFC 9457. */
+export interface Problem {
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  readonly detail?: string
+  readonly code: string
+  readonly request_id: string
+}

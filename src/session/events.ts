@@ -1,0 +1,21 @@
+import type { EndReason } from './session.js'
+
+/** What an operator wants one line of, each. Names and addresses, never a token or a password. */
+export type SecurityEvent =
+  | { readonly event: 'login'; readonly sub: string; readonly sid: string; readonly ip?: string | undefined }
+  | { readonly event: 'login_failed'; readonly username: string; readonly ip?: string | undefined }
+  | { readonly event: 'login_limited'; readonly username: string; readonly ip?: string | undefined }
+  | { readonly event: 'refresh'; readonly sub: string; readonly sid: string }
+  | { readonly event: 'refresh_token_reused'; readonly sub: string; readonly sid: string }
+  | {
+      readonly event: 'session_ended'
+      readonly sub: string | undefined
+      readonly sid: string
+      readonly reason: EndReason
+    }
+  | {
+      readonly event: 'revoked'
+      readonly kind: string
+      readonly id: string
+      readonly reason?: string | undefined
+    }

@@ -1,0 +1,106 @@
+import { toSeconds } from '../clock.js'
+import type { UnixMs, UnixSeconds } from '../clock.js'
+import { Refusal } from '../errors.js'
+import type { Stamp } from '../revocation/port.js'
+import { newClaims } from '../token/access-token.js'
+import { formatRefreshToken, hashSecret, newRefreshToken } from '../token/refresh-token.js'
+import type { RefreshToken } from '../token/refresh-token.js'
+import { endSessions } from './end.js'
+import type { SessionPorts, SessionRules } from './ports.js'
+import type { Identity, Origin, Session } from './session.js'
+import { expiryOf } from './session.js'
+
+/** The two tokens that a login or a refresh gives. Lives in seconds from now. */
+export interface TokenSet {
+  readonly accessToken: string
+  readonly expiresIn: UnixSeconds
+  readonly refreshToken: string
+  readonly refreshExpiresIn: UnixSeconds
+  readonly session: Session
+}
+
+const MAX_SUBJECT = 256
+
+/**
+ * Begins a session for somebody whom the caller has authenticated.
+ *
+ * @throws {TypeError} if `sub` is not a string of 1 to 256 characters: a fault of the host, not of the request.
+ * @throws {Refusal} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
+ */
+export async function issue(ports: SessionPorts, identity: Identity, origin: Origin = {}): Promise<TokenSet> {
+  const { sub } = identity
+  if (typeof sub !== 'string' || sub.length === 0 || sub.length > MAX_SUBJECT) {
+    throw new TypeError(`sub must be a string of 1 to ${MAX_SUBJECT} characters`)
+  }
+  const { store, revocation, clock, rules } = ports
+  const stamp = revocation.stamp()
+  const now = clock.now()
+  const token = newRefreshToken()
+  const endsAt = rules.absolute > 0 ? now + rules.absolute : 0
+  const session: Session = {
+    ...origin,
+    sid: token.sid,
+    sub,
+    clientId: identity.clientId ?? 'portcullis',
+    scope: identity.scope,
+    claims: identity.claims ?? {},
+    createdAt: now,
+    lastSeenAt: now,
+    endsAt,
+    expiresAt: expiryOf(now, rules.refresh, endsAt),
+    refreshCount: 0,
+  }
+  await store.create(session, { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) })
+  await keepWithinLimits(ports, session)
+  ports.tell({ event: 'login', sub, sid: session.sid, ip: origin.ip })
+  return tokenSet(ports, session, stamp, token, now)
+}
+
+/** Signs an access token for a session and puts it beside the refresh token that is current now. */
+export function tokenSet(
+  { sign, rules }: Pick<SessionPorts, 'sign' | 'rules'>,
+  session: Session,
+  stamp: Stamp,
+  token: RefreshToken,
+  now: UnixMs,
+): TokenSet {
+  const claims = newClaims(session, stamp, rules)
+  return {
+    accessToken: sign(claims),
+    expiresIn: Math.max(0, claims.exp - claims.iat),
+    refreshToken: formatRefreshToken(token),
+    refreshExpiresIn: toSeconds(session.expiresAt - now),
+    session,
+  }
+}
+
+/**
+ * Holds `sessions.perSubject` and `perDevice`. It looks after the new session was stored, not before: of logins that
+ * run at once, each then sees the other, and all come to the same result.
+ */
+async function keepWithinLimits(ports: SessionPorts, session: Session): Promise<void> {
+  const { perSubject, perDevice, onLimit } = ports.rules
+  if (perSubject === 0 && perDevice === 0) return
+  const all = await ports.store.list(session.sub, session.createdAt)
+  const sameDevice = all.filter(({ device }) => device === session.device)
+  const surplus = new Set([...beyond(all, perSubject, onLimit), ...beyond(sameDevice, perDevice, onLimit)])
+  if (onLimit === 'evict-oldest') {
+    await endSessions(
+      ports,
+      [...surplus].map(({ sid }) => ({ sid })),
+      'evicted',
+    )
+    return
+  }
+  if (![...surplus].some(({ sid }) => sid === session.sid)) return
+  await endSessions(ports, [{ sid: session.sid }], 'evicted')
+  throw new Refusal('signed_in_elsewhere', {
+    detail: 'There are as many sessions as may be; end one of them first.',
+  })
+}
+
+/** Of sessions in the order of their beginning, those that are too many. */
+function beyond(sessions: Session[], limit: number, onLimit: SessionRules['onLimit']): Session[] {
+  if (limit === 0 || sessions.length <= limit) return []
+  return onLimit === 'refuse' ? sessions.slice(limit) : sessions.slice(0, sessions.length - limit)
+}

@@ -1,0 +1,35 @@
+import type { Clock, Milliseconds } from '../clock.js'
+import type { Revocation } from '../revocation/port.js'
+import type { SessionStore } from '../store/port.js'
+import type { AccessClaims } from '../token/access-token.js'
+import type { SecurityEvent } from './events.js'
+
+/** The part of the configuration that rules sessions; durations in ms, 0 = no limit where that makes sense. */
+export interface SessionRules {
+  readonly issuer: string
+  readonly audience: string
+  /** Life of an access token. */
+  readonly access: Milliseconds
+  /** Idle limit: since the last rotation. */
+  readonly refresh: Milliseconds
+  /** Since the login. */
+  readonly absolute: Milliseconds
+  readonly refreshLimit: number
+  readonly reuseGrace: Milliseconds
+  /** How long the mark of an ended session must stay: as long as an access token of it could live. */
+  readonly tombstone: Milliseconds
+  readonly perSubject: number
+  readonly perDevice: number
+  readonly onLimit: 'evict-oldest' | 'refuse'
+}
+
+/** What the behaviours work with. */
+export interface SessionPorts {
+  readonly store: SessionStore
+  readonly revocation: Revocation
+  /** Signs an access token. */
+  readonly sign: (claims: AccessClaims) => string
+  readonly clock: Clock
+  readonly rules: SessionRules
+  readonly tell: (event: SecurityEvent) => void
+}

@@ -1,0 +1,82 @@
+/**
+ * A refresh: one refresh token in, the next one and an access token out.
+ *
+ * One atomic step of the store decides. A token that was used before is theft, unless it is the immediate predecessor
+ * and the grace since the rotation isn't over: then the caller lost the answer, or has two tabs, and gets the same
+ * successor again. (OAuth 2.0 Security BCP, RFC 9700 §4.14.2: rotation with reuse detection.)
+ */
+import { Refusal } from '../errors.js'
+import type { RotationOutcome } from '../store/port.js'
+import { hashSecret, newSalt, parseRefreshToken, successorOf } from '../token/refresh-token.js'
+import { tokenSet } from './issue.js'
+import type { TokenSet } from './issue.js'
+import type { SessionPorts } from './ports.js'
+import type { Sid } from './session.js'
+
+/**
+ * @throws {Refusal} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`, `refresh_limit_reached`,
+ *   `session_ended`, `signed_in_elsewhere`; `store_unavailable`: the same token may be tried again within the grace
+ */
+export async function refresh(ports: SessionPorts, refreshToken: string): Promise<TokenSet> {
+  const { store, revocation, clock, rules } = ports
+  const token = parseRefreshToken(refreshToken)
+  if (!token) throw new Refusal('refresh_token_invalid', { reason: 'shape' })
+  // Before the session is read: what is minted from it then can't be newer than a denial that ends it.
+  const stamp = revocation.stamp()
+  const now = clock.now()
+  const salt = newSalt()
+  const successor = successorOf(token, salt)
+  const outcome = await store.rotate({
+    sid: token.sid,
+    familyHash: hashSecret(token.family),
+    secretHash: hashSecret(token.secret),
+    salt,
+    successorHash: hashSecret(successor.secret),
+    now,
+    idle: rules.refresh,
+    refreshLimit: rules.refreshLimit,
+    reuseGrace: rules.reuseGrace,
+    tombstone: rules.tombstone,
+  })
+  switch (outcome.kind) {
+    case 'rotated':
+      ports.tell({ event: 'refresh', sub: outcome.session.sub, sid: token.sid })
+      return tokenSet(ports, outcome.session, stamp, successor, now)
+    case 'retried':
+      return tokenSet(ports, outcome.session, stamp, successorOf(token, outcome.salt), now)
+    default:
+      await punishReuse(ports, token.sid, outcome)
+      throw refusalOf(outcome)
+  }
+}
+
+type Refused = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
+
+/** The store has ended the session; its access tokens end here. Again on a later use, should it have failed. */
+async function punishReuse({ revocation, tell }: SessionPorts, sid: Sid, outcome: Refused): Promise<void> {
+  const isReuse = outcome.kind === 'reused'
+  if (!isReuse && !(outcome.kind === 'ended' && outcome.reason === 'reuse')) return
+  if (isReuse) tell({ event: 'refresh_token_reused', sub: outcome.sub, sid })
+  await revocation.revoke([{ kind: 'sid', id: sid, reason: 'reuse' }])
+}
+
+function refusalOf(outcome: Refused): Refusal {
+  switch (outcome.kind) {
+    case 'reused':
+      return new Refusal('refresh_token_reused', {
+        detail: 'It was used before, so somebody else may have it: the session was ended. Log in again.',
+      })
+    case 'ended':
+      return new Refusal(outcome.reason === 'evicted' ? 'signed_in_elsewhere' : 'session_ended')
+    case 'unknown':
+      return new Refusal('session_ended', { reason: 'no record' })
+    case 'expired':
+      return new Refusal('refresh_token_expired')
+    case 'limit_reached':
+      return new Refusal('refresh_limit_reached')
+    case 'forged':
+      return new Refusal('refresh_token_invalid', { reason: 'family' })
+    default:
+      return outcome satisfies never
+  }
+}

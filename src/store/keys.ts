@@ -1,0 +1,24 @@
+/**
+ * Every Redis key that Portcullis writes, with its rule of life. Nothing lives for ever.
+ *
+ * | key | type | lives |
+ * |---|---|---|
+ * | `<prefix>:session:<sid>` | hash | to the session's end + 3 s; ended: access life + leeway + 3 s |
+ * | `<prefix>:subject:<sub>` | sorted set of `sid` by its latest possible end | to the last of those + 3 s |
+ * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining life + leeway + 3 s |
+ * | `{<prefix>}:deny:sid:<sid>` | string `0 <until> <reason>` | access life + leeway + 3 s |
+ * | `<prefix>:limit:<limiter>:<hash or address>` | counter | its window (`rateLimit.….per`) |
+ *
+ * The braces are a hash tag: keys that one command or script touches together share a slot of a Redis Cluster.
+ * Sessions are spread over all slots.
+ */
+export type Keys = ReturnType<typeof redisKeys>
+
+export function redisKeys(prefix: string) {
+  return {
+    session: (sid: string) => `${prefix}:session:${sid}`,
+    subject: (sub: string) => `${prefix}:subject:${sub}`,
+    deny: (kind: string, id: string) => `{${prefix}}:deny:${kind}:${id}`,
+    limit: (limiter: string) => `${prefix}:limit:${limiter}:`,
+  }
+}

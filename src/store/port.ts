@@ -1,0 +1,89 @@
+import type { Milliseconds, UnixMs } from '../clock.js'
+import type { EndReason, Session, Sid } from '../session/session.js'
+
+/** The hashes that a new session is stored with. */
+export interface SessionSecrets {
+  readonly familyHash: string
+  readonly secretHash: string
+}
+
+/** One use of a refresh token, with everything the atomic step needs to decide. */
+export interface Rotation {
+  readonly sid: Sid
+  readonly familyHash: string
+  /** Hash of the presented secret. */
+  readonly secretHash: string
+  /** The salt and the hash of the successor's secret, stored if this use rotates. */
+  readonly salt: string
+  readonly successorHash: string
+  readonly now: UnixMs
+  /** How long a session lives without being refreshed; 0 = no limit. */
+  readonly idle: Milliseconds
+  /** How often a session may be refreshed; 0 = no limit. */
+  readonly refreshLimit: number
+  /** For how long after a rotation its parent still yields the same successor. */
+  readonly reuseGrace: Milliseconds
+  /** How long the mark of an ended session stays. */
+  readonly tombstone: Milliseconds
+}
+
+export type RotationOutcome =
+  | { readonly kind: 'rotated'; readonly session: Session }
+  /** The immediate predecessor, within the grace: the successor is derived from this stored salt. */
+  | { readonly kind: 'retried'; readonly session: Session; readonly salt: string }
+  /** A token of this session that was used before: theft. The same step has ended the session. */
+  | { readonly kind: 'reused'; readonly sub: string }
+  | { readonly kind: 'ended'; readonly sub: string; readonly reason: EndReason }
+  /** Past its idle or absolute limit. */
+  | { readonly kind: 'expired' }
+  | { readonly kind: 'limit_reached' }
+  /** There is such a session, but this token was never one of its own. Nothing was changed. */
+  | { readonly kind: 'forged' }
+  /** No such session (any more). */
+  | { readonly kind: 'unknown' }
+
+export interface Ending {
+  readonly sid: Sid
+  readonly reason: EndReason
+  /** Only if the session's family has this hash. */
+  readonly familyHash?: string | undefined
+  /** Only if the session is this subject's. */
+  readonly sub?: string | undefined
+  readonly tombstone: Milliseconds
+  readonly now: UnixMs
+}
+
+export type EndOutcome =
+  | { readonly kind: 'ended'; readonly sub: string }
+  | { readonly kind: 'already_ended'; readonly sub: string }
+  /** There is such a session, but `familyHash` or `sub` is not its own. Nothing was changed. */
+  | { readonly kind: 'foreign' }
+  | { readonly kind: 'unknown' }
+
+/**
+ * Where sessions are kept. An ended session leaves a mark (its tombstone) for as long as an access token of it could
+ * live, so that a repeated logout is recognised and its denial can be written again.
+ *
+ * Every method throws a `store_unavailable` Refusal when the store can't be asked.
+ */
+export interface SessionStore {
+  /** Stores a new session, entered in its subject's index first, so that no session is ever missing there. */
+  create(session: Session, secrets: SessionSecrets): Promise<void>
+  /** The one atomic step that uses up a refresh token. */
+  rotate(rotation: Rotation): Promise<RotationOutcome>
+  /** Ends a session in one atomic step: from then on no refresh token of it works. */
+  end(ending: Ending): Promise<EndOutcome>
+  /** The living sessions of a subject, oldest first. Prunes the index of those that are gone. */
+  list(sub: string, now: UnixMs): Promise<Session[]>
+}
+
+/** How long a record outlives its session, so that a client that comes a moment late is told that it expired. */
+export const EXPIRY_SLACK: Milliseconds = 3_000
+
+/**
+ * The latest moment at which a session can be alive: what its index entry is scored with. One with an absolute end
+ * needn't be touched again; one without moves with each rotation.
+ */
+export function latestEnd(session: Session): UnixMs {
+  return session.endsAt > 0 ? session.endsAt : session.expiresAt
+}

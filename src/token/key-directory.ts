@@ -1,0 +1,101 @@
+/** The directory that instances share: the signing key is made there on the first start. */
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { generateKey, importKey, KeyError } from './keys.js'
+import type { Algorithm, SigningKey } from './keys.js'
+
+export const SIGNING_KEY_FILE = 'signing.jwk'
+
+export interface KeySource {
+  readonly algorithm: Algorithm
+  /** Where the key is kept, or made. */
+  readonly dir: string
+  /** The key itself as PEM or JWK text, or a file that holds it; the directory isn't touched then. */
+  readonly signing?: GivenKey
+}
+
+export type GivenKey =
+  { readonly from: 'text'; readonly text: string } | { readonly from: 'file'; readonly path: string }
+
+export interface LoadedKey {
+  readonly key: SigningKey
+  /** Set when the key was made just now: the file's path. */
+  readonly createdFile: string | undefined
+  /** What the operator should know, e.g. a file that others may read. */
+  readonly warnings: readonly string[]
+}
+
+/**
+ * The signing key of this instance.
+ *
+ * @throws {KeyError} if there is one that can't be used, naming the setting.
+ */
+export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<LoadedKey> {
+  if (signing !== undefined) {
+    const file = signing.from === 'file' ? signing.path : undefined
+    const text = signing.from === 'file' ? await readKeyFile(signing.path, 'keys.signing') : signing.text
+    const key = await named('keys.signing', importKey(text, algorithm))
+    return { key, createdFile: undefined, warnings: file === undefined ? [] : await permissionWarnings(file) }
+  }
+  const file = join(dir, SIGNING_KEY_FILE)
+  const created = await createKeyFile(dir, file, algorithm)
+  const text = await readKeyFile(file, 'keys.dir')
+  const key = await named(`keys.dir: ${file}`, importKey(text, algorithm))
+  return { key, createdFile: created ? file : undefined, warnings: await permissionWarnings(file) }
+}
+
+/**
+ * Makes the key unless it is there. Of several instances that start at once, one wins: the file is written whole under
+ * another name, and linked to its own, which fails where there is one already.
+ */
+async function createKeyFile(dir: string, file: string, algorithm: Algorithm): Promise<boolean> {
+  if (await stat(file).catch(() => undefined)) return false
+  const draft = join(dir, `.${SIGNING_KEY_FILE}.${randomBytes(6).toString('hex')}`)
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    const handle = await open(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
+    try {
+      await handle.writeFile(`${JSON.stringify(generateKey(algorithm))}\n`)
+      await handle.sync()
+    } finally {
+      await handle.close()
+    }
+  } catch (error) {
+    throw new KeyError(`keys.dir: no key could be made in ${dir}: ${(error as Error).message}`)
+  }
+  try {
+    await link(draft, file)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
+    throw new KeyError(`keys.dir: no key could be made in ${dir}: ${(error as Error).message}`)
+  } finally {
+    await unlink(draft)
+  }
+}
+
+async function readKeyFile(file: string, setting: string): Promise<string> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    throw new KeyError(`${setting}: the key file ${file} can’t be read: ${(error as Error).message}`)
+  }
+}
+
+async function named(setting: string, key: Promise<SigningKey>): Promise<SigningKey> {
+  try {
+    return await key
+  } catch (error) {
+    if (error instanceof KeyError) throw new KeyError(`${setting}: ${error.message}`)
+    throw error
+  }
+}
+
+async function permissionWarnings(file: string): Promise<string[]> {
+  const { mode } = await stat(file)
+  if ((mode & 0o077) === 0) return []
+  const bits = (mode & 0o777).toString(8)
+  return [`the key file ${file} may be read by others (mode ${bits}); chmod 600 is what it should have`]
+}
