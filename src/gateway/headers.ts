@@ -1,0 +1,174 @@
+import { ownCookies, type OwnCookies } from './cookies.js'
+import { isPlainHost, pushForwarded, type Origin } from './forwarded.js'
+
+/** How the body of a request is delimited (RFC 9112 §6), as the server's parser has validated it. */
+export type RequestFraming =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'sized'; readonly bytes: number }
+  | { readonly kind: 'chunked' }
+
+export type RequestHeaders =
+  | { readonly ok: true; readonly headers: string[]; readonly framing: RequestFraming }
+  | {
+      readonly ok: false
+      /** `identity_value`: a claim that no header can carry unchanged; all others are the client's doing. */
+      readonly reason: 'host' | 'duplicate_host' | 'transfer_encoding' | 'content_length' | 'identity_value'
+    }
+
+export interface RequestHeaderOptions {
+  readonly origin: Origin
+  /** What `Host` the upstream sees: the client's, or its own (`host:port`). */
+  readonly host: { readonly kind: 'keep' } | { readonly kind: 'upstream'; readonly value: string }
+  /** True where the access token was accepted and must not travel on. */
+  readonly dropAuthorization: boolean
+  /** Header name → value, by names given to `headerRules`; undefined sends none. */
+  readonly identity: Readonly<Record<string, string | undefined>>
+}
+
+export interface HeaderRules {
+  /** What to send upstream, as name, value, name, value…, from `IncomingMessage.rawHeaders`. */
+  request(rawHeaders: readonly string[], options: RequestHeaderOptions): RequestHeaders
+  /** What to send to the client, in the upstream's order and spelling. */
+  response(rawHeaders: readonly (Buffer | string)[]): string[]
+  /** The same for trailers, which may not carry fields that steer a message (RFC 9110 §6.5.1). */
+  trailers(rawTrailers: readonly (Buffer | string)[]): [string, string][]
+}
+
+/** Meant for this connection alone (RFC 9110 §7.6.1), or answered by this gateway (`Expect`). */
+const HOP_BY_HOP = [
+  'connection',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'http2-settings',
+]
+/** `Proxy` because CGI turns it into the variable HTTP_PROXY. */
+const CLIENT_MAY_NOT_SAY = [
+  'expect',
+  'proxy',
+  'forwarded',
+  'x-real-ip',
+  'x-method-override',
+  'http-method-override',
+]
+const CLIENT_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$))/
+const LONE_SURROGATE = /\p{Surrogate}/u
+const NOT_IN_TRAILERS =
+  /^(?:content-|set-cookie|cache-control|age|expires|date|vary|location|retry-after|host$|www-auth|auth)/
+
+/**
+ * @param identity The names of the identity headers: taken from no client, on no route.
+ * @param cookies The names of the gateway's own cookies, which no upstream sees or sets.
+ */
+export function headerRules(options: {
+  identity: readonly string[]
+  cookies: readonly string[]
+}): HeaderRules {
+  const cookies = ownCookies(options.cookies)
+  const stripped = new Set([...HOP_BY_HOP, ...CLIENT_MAY_NOT_SAY, ...options.identity.map(flatten)])
+  const response = (raw: readonly (Buffer | string)[]) => responseHeaders(raw, cookies)
+  return {
+    request: (raw, requestOptions) => requestHeaders(raw, requestOptions, stripped, cookies),
+    response,
+    trailers(raw) {
+      const passed = response(raw)
+      const trailers: [string, string][] = []
+      for (let at = 0; at < passed.length; at += 2) {
+        if (!NOT_IN_TRAILERS.test(passed[at]!.toLowerCase())) trailers.push([passed[at]!, passed[at + 1]!])
+      }
+      return trailers
+    },
+  }
+}
+
+/** One name for all spellings that some server takes for the same header: CGI and its kin read `-`, `_` and `.` alike. */
+function flatten(name: string): string {
+  return name.toLowerCase().replace(/[_.]/g, '-')
+}
+
+function requestHeaders(
+  raw: readonly string[],
+  options: RequestHeaderOptions,
+  stripped: ReadonlySet<string>,
+  cookies: OwnCookies,
+): RequestHeaders {
+  const headers: string[] = []
+  const nominated = nominatedIn(raw)
+  let framing: RequestFraming = { kind: 'none' }
+  let host: string | undefined
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!
+    const value = raw[at + 1]!
+    const lower = name.toLowerCase()
+    if (lower === 'host') {
+      if (host !== undefined) return { ok: false, reason: 'duplicate_host' }
+      host = value
+    } else if (lower === 'transfer-encoding') {
+      // Any other coding would reach the upstream as plain bytes.
+      if (value.toLowerCase() !== 'chunked' || framing.kind !== 'none')
+        return { ok: false, reason: 'transfer_encoding' }
+      framing = { kind: 'chunked' }
+    } else if (lower === 'content-length') {
+      if (!/^[0-9]{1,15}$/.test(value) || framing.kind !== 'none')
+        return { ok: false, reason: 'content_length' }
+      framing = { kind: 'sized', bytes: Number(value) }
+    } else {
+      const flat = flatten(name)
+      if (stripped.has(flat) || CLIENT_PREFIXES.test(flat)) continue
+      if (nominated?.has(lower) || flat === 'content-length') continue
+      if (lower === 'authorization' && options.dropAuthorization) continue
+      const kept = lower === 'cookie' ? cookies.strip(value) : value
+      if (kept !== undefined) headers.push(name, kept)
+    }
+  }
+  if (host !== undefined && host !== '' && !isPlainHost(host)) return { ok: false, reason: 'host' }
+
+  if (options.host.kind === 'upstream') headers.push('Host', options.host.value)
+  else if (host !== undefined) headers.push('Host', host)
+  if (framing.kind === 'sized') headers.push('Content-Length', String(framing.bytes))
+  pushForwarded(headers, options.origin)
+  return pushIdentity(headers, options.identity)
+    ? { ok: true, headers, framing }
+    : { ok: false, reason: 'identity_value' }
+}
+
+/** Appends the identity in UTF-8. Says false where a value would arrive as another one: trimmed, cut, or split. */
+function pushIdentity(headers: string[], identity: RequestHeaderOptions['identity']): boolean {
+  for (const name in identity) {
+    const value = identity[name]
+    if (value === undefined) continue
+    // oxlint-disable-next-line no-control-regex
+    if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || LONE_SURROGATE.test(value)) return false
+    headers.push(name, Buffer.from(value, 'utf8').toString('latin1'))
+  }
+  return true
+}
+
+function responseHeaders(raw: readonly (Buffer | string)[], cookies: OwnCookies): string[] {
+  const headers: string[] = []
+  const text = raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')))
+  const nominated = nominatedIn(text)
+  for (let at = 0; at < text.length; at += 2) {
+    const name = text[at]!
+    const value = text[at + 1]!
+    const lower = name.toLowerCase()
+    if (HOP_BY_HOP.includes(lower) || lower.startsWith('proxy-')) continue
+    if (nominated?.has(lower) && lower !== 'content-length') continue
+    if (lower === 'set-cookie' && cookies.sets(value)) continue
+    headers.push(name, value)
+  }
+  return headers
+}
+
+/** The header names that `Connection` gives, in lower case. */
+function nominatedIn(headers: readonly string[]): Set<string> | undefined {
+  let names: Set<string> | undefined
+  for (let at = 0; at < headers.length; at += 2) {
+    if (headers[at]!.length !== 10 || headers[at]!.toLowerCase() !== 'connection') continue
+    names ??= new Set()
+    for (const name of headers[at + 1]!.split(',')) names.add(name.trim().toLowerCase())
+  }
+  return names
+}

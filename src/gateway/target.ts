@@ -1,0 +1,170 @@
+/**
+ * The target law: what a request-target (RFC 9112 §3.2) must look like to be forwarded. Two programs that read the same
+ * bytes must see the same path, so whatever some upstream might decode, split or collapse differently is refused.
+ */
+export type TargetRefusal =
+  | 'empty'
+  | 'too_long'
+  | 'absolute_form'
+  | 'authority_form'
+  | 'asterisk_form'
+  | 'fragment'
+  | 'raw_control_or_space'
+  | 'raw_non_ascii'
+  | 'backslash'
+  | 'semicolon'
+  | 'empty_segment'
+  | 'dot_segment'
+  | 'malformed_escape'
+  | 'encoded_delimiter'
+  | 'encoded_control'
+  | 'not_utf8'
+
+export type JudgedTarget =
+  | {
+      readonly ok: true
+      /** The path as it came. */
+      readonly path: string
+      /** What followed the first `?`, as it came; undefined where there was none. */
+      readonly query: string | undefined
+      /** The path for comparing with routes: unreserved escapes decoded (`%61` is `a`), other escapes in capitals. */
+      readonly match: string
+    }
+  | { readonly ok: false; readonly reason: TargetRefusal }
+
+export interface TargetLimits {
+  /** The longest target accepted, in bytes. */
+  target: number
+}
+
+/** Non-empty segments of plain characters, none beginning with a dot; any query of visible ASCII but `#`. */
+const PLAIN = /^(?:\/[\w~!$&'()*+,=:@-][\w.~!$&'()*+,=:@-]*)*\/?(?:\?[!"$-~]*)?$/
+const FRAGMENT = 0x23
+const PERCENT = 0x25
+const DOT = 0x2e
+const SLASH = 0x2f
+const SEMICOLON = 0x3b
+const BACKSLASH = 0x5c
+
+/**
+ * Judges a raw request-target, such as `IncomingMessage.url`. Never throws; takes linear time. A target that passes may be
+ * forwarded byte for byte, and no usual way of decoding it leads to another route than `match` does.
+ */
+export function judgeTarget(rawUrl: string | undefined, limits: TargetLimits): JudgedTarget {
+  if (rawUrl === undefined || rawUrl === '') return refused('empty')
+  if (rawUrl.length > limits.target) return refused('too_long')
+  if (rawUrl.charCodeAt(0) !== SLASH) return refused(formOf(rawUrl))
+
+  const mark = rawUrl.indexOf('?')
+  const path = mark === -1 ? rawUrl : rawUrl.slice(0, mark)
+  const query = mark === -1 ? undefined : rawUrl.slice(mark + 1)
+  if (PLAIN.test(rawUrl)) return { ok: true, path, query, match: path }
+
+  const reason = rawRefusal(rawUrl) ?? structureRefusal(path)
+  if (reason !== undefined) return refused(reason)
+  const decoded = decodeUnreserved(path)
+  return decoded.ok ? { ok: true, path, query, match: decoded.match } : decoded
+}
+
+function refused(reason: TargetRefusal): { ok: false; reason: TargetRefusal } {
+  return { ok: false, reason }
+}
+
+function formOf(target: string): TargetRefusal {
+  if (target === '*') return 'asterisk_form'
+  return rawRefusal(target) ?? (/^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? 'absolute_form' : 'authority_form')
+}
+
+/** What no part of a target may hold unescaped. */
+function rawRefusal(target: string): TargetRefusal | undefined {
+  for (let at = 0; at < target.length; at++) {
+    const code = target.charCodeAt(at)
+    if (code <= 0x20 || code === 0x7f) return 'raw_control_or_space'
+    if (code > 0x7f) return 'raw_non_ascii'
+    if (code === FRAGMENT) return 'fragment'
+  }
+  return undefined
+}
+
+function structureRefusal(path: string): TargetRefusal | undefined {
+  let start = 1
+  for (let at = 1; at <= path.length; at++) {
+    const code = at === path.length ? SLASH : path.charCodeAt(at)
+    if (code === BACKSLASH) return 'backslash'
+    if (code === SEMICOLON) return 'semicolon'
+    if (code !== SLASH) continue
+    const length = at - start
+    if (length === 0 && at < path.length) return 'empty_segment'
+    if (length === 1 && path.charCodeAt(start) === DOT) return 'dot_segment'
+    if (length === 2 && path.charCodeAt(start) === DOT && path.charCodeAt(start + 1) === DOT)
+      return 'dot_segment'
+    start = at + 1
+  }
+  return undefined
+}
+
+type Decoded = { ok: true; match: string } | { ok: false; reason: TargetRefusal }
+
+/** Judges every escape of a path and decodes those of unreserved characters (RFC 3986 §2.3, less the dot). */
+function decodeUnreserved(path: string): Decoded {
+  let match = ''
+  let copied = 0
+  let at = path.indexOf('%')
+  while (at !== -1) {
+    match += path.slice(copied, at)
+    const byte = escapeAt(path, at)
+    if (byte === undefined) return refused('malformed_escape')
+    if (byte < 0x20 || byte === 0x7f) return refused('encoded_control')
+    if (byte < 0x80) {
+      const character = String.fromCharCode(byte)
+      if ('/\\.;%#?'.includes(character)) return refused('encoded_delimiter')
+      match += /[\w~-]/.test(character) ? character : path.slice(at, at + 3).toUpperCase()
+      copied = at + 3
+    } else {
+      const bytes = utf8Length(path, at, byte)
+      if (bytes === 0) return refused('not_utf8')
+      // C1 controls, U+0080 to U+009F
+      if (byte === 0xc2 && escapeAt(path, at + 3)! < 0xa0) return refused('encoded_control')
+      copied = at + 3 * bytes
+      match += path.slice(at, copied).toUpperCase()
+    }
+    at = path.indexOf('%', copied)
+  }
+  return { ok: true, match: match + path.slice(copied) }
+}
+
+/** The byte that the escape at `at` stands for; undefined where there is no whole escape. */
+function escapeAt(path: string, at: number): number | undefined {
+  if (path.charCodeAt(at) !== PERCENT) return undefined
+  const high = hexDigit(path.charCodeAt(at + 1))
+  const low = hexDigit(path.charCodeAt(at + 2))
+  return high < 0 || low < 0 ? undefined : high * 16 + low
+}
+
+function hexDigit(code: number): number {
+  if (code >= 0x30 && code <= 0x39) return code - 0x30
+  const letter = code | 0x20
+  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
+}
+
+/**
+ * How many escapes the character that begins at `at` takes, by the table of well-formed sequences (RFC 3629 §4), so
+ * overlong forms, surrogates and lone or missing continuations give 0.
+ */
+function utf8Length(path: string, at: number, first: number): number {
+  let bytes: number
+  if (first >= 0xc2 && first <= 0xdf) bytes = 2
+  else if (first >= 0xe0 && first <= 0xef) bytes = 3
+  else if (first >= 0xf0 && first <= 0xf4) bytes = 4
+  else return 0
+
+  let lowest = first === 0xe0 ? 0xa0 : first === 0xf0 ? 0x90 : 0x80
+  let highest = first === 0xed ? 0x9f : first === 0xf4 ? 0x8f : 0xbf
+  for (let n = 1; n < bytes; n++) {
+    const next = escapeAt(path, at + 3 * n)
+    if (next === undefined || next < lowest || next > highest) return 0
+    lowest = 0x80
+    highest = 0xbf
+  }
+  return bytes
+}
