@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { GatewaySettings } from '../src/config.js'
+import { Refusal } from '../src/errors.js'
+import type { ErrorCode } from '../src/errors.js'
+import { StartError } from '../src/start-error.js'
+import { answerRefusal, problemOf, toRefusal } from './errors.js'
+import { judgeBeforeRouting } from './target.js'
+
+/** How often Node looks for connections whose headers are late, in ms; its default, 30 s, would be the real limit. */
+const CONNECTIONS_CHECK = 500
+
+/** The gateway's Fastify application, with the limits of its HTTP server; without routes. */
+export async function createApp(settings: GatewaySettings, log: FastifyBaseLogger): Promise<FastifyInstance> {
+  const { limits, listen } = settings
+  const http = {
+    maxHeaderSize: limits.headers,
+    headersTimeout: limits.headersTimeout,
+    connectionsCheckingInterval: CONNECTIONS_CHECK,
+    // Bodies are timed where they are read.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.idle,
+  }
+  const options = {
+    loggerInstance: log,
+    logController: new LogController({ disableRequestLogging: !settings.log.requests }),
+    trustProxy: listen.trustProxy.length > 0 ? [...listen.trustProxy] : false,
+    genReqId: requestIds(),
+    rewriteUrl: judgeBeforeRouting(limits),
+    clientErrorHandler: answerClientError,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      answerRefusal(request, reply, toRefusal(error))
+    },
+    // Connections that are open when the server stops may still ask while the others finish.
+    return503OnClosing: false,
+    keepAliveTimeout: limits.idle,
+    requestTimeout: 0,
+  }
+  const tls = listen.tls && (await readTls(listen.tls))
+  // Fastify's types tell the two servers apart; nothing here does.
+  const app = fastify({
+    ...options,
+    ...(tls ? { https: { ...http, ...tls } } : { http }),
+  } as object) as FastifyInstance
+  // Node drops headers beyond its own limit without a word; ours must be the one that is met first.
+  app.server.maxHeadersCount = limits.headerCount + 100
+  return app
+}
+
+/** Ids that differ between instances, for the log and the problem's `request_id`. */
+function requestIds(): () => string {
+  const instance = randomBytes(4).toString('hex')
+  let count = 0
+  return () => `${instance}-${(++count).toString(36)}`
+}
+
+async function readTls({ cert, key }: { readonly cert: string; readonly key: string }) {
+  const read = (file: string, setting: string) =>
+    readFile(file).catch((error: Error) => {
+      throw new StartError(`${setting}: ${file} can’t be read: ${error.message}`)
+    })
+  return { cert: await read(cert, 'listen.tls.cert'), key: await read(key, 'listen.tls.key') }
+}
+
+/** What Node's parser refuses before there is a request: answered as a problem, too, and the connection closed. */
+const CLIENT_ERRORS: Record<string, ErrorCode> = {
+  HPE_HEADER_OVERFLOW: 'headers_too_large',
+  ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
+}
+
+function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const refusal = new Refusal(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
+  const body = JSON.stringify(problemOf(refusal, randomBytes(4).toString('hex')))
+  socket.end(
+    `HTTP/1.1 ${refusal.statusCode} ${refusal.title}\r\nContent-Type: application/problem+json\r\n` +
+      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

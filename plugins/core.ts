@@ -1,0 +1,135 @@
+/** The core, built on its adapters: what the decorators and the routes work with. Touches no route. */
+import type { FastifyBaseLogger } from 'fastify'
+import { systemClock } from '../src/clock.js'
+import type { PluginSettings } from '../src/config.js'
+import type { DenialLife, Revocation } from '../src/revocation/port.js'
+import { CLOCK_SLACK } from '../src/revocation/port.js'
+import { MemoryDenylist } from '../src/revocation/memory.js'
+import { RedisDenylist } from '../src/revocation/redis.js'
+import type { SecurityEvent } from '../src/session/events.js'
+import type { SessionPorts } from '../src/session/ports.js'
+import { redisKeys } from '../src/store/keys.js'
+import { MemorySessionStore } from '../src/store/memory.js'
+import type { SessionStore } from '../src/store/port.js'
+import { RedisSessionStore } from '../src/store/redis.js'
+import { defineScripts } from '../src/store/redis-scripts.js'
+import type { Transports } from '../src/token/bearer.js'
+import { cookieNames } from '../src/token/cookies.js'
+import { loadKey } from '../src/token/key-directory.js'
+import type { SigningKey } from '../src/token/keys.js'
+import { Verdict } from '../src/verdict.js'
+import { createJwt } from './jwt.js'
+import { createMetrics } from './metrics.js'
+import type { Metrics } from './metrics.js'
+import { createLimiters } from './rate-limit.js'
+import type { Limiter } from './rate-limit.js'
+import { openRedis } from './redis.js'
+import type { RedisClient } from '../src/store/redis-client.js'
+
+export interface Core {
+  readonly settings: PluginSettings
+  readonly sessions: SessionPorts
+  readonly verdict: Verdict
+  readonly key: SigningKey
+  readonly transports: Transports
+  readonly limiters: Readonly<Record<'loginPerAccount' | 'loginPerAddress' | 'refreshPerAddress', Limiter>>
+  readonly metrics: Metrics
+  /** Whether the store can be used now. */
+  isReady(): Promise<boolean>
+  close(): void
+}
+
+export async function createCore(
+  settings: PluginSettings,
+  log: FastifyBaseLogger,
+  { ofProcess }: { ofProcess: boolean },
+): Promise<Core> {
+  const { issuer, audience, tokens, cookies, accept } = settings
+  const { key, createdFile, warnings } = await loadKey(settings.keys)
+  if (createdFile !== undefined)
+    log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'made a signing key')
+  for (const warning of warnings) log.warn({ event: 'key_warning' }, warning)
+
+  const jwt = await createJwt(key, settings)
+  const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
+  const metrics = createMetrics({ ofProcess })
+  const life: DenialLife = { horizon: tokens.access, leeway: tokens.leeway }
+  const revocation = createRevocation(redis?.client, settings, life)
+  const clock = systemClock
+  return {
+    settings,
+    key,
+    metrics,
+    verdict: new Verdict({
+      keys: new Map([[key.kid, jwt.verifier]]),
+      revocation,
+      clock,
+      rules: { issuer, audience, ...life },
+    }),
+    sessions: {
+      store: createSessionStore(redis?.client, settings),
+      revocation,
+      clock,
+      sign: jwt.sign,
+      rules: {
+        issuer,
+        audience,
+        ...tokens,
+        ...settings.sessions,
+        tombstone: life.horizon + life.leeway + CLOCK_SLACK,
+      },
+      tell: (event) => {
+        metrics.event(event.event)
+        logEvent(log, event)
+      },
+    },
+    transports: {
+      header: accept.from.includes('header'),
+      cookie: cookies.enabled && accept.from.includes('cookie') ? cookieNames(cookies).access : undefined,
+    },
+    limiters: await createCoreLimiters(settings, redis?.client),
+    isReady: async () => redis === undefined || redis.isReady(),
+    close: () => redis?.close(),
+  }
+}
+
+function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: PluginSettings): SessionStore {
+  return redis
+    ? new RedisSessionStore(redis, defineScripts(redis), redisKeys(keyPrefix))
+    : new MemorySessionStore()
+}
+
+function createRevocation(
+  redis: RedisClient | undefined,
+  { keyPrefix }: PluginSettings,
+  life: DenialLife,
+): Revocation {
+  return redis
+    ? new RedisDenylist(redis, redisKeys(keyPrefix), systemClock, life)
+    : new MemoryDenylist(systemClock, life)
+}
+
+function createCoreLimiters({ rateLimit, keyPrefix }: PluginSettings, redis: RedisClient | undefined) {
+  const { limit } = redisKeys(keyPrefix)
+  const { perAccount, perAddress } = rateLimit.login
+  const refresh = rateLimit.refresh.perAddress
+  return createLimiters(
+    {
+      loginPerAccount: { namespace: limit('login-account'), max: perAccount.failures, per: perAccount.per },
+      loginPerAddress: { namespace: limit('login-address'), max: perAddress.failures, per: perAddress.per },
+      refreshPerAddress: { namespace: limit('refresh-address'), max: refresh.max, per: refresh.per },
+    },
+    redis,
+  )
+}
+
+/** How loud each event is; the rest are `info`. */
+const LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = {
+  refresh: 'debug',
+  refresh_token_reused: 'warn',
+  login_limited: 'warn',
+}
+
+function logEvent(log: FastifyBaseLogger, event: SecurityEvent): void {
+  log[LEVELS[event.event] ?? 'info'](event, event.event)
+}

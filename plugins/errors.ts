@@ -1,0 +1,63 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import type { Problem } from '../src/contract.js'
+import { Refusal } from '../src/errors.js'
+import type { ErrorCode } from '../src/errors.js'
+
+/** Fastify's own errors, as ours. What isn't here, and isn't ours, is a fault: 500, and told to the log alone. */
+const FASTIFY_CODES: Record<string, [ErrorCode, string]> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'Send a smaller body.'],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'Send application/json.'],
+  FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The body is not valid JSON.'],
+  FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The body is not as long as Content-Length says.'],
+  FST_ERR_BAD_URL: ['target_refused', 'The path has an escape that is not valid.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'A part of the path is too long.'],
+}
+
+/** Whatever was thrown, as the answer that it leads to. */
+export function toRefusal(error: unknown): Refusal {
+  if (error instanceof Refusal) return error
+  const known = FASTIFY_CODES[(error as FastifyError | undefined)?.code ?? '']
+  if (known) return new Refusal(known[0], { detail: known[1], cause: error })
+  return new Refusal('internal_error', { detail: 'The log has more, under the request_id.', cause: error })
+}
+
+export function problemOf(refusal: Refusal, requestId: string): Problem {
+  return {
+    type: `urn:portcullis:problem:${refusal.code}`,
+    title: refusal.title,
+    status: refusal.statusCode,
+    ...(refusal.detail !== undefined && { detail: refusal.detail }),
+    code: refusal.code,
+    request_id: requestId,
+  }
+}
+
+/** Answers with the problem (RFC 9457). As text, so that a host's serializers leave it alone. */
+export function answerRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
+  logFault(request, refusal)
+  return reply
+    .code(refusal.statusCode)
+    .headers({ 'cache-control': 'no-store', ...refusal.headers })
+    .type('application/problem+json')
+    .send(JSON.stringify(problemOf(refusal, request.id)))
+}
+
+/** How often, in ms, one refusal for lack of the store is told as a sample of all: in an outage each request is one. */
+const SAMPLE_EVERY = 1_000
+let nextSampleAt = 0
+
+/** What isn't the caller's fault is the operator's business. */
+function logFault(request: FastifyRequest, refusal: Refusal): void {
+  const request_id = request.id
+  if (refusal.code === 'internal_error') {
+    request.log.error({ event: 'fault', err: refusal.cause, request_id }, 'a request failed')
+  } else if (refusal.code === 'store_unavailable' && Date.now() >= nextSampleAt) {
+    nextSampleAt = Date.now() + SAMPLE_EVERY
+    const { reason } = refusal
+    request.log.warn(
+      { event: 'store_unavailable', reason, request_id },
+      'refused, as others may be: no store',
+    )
+  }
+}

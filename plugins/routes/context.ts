@@ -1,0 +1,94 @@
+import type { FastifyInstance } from 'fastify'
+import { Compile } from 'typebox/compile'
+import type { TSchema } from 'typebox'
+import { Refusal } from '../../src/errors.js'
+import { answerRefusal, toRefusal } from '../errors.js'
+
+/** Largest body that our own routes read, in bytes. */
+const BODY_LIMIT = 16_384
+
+/**
+ * Makes a context our own: what a host set on its application (validators, serializers, parsers, error handlers) would
+ * otherwise be inherited.
+ */
+export function makeOurOwn(context: FastifyInstance): void {
+  context.setErrorHandler((error, request, reply) => answerRefusal(request, reply, toRefusal(error)))
+  context.setValidatorCompiler(({ schema }) => {
+    const compiled = Compile(schema as TSchema)
+    return (value: unknown) => {
+      // A request without a body is one with an empty one; what is missing in it is told by name.
+      const body = value ?? {}
+      if (compiled.Check(body)) return { value: body }
+      const [first] = compiled.Errors(body)
+      const where = first?.instancePath.slice(1).replaceAll('/', '.') || 'the body'
+      return {
+        error: new Refusal('invalid_request', { detail: `${where}: ${first?.message ?? 'not valid'}.` }),
+      }
+    }
+  })
+  context.setSerializerCompiler(() => (value) => JSON.stringify(value))
+  context.removeAllContentTypeParsers()
+  context.addContentTypeParser(
+    'application/json',
+    { parseAs: 'string', bodyLimit: BODY_LIMIT },
+    (request, text, done) => {
+      if (text === '') return done(null, undefined)
+      return context.getDefaultJsonParser('error', 'error')(request, text as string, done)
+    },
+  )
+  context.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string', bodyLimit: BODY_LIMIT },
+    (_request, text, done) => {
+      try {
+        done(null, parseForm(text as string))
+      } catch (error) {
+        done(error as Error, undefined)
+      }
+    },
+  )
+  context.addHook('onRequest', (_request, reply, done) => {
+    reply.header('cache-control', 'no-store')
+    done()
+  })
+}
+
+/** RFC 6749 §3.1: a parameter must not be there twice. */
+function parseForm(text: string): Record<string, string> {
+  const form: Record<string, string> = Object.create(null)
+  for (const [name, value] of new URLSearchParams(text)) {
+    if (name in form) throw new Refusal('invalid_request', { detail: `${name}: it is there twice.` })
+    form[name] = value
+  }
+  return form
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/** Answers 405 to the other methods of the routes that `register` adds. OPTIONS is left to CORS. */
+export function withMethodNotAllowed(context: FastifyInstance, register: () => void): void {
+  const known = new Map<string, Set<string>>()
+  let isDone = false
+  context.addHook('onRoute', ({ method, routePath }) => {
+    if (isDone) return
+    const methods = known.get(routePath) ?? new Set()
+    for (const one of [method].flat()) methods.add(one)
+    known.set(routePath, methods)
+  })
+  register()
+  isDone = true
+  for (const [url, methods] of known) {
+    const allow = [...methods].join(', ')
+    const others = METHODS.filter(
+      (method) => !methods.has(method) && !(method === 'HEAD' && methods.has('GET')),
+    )
+    context.route({
+      method: others,
+      url,
+      onRequest: (request, reply) => {
+        answerRefusal(request, reply, new Refusal('method_not_allowed', { headers: { allow } }))
+      },
+      handler: () => undefined,
+    })
+  }
+}

@@ -1,0 +1,79 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { LogoutBody, isTrue } from '../../src/contract.js'
+import { withinDeadline } from '../../src/deadline.js'
+import { Refusal } from '../../src/errors.js'
+import { logout, logoutAll } from '../../src/session/logout.js'
+import type { Sid } from '../../src/session/session.js'
+import { readAccessToken } from '../../src/token/bearer.js'
+import { clearCookies } from '../../src/token/cookies.js'
+import { refuseCrossSite } from '../../src/token/cross-site.js'
+import { parseRefreshToken } from '../../src/token/refresh-token.js'
+import type { Core } from '../core.js'
+import { countRefresh } from './refresh.js'
+import { refreshCookie } from './refresh-cookie.js'
+
+/** `POST /auth/logout` */
+export function logoutRoute(app: FastifyInstance, core: Core): void {
+  app.post<{ Body: LogoutBody | undefined }>(
+    '/logout',
+    { schema: { body: LogoutBody } },
+    async (request, reply) => {
+      const access = readAccessToken(request.raw, core.transports)
+      const cookie = refreshCookie(request, core)
+      const usesCookies = access?.transport === 'cookie' || cookie !== undefined
+      if (usesCookies) refuseCrossSite(request.headers, core.settings.cors.origins)
+
+      const { refresh_token, all, keepCurrent } = request.body ?? {}
+      if (isTrue(keepCurrent) && !isTrue(all)) {
+        throw new Refusal('invalid_request', { detail: 'keepCurrent: only together with all.' })
+      }
+      if (isTrue(all)) await endAll(core, access?.token, isTrue(keepCurrent))
+      else await endPresented(core, request, access?.token, [refresh_token, cookie])
+
+      if (usesCookies && !isTrue(keepCurrent)) {
+        reply.header('set-cookie', clearCookies(core.settings.cookies, core.settings.prefix))
+      }
+      return reply.code(204).send()
+    },
+  )
+}
+
+async function endAll(core: Core, token: string | undefined, keepCurrent: boolean): Promise<void> {
+  if (token === undefined) {
+    throw new Refusal('credentials_missing', { detail: 'all: it needs a live access token.' })
+  }
+  const { sub, sid } = await core.verdict.judge(token)
+  await withinDeadline(logoutAll(core.sessions, sub, { except: keepCurrent ? (sid as Sid) : undefined }))
+}
+
+async function endPresented(
+  core: Core,
+  request: FastifyRequest,
+  token: string | undefined,
+  refreshTokens: (string | undefined)[],
+): Promise<void> {
+  const [refreshToken, another] = refreshTokens.filter((one) => one !== undefined)
+  if (another !== undefined) {
+    throw new Refusal('credentials_ambiguous', {
+      detail: 'Present the refresh token in the body or in the cookie, not in both.',
+    })
+  }
+  const refresh = refreshToken === undefined ? undefined : parseRefreshToken(refreshToken)
+  const access = token === undefined ? undefined : recognise(core, token, { isAlone: refresh === undefined })
+  if (access === undefined && refresh === undefined) {
+    throw new Refusal(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
+  }
+  // By a refresh token alone a denial may be written for a session that nobody knows; so it is counted like a refresh.
+  if (access === undefined) await countRefresh(core, request.ip)
+  await withinDeadline(logout(core.sessions, { access, refresh }))
+}
+
+/** The session of an access token of ours, expired or not. One that isn't ours is told, unless there is a better one. */
+function recognise(core: Core, token: string, { isAlone }: { isAlone: boolean }): Sid | undefined {
+  try {
+    return core.verdict.recognise(token).claims.sid as Sid
+  } catch (error) {
+    if (isAlone) throw error
+    return undefined
+  }
+}

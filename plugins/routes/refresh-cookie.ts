@@ -1,0 +1,18 @@
+import type { FastifyRequest } from 'fastify'
+import { Refusal } from '../../src/errors.js'
+import { cookieNames, cookieValues } from '../../src/token/cookies.js'
+import type { Core } from '../core.js'
+
+/**
+ * The refresh token of the cookie, or undefined.
+ *
+ * @throws {Refusal} `credentials_ambiguous` for two of them
+ */
+export function refreshCookie(request: FastifyRequest, { settings }: Core): string | undefined {
+  if (!settings.cookies.enabled) return undefined
+  const [value, another] = cookieValues(request.headers.cookie, cookieNames(settings.cookies).refresh)
+  if (another !== undefined) {
+    throw new Refusal('credentials_ambiguous', { detail: 'There are two refresh cookies.' })
+  }
+  return value === '' ? undefined : value
+}

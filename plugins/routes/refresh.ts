@@ -1,0 +1,46 @@
+import type { FastifyInstance } from 'fastify'
+import { RefreshBody } from '../../src/contract.js'
+import { withinDeadline } from '../../src/deadline.js'
+import { Refusal } from '../../src/errors.js'
+import { rateLimited } from '../../src/session/login.js'
+import { refresh } from '../../src/session/refresh.js'
+import { refuseCrossSite } from '../../src/token/cross-site.js'
+import type { Core } from '../core.js'
+import { addressKey } from '../rate-limit.js'
+import { refreshCookie } from './refresh-cookie.js'
+import { sendTokens } from './send-tokens.js'
+
+/** `POST /auth/refresh` */
+export function refreshRoute(app: FastifyInstance, core: Core): void {
+  app.post<{ Body: RefreshBody | undefined }>(
+    '/refresh',
+    { schema: { body: RefreshBody } },
+    async (request, reply) => {
+      const fromCookie = refreshCookie(request, core)
+      const fromBody = request.body?.refresh_token
+      if (fromCookie !== undefined && fromBody !== undefined) {
+        throw new Refusal('credentials_ambiguous', {
+          detail: 'Present the refresh token in the body or in the cookie, not in both.',
+        })
+      }
+      const token = fromBody ?? fromCookie
+      if (token === undefined) {
+        throw new Refusal('refresh_token_missing', { detail: 'The body is {"refresh_token": "…"}.' })
+      }
+      if (fromCookie !== undefined) refuseCrossSite(request.headers, core.settings.cors.origins)
+      await countRefresh(core, request.ip)
+      const tokens = await withinDeadline(refresh(core.sessions, token))
+      return sendTokens(reply, core, tokens, fromCookie !== undefined)
+    },
+  )
+}
+
+/**
+ * Counts a use of a refresh token against its address.
+ *
+ * @throws {Refusal} `rate_limited`
+ */
+export async function countRefresh({ limiters }: Core, ip: string): Promise<void> {
+  const seconds = await limiters.refreshPerAddress.count(addressKey(ip))
+  if (seconds > 0) throw rateLimited(seconds)
+}

@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/** The command line: finds the verb, and turns what goes wrong into a message and an exit code. One of the doors. */
+import { demo } from './commands/demo.js'
+import { legacyBlog } from './commands/legacy-blog.js'
+import { serve } from './commands/serve.js'
+import { users } from './commands/users.js'
+import type { Command } from './commands/command.js'
+import { UsageError } from './commands/command.js'
+import { ConfigError } from './config.js'
+import { UsersFileError } from './session/users-file.js'
+import { StartError } from './start-error.js'
+import { KeyError } from './token/keys.js'
+
+const COMMANDS: readonly Command[] = [serve, demo, users, legacyBlog]
+
+const HELP = `portcullis <command> [options]
+
+${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
+
+Every command has --help. Exit codes: 0 done, 1 failed, 2 wrong usage.`
+
+/** Faults of the configuration and the like: their messages say it all. */
+const EXPECTED = [ConfigError, KeyError, UsersFileError, StartError]
+
+async function main([verb, ...args]: string[]): Promise<number> {
+  if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') {
+    console.log(HELP)
+    return verb === undefined ? 2 : 0
+  }
+  const command = COMMANDS.find(({ name }) => name === verb)
+  try {
+    if (!command) throw new UsageError(`there is no command "${verb}"`)
+    if (args.includes('--help') || args.includes('-h')) {
+      console.log(command.help())
+      return 0
+    }
+    await command.run(args)
+    return 0
+  } catch (error) {
+    if (error instanceof UsageError) {
+      console.error(
+        `portcullis: ${error.message}\nSee: portcullis ${command ? `${command.name} ` : ''}--help`,
+      )
+      return 2
+    }
+    if (!EXPECTED.some((kind) => error instanceof kind)) throw error
+    console.error(`portcullis: ${(error as Error).message}`)
+    return 1
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,38 @@
+import type { AddressInfo } from 'node:net'
+import closeWithGrace from 'close-with-grace'
+import { readArgs } from './command.js'
+import type { Command } from './command.js'
+import { createLegacyBlog } from './legacy-blog/server.js'
+
+export const legacyBlog: Command = {
+  name: 'legacy-blog',
+  summary: 'the sample legacy API: a small blog that knows nothing of tokens',
+  help: () => 'portcullis legacy-blog [--host 127.0.0.1] [--port 8080]   (port 0: a free one)',
+  async run(args) {
+    const options = {
+      host: { type: 'string' as const, default: '127.0.0.1' },
+      port: { type: 'string' as const, default: '8080' },
+    }
+    const { values } = readArgs({ args: [...args], options, strict: true, allowPositionals: false })
+    const { url, close } = await startLegacyBlog(values.host, Number(values.port))
+    console.log(`the legacy blog listens on ${url}`)
+    closeWithGrace({ logger: false }, close)
+  },
+}
+
+export async function startLegacyBlog(
+  host: string,
+  port: number,
+): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createLegacyBlog()
+  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+  const { port: bound } = server.address() as AddressInfo
+  return {
+    url: `http://${host}:${bound}`,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
