@@ -61,10 +61,7 @@ export function registerGateway(app: FastifyInstance, core: Core, settings: Gate
     if (outcome.kind === 'failed') {
       request.log.warn({ event: 'forward_failed', upstream: route.upstream, ...outcome }, 'not forwarded')
       dropRawHeaders(reply)
-      throw new Refusal(outcome.error, {
-        reason: outcome.reason,
-        headers: outcome.error.startsWith('upstream') ? {} : { connection: 'close' },
-      })
+      throw new Refusal(outcome.error, { reason: outcome.reason })
     }
     if (outcome.kind === 'cut') {
       request.log.warn({ event: 'forward_cut', upstream: route.upstream, ...outcome }, 'the answer was cut')

@@ -1,0 +1,158 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import type { Test } from 'tap'
+import { forward, type ForwardOptions, type Outcome } from '../../src/gateway/forward.js'
+import { headerRules } from '../../src/gateway/headers.js'
+import { createUpstreams, type UpstreamOptions } from '../../src/gateway/upstreams.js'
+
+/** What a test sets otherwise than a usual gateway has it. */
+export interface RigOptions {
+  limits?: Partial<ForwardOptions['limits']>
+  timeouts?: Partial<ForwardOptions['timeouts']>
+  upstreams?: Partial<UpstreamOptions>
+}
+
+export interface Rig {
+  port: number
+  /** The connections of clients. */
+  server: http.Server
+  outcomes: Outcome[]
+  /** The next outcome that was not asked for yet. */
+  outcome(): Promise<Outcome>
+}
+
+const STATUS = { upstream_unavailable: 502, upstream_timeout: 504, body_too_large: 413, request_timeout: 408 }
+const rules = headerRules({ identity: ['X-Forwarded-User'], cookies: ['__Host-access'] })
+
+/** A plain HTTP server that forwards everything to `upstreamPort`. */
+export async function gateway(t: Test, upstreamPort: number, options: RigOptions = {}): Promise<Rig> {
+  const upstreams = createUpstreams({ connect: 1000, ...options.upstreams })
+  const outcomes: Outcome[] = []
+  const server = http.createServer(async (request, response) => {
+    const made = rules.request(request.rawHeaders, {
+      origin: { ip: '127.0.0.1', protocol: 'http', host: request.headers.host },
+      host: { kind: 'keep' },
+      dropAuthorization: false,
+      identity: { 'X-Forwarded-User': 'alice' },
+    })
+    if (!made.ok) return void response.writeHead(400).end(made.reason)
+    const outcome = await forward(request, response, {
+      upstream: upstreams.get(`http://127.0.0.1:${upstreamPort}`),
+      target: request.url!,
+      headers: made.headers,
+      framing: made.framing,
+      rules,
+      limits: { body: 1 << 20, bodyTimeout: 5000, idle: 5000, ...options.limits },
+      timeouts: { headers: 5000, body: 5000, total: 0, ...options.timeouts },
+    })
+    if (outcome.kind === 'failed') {
+      if (response.headersSent) throw new Error('forward answered and failed')
+      response.writeHead(STATUS[outcome.error], { 'content-type': 'text/plain' }).end(outcome.error)
+    }
+    outcomes.push(outcome)
+    server.emit('outcome')
+  })
+  const port = await listen(t, server)
+  t.teardown(() => upstreams.destroy())
+  let asked = 0
+  return {
+    port,
+    server,
+    outcomes,
+    async outcome() {
+      const at = asked++
+      while (outcomes.length <= at) await once(server, 'outcome')
+      return outcomes[at]!
+    },
+  }
+}
+
+export async function listen(t: Test, server: net.Server): Promise<number> {
+  const sockets = new Set<net.Socket>()
+  server.on('connection', (socket: net.Socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    socket.on('close', () => sockets.delete(socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return (server.address() as net.AddressInfo).port
+}
+
+/** An upstream that is given each connection's bytes as they come; `seen` has all of them, by connection. */
+export async function rawUpstream(
+  t: Test,
+  onData: (socket: net.Socket, seen: string, connection: number) => void,
+): Promise<{ port: number; seen: string[]; sockets: net.Socket[] }> {
+  const seen: string[] = []
+  const sockets: net.Socket[] = []
+  const server = net.createServer((socket) => {
+    const at = sockets.push(socket) - 1
+    seen[at] = ''
+    socket.on('data', (chunk) => {
+      seen[at] += chunk.toString('latin1')
+      onData(socket, seen[at]!, at)
+    })
+  })
+  return { port: await listen(t, server), seen, sockets }
+}
+
+/** An upstream that sends `answer` once for each whole request head, then closes if told to. */
+export function canned(t: Test, answer: string, end: 'keep' | 'end' | 'reset' = 'keep') {
+  const answered = new WeakSet<net.Socket>()
+  return rawUpstream(t, (socket, seen) => {
+    if (!seen.includes('\r\n\r\n') || answered.has(socket)) return
+    answered.add(socket)
+    socket.write(Buffer.from(answer, 'latin1'), () => {
+      if (end === 'end') socket.end()
+      // after the answer has surely been read
+      if (end === 'reset') setTimeout(() => socket.resetAndDestroy(), 50)
+    })
+  })
+}
+
+/** Sends bytes, and gives all that comes until the gateway closes; `end` is how it did. */
+export async function raw(port: number, bytes: string): Promise<{ text: string; end: 'end' | 'reset' }> {
+  const socket = net.connect(port, '127.0.0.1')
+  socket.write(Buffer.from(bytes, 'latin1'))
+  let text = ''
+  socket.on('data', (chunk) => (text += chunk.toString('latin1')))
+  return new Promise((resolve) => {
+    socket.once('end', () => resolve({ text, end: 'end' }))
+    socket.once('error', () => resolve({ text, end: 'reset' }))
+  })
+}
+
+/** `GET /`, after whose answer the gateway closes the connection. */
+export function get(port: number, method = 'GET', version = '1.1') {
+  return raw(port, `${method} / HTTP/${version}\r\nHost: x\r\nConnection: close\r\n\r\n`)
+}
+
+/** The body of a raw answer. */
+export function bodyOf(text: string): string {
+  return text.slice(text.indexOf('\r\n\r\n') + 4)
+}
+
+/** Waits until something has come about; fails the test loudly after ten seconds. */
+export async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + 10_000
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`never came about: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
+
+/** Waits until a number has stopped growing for a while, and gives it. */
+export async function settled(read: () => number): Promise<number> {
+  let last = -1
+  while (read() !== last) {
+    last = read()
+    await new Promise((resolve) => setTimeout(resolve, 300))
+  }
+  return last
+}

@@ -1,0 +1,108 @@
+import t from 'tap'
+import { compileRoutes } from '../../src/gateway/routes.js'
+import { judgeTarget } from '../../src/gateway/target.js'
+
+const table = compileRoutes([
+  { path: '/', name: 'rest' },
+  { path: '/post', methods: ['GET'], name: 'read' },
+  { path: '/post', methods: ['POST', 'PUT'], name: 'write' },
+  { path: '/post/all', name: 'all' },
+  { path: '/files/', methods: ['GET'], name: 'files' },
+  { path: '/caf%c3%a9', name: 'café' },
+  { path: '/%61pi', name: 'api' },
+])
+
+const found = (method: string, path: string) => table.find(method, path)?.name
+
+t.test('the longest path among the routes that list the method', async (t) => {
+  t.equal(found('GET', '/post'), 'read')
+  t.equal(found('GET', '/post/1'), 'read')
+  t.equal(found('POST', '/post/1'), 'write')
+  t.equal(found('GET', '/post/all'), 'all')
+  t.equal(found('POST', '/post/all'), 'all')
+  t.equal(found('GET', '/post/all/x/y/z'), 'all')
+  t.equal(found('DELETE', '/post/1'), 'rest', 'no route at /post lists it: the shorter path has it')
+  t.equal(found('GET', '/'), 'rest')
+  t.equal(found('GET', `/${'x/'.repeat(4000)}`), 'rest')
+})
+
+t.test('whole segments, with case', async (t) => {
+  t.equal(found('GET', '/posts'), 'rest')
+  t.equal(found('GET', '/post/allow'), 'read')
+  t.equal(found('GET', '/Post'), 'rest')
+  t.equal(found('GET', '/post/'), 'read')
+  t.equal(found('GET', '/files'), 'files', 'a slash at the end of a route says nothing')
+  t.equal(found('GET', '/files/a'), 'files')
+})
+
+t.test('escapes: a route may be written encoded, a request may be, and they meet', async (t) => {
+  for (const [target, name] of [
+    ['/api/x', 'api'],
+    ['/%61%70%69/x', 'api'],
+    ['/caf%C3%A9', 'café'],
+    ['/caf%c3%a9/x', 'café'],
+  ] as const) {
+    const judged = judgeTarget(target, { target: 100 })
+    t.equal(judged.ok && found('GET', judged.match), name, target)
+  }
+})
+
+t.test('GET brings HEAD; no methods means all but TRACE and CONNECT', async (t) => {
+  t.equal(found('HEAD', '/post'), 'read')
+  t.equal(found('PROPFIND', '/x'), 'rest')
+  t.equal(found('TRACE', '/x'), undefined)
+  t.equal(found('CONNECT', '/x'), undefined)
+  const traced = compileRoutes([{ path: '/', methods: ['TRACE'] }])
+  t.ok(traced.find('TRACE', '/x'), 'a route may list it by name')
+})
+
+t.test('a HEAD of its own goes before the one that GET brings, in either order', async (t) => {
+  const get = { path: '/', methods: ['GET'] }
+  const head = { path: '/', methods: ['HEAD'] }
+  t.equal(compileRoutes([get, head]).find('HEAD', '/'), head)
+  t.equal(compileRoutes([head, get]).find('HEAD', '/'), head)
+})
+
+t.test('of two routes with one path, the one that names the method', async (t) => {
+  const some = { path: '/x', methods: ['GET'] }
+  const all = { path: '/x' }
+  for (const routes of [
+    [some, all],
+    [all, some],
+  ]) {
+    t.equal(compileRoutes(routes).find('GET', '/x'), some)
+    t.equal(compileRoutes(routes).find('HEAD', '/x'), some)
+    t.equal(compileRoutes(routes).find('POST', '/x'), all)
+  }
+})
+
+t.test('nothing is found where no route covers the path', async (t) => {
+  const narrow = compileRoutes([{ path: '/post', methods: ['GET'] }])
+  t.equal(narrow.find('GET', '/'), undefined)
+  t.equal(narrow.find('GET', '/pos'), undefined)
+  t.equal(narrow.find('GET', '/poster'), undefined)
+  t.equal(narrow.find('POST', '/post'), undefined)
+  t.equal(compileRoutes([]).find('GET', '/'), undefined)
+  t.strictSame(narrow.allowedMethods('/post/1').toSorted(), ['GET', 'HEAD'])
+  t.strictSame(narrow.allowedMethods('/other'), [])
+})
+
+t.test('a table that cannot mean what it says is an error', async (t) => {
+  t.throws(
+    () => compileRoutes([{ path: '/x' }, { path: '/x/' }]),
+    /two routes with the path \/x\/ take every method/,
+  )
+  t.throws(
+    () =>
+      compileRoutes([
+        { path: '/x', methods: ['GET', 'PUT'] },
+        { path: '/%78', methods: ['PUT'] },
+      ]),
+    /two routes .* take PUT/,
+  )
+  t.throws(() => compileRoutes([{ path: '/x', methods: [] }]), /lists no method/)
+  for (const path of ['x', '/a/../b', '/a//b', '/a%2fb', '/é', '/a;b', '']) {
+    t.throws(() => compileRoutes([{ path }]), /no request can have the path/, path)
+  }
+  t.throws(() => compileRoutes([{ path: '/a?b' }]), /must not hold a query/)
+})
