@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
@@ -52,7 +52,7 @@ export interface Portcullis {
  *
  * @throws {ConfigError} at registration, for options that can't be used
  */
-async function portcullis(app: FastifyInstance, options: PluginOptions): Promise<void> {
+async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRequest>): Promise<void> {
   const settings = parsePluginOptions(options)
   const core = await createCore(settings, app.log, { ofProcess: false })
   app.addHook('onClose', () => core.close())

@@ -83,7 +83,10 @@ interface Counted {
   readonly routeOptions: object
 }
 
-/** The key of an address: an IPv6 one by its /64, as a subscriber has a whole one of these. */
-export function addressKey(ip: string): string {
-  return normalizeIP(ip, 64)
+/**
+ * The key of an address: an IPv6 one by its /64, as a subscriber has a whole one of these. A peer on a Unix socket has
+ * none.
+ */
+export function addressKey(ip: string | undefined): string {
+  return normalizeIP(ip ?? 'none', 64)
 }

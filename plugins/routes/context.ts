@@ -27,6 +27,7 @@ export function makeOurOwn(context: FastifyInstance): void {
     }
   })
   context.setSerializerCompiler(() => (value) => JSON.stringify(value))
+  context.setReplySerializer((value) => JSON.stringify(value))
   context.removeAllContentTypeParsers()
   context.addContentTypeParser(
     'application/json',

@@ -55,6 +55,7 @@ export interface DenialLife {
 
 /** For how long from now an entry must stand. */
 export function denialLife(entry: Entry, { horizon, leeway }: DenialLife, now: UnixMs): Milliseconds {
-  const life = entry.kind === 'jti' ? Math.min(entry.until - now, horizon) : horizon
-  return Math.max(life, 0) + leeway + CLOCK_SLACK
+  const left = entry.kind === 'jti' ? Math.ceil(entry.until - now) : horizon
+  // Not `Math.min`: what is no number must deny for the longest time, not for none.
+  return Math.max(left < horizon ? left : horizon, 0) + leeway + CLOCK_SLACK
 }

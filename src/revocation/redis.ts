@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
+import { DENY } from '../store/scripts.js'
 import { denialLife } from './port.js'
 import type { Denial, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
 
@@ -44,8 +45,7 @@ export class RedisDenylist implements Revocation {
     for (const entry of entries) {
       const life = denialLife(entry, this.#life, now)
       const value = `0 ${now + life} ${entry.reason ?? ''}`
-      // The life of a later entry for the same target never ends earlier, so overwriting only ever lengthens it.
-      transaction.set(this.#keys.deny(entry.kind, entry.id), value, 'PX', life)
+      transaction.eval(DENY.lua, DENY.keys, this.#keys.deny(entry.kind, entry.id), value, life)
     }
     let replies: [error: Error | null, result: unknown][] | null
     try {

@@ -2,7 +2,7 @@ import { toSeconds } from '../clock.js'
 import type { UnixMs, UnixSeconds } from '../clock.js'
 import { Refusal } from '../errors.js'
 import type { Stamp } from '../revocation/port.js'
-import { newClaims } from '../token/access-token.js'
+import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret, newRefreshToken } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
 import { endSessions } from './end.js'
@@ -19,19 +19,16 @@ export interface TokenSet {
   readonly session: Session
 }
 
-const MAX_SUBJECT = 256
-
 /**
  * Begins a session for somebody whom the caller has authenticated.
  *
- * @throws {TypeError} if `sub` is not a string of 1 to 256 characters: a fault of the host, not of the request.
+ * @throws {TypeError} if `sub` is not a string of 1 to 256 characters, or `claims` make the token too long: faults of the
+ *   host, not of the request
  * @throws {Refusal} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
  */
 export async function issue(ports: SessionPorts, identity: Identity, origin: Origin = {}): Promise<TokenSet> {
   const { sub } = identity
-  if (typeof sub !== 'string' || sub.length === 0 || sub.length > MAX_SUBJECT) {
-    throw new TypeError(`sub must be a string of 1 to ${MAX_SUBJECT} characters`)
-  }
+  checkIdentity(identity)
   const { store, revocation, clock, rules } = ports
   const stamp = revocation.stamp()
   const now = clock.now()
@@ -50,10 +47,25 @@ export async function issue(ports: SessionPorts, identity: Identity, origin: Ori
     expiresAt: expiryOf(now, rules.refresh, endsAt),
     refreshCount: 0,
   }
+  // Before anything is stored: claims may turn out not to fit into a token.
+  const tokens = tokenSet(ports, session, stamp, token, now)
   await store.create(session, { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) })
   await keepWithinLimits(ports, session)
   ports.tell({ event: 'login', sub, sid: session.sid, ip: origin.ip })
-  return tokenSet(ports, session, stamp, token, now)
+  return tokens
+}
+
+/** A host without types may give anything; what no guard would accept later must not be issued. */
+function checkIdentity({ sub, clientId, scope }: Identity): void {
+  const isId = (value: unknown) =>
+    typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
+  if (!isId(sub)) throw new TypeError(`sub must be a string of 1 to ${MAX_ID_LENGTH} characters`)
+  if (clientId !== undefined && !isId(clientId)) {
+    throw new TypeError(`clientId must be a string of 1 to ${MAX_ID_LENGTH} characters`)
+  }
+  if (scope !== undefined && typeof scope !== 'string') {
+    throw new TypeError('scope must be a string, with spaces between several')
+  }
 }
 
 /** Signs an access token for a session and puts it beside the refresh token that is current now. */
@@ -65,8 +77,15 @@ export function tokenSet(
   now: UnixMs,
 ): TokenSet {
   const claims = newClaims(session, stamp, rules)
+  const accessToken = sign(claims)
+  if (accessToken.length > MAX_TOKEN_LENGTH) {
+    const { length } = accessToken
+    throw new TypeError(
+      `claims: the access token would have ${length} characters, more than ${MAX_TOKEN_LENGTH}`,
+    )
+  }
   return {
-    accessToken: sign(claims),
+    accessToken,
     expiresIn: Math.max(0, claims.exp - claims.iat),
     refreshToken: formatRefreshToken(token),
     refreshExpiresIn: toSeconds(session.expiresAt - now),

@@ -41,7 +41,8 @@ export class MemorySessionStore implements SessionStore {
     sids.add(session.sid)
     this.#records.set(session.sid, {
       kind: 'living',
-      session,
+      // A copy, as JSON, like that of the store in Redis: the host may change its object later.
+      session: { ...session, claims: JSON.parse(JSON.stringify(session.claims)) as Session['claims'] },
       familyHash,
       currentHash: secretHash,
       previousHash: undefined,

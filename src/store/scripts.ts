@@ -126,4 +126,16 @@ bury(KEYS[1], ARGV[1], r[2], r[1], ARGV[4])
 return { 'ended', r[2] }`,
 }
 
+/**
+ * Writes a denial, unless one that stands lives longer: nothing ever shortens one.
+ *
+ * KEYS denial · ARGV value, life in ms
+ * Returns nothing. Atomic: of two that come at once the longer must stay. Sent whole, as it is short and part of a transaction.
+ */
+export const DENY: Script = {
+  name: 'portcullisDeny',
+  keys: 1,
+  lua: `if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`,
+}
+
 export const SCRIPTS = { indexSession, createSession, rotateSession, endSession } as const

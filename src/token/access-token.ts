@@ -11,10 +11,10 @@ import type { Algorithm } from './keys.js'
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt'
 
-/** Longest access token that is looked at, in characters. */
-const MAX_TOKEN_LENGTH = 8_192
+/** Longest access token that is made, or looked at, in characters. */
+export const MAX_TOKEN_LENGTH = 8_192
 /** Longest `sub`, `jti`, `sid` and the like, in characters. */
-const MAX_ID_LENGTH = 256
+export const MAX_ID_LENGTH = 256
 /** By how much the issuer's clock may be ahead. */
 const MAX_AHEAD: Milliseconds = 1_000
 

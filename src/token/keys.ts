@@ -8,6 +8,8 @@ import {
   createSecretKey,
   generateKeyPairSync,
   randomBytes,
+  sign,
+  verify,
 } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
@@ -79,6 +81,7 @@ export async function importKey(text: string, algorithm: Algorithm): Promise<Sig
   judgeKey(secret, algorithm)
   const isSymmetric = secret.type === 'secret'
   const verifying = isSymmetric ? secret : createPublicKey(secret)
+  if (!isSymmetric) judgePair(secret, verifying)
   const jwk = verifying.export({ format: 'jwk' }) as JWK
   const kid = await calculateJwkThumbprint(jwk)
   return {
@@ -105,6 +108,8 @@ function fromJwk(text: string, algorithm: Algorithm): KeyObject {
   }
   if (jwk.kty === 'oct') {
     if (typeof jwk.k !== 'string') throw new KeyError('the oct JWK has no "k"')
+    // Buffer drops what isn't base64url, so a pass phrase would give a secret that is weaker than its length.
+    if (!/^[\w-]*$/.test(jwk.k)) throw new KeyError('the oct JWK’s "k" is not base64url (RFC 7518 §6.4.1)')
     return createSecretKey(Buffer.from(jwk.k, 'base64url'))
   }
   if (jwk.d === undefined) throw new KeyError('the JWK is a public key; the private one is needed to sign')
@@ -156,6 +161,14 @@ function judgeKey(key: KeyObject, algorithm: Algorithm): void {
       throw new KeyError(`an RSA key needs at least ${RSA_BITS.least} bits; this one has ${bits}`)
     }
   }
+}
+
+/** A JWK states the public part beside the private one; where they differ, no token would ever verify. */
+function judgePair(signing: KeyObject, verifying: KeyObject): void {
+  const hash = kindOf(signing) === 'ed25519' ? null : 'sha256'
+  const sample = Buffer.from('sample')
+  if (verify(hash, sample, verifying, sign(hash, sample, signing))) return
+  throw new KeyError('the JWK’s private and its public part don’t belong together')
 }
 
 function kindOf(key: KeyObject): string {
