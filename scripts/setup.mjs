@@ -93,7 +93,7 @@ function readStamp() {
 
 function fingerprint() {
   const hash = createHash('sha256')
-  const sources = ['src', 'plugins', 'test', 'bench'].flatMap((folder) =>
+  const sources = ['src', 'plugins', 'test', 'bench', 'examples'].flatMap((folder) =>
     filesIn(join(root, folder)).map((file) => join(folder, file)),
   )
   const inputs = sources.filter((file) => file.endsWith('.ts')).toSorted()
