@@ -23,6 +23,8 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
     // Bodies are timed where they are read.
     requestTimeout: 0,
     keepAliveTimeout: limits.idle,
+    // Node would answer without a problem; `refuseBadRequests` asks for it.
+    requireHostHeader: false,
   }
   const options = {
     loggerInstance: log,

@@ -2,6 +2,7 @@ import rateLimit, { normalizeIP } from '@fastify/rate-limit'
 import fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Milliseconds } from '../src/clock.js'
+import { withinDeadline } from '../src/deadline.js'
 import type { RedisClient } from '../src/store/redis-client.js'
 
 /** Counts things under a key, in a window that begins with the first. */
@@ -39,11 +40,23 @@ export async function createLimiters<Name extends string>(
   return limiters
 }
 
+/** A limiter that takes longer counts as one that can't be asked: logins wait for each other, so its delays would add up. */
+const SLOW: Milliseconds = 250
+/** For how long it isn't asked again then. */
+const PAUSE: Milliseconds = 1_000
+
 function withFallback(shared: Limiter, local: Limiter): Limiter {
-  return {
-    waitSeconds: (key) => shared.waitSeconds(key).catch(() => local.waitSeconds(key)),
-    count: (key) => shared.count(key).catch(() => local.count(key)),
+  let pausedUntil = 0
+  const ask = async (what: keyof Limiter, key: string) => {
+    if (performance.now() < pausedUntil) return local[what](key)
+    try {
+      return await withinDeadline(shared[what](key), SLOW)
+    } catch {
+      pausedUntil = performance.now() + PAUSE
+      return local[what](key)
+    }
   }
+  return { waitSeconds: (key) => ask('waitSeconds', key), count: (key) => ask('count', key) }
 }
 
 /** One registration in a context of its own, as each brings a store. */

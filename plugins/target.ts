@@ -27,7 +27,7 @@ export function targetOf(request: IncomingMessage): GoodTarget {
   return judged.get(request) as GoodTarget
 }
 
-/** Refuses, first of all, what must not be routed: ambiguous targets, and more headers than may be. */
+/** Refuses, first of all, what must not be routed: ambiguous targets, more headers than may be, no `Host`. */
 export function refuseBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
   app.addHook('onRequest', (request, reply, done) => {
     const target = judged.get(request.raw)
@@ -41,6 +41,13 @@ export function refuseBadRequests(app: FastifyInstance, { headerCount }: Gateway
         request,
         reply,
         new Refusal('headers_too_large', { detail, headers: { connection: 'close' } }),
+      )
+    } else if (request.raw.httpVersion === '1.1' && request.raw.headers.host === undefined) {
+      const detail = 'Host: it is missing (RFC 9112 §3.2).'
+      answerRefusal(
+        request,
+        reply,
+        new Refusal('invalid_request', { detail, headers: { connection: 'close' } }),
       )
     } else {
       done()

@@ -79,6 +79,8 @@ async function listen(
 
 async function close(apps: readonly FastifyInstance[], patience: number): Promise<void> {
   const cut = setTimeout(() => apps.forEach((app) => app.server.closeAllConnections()), patience)
+  // Node keeps a connection for as long as this after its request has ended, closing or not.
+  for (const app of apps) app.server.keepAliveTimeout = 1
   await Promise.all(apps.map((app) => app.close()))
   clearTimeout(cut)
 }

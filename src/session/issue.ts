@@ -28,7 +28,9 @@ export interface TokenSet {
  */
 export async function issue(ports: SessionPorts, identity: Identity, origin: Origin = {}): Promise<TokenSet> {
   const { sub } = identity
-  checkIdentity(identity)
+  // A host may put it among its claims, where the token will have it.
+  const scope = identity.scope ?? identity.claims?.['scope']
+  checkIdentity(identity, scope)
   const { store, revocation, clock, rules } = ports
   const stamp = revocation.stamp()
   const now = clock.now()
@@ -39,7 +41,7 @@ export async function issue(ports: SessionPorts, identity: Identity, origin: Ori
     sid: token.sid,
     sub,
     clientId: identity.clientId ?? 'portcullis',
-    scope: identity.scope,
+    scope,
     claims: identity.claims ?? {},
     createdAt: now,
     lastSeenAt: now,
@@ -56,10 +58,15 @@ export async function issue(ports: SessionPorts, identity: Identity, origin: Ori
 }
 
 /** A host without types may give anything; what no guard would accept later must not be issued. */
-function checkIdentity({ sub, clientId, scope }: Identity): void {
+function checkIdentity({ sub, clientId }: Identity, scope: unknown): asserts scope is string | undefined {
   const isId = (value: unknown) =>
     typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
-  if (!isId(sub)) throw new TypeError(`sub must be a string of 1 to ${MAX_ID_LENGTH} characters`)
+  // Half a surrogate pair has no UTF-8, so in Redis two such subjects would be one.
+  if (!isId(sub) || /\p{Cs}/u.test(sub)) {
+    throw new TypeError(
+      `sub must be a string of 1 to ${MAX_ID_LENGTH} characters, without half surrogate pairs`,
+    )
+  }
   if (clientId !== undefined && !isId(clientId)) {
     throw new TypeError(`clientId must be a string of 1 to ${MAX_ID_LENGTH} characters`)
   }
@@ -102,20 +109,23 @@ async function keepWithinLimits(ports: SessionPorts, session: Session): Promise<
   if (perSubject === 0 && perDevice === 0) return
   const all = await ports.store.list(session.sub, session.createdAt)
   const sameDevice = all.filter(({ device }) => device === session.device)
-  const surplus = new Set([...beyond(all, perSubject, onLimit), ...beyond(sameDevice, perDevice, onLimit)])
-  if (onLimit === 'evict-oldest') {
-    await endSessions(
-      ports,
-      [...surplus].map(({ sid }) => ({ sid })),
-      'evicted',
-    )
-    return
+  const surplus = new Set(beyond(sameDevice, perDevice, onLimit))
+  // Of what the device's own limit leaves, so that a login in place of another doesn't cost a third one.
+  const rest = all.filter((one) => !surplus.has(one))
+  for (const one of beyond(rest, perSubject, onLimit)) surplus.add(one)
+  const isOneTooMany = [...surplus].some(({ sid }) => sid === session.sid)
+  // With evict-oldest the new one is too many only where one that began at once with it came out as the newer.
+  const ended = onLimit === 'evict-oldest' ? [...surplus] : isOneTooMany ? [session] : []
+  await endSessions(
+    ports,
+    ended.map(({ sid }) => ({ sid })),
+    'evicted',
+  )
+  if (isOneTooMany) {
+    throw new Refusal('signed_in_elsewhere', {
+      detail: 'There are as many sessions as may be; end one of them first.',
+    })
   }
-  if (![...surplus].some(({ sid }) => sid === session.sid)) return
-  await endSessions(ports, [{ sid: session.sid }], 'evicted')
-  throw new Refusal('signed_in_elsewhere', {
-    detail: 'There are as many sessions as may be; end one of them first.',
-  })
 }
 
 /** Of sessions in the order of their beginning, those that are too many. */

@@ -98,7 +98,18 @@ export class UsersFile {
 const EMPTY_FILE_DECOY =
   '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
 
-const HASH = /^(?:\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[\w+/]+\$[\w+/]+|\$2[aby]\$\d\d\$[./\w]{53})$/
+const ARGON2ID =
+  /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=[1-9]\d{0,3},p=([1-9]\d?)\$([\w+/]{11,86})\$([\w+/]{22,86})$/
+const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z\d]{53}$/
+
+/** Only what can be verified: argon2id with 8 KiB a lane, 8 bytes of salt and 16 of hash, at least; bcrypt of cost 4 to 31. */
+function isHash(text: string): boolean {
+  const [, memory, lanes, ...bytes] = ARGON2ID.exec(text) ?? []
+  if (memory === undefined) return BCRYPT.test(text)
+  const isBase64 = (part: string) =>
+    Buffer.from(part, 'base64').toString('base64').replaceAll('=', '') === part
+  return Number(memory) >= 8 * Number(lanes) && bytes.every(isBase64)
+}
 
 /** @throws {UsersFileError} naming file and line */
 export function parseUsers(file: string, text: string): Map<string, User> {
@@ -110,7 +121,7 @@ export function parseUsers(file: string, text: string): Map<string, User> {
     if (colon < 1) throw wrong('a line is NAME:HASH')
     const user = { name: line.slice(0, colon), hash: line.slice(colon + 1).trim() }
     if (user.name.length > 256) throw wrong('the name is longer than 256 characters')
-    if (!HASH.test(user.hash)) throw wrong('the hash must be argon2id ($argon2id$…) or bcrypt ($2b$…)')
+    if (!isHash(user.hash)) throw wrong('the hash must be argon2id ($argon2id$…) or bcrypt ($2b$…)')
     const key = normaliseName(user.name)
     if (users.has(key)) throw wrong(`the name is there already (as "${users.get(key)!.name}")`)
     users.set(key, user)

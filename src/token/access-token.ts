@@ -144,8 +144,10 @@ export function newClaims(
   { issuer, audience, access }: { issuer: string; audience: string; access: Milliseconds },
 ): AccessClaims {
   const life = stamp.issuedAt + Math.floor(access / 1000)
+  // The session has it; what the host calls so is not in its place.
+  const { scope: _, ...ownClaims } = session.claims
   return {
-    ...session.claims,
+    ...ownClaims,
     iss: issuer,
     aud: audience,
     sub: session.sub,

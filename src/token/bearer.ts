@@ -22,7 +22,7 @@ export interface RequestHeaders {
   readonly rawHeaders: readonly string[]
 }
 
-const BEARER = /^bearer(?: +(.*))?$/i
+const BEARER = /^bearer(?: +(.*))?$/is
 /** RFC 6750 §2.1, `b64token`. */
 const B64TOKEN = /^[\w\-.~+/]+=*$/
 
@@ -35,7 +35,7 @@ export function readAccessToken(request: RequestHeaders, transports: Transports)
   const found: Credentials[] = []
   if (transports.header) {
     for (const value of authorizations(request.rawHeaders)) {
-      const match = BEARER.exec(value.trim())
+      const match = BEARER.exec(value)
       if (match) found.push({ token: match[1] ?? '', transport: 'header' })
     }
   }

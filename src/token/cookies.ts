@@ -25,9 +25,21 @@ export function cookieValues(header: string | undefined, name: string): string[]
   const values: string[] = []
   for (const pair of header.split(';')) {
     const equals = pair.indexOf('=')
-    if (equals > 0 && pair.slice(0, equals).trim() === name) values.push(pair.slice(equals + 1).trim())
+    if (equals > 0 && trimBlanks(pair.slice(0, equals)) === name)
+      values.push(trimBlanks(pair.slice(equals + 1)))
   }
   return values
+}
+
+/**
+ * Spaces and tabs alone (RFC 6265 §5.2): `trim` takes more, so that a cookie that a neighbouring site set past the
+ * prefix, with a no-break space before `__Host-`, would become ours.
+ */
+function trimBlanks(text: string): string {
+  let [start, end] = [0, text.length]
+  while (text[start] === ' ' || text[start] === '\t') start++
+  while (end > start && (text[end - 1] === ' ' || text[end - 1] === '\t')) end--
+  return text.slice(start, end)
 }
 
 /** `Set-Cookie` lines for the two tokens; `maxAge` 0 deletes them. The refresh cookie goes to our own routes only. */
