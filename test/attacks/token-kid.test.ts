@@ -1,0 +1,82 @@
+import t from 'tap'
+import { openTokenApp } from './token-app.js'
+
+t.test('a kid is the exact name of a key, or the token is refused', async (t) => {
+  const app = await openTokenApp(t)
+  const { kid } = app.key
+  const kids: unknown[] = [
+    '',
+    ' ',
+    '*',
+    '.',
+    'default',
+    '0',
+    'null',
+    'undefined',
+    `${kid} `,
+    ` ${kid}`,
+    `${kid}\0`,
+    `${kid}\n`,
+    `${kid}=`,
+    kid.slice(0, -1),
+    `${kid}A`,
+    `./${kid}`,
+    `${kid}/../${kid}`,
+    kid.toUpperCase(),
+    encodeURIComponent(`${kid}/`),
+    '../../../../etc/passwd',
+    '/dev/null',
+    '/proc/self/environ',
+    '..\\..\\windows\\win.ini',
+    'file:///dev/null',
+    'signing.jwk',
+    './keys/signing.jwk',
+    'http://127.0.0.1/key',
+    '| sleep 5',
+    '$(sleep 5)',
+    '`sleep 5`',
+    '%00',
+    "' OR '1'='1",
+    "x' UNION SELECT 'AAAA' --",
+    '1; DROP TABLE keys',
+    '{"$ne":null}',
+    '{{7*7}}',
+    '${7*7}',
+    '*)(uid=*',
+    '__proto__',
+    'constructor',
+    'prototype',
+    'hasOwnProperty',
+    'toString',
+    'valueOf',
+    'size',
+    'get',
+    'x'.repeat(3e3),
+    '../'.repeat(1e3),
+    '\0'.repeat(400),
+    '😀'.repeat(400),
+    undefined,
+    null,
+    true,
+    false,
+    0,
+    1,
+    -1,
+    1e300,
+    [],
+    [kid],
+    [[kid]],
+    {},
+    { kid },
+    { toString: kid },
+    {
+      length: 1,
+      0: kid,
+    },
+  ]
+  for (const wrong of kids) {
+    const token = app.forge({ header: { kid: wrong } })
+    await app.refuses(t, token, 'token_invalid', `kid ${(JSON.stringify(wrong) ?? 'none').slice(0, 60)}`)
+  }
+  await app.passes(t, app.forge({ header: { kid } }), 'the same with its kid')
+})

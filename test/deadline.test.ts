@@ -1,0 +1,45 @@
+import t from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { withinDeadline } from '../src/deadline.js'
+
+t.test('work that is done in time gives what it gives', async (t) => {
+  t.equal(await withinDeadline(Promise.resolve('done'), 1_000), 'done')
+  const error = new Error('its own')
+  await t.rejects(withinDeadline(Promise.reject(error), 1_000), error)
+})
+
+t.test('work that takes too long is store_unavailable, though it goes on', async (t) => {
+  let isDone = false
+  const work = sleep(120).then(() => (isDone = true))
+  const begunAt = performance.now()
+  await t.rejects(withinDeadline(work, 30), {
+    code: 'store_unavailable',
+    statusCode: 503,
+    reason: 'no answer within 30 ms',
+    headers: { 'retry-after': '1' },
+  })
+  t.ok(performance.now() - begunAt < 110)
+  t.notOk(isDone)
+  t.ok(await work)
+})
+
+t.test('work that fails after its deadline disturbs nobody', async (t) => {
+  const unhandled: unknown[] = []
+  const listener = (error: unknown) => void unhandled.push(error)
+  process.on('unhandledRejection', listener)
+  t.teardown(() => process.off('unhandledRejection', listener))
+  const work = sleep(30).then(() => {
+    throw new Error('too late')
+  })
+  await t.rejects(withinDeadline(work, 10), { code: 'store_unavailable' })
+  await sleep(60)
+  t.same(unhandled, [])
+})
+
+t.test('no timer stays behind', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
+  const before = timers()
+  await withinDeadline(Promise.resolve(), 60_000)
+  await t.rejects(withinDeadline(Promise.reject(new Error('x')), 60_000))
+  t.equal(timers(), before)
+})

@@ -1,0 +1,83 @@
+import t from 'tap'
+import { toSeconds } from '../../src/clock.js'
+import { MemoryDenylist } from '../../src/revocation/memory.js'
+import { MovableClock } from '../clock.js'
+import { denylistContract, minted, LIFE, SECOND } from './denylist.contract.js'
+import type { DenylistHarness } from './denylist.contract.js'
+
+async function open(clock = new MovableClock()): Promise<DenylistHarness> {
+  const denylist = new MemoryDenylist(clock, LIFE)
+  return { clock, denylist, advance: async (milliseconds) => clock.advance(milliseconds) }
+}
+
+denylistContract(t, () => open())
+
+t.test('what began before a restart is refused, revoked or not, for ever', async (t) => {
+  const clock = new MovableClock()
+  const before = await open(clock)
+  const revoked = minted(before)
+  const harmless = minted(before)
+  await before.denylist.revoke([{ kind: 'sid', id: revoked.sid }])
+  clock.advance(3 * SECOND)
+  const after = await open(clock)
+  for (const token of [revoked, harmless]) {
+    t.equal(await after.denylist.check(token), 'history')
+    clock.advance(20 * LIFE.horizon)
+    t.equal(await after.denylist.check(token), 'history')
+  }
+})
+
+t.test('tokens of the very second of the start count only with the mark of this process', async (t) => {
+  const clock = new MovableClock(1_800_000_000_400)
+  const before = await open(clock)
+  const old = minted(before)
+  clock.advance(300)
+  const after = await open(clock)
+  const fresh = minted(after)
+  t.equal(old.iat, fresh.iat, 'both of one second')
+  t.equal(await before.denylist.check(old), undefined)
+  t.equal(await after.denylist.check(old), 'history')
+  t.equal(await after.denylist.check(fresh), undefined)
+})
+
+t.test('the second after that of the start is the first that needs no mark', async (t) => {
+  const clock = new MovableClock(1_800_000_000_999)
+  const { denylist } = await open(clock)
+  const since = toSeconds(clock.now())
+  const token = { jti: 'of another process', sid: 's' }
+  for (const [iat, denial] of [
+    [since - 1, 'history'],
+    [since, 'history'],
+    [since + 1, undefined],
+  ] as const) {
+    t.equal(await denylist.check({ ...token, iat }), denial, `iat ${iat - since} s after`)
+  }
+})
+
+t.test('two processes have two marks', async (t) => {
+  const marks = await Promise.all(
+    Array.from({ length: 20 }, async () => (await open()).denylist.stamp().mark),
+  )
+  t.equal(new Set(marks).size, 20)
+})
+
+t.test('a check returns at once, without a promise', async (t) => {
+  const harness = await open()
+  const token = minted(harness)
+  await harness.denylist.revoke([{ kind: 'sid', id: token.sid }])
+  t.equal(harness.denylist.check(token), 'sid')
+})
+
+t.test('denials that stand outlast the tidying up of thousands that are over', async (t) => {
+  const harness = await open()
+  for (let i = 0; i < 3; i += 1) {
+    await harness.advance(LIFE.horizon)
+    const standing = minted(harness)
+    await harness.denylist.revoke([{ kind: 'sid', id: standing.sid }])
+    await harness.advance(SECOND)
+    const many = Array.from({ length: 2_500 }, (_, n) => ({ kind: 'sid', id: `${i} ${n}` }) as const)
+    await harness.denylist.revoke(many)
+    t.equal(await harness.denylist.check(standing), 'sid')
+    t.equal(await harness.denylist.check({ ...standing, sid: `${i} 2499` }), 'sid')
+  }
+})

@@ -1,0 +1,116 @@
+/** A Redis that can't be asked, or refuses: a check must not say "not denied", and a revoke must not say "done". */
+import t from 'tap'
+import type { Test } from 'tap'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisDenylist } from '../../src/revocation/redis.js'
+import { redisKeys } from '../../src/store/keys.js'
+import { MovableClock } from '../clock.js'
+import { connect, startRedis, uniquePrefix } from '../redis.js'
+import type { OwnRedis } from '../redis.js'
+import { ping } from '../redis/ping.js'
+import { openConnection } from '../store/redis-harness.js'
+import { LIFE } from './denylist.contract.js'
+
+const TOKEN = { jti: 'j', sid: 's', iat: 0 }
+const UNAVAILABLE = { name: 'Refusal', code: 'store_unavailable', headers: { 'retry-after': '1' } }
+
+async function open(t: Test, own: OwnRedis): Promise<RedisDenylist> {
+  const client = await openConnection(t, own.url)
+  return new RedisDenylist(client, redisKeys(uniquePrefix()), new MovableClock(), LIFE)
+}
+
+async function rejectsSoon(t: Test, denylist: RedisDenylist): Promise<void> {
+  for (const [name, work] of [
+    ['check', () => denylist.check(TOKEN)],
+    ['revoke of one', () => denylist.revoke([{ kind: 'sid', id: 's' }])],
+    [
+      'revoke of 50',
+      () => denylist.revoke(Array.from({ length: 50 }, (_, i) => ({ kind: 'sid', id: `${i}` }))),
+    ],
+  ] as const) {
+    const begunAt = performance.now()
+    await t.rejects(
+      work().then(() => undefined),
+      UNAVAILABLE,
+      name,
+    )
+    const took = performance.now() - begunAt
+    t.ok(took < 1_000, `${name} took ${Math.round(took)} ms`)
+  }
+}
+
+async function untilAnswers(denylist: RedisDenylist): Promise<number> {
+  const begunAt = performance.now()
+  // else the file's timeout fails the test
+  while (
+    await denylist.check(TOKEN).then(
+      () => false,
+      () => true,
+    )
+  )
+    await sleep(20)
+  return performance.now() - begunAt
+}
+
+t.test('a frozen Redis: both reject soon, and work again once it is thawed', async (t) => {
+  const own = await startRedis(t)
+  const denylist = await open(t, own)
+  t.equal(await denylist.check(TOKEN), undefined)
+  await own.freeze()
+  t.equal(await ping(own.port), 'silent')
+  await rejectsSoon(t, denylist)
+  await own.thaw()
+  t.ok((await untilAnswers(denylist)) < 3_000)
+  await denylist.revoke([{ kind: 'sid', id: 's' }])
+  t.equal(await denylist.check(TOKEN), 'sid')
+})
+
+t.test('a Redis that froze while checks ran: none of them is answered with "not denied"', async (t) => {
+  const own = await startRedis(t)
+  const denylist = await open(t, own)
+  await denylist.revoke([{ kind: 'sid', id: 's' }])
+  await own.freeze()
+  const checks = await Promise.allSettled(Array.from({ length: 200 }, () => denylist.check(TOKEN)))
+  t.strictSame([...new Set(checks.map(({ status }) => status))], ['rejected'])
+})
+
+t.test('a dead Redis: both reject soon, and work again once it is back', async (t) => {
+  const own = await startRedis(t)
+  const denylist = await open(t, own)
+  await own.kill()
+  t.equal(await ping(own.port), 'refused')
+  await rejectsSoon(t, denylist)
+  await own.start()
+  t.ok((await untilAnswers(denylist)) < 3_000)
+})
+
+t.test('a Redis that was never there: both reject soon', async (t) => {
+  const own = await startRedis(t)
+  await own.kill()
+  await rejectsSoon(t, await open(t, own))
+})
+
+t.test('a Redis that refuses to write: revoke rejects', async (t) => {
+  const own = await startRedis(t)
+  const denylist = await open(t, own)
+  const admin = connect(t, own.url)
+  await admin.config('SET', 'maxmemory', '1')
+  await t.rejects(denylist.revoke([{ kind: 'sid', id: 's' }]), UNAVAILABLE)
+  await admin.config('SET', 'maxmemory', '0')
+  await denylist.revoke([{ kind: 'sid', id: 's' }])
+  t.equal(await denylist.check(TOKEN), 'sid')
+})
+
+t.test('a Redis that takes the call and refuses the write in it: revoke rejects', async (t) => {
+  const own = await startRedis(t)
+  const denylist = await open(t, own)
+  const admin = connect(t, own.url)
+  await admin.acl('SETUSER', 'default', '-set')
+  await t.rejects(admin.set('x', '1'), { message: /NOPERM/ })
+  const entries = ['s', 'another'].map((id) => ({ kind: 'sid', id }) as const)
+  await t.rejects(denylist.revoke(entries), UNAVAILABLE)
+  t.equal(await denylist.check(TOKEN), undefined)
+  await admin.acl('SETUSER', 'default', '+set')
+  await denylist.revoke(entries)
+  t.equal(await denylist.check(TOKEN), 'sid')
+})

@@ -1,0 +1,19 @@
+import { storeUnavailable } from '../../src/errors.js'
+import type { Revocation } from '../../src/revocation/port.js'
+
+/** A denylist whose first `revoke` fails before anything is written; the rest is as it was. */
+export function failingOnce(denylist: Revocation): Revocation & { readonly failures: number } {
+  let failures = 0
+  return {
+    get failures() {
+      return failures
+    },
+    check: (token) => denylist.check(token),
+    stamp: () => denylist.stamp(),
+    async revoke(entries) {
+      if (failures > 0) return denylist.revoke(entries)
+      failures += 1
+      throw storeUnavailable('the test says so')
+    },
+  }
+}

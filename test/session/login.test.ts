@@ -1,0 +1,126 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { createLimiters } from '../../plugins/rate-limit.js'
+import { login } from '../../src/session/login.js'
+import type { LoginPorts } from '../../src/session/login.js'
+import { Slots } from '../../src/session/slots.js'
+import { embedded, judged, outcomeOf, told } from './rig.js'
+import type { MemoryRig } from './rig.js'
+
+const LIMIT = 10
+
+interface Door {
+  readonly rig: MemoryRig
+  /** Every password that reached the authenticator. */
+  readonly reached: string[]
+  readonly countFailures: () => number
+  try(password: string, username?: string): Promise<string>
+  readonly ports: (password: string, username?: string) => LoginPorts
+}
+
+/** A login as the server has it, with its real limiter; `right` is everybody's password. */
+async function door({ slots = new Slots(1, 100) } = {}): Promise<Door> {
+  const rig = embedded()
+  const { failures } = await createLimiters(
+    { failures: { namespace: 'test', max: LIMIT, per: 60_000 } },
+    undefined,
+  )
+  const reached: string[] = []
+  let counted = 0
+  const ports = (password: string, username = 'alice'): LoginPorts => ({
+    ...rig.ports,
+    slots,
+    attempts: {
+      waitSeconds: () => failures.waitSeconds(username),
+      async countFailure() {
+        counted += 1
+        await failures.count(username)
+      },
+    },
+    async authenticate() {
+      reached.push(password)
+      await new Promise((resolve) => setImmediate(resolve))
+      return password === 'right' ? { sub: username } : null
+    },
+  })
+  return {
+    rig,
+    reached,
+    ports,
+    countFailures: () => counted,
+    try: (password, username = 'alice') =>
+      outcomeOf(() => login(ports(password, username), username, { ip: '127.0.0.1' })),
+  }
+}
+
+function repeat(n: number, work: () => Promise<string>): Promise<string[]> {
+  return Promise.all(Array.from({ length: n }, work))
+}
+
+t.test('the right password begins a session', async (t) => {
+  const { rig, ports } = await door()
+  const origin = { ip: '127.0.0.1', device: 'telephone', userAgent: 'test' }
+  const { accessToken, session } = await login(ports('right'), 'alice', origin)
+  t.match(session, { sub: 'alice', ...origin })
+  t.equal(await judged(rig, accessToken), 'good')
+})
+
+t.test('the wrong one is told, counted, and begins none', async (t) => {
+  const one = await door()
+  t.equal(await one.try('wrong'), 'invalid_credentials')
+  t.equal(one.countFailures(), 1)
+  t.strictSame(one.rig.events, [{ event: 'login_failed', username: 'alice', ip: '127.0.0.1' }])
+  t.same(await one.rig.ports.store.list('alice', one.rig.clock.now()), [])
+})
+
+t.test('after as many failures as may be, even the right password has to wait', async (t) => {
+  const one = await door()
+  for (let i = 0; i < LIMIT; i += 1) t.equal(await one.try('wrong'), 'invalid_credentials')
+  t.equal(await one.try('right'), 'rate_limited')
+  t.equal(one.reached.length, LIMIT, 'the authenticator was not asked')
+  t.equal(told(one.rig, 'login_limited').length, 1)
+  t.equal(one.countFailures(), LIMIT, 'a refusal is no failure')
+  t.equal(await one.try('right', 'bob'), 'good', 'others go on')
+  const refusal: unknown = await login(one.ports('right'), 'alice', {}).catch((error: unknown) => error)
+  t.match(refusal, { statusCode: 429, headers: { 'retry-after': /^(?:[1-9]|[1-5]\d|60)$/ } })
+})
+
+t.test('successes don’t count', async (t) => {
+  const one = await door()
+  for (let i = 0; i < 3 * LIMIT; i += 1) t.equal(await one.try('right'), 'good')
+  t.equal(await one.try('wrong'), 'invalid_credentials')
+  t.equal(one.countFailures(), 1)
+})
+
+async function isBounded(t: Test, one: Door, slots: number): Promise<void> {
+  const outcomes = await repeat(30, () => one.try('wrong'))
+  t.ok(one.reached.length >= LIMIT, `${one.reached.length} reached the authenticator`)
+  t.ok(one.reached.length <= LIMIT + slots)
+  t.equal(outcomes.filter((outcome) => outcome === 'invalid_credentials').length, one.reached.length)
+  t.equal(outcomes.filter((outcome) => outcome === 'rate_limited').length, 30 - one.reached.length)
+}
+
+t.test('30 guesses at once: no more than the limit and the slots get through', async (t) => {
+  await isBounded(t, await door(), 1)
+  await isBounded(t, await door({ slots: new Slots(4, 100) }), 4)
+})
+
+t.test('a flood beyond the queue is overloaded, and neither counted nor heard', async (t) => {
+  const one = await door({ slots: new Slots(1, 5) })
+  const outcomes = await repeat(30, () => one.try('wrong'))
+  t.equal(outcomes.filter((outcome) => outcome === 'overloaded').length, 24)
+  t.equal(one.reached.length, 6)
+  t.equal(one.countFailures(), 6)
+})
+
+t.test('a host’s function that throws gives its slot back, and is no failed login', async (t) => {
+  const one = await door()
+  for (let i = 0; i < 3; i += 1) {
+    const authenticate = () => Promise.reject(new Error('the host’s own'))
+    await t.rejects(login({ ...one.ports('right'), authenticate }, 'alice', {}), {
+      message: 'the host’s own',
+    })
+  }
+  t.equal(one.countFailures(), 0)
+  t.equal(await one.try('right'), 'good')
+})

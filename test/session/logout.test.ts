@@ -1,0 +1,163 @@
+import t from 'tap'
+import type { Test } from 'tap'
+import { issue } from '../../src/session/issue.js'
+import type { TokenSet } from '../../src/session/issue.js'
+import { logout, logoutAll } from '../../src/session/logout.js'
+import { refresh } from '../../src/session/refresh.js'
+import { newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
+import { failingOnce } from './failing.js'
+import { embedded, judged, outcomeOf, refreshed, told, HOUR, MINUTE } from './rig.js'
+import type { Instance } from './rig.js'
+
+async function isDead(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
+  t.equal(await judged(rig, accessToken), 'session_ended')
+  t.equal(await refreshed(rig, refreshToken), 'session_ended')
+}
+
+async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
+  t.equal(await judged(rig, accessToken), 'good')
+  t.equal(await refreshed(rig, refreshToken), 'good')
+}
+
+const partsOf = ({ refreshToken }: TokenSet) => parseRefreshToken(refreshToken)
+
+t.test('by access token, by refresh token, by both: the session is dead', async (t) => {
+  for (const form of ['access', 'refresh', 'both']) {
+    const rig = embedded()
+    const other = await issue(rig.ports, { sub: 'alice' })
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const next = await refresh(rig.ports, login.refreshToken)
+    await logout(rig.ports, {
+      access: form === 'refresh' ? undefined : login.session.sid,
+      refresh: form === 'access' ? undefined : partsOf(next),
+    })
+    await isDead(t, rig, login)
+    await isDead(t, rig, next)
+    await isAlive(t, rig, other)
+    t.match(told(rig, 'session_ended'), [{ sid: login.session.sid, sub: 'alice', reason: 'logout' }])
+  }
+})
+
+t.test('a refresh token that was used before ends its session, too', async (t) => {
+  const rig = embedded()
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const next = await refresh(rig.ports, login.refreshToken)
+  rig.clock.advance(MINUTE)
+  await logout(rig.ports, { refresh: partsOf(login) })
+  await isDead(t, rig, next)
+})
+
+t.test('tokens of two sessions end both', async (t) => {
+  const rig = embedded()
+  const [one, two] = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'bob' })]
+  await logout(rig.ports, { access: one.session.sid, refresh: partsOf(two) })
+  for (const dead of [one, two]) await isDead(t, rig, dead)
+  t.equal(told(rig, 'session_ended').length, 2)
+})
+
+t.test('an invented refresh token of a known session is invalid, and ends nothing', async (t) => {
+  const rig = embedded()
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const forged = { ...newRefreshToken(), sid: login.session.sid }
+  t.equal(await outcomeOf(() => logout(rig.ports, { refresh: forged })), 'refresh_token_invalid')
+  await isAlive(t, rig, login)
+  t.same(told(rig, 'session_ended'), [])
+})
+
+t.test(
+  'an invented refresh token beside an access token hinders nothing and ends nothing of its own',
+  async (t) => {
+    const rig = embedded()
+    const [mine, foreign] = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'bob' })]
+    const forged = { ...newRefreshToken(), sid: foreign.session.sid }
+    await logout(rig.ports, { access: mine.session.sid, refresh: forged })
+    await isDead(t, rig, mine)
+    await isAlive(t, rig, foreign)
+  },
+)
+
+t.test('with nothing presented there is nothing to end', async (t) => {
+  const rig = embedded()
+  t.equal(await outcomeOf(() => logout(rig.ports, {})), 'refresh_token_invalid')
+})
+
+t.test('repeated, in any form, it succeeds again, and is told of once', async (t) => {
+  const rig = embedded()
+  const login = await issue(rig.ports, { sub: 'alice' })
+  for (const presented of [
+    { access: login.session.sid },
+    { access: login.session.sid },
+    { refresh: partsOf(login) },
+    { access: login.session.sid, refresh: partsOf(login) },
+  ]) {
+    t.equal(await outcomeOf(() => logout(rig.ports, presented)), 'good')
+    await isDead(t, rig, login)
+  }
+  t.equal(told(rig, 'session_ended').length, 1)
+  rig.clock.advance(2 * HOUR)
+  t.equal(await outcomeOf(() => logout(rig.ports, { refresh: partsOf(login) })), 'good', 'long forgotten')
+})
+
+t.test('a repeated logout after a theft keeps the session dead', async (t) => {
+  const rig = embedded()
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const next = await refresh(rig.ports, (await refresh(rig.ports, login.refreshToken)).refreshToken)
+  t.equal(await refreshed(rig, login.refreshToken), 'refresh_token_reused')
+  t.equal(await outcomeOf(() => logout(rig.ports, { refresh: partsOf(next) })), 'good')
+  await isDead(t, rig, next)
+})
+
+t.test('where the session’s record is lost, its tokens still end it', async (t) => {
+  for (const form of ['access', 'refresh'] as const) {
+    const rig = embedded()
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const amnesiac = { ...rig.ports, store: embedded().ports.store }
+    await logout(amnesiac, form === 'access' ? { access: login.session.sid } : { refresh: partsOf(login) })
+    t.equal(await judged(rig, login.accessToken), 'session_ended', form)
+  }
+})
+
+t.test('a logout whose denial fails claims nothing, and its repetition makes it good', async (t) => {
+  const rig = embedded()
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const revocation = failingOnce(rig.ports.revocation)
+  const ports = { ...rig.ports, revocation }
+  t.equal(await outcomeOf(() => logout(ports, { access: login.session.sid })), 'store_unavailable')
+  t.equal(revocation.failures, 1)
+  t.equal(await judged(rig, login.accessToken), 'good', 'the fault took place')
+  t.equal(await outcomeOf(() => logout(ports, { access: login.session.sid })), 'good')
+  await isDead(t, rig, login)
+})
+
+t.test('everywhere: all sessions of the subject, each by itself, and nobody else’s', async (t) => {
+  const rig = embedded()
+  const foreign = await issue(rig.ports, { sub: 'bob' })
+  const mine = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'alice' })]
+  await logoutAll(rig.ports, 'alice')
+  for (const dead of mine) await isDead(t, rig, dead)
+  await isAlive(t, rig, foreign)
+  t.equal(told(rig, 'session_ended').length, 2)
+  const sameSecond = await issue(rig.ports, { sub: 'alice' })
+  await isAlive(t, rig, sameSecond)
+  await logoutAll(rig.ports, 'nobody')
+})
+
+t.test('everywhere but here: the one that is excepted lives', async (t) => {
+  const rig = embedded()
+  const [one, here, two] = [
+    await issue(rig.ports, { sub: 'alice' }),
+    await issue(rig.ports, { sub: 'alice' }),
+    await issue(rig.ports, { sub: 'alice' }),
+  ]
+  await logoutAll(rig.ports, 'alice', { except: here.session.sid })
+  for (const dead of [one, two]) await isDead(t, rig, dead)
+  await isAlive(t, rig, here)
+})
+
+t.test('everywhere but in somebody else’s session: all of the subject’s end', async (t) => {
+  const rig = embedded()
+  const [mine, foreign] = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'bob' })]
+  await logoutAll(rig.ports, 'alice', { except: foreign.session.sid })
+  await isDead(t, rig, mine)
+  await isAlive(t, rig, foreign)
+})

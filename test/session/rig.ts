@@ -1,0 +1,141 @@
+/** The behaviours on their real adapters, and what tests ask of tokens. */
+import type { Test } from 'tap'
+import { createJwt } from '../../plugins/jwt.js'
+import { systemClock } from '../../src/clock.js'
+import type { Clock } from '../../src/clock.js'
+import { Refusal } from '../../src/errors.js'
+import { MemoryDenylist } from '../../src/revocation/memory.js'
+import { CLOCK_SLACK } from '../../src/revocation/port.js'
+import type { Revocation } from '../../src/revocation/port.js'
+import { RedisDenylist } from '../../src/revocation/redis.js'
+import type { SecurityEvent } from '../../src/session/events.js'
+import type { SessionPorts, SessionRules } from '../../src/session/ports.js'
+import { refresh } from '../../src/session/refresh.js'
+import { redisKeys } from '../../src/store/keys.js'
+import { MemorySessionStore } from '../../src/store/memory.js'
+import type { SessionStore } from '../../src/store/port.js'
+import { defineScripts } from '../../src/store/redis-scripts.js'
+import { RedisSessionStore } from '../../src/store/redis.js'
+import type { AccessClaims } from '../../src/token/access-token.js'
+import { generateKey, importKey } from '../../src/token/keys.js'
+import { Verdict } from '../../src/verdict.js'
+import { MovableClock } from '../clock.js'
+import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
+
+export const SECOND = 1_000
+export const MINUTE = 60 * SECOND
+export const HOUR = 60 * MINUTE
+
+const ISSUER = { issuer: 'https://issuer.example', audience: 'https://api.example' }
+const ACCESS = 15 * MINUTE
+
+export const RULES: SessionRules = {
+  ...ISSUER,
+  access: ACCESS,
+  refresh: HOUR,
+  absolute: 24 * HOUR,
+  refreshLimit: 0,
+  reuseGrace: 10 * SECOND,
+  tombstone: ACCESS + CLOCK_SLACK,
+  perSubject: 0,
+  perDevice: 0,
+  onLimit: 'evict-oldest',
+}
+
+const LIFE = { horizon: ACCESS, leeway: 0 }
+const key = await importKey(JSON.stringify(generateKey('ES256')), 'ES256')
+const jwt = await createJwt(key, ISSUER)
+
+/** One process: its ports, its verdict, and what it told. */
+export interface Instance {
+  readonly ports: SessionPorts
+  readonly verdict: Verdict
+  readonly events: SecurityEvent[]
+}
+
+export interface Adapters {
+  readonly store: SessionStore
+  readonly revocation: Revocation
+}
+
+export function instance(adapters: Adapters, clock: Clock, rules: Partial<SessionRules> = {}): Instance {
+  const events: SecurityEvent[] = []
+  return {
+    events,
+    ports: {
+      ...adapters,
+      clock,
+      sign: jwt.sign,
+      rules: { ...RULES, ...rules },
+      tell: (event) => void events.push(event),
+    },
+    verdict: new Verdict({
+      keys: new Map([[key.kid, jwt.verifier]]),
+      revocation: adapters.revocation,
+      clock,
+      rules: { ...ISSUER, ...LIFE },
+    }),
+  }
+}
+
+export interface MemoryRig extends Instance {
+  readonly clock: MovableClock
+}
+
+/** The embedded mode, at a time that isn't a whole second. */
+export function embedded(rules: Partial<SessionRules> = {}): MemoryRig {
+  const clock = new MovableClock(1_800_000_000_250)
+  const adapters = { store: new MemorySessionStore(), revocation: new MemoryDenylist(clock, LIFE) }
+  return { clock, ...instance(adapters, clock, rules) }
+}
+
+/** Two processes on one Redis, each with a connection of its own. */
+export async function twoInstances(
+  t: Test,
+  rules: Partial<SessionRules> = {},
+): Promise<[Instance, Instance]> {
+  const prefix = uniquePrefix()
+  cleanUp(t, prefix)
+  const keys = redisKeys(prefix)
+  const open = async () => {
+    // Patient, as a round has hundreds of commands at once and the machine may be busy with other tests.
+    const client = connect(t, redisUrl(), { commandTimeout: 20_000 })
+    await client.ping()
+    const store = new RedisSessionStore(client, defineScripts(client), keys)
+    return instance(
+      { store, revocation: new RedisDenylist(client, keys, systemClock, LIFE) },
+      systemClock,
+      rules,
+    )
+  }
+  return [await open(), await open()]
+}
+
+/** `good`, or the code of the refusal. Any other failure is thrown. */
+export async function outcomeOf(work: () => unknown): Promise<string> {
+  try {
+    await work()
+    return 'good'
+  } catch (error) {
+    if (error instanceof Refusal) return error.code
+    throw error
+  }
+}
+
+export function judged({ verdict }: Instance, accessToken: string): Promise<string> {
+  return outcomeOf(() => verdict.judge(accessToken))
+}
+
+export function refreshed({ ports }: Instance, refreshToken: string): Promise<string> {
+  return outcomeOf(() => refresh(ports, refreshToken))
+}
+
+/** What an access token says, as its holder reads it. */
+export function claimsOf(accessToken: string): AccessClaims {
+  return JSON.parse(Buffer.from(accessToken.split('.')[1]!, 'base64url').toString()) as AccessClaims
+}
+
+/** What was told of one kind. */
+export function told({ events }: Instance, event: SecurityEvent['event']): SecurityEvent[] {
+  return events.filter((one) => one.event === event)
+}

@@ -1,0 +1,108 @@
+import type { Test } from 'tap'
+import { begin, rotated, use, GRACE, HOUR, IDLE, SECOND } from './harness.js'
+import type { OpenStore } from './harness.js'
+
+/** The ends of a session that nobody brings about. */
+export function limitsContract(t: Test, open: OpenStore): void {
+  t.test('the idle limit holds to the millisecond', async (t) => {
+    for (const [wait, kind] of [
+      [IDLE - 1, 'rotated'],
+      [IDLE, 'expired'],
+      [IDLE + SECOND, 'expired'],
+    ] as const) {
+      const harness = await open(t)
+      const { token } = await begin(harness)
+      await harness.advance(wait)
+      t.equal((await use(harness, token)).outcome.kind, kind, `after ${wait} ms`)
+    }
+  })
+
+  t.test('a refresh begins the idle limit anew, by the rule of that moment', async (t) => {
+    const harness = await open(t)
+    const { token } = await begin(harness)
+    await harness.advance(IDLE - 1)
+    const next = await rotated(t, harness, token, { idle: 2 * IDLE })
+    await harness.advance(2 * IDLE - 1)
+    const third = await rotated(t, harness, next)
+    await harness.advance(IDLE)
+    t.strictSame((await use(harness, third)).outcome, { kind: 'expired' })
+  })
+
+  t.test('the absolute limit holds to the millisecond, and no refresh moves it', async (t) => {
+    for (const last of [-1, 0]) {
+      const harness = await open(t)
+      const absolute = 2 * HOUR
+      const { session, token } = await begin(harness, { absolute })
+      await harness.advance(IDLE - 1)
+      const next = await rotated(t, harness, token)
+      await harness.advance(IDLE - 1)
+      const { outcome, next: third } = await use(harness, next)
+      t.match(outcome, { kind: 'rotated', session: { expiresAt: session.endsAt, endsAt: session.endsAt } })
+      await harness.advance(session.endsAt - harness.clock.now() + last)
+      t.equal((await use(harness, third)).outcome.kind, last < 0 ? 'rotated' : 'expired')
+    }
+  })
+
+  t.test('without an idle limit a session lives to its absolute end, refreshed or not', async (t) => {
+    const harness = await open(t)
+    const { session, token } = await begin(harness, { idle: 0, absolute: 5 * HOUR })
+    t.equal(session.expiresAt, session.endsAt)
+    await harness.advance(5 * HOUR - 2)
+    const { outcome, next } = await use(harness, token, { idle: 0 })
+    t.match(outcome, { kind: 'rotated', session: { expiresAt: session.endsAt } })
+    await harness.advance(2)
+    t.equal((await use(harness, next, { idle: 0 })).outcome.kind, 'expired')
+  })
+
+  t.test('without an absolute limit refreshes keep a session alive for as long as they come', async (t) => {
+    const harness = await open(t)
+    const { token } = await begin(harness, { absolute: 0 })
+    let current = token
+    for (let i = 0; i < 30; i += 1) {
+      await harness.advance(IDLE - 1)
+      current = await rotated(t, harness, current)
+    }
+    await harness.advance(IDLE)
+    t.equal((await use(harness, current)).outcome.kind, 'expired')
+  })
+
+  t.test('a retry after the session’s end gets nothing, grace or not', async (t) => {
+    const harness = await open(t)
+    const { token } = await begin(harness, { absolute: SECOND })
+    await harness.advance(SECOND - 1)
+    await rotated(t, harness, token)
+    await harness.advance(1)
+    t.equal((await use(harness, token)).outcome.kind, 'expired')
+  })
+
+  t.test('an expired session is told apart from one that never was for 3 s, then forgotten', async (t) => {
+    const harness = await open(t)
+    const { token } = await begin(harness)
+    await harness.advance(IDLE + 2 * SECOND)
+    t.equal((await use(harness, token)).outcome.kind, 'expired')
+    await harness.advance(SECOND)
+    t.equal((await use(harness, token)).outcome.kind, 'unknown')
+  })
+
+  t.test('the refresh limit counts rotations; a retry is none', async (t) => {
+    const harness = await open(t)
+    const { token } = await begin(harness)
+    const rules = { refreshLimit: 2 }
+    const second = await rotated(t, harness, token, rules)
+    for (let i = 0; i < 5; i += 1) t.equal((await use(harness, token, rules)).outcome.kind, 'retried')
+    const third = await rotated(t, harness, second, rules)
+    t.equal((await use(harness, second, rules)).outcome.kind, 'retried', 'the last answer can be had again')
+    t.strictSame((await use(harness, third, rules)).outcome, { kind: 'limit_reached' })
+  })
+
+  t.test('a session at its refresh limit lives on, and still finds out a theft', async (t) => {
+    const harness = await open(t)
+    const { session, token } = await begin(harness)
+    const last = await rotated(t, harness, token, { refreshLimit: 1 })
+    t.equal((await use(harness, last, { refreshLimit: 1 })).outcome.kind, 'limit_reached')
+    t.equal((await harness.store.list(session.sub, harness.clock.now())).length, 1)
+    await rotated(t, harness, last, { refreshLimit: 2 })
+    await harness.advance(GRACE)
+    t.equal((await use(harness, last, { refreshLimit: 1 })).outcome.kind, 'reused')
+  })
+}

@@ -1,0 +1,116 @@
+import fastify from 'fastify'
+import type { Redis } from 'ioredis'
+import type { Test } from 'tap'
+import { openRedis } from '../../plugins/redis.js'
+import type { Milliseconds } from '../../src/clock.js'
+import { redisKeys } from '../../src/store/keys.js'
+import type { Keys } from '../../src/store/keys.js'
+import type { RedisClient } from '../../src/store/redis-client.js'
+import { defineScripts } from '../../src/store/redis-scripts.js'
+import { RedisSessionStore } from '../../src/store/redis.js'
+import { MovableClock } from '../clock.js'
+import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
+import type { Scope } from '../redis.js'
+import type { StoreHarness } from './harness.js'
+
+export interface RedisHarness extends StoreHarness {
+  readonly prefix: string
+  readonly keys: Keys
+  readonly client: RedisClient
+  /** A plain connection to each server that holds data. */
+  readonly servers: readonly Redis[]
+}
+
+/** A connection as Portcullis opens its own, closed at the test's end. */
+export async function openConnection(t: Scope, url: string = redisUrl()): Promise<RedisClient> {
+  const { client, close } = await openRedis(url, fastify().log)
+  t.teardown(close)
+  return client
+}
+
+/** The store on the Redis that all tests share. */
+export async function openOnRedis(t: Test): Promise<RedisHarness> {
+  const prefix = uniquePrefix()
+  cleanUp(t, prefix)
+  return redisHarness(await openConnection(t), [connect(t)], prefix)
+}
+
+export function redisHarness(
+  client: RedisClient,
+  servers: readonly Redis[],
+  prefix: string = uniquePrefix(),
+): RedisHarness {
+  const clock = new MovableClock()
+  const keys = redisKeys(prefix)
+  return {
+    prefix,
+    keys,
+    client,
+    servers,
+    clock,
+    store: new RedisSessionStore(client, defineScripts(client), keys),
+    async advance(milliseconds) {
+      clock.advance(milliseconds)
+      await fastForward(servers, prefix, milliseconds)
+    },
+  }
+}
+
+/** Lets every key of a prefix come nearer to its end, or to it. */
+export async function fastForward(
+  servers: readonly Redis[],
+  prefix: string,
+  milliseconds: Milliseconds,
+): Promise<void> {
+  for (const server of servers) {
+    for (const key of await keysOf(server, prefix)) {
+      const left = await server.pttl(key)
+      if (left >= 0) await server.pexpire(key, left - milliseconds)
+    }
+  }
+}
+
+export async function keysOf(server: Redis, prefix: string): Promise<string[]> {
+  const found = new Set<string>()
+  for await (const keys of server.scanStream({ match: `*${prefix}*`, count: 1000 })) {
+    for (const key of keys as string[]) found.add(key)
+  }
+  return [...found]
+}
+
+/** Each key under the prefix and what is in it, secrets and all, as text. */
+export async function dump(server: Redis, prefix: string): Promise<Record<string, string[]>> {
+  const all: Record<string, string[]> = {}
+  for (const key of (await keysOf(server, prefix)).toSorted()) {
+    const type = await server.type(key)
+    if (type === 'hash') all[key] = Object.entries(await server.hgetall(key)).flat()
+    else if (type === 'zset') all[key] = await server.zrange(key, '0', '-1', 'WITHSCORES')
+    else if (type === 'string') all[key] = [(await server.get(key)) ?? '']
+    else throw new Error(`${key}: a ${type} that this test can't read`)
+  }
+  return all
+}
+
+/** What a server ran under a prefix while `work` ran, a line a command, those of scripts included. */
+export async function monitored(
+  t: Scope,
+  url: string,
+  prefix: string,
+  work: () => Promise<unknown>,
+): Promise<string[][]> {
+  const asking = connect(t, url)
+  const monitor = (await asking.monitor()) as Redis
+  t.teardown(() => monitor.disconnect())
+  const commands: string[][] = []
+  const done = `done-${uniquePrefix()}`
+  const seenAll = new Promise<void>((resolve) => {
+    monitor.on('monitor', (_time: string, args: string[]) => {
+      if (args.includes(done)) resolve()
+      else if (args.some((arg) => arg.includes(prefix))) commands.push(args)
+    })
+  })
+  await work()
+  await connect(t, url).echo(done)
+  await seenAll
+  return commands.map(([name = '', ...args]) => [name.toUpperCase(), ...args])
+}

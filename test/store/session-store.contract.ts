@@ -1,0 +1,14 @@
+/** What every session store must do. Each adapter runs all of it. */
+import type { Test } from 'tap'
+import { rotationContract } from './rotation.contract.js'
+import { reuseContract } from './reuse.contract.js'
+import { limitsContract } from './limits.contract.js'
+import { endingContract } from './ending.contract.js'
+import { recordContract } from './record.contract.js'
+import type { OpenStore } from './harness.js'
+
+export function sessionStoreContract(t: Test, open: OpenStore): void {
+  for (const contract of [recordContract, rotationContract, reuseContract, limitsContract, endingContract]) {
+    contract(t, open)
+  }
+}

@@ -1,0 +1,197 @@
+import t from 'tap'
+import { createJwt } from '../plugins/jwt.js'
+import { Refusal } from '../src/errors.js'
+import type { Revocation } from '../src/revocation/port.js'
+import { MemoryDenylist } from '../src/revocation/memory.js'
+import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../src/token/refresh-token.js'
+import { Verdict } from '../src/verdict.js'
+import { MovableClock } from './clock.js'
+import { AUDIENCE, ISSUER, forge, headerOf, newKey } from './token/rig.js'
+
+const life = { horizon: 900_000, leeway: 0 }
+const key = await newKey('ES256')
+const jwt = await createJwt(key, { issuer: ISSUER, audience: AUDIENCE })
+
+/** A verdict of its own clock and denylist, and claims that are good there now. */
+function court({ leeway = 0, denylist }: { leeway?: number; denylist?: Revocation } = {}) {
+  const clock = new MovableClock()
+  const revocation = denylist ?? new MemoryDenylist(clock, { ...life, leeway })
+  const keys = new Map([[key.kid, jwt.verifier]])
+  const rules = { issuer: ISSUER, audience: AUDIENCE, ...life, leeway }
+  const verdict = new Verdict({ keys, revocation, clock, rules })
+  const { issuedAt, mark } = revocation.stamp()
+  const claims = {
+    iss: ISSUER,
+    aud: AUDIENCE,
+    sub: 'alice',
+    client_id: 'c',
+    sid: 's1',
+    jti: `${mark}1`,
+    iat: issuedAt,
+    exp: issuedAt + 900,
+    scope: 'read write',
+  }
+  const token = (change: object = {}) => forge(key, headerOf(key), { ...claims, ...change })
+  return { clock, revocation, verdict, claims, token }
+}
+
+/** The code that the token is refused with, or `good`. */
+async function outcome(judge: () => unknown): Promise<string> {
+  try {
+    await judge()
+    return 'good'
+  } catch (error) {
+    if (error instanceof Refusal) return error.code
+    throw error
+  }
+}
+
+t.test('a good token says who it speaks for, at once', async (t) => {
+  const { verdict, token, claims } = court()
+  const auth = verdict.judge(token())
+  t.notOk(auth instanceof Promise, 'a denylist in memory is not waited for')
+  t.strictSame(auth, {
+    sub: 'alice',
+    sid: 's1',
+    jti: claims.jti,
+    scope: ['read', 'write'],
+    issuedAt: claims.iat,
+    expiresAt: claims.exp,
+    claims,
+  })
+})
+
+t.test('a token that we signed ourselves is a good one', async (t) => {
+  const { verdict, claims } = court()
+  t.match(verdict.judge(jwt.sign(claims)), { sub: 'alice' })
+})
+
+t.test('no scope is no scope', async (t) => {
+  const { verdict, token } = court()
+  t.match(verdict.judge(token({ scope: undefined })), { scope: [] })
+  t.match(verdict.judge(token({ scope: '' })), { scope: [] })
+})
+
+t.test('the first thing wrong is the reason: shape, signature, claims, expiry, revocation', async (t) => {
+  const { verdict, revocation, token, clock, claims } = court()
+  await revocation.revoke([{ kind: 'sid', id: 's1' }])
+  const [h, , s] = token().split('.') as [string, string, string]
+  const bad = { exp: claims.exp - 800, iss: 'other' }
+  clock.advance(200_000)
+  const judged = (text: string) => outcome(() => verdict.judge(text))
+  t.equal(await judged(`${token(bad)}=`), 'token_malformed', 'wrong in every way')
+  t.equal(
+    await judged(`${h}.${token(bad).split('.')[1]}.${s}`),
+    'token_invalid',
+    'signature, claims, expiry, revoked',
+  )
+  t.equal(await judged(token(bad)), 'token_invalid', 'claims, expiry, revoked')
+  t.equal(await judged(token({ exp: bad.exp })), 'token_expired', 'expiry, revoked')
+  t.equal(await judged(token()), 'session_ended', 'revoked alone')
+  t.equal(await judged(token({ sid: 's2' })), 'good', 'nothing')
+})
+
+t.test('a denied token is revoked, a denied session has ended, and the session is named first', async (t) => {
+  const { verdict, revocation, token, claims } = court()
+  const judged = (change: object) => outcome(() => verdict.judge(token(change)))
+  await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
+  t.equal(await judged({}), 'token_revoked')
+  t.equal(await judged({ jti: `${claims.jti}2` }), 'good', 'another token of the session')
+  await revocation.revoke([{ kind: 'sid', id: 's1' }])
+  t.equal(await judged({}), 'session_ended')
+  t.equal(await judged({ jti: `${claims.jti}2` }), 'session_ended')
+  t.equal(await judged({ sid: 's2', jti: `${claims.jti}2` }), 'good', 'another session')
+})
+
+t.test('a jti is not a sid, nor the other way round', async (t) => {
+  const { verdict, revocation, token, claims } = court()
+  await revocation.revoke([
+    { kind: 'jti', id: 's1', until: claims.exp * 1000 },
+    { kind: 'sid', id: claims.jti },
+  ])
+  t.equal(await outcome(() => verdict.judge(token())), 'good')
+})
+
+t.test('a denial holds to the end of the token, whatever the leeway', async (t) => {
+  for (const leeway of [0, 5_000]) {
+    const { verdict, revocation, token, clock } = court({ leeway })
+    const judged = () => outcome(() => verdict.judge(token()))
+    clock.advance(100)
+    await revocation.revoke([{ kind: 'sid', id: 's1' }])
+    clock.advance(900_000 + leeway - 101)
+    t.equal(await judged(), 'session_ended', 'a ms before it expires')
+    clock.advance(1)
+    t.equal(await judged(), 'token_expired')
+  }
+})
+
+t.test('a token from before the start, of whose fate nothing is known, is refused', async (t) => {
+  const { verdict, token, claims, clock } = court()
+  const judged = (iat: number) =>
+    outcome(() => verdict.judge(token({ jti: 'of-another-process', iat, exp: iat + 900 })))
+  t.equal(await judged(claims.iat - 1), 'token_revoked')
+  t.equal(await judged(claims.iat), 'token_revoked', 'the very second of the start')
+  clock.advance(1_000)
+  t.equal(await judged(claims.iat + 1), 'good')
+})
+
+t.test('recognise takes an expired and a revoked token, and no forged one', async (t) => {
+  const { verdict, revocation, token, clock, claims } = court()
+  await revocation.revoke([{ kind: 'sid', id: 's1' }])
+  t.match(verdict.recognise(token()), { claims, expired: false })
+  clock.advance(86_400_000)
+  t.match(verdict.recognise(token()), { claims, expired: true })
+  const [h, p] = token().split('.') as [string, string]
+  const [, , of] = token({ sub: 'mallory' }).split('.') as [string, string, string]
+  t.equal(await outcome(() => verdict.recognise(`${h}.${p}.${of}`)), 'token_invalid')
+  t.equal(await outcome(() => verdict.recognise(token({ iss: 'other' }))), 'token_invalid')
+  t.equal(await outcome(() => verdict.recognise(`${h}.${p}`)), 'token_malformed')
+})
+
+t.test('a refresh token is no access token, and an access token no refresh token', async (t) => {
+  const { verdict, token } = court()
+  for (let i = 0; i < 200; i++) {
+    const refresh = formatRefreshToken(newRefreshToken())
+    t.match(await outcome(() => verdict.judge(refresh)), /^token_(?:malformed|invalid)$/)
+    t.match(await outcome(() => verdict.recognise(refresh)), /^token_(?:malformed|invalid)$/)
+  }
+  t.equal(parseRefreshToken(token()), undefined)
+})
+
+t.test('a denylist that is waited for decides just the same', async (t) => {
+  const denials = ['sid', 'jti', 'history', undefined] as const
+  const codes = ['session_ended', 'token_revoked', 'token_revoked', 'good']
+  for (const [i, denial] of denials.entries()) {
+    const denylist: Revocation = {
+      check: async () => denial,
+      revoke: async () => {},
+      stamp: () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' }),
+    }
+    const { verdict, token } = court({ denylist })
+    t.type(
+      Promise.resolve(verdict.judge(token())).catch(() => {}),
+      Promise,
+    )
+    t.equal(await outcome(() => verdict.judge(token())), codes[i])
+  }
+})
+
+t.test('a denylist that can’t be asked is no verdict, neither good nor bad', async (t) => {
+  const down = new Refusal('store_unavailable')
+  const stamp = () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' })
+  const late = court({ denylist: { check: () => Promise.reject(down), revoke: async () => {}, stamp } })
+  t.equal(await outcome(() => late.verdict.judge(late.token())), 'store_unavailable')
+  let asked = 0
+  const check = () => {
+    asked++
+    throw down
+  }
+  const early = court({ denylist: { check, revoke: async () => {}, stamp } })
+  t.equal(await outcome(() => early.verdict.judge(early.token())), 'store_unavailable')
+  t.equal(
+    await outcome(() => early.verdict.judge(`${early.token()}=`)),
+    'token_malformed',
+    'a bad one is bad all the same',
+  )
+  t.equal(asked, 1, 'and no store is asked about it')
+})
