@@ -1,12 +1,22 @@
+import { timingSafeEqual, createHash } from 'node:crypto'
 import fastify, { LogController } from 'fastify'
-import type { FastifyBaseLogger } from 'fastify'
-import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
-import type { Metrics } from './metrics.js'
-import { answerRefusal } from './errors.js'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../src/errors.js'
+import type { Core } from './core.js'
+import { answerRefusal } from './errors.js'
+import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
+import { explainRoute } from './routes/admin-explain.js'
+import { revocationsRoutes } from './routes/admin-revocations.js'
 
-/** The admin listener: a server of its own, on its own port, never on the public one. */
-export async function createAdmin({ registry }: Metrics, log: FastifyBaseLogger) {
+/**
+ * The admin listener: a server of its own, on its own port, never on the public one. `/metrics` is open; `/api` is there
+ * only with a token, and asks for it.
+ */
+export async function createAdmin(
+  core: Core,
+  log: FastifyBaseLogger,
+  token: string | undefined,
+): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -15,11 +25,35 @@ export async function createAdmin({ registry }: Metrics, log: FastifyBaseLogger)
   app.setNotFoundHandler((request, reply) => answerRefusal(request, reply, new Refusal('not_found')))
   await app.register(async (context) => {
     makeOurOwn(context)
-    withMethodNotAllowed(context, () => {
-      context.get('/metrics', async (_request, reply) =>
-        reply.type(registry.contentType).send(await registry.metrics()),
-      )
-    })
+    withMethodNotAllowed(context, () => metricsRoute(context, core))
   })
+  if (token === undefined) return app
+  await app.register(
+    async (context) => {
+      makeOurOwn(context)
+      context.addHook('onRequest', async (request) => refuseUnlessAdmin(request, token))
+      withMethodNotAllowed(context, () => {
+        revocationsRoutes(context, core)
+        explainRoute(context, core)
+      })
+    },
+    { prefix: '/api' },
+  )
   return app
+}
+
+function metricsRoute(context: FastifyInstance, { metrics: { registry } }: Core): void {
+  context.get('/metrics', async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+  )
+}
+
+function refuseUnlessAdmin({ headers }: FastifyRequest, token: string): void {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  const given = headers.authorization ?? ''
+  // Digests, as what is compared must be of one length.
+  if (timingSafeEqual(digest(given), digest(`Bearer ${token}`))) return
+  throw new Refusal(given === '' ? 'credentials_missing' : 'token_invalid', {
+    detail: 'Send it as: Authorization: Bearer <admin.token>.',
+  })
 }

@@ -1,10 +1,12 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { Refusal, insufficientScope } from '../src/errors.js'
+import type { OnOutage } from '../src/revocation/port.js'
 import { readAccessToken } from '../src/token/bearer.js'
 import type { Credentials, Transports } from '../src/token/bearer.js'
 import { changesState, refuseCrossSite } from '../src/token/cross-site.js'
 import type { Auth, Verdict } from '../src/verdict.js'
 import { answerRefusal, toRefusal } from './errors.js'
+import { createSampler } from './sample.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -37,6 +39,8 @@ export interface GuardPorts {
   readonly origins: readonly string[]
   /** `throw`: the refusal goes to the host's error handler. */
   readonly refusals: 'answer' | 'throw'
+  /** What is preferred while denials can't be asked. */
+  readonly onOutage: OnOutage
   readonly onRefusal: (refusal: Refusal) => void
 }
 
@@ -83,6 +87,30 @@ export function checkNeeds(auth: Auth | null, { isRequired, scope }: Needs): voi
   if (!scope.every((one) => auth!.scope.includes(one))) throw insufficientScope(scope)
 }
 
+const sample = createSampler()
+
+/** As the verdict judges; one that was admitted without certainty says so in the response. */
+export function judge(
+  token: string,
+  reply: FastifyReply,
+  { verdict, onOutage }: Pick<GuardPorts, 'verdict' | 'onOutage'>,
+): Auth | Promise<Auth> {
+  if (onOutage === 'closed') return verdict.judge(token)
+  return verdict.judgeOr(token, onOutage).then(({ auth, outage }) => {
+    if (outage !== undefined) {
+      reply.header('x-portcullis-outage', outage)
+      const { sub, sid } = auth
+      sample(() =>
+        reply.log.warn(
+          { event: 'admitted_in_outage', outage, sub, sid },
+          'admitted, as others may be, without a lease',
+        ),
+      )
+    }
+    return auth
+  })
+}
+
 function createGuard(ports: GuardPorts, needs: Needs): Guard {
   // Without an await where none is needed: with a denylist in memory the whole guard runs in one go.
   const guard = (request: FastifyRequest, reply: FastifyReply, done: Done, answered?: () => void): void => {
@@ -99,7 +127,7 @@ function createGuard(ports: GuardPorts, needs: Needs): Guard {
     }
     try {
       const credentials = credentialsOf(request, ports)
-      const found = credentials ? ports.verdict.judge(credentials.token) : null
+      const found = credentials ? judge(credentials.token, reply, ports) : null
       if (found instanceof Promise) {
         found.then(admit).then(() => done(), refuse)
         return

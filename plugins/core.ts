@@ -1,13 +1,15 @@
 /** The core, built on its adapters: what the decorators and the routes work with. Touches no route. */
 import type { FastifyBaseLogger } from 'fastify'
 import { systemClock } from '../src/clock.js'
+import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
-import type { DenialLife, Revocation } from '../src/revocation/port.js'
+import { STORE_DEADLINE, withinDeadline } from '../src/deadline.js'
+import type { Denied } from '../src/revocation/denials.js'
+import type { DenialLife } from '../src/revocation/port.js'
 import { CLOCK_SLACK } from '../src/revocation/port.js'
-import { MemoryDenylist } from '../src/revocation/memory.js'
-import { RedisDenylist } from '../src/revocation/redis.js'
 import type { SecurityEvent } from '../src/session/events.js'
 import type { SessionPorts } from '../src/session/ports.js'
+import type { Sid } from '../src/session/session.js'
 import { redisKeys } from '../src/store/keys.js'
 import { MemorySessionStore } from '../src/store/memory.js'
 import type { SessionStore } from '../src/store/port.js'
@@ -23,7 +25,10 @@ import { createMetrics } from './metrics.js'
 import type { Metrics } from './metrics.js'
 import { createLimiters } from './rate-limit.js'
 import type { Limiter } from './rate-limit.js'
+import { checkServer } from './redis-checks.js'
+import type { ServerChecks } from './redis-checks.js'
 import { openRedis } from './redis.js'
+import { openRevocation } from './revocation.js'
 import type { RedisClient } from '../src/store/redis-client.js'
 
 export interface Core {
@@ -34,9 +39,21 @@ export interface Core {
   readonly transports: Transports
   readonly limiters: Readonly<Record<'loginPerAccount' | 'loginPerAddress' | 'refreshPerAddress', Limiter>>
   readonly metrics: Metrics
-  /** Whether the store can be used now. */
-  isReady(): Promise<boolean>
-  close(): void
+  /** How long a revoke, with the ending of its sessions, may take. */
+  readonly revokeDeadline: Milliseconds
+  /** What is denied now, as far as `search` is in its id or its reason. */
+  listDenials(search?: string): Promise<Denied[]>
+  /** Whether the store can be used, and requests can be decided, now; for `/readyz`. */
+  readiness(): Promise<Readiness>
+  close(): Promise<void>
+}
+
+export interface Readiness {
+  readonly isReady: boolean
+  readonly store: 'reachable' | 'unreachable'
+  readonly revocation: Readonly<Record<string, unknown>>
+  /** What was found out about the server; undefined for the embedded store, and before the first connection. */
+  readonly redis: ServerChecks | undefined
 }
 
 export async function createCore(
@@ -52,10 +69,27 @@ export async function createCore(
 
   const jwt = await createJwt(key, settings)
   const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
+  const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
-  const life: DenialLife = { horizon: tokens.access, leeway: tokens.leeway }
-  const revocation = createRevocation(redis?.client, settings, life)
+  const life: DenialLife = { horizon: settings.revocation.horizon ?? tokens.access, leeway: tokens.leeway }
   const clock = systemClock
+  const store = createSessionStore(redis?.client, settings)
+  const tombstone = life.horizon + life.leeway + CLOCK_SLACK
+  const opening = openRevocation(settings, {
+    redis: redis?.client,
+    life,
+    log,
+    metrics,
+    mayEvict: () => server?.mayEvict() ?? false,
+    endSession: async (sid) => {
+      await store.end({ sid: sid as Sid, reason: 'logout', tombstone, now: clock.now() })
+    },
+  })
+  const denylist = await opening.catch((error: unknown) => {
+    redis?.close()
+    throw error
+  })
+  const { revocation } = denylist
   return {
     settings,
     key,
@@ -67,7 +101,7 @@ export async function createCore(
       rules: { issuer, audience, ...life },
     }),
     sessions: {
-      store: createSessionStore(redis?.client, settings),
+      store,
       revocation,
       clock,
       sign: jwt.sign,
@@ -76,7 +110,7 @@ export async function createCore(
         audience,
         ...tokens,
         ...settings.sessions,
-        tombstone: life.horizon + life.leeway + CLOCK_SLACK,
+        tombstone,
       },
       tell: (event) => {
         metrics.event(event.event)
@@ -88,8 +122,22 @@ export async function createCore(
       cookie: cookies.enabled && accept.from.includes('cookie') ? cookieNames(cookies).access : undefined,
     },
     limiters: await createCoreLimiters(settings, redis?.client),
-    isReady: async () => redis === undefined || redis.isReady(),
-    close: () => redis?.close(),
+    revokeDeadline: STORE_DEADLINE + denylist.patience,
+    listDenials: (search) => withinDeadline(denylist.list(search)),
+    readiness: async () => {
+      const isReachable = redis === undefined || (await redis.isReady())
+      const isReady = isReachable && denylist.isLive()
+      return {
+        isReady,
+        store: isReachable ? 'reachable' : 'unreachable',
+        revocation: denylist.status(),
+        redis: server?.checks(),
+      }
+    },
+    close: async () => {
+      await denylist.close()
+      redis?.close()
+    },
   }
 }
 
@@ -97,16 +145,6 @@ function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: Plugi
   return redis
     ? new RedisSessionStore(redis, defineScripts(redis), redisKeys(keyPrefix))
     : new MemorySessionStore()
-}
-
-function createRevocation(
-  redis: RedisClient | undefined,
-  { keyPrefix }: PluginSettings,
-  life: DenialLife,
-): Revocation {
-  return redis
-    ? new RedisDenylist(redis, redisKeys(keyPrefix), systemClock, life)
-    : new MemoryDenylist(systemClock, life)
 }
 
 function createCoreLimiters({ rateLimit, keyPrefix }: PluginSettings, redis: RedisClient | undefined) {

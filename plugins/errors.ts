@@ -2,6 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../src/contract.js'
 import { Refusal } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
+import { createSampler } from './sample.js'
 
 /** Fastify's own errors, as ours. What isn't here, and isn't ours, is a fault: 500, and told to the log alone. */
 const FASTIFY_CODES: Record<string, [ErrorCode, string]> = {
@@ -10,6 +11,7 @@ const FASTIFY_CODES: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The body is not valid JSON.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty.'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The body is not as long as Content-Length says.'],
+  FST_ERR_ROUTE_MISSING_CONTENT_TYPE: ['invalid_request', 'This method needs a Content-Type (RFC 10008 §2).'],
   FST_ERR_BAD_URL: ['target_refused', 'The path has an escape that is not valid.'],
   FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'A part of the path is too long.'],
 }
@@ -43,21 +45,20 @@ export function answerRefusal(request: FastifyRequest, reply: FastifyReply, refu
     .send(JSON.stringify(problemOf(refusal, request.id)))
 }
 
-/** How often, in ms, one refusal for lack of the store is told as a sample of all: in an outage each request is one. */
-const SAMPLE_EVERY = 1_000
-let nextSampleAt = 0
+const sample = createSampler()
 
 /** What isn't the caller's fault is the operator's business. */
 function logFault(request: FastifyRequest, refusal: Refusal): void {
   const request_id = request.id
   if (refusal.code === 'internal_error') {
     request.log.error({ event: 'fault', err: refusal.cause, request_id }, 'a request failed')
-  } else if (refusal.code === 'store_unavailable' && Date.now() >= nextSampleAt) {
-    nextSampleAt = Date.now() + SAMPLE_EVERY
+  } else if (refusal.code === 'store_unavailable') {
     const { reason } = refusal
-    request.log.warn(
-      { event: 'store_unavailable', reason, request_id },
-      'refused, as others may be: no store',
+    sample(() =>
+      request.log.warn(
+        { event: 'store_unavailable', reason, request_id },
+        'refused, as others may be: no store',
+      ),
     )
   }
 }

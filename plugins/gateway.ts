@@ -10,7 +10,7 @@ import type { Upstream } from '../src/gateway/upstreams.js'
 import { cookieNames } from '../src/token/cookies.js'
 import type { Transport } from '../src/token/bearer.js'
 import type { Auth } from '../src/verdict.js'
-import { checkNeeds, credentialsOf } from './authenticate.js'
+import { checkNeeds, credentialsOf, judge } from './authenticate.js'
 import type { Core } from './core.js'
 import { targetOf } from './target.js'
 
@@ -41,13 +41,18 @@ export function registerGateway(app: FastifyInstance, core: Core, settings: Gate
   // The body is streamed on, not parsed.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+  app.addHook('preParsing', ({ is404, headers }, _reply, payload, done) => {
+    // Fastify would answer 415 to a media type that it can't read. What is forwarded are the raw headers.
+    if (is404 && headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
+    done(null, payload)
+  })
 
   app.setNotFoundHandler(async (request, reply) => {
     const target = targetOf(request.raw)
     const isOurs = target.match === prefix || target.match.startsWith(`${prefix}/`)
     const route = isOurs ? undefined : table.find(request.method, target.match)
     if (!route) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
-    const identified = await identify(request, core, route)
+    const identified = await identify(request, reply, core, route)
     const outgoing = outgoingHeaders(request, rules, route, identified, identity.headers)
     for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
     const outcome = await forward(request.raw, reply.raw, {
@@ -73,13 +78,14 @@ export function registerGateway(app: FastifyInstance, core: Core, settings: Gate
 /** Who the request is from, as far as the route wants to know. */
 async function identify(
   request: FastifyRequest,
+  reply: FastifyReply,
   core: Core,
-  { auth: mode, scope }: GatewayRoute,
+  { auth: mode, scope, onOutage = core.settings.revocation.onOutage }: GatewayRoute,
 ): Promise<Identified> {
   if (mode === 'none') return { auth: null, transport: undefined }
   try {
     const credentials = credentialsOf(request, { ...core, origins: core.settings.cors.origins })
-    const auth = credentials ? await core.verdict.judge(credentials.token) : null
+    const auth = credentials ? await judge(credentials.token, reply, { ...core, onOutage }) : null
     checkNeeds(auth, { isRequired: mode === 'required', scope })
     return { auth, transport: credentials?.transport }
   } catch (error) {

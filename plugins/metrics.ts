@@ -1,11 +1,27 @@
-import { Counter, Registry, collectDefaultMetrics } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
+import type { Milliseconds } from '../src/clock.js'
 
 /** What is counted; in a registry of our own, so that a host's metrics stay its own. */
 export interface Metrics {
   readonly registry: Registry
   event(name: string): void
   refusal(code: string): void
+  /** How long a revoke's barrier took, in ms, and what closed it. */
+  barrier(took: Milliseconds, by: 'acknowledgement' | 'lapse'): void
+  applied(entries: number): void
+  syncFailure(): void
+  epochChange(): void
+  /** Lets the replica be asked whenever the metrics are. */
+  watchReplica(replica: WatchedReplica): void
 }
+
+export interface WatchedReplica {
+  state(): string
+  leaseLeft(): Milliseconds
+  size(): number
+}
+
+const STATES = ['OUT', 'READING', 'SETTLING', 'LEASED', 'LAPSED']
 
 export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
   const registry = new Registry()
@@ -22,9 +38,55 @@ export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
     labelNames: ['code'],
     registers: [registry],
   })
+  const registers = [registry]
+  const barriers = new Histogram({
+    name: 'portcullis_barrier_seconds',
+    help: 'How long a revoke took until no instance could admit what it denies, by what it waited for',
+    labelNames: ['by'],
+    buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 3],
+    registers,
+  })
+  const counter = (name: string, help: string) => new Counter({ name: `portcullis_${name}`, help, registers })
+  const applied = counter('entries_applied_total', 'Denials that the log has brought')
+  const syncFailures = counter('sync_failures_total', 'Syncs with the log that failed')
+  const epochChanges = counter('epoch_changes_total', 'How often Redis began a new life')
   return {
     registry,
     event: (event) => events.inc({ event }),
     refusal: (code) => refusals.inc({ code }),
+    barrier: (took, by) => barriers.observe({ by }, took / 1000),
+    applied: (entries) => applied.inc(entries),
+    syncFailure: () => syncFailures.inc(),
+    epochChange: () => epochChanges.inc(),
+    watchReplica: (replica) => watchReplica(registry, replica),
   }
+}
+
+function watchReplica(registry: Registry, { state, leaseLeft, size }: WatchedReplica): void {
+  const registers = [registry]
+  const gauge = (name: string, help: string, value: () => number) =>
+    new Gauge({
+      name: `portcullis_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(value())
+      },
+    })
+  gauge(
+    'lease_left_seconds',
+    'How long the lease still lasts; 0: there is none',
+    () => Math.max(0, leaseLeft()) / 1000,
+  )
+  gauge('replica_entries', 'Denials in the replica', size)
+  void new Gauge({
+    name: 'portcullis_replica_state',
+    help: '1 for the state that the replica is in',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      const current = state()
+      for (const one of STATES) this.set({ state: one }, one === current ? 1 : 0)
+    },
+  })
 }

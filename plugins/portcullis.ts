@@ -5,8 +5,6 @@ import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parsePluginOptions } from '../src/config.js'
 import type { PluginOptions } from '../src/config.js'
 import { withinDeadline } from '../src/deadline.js'
-import type { Entry } from '../src/revocation/port.js'
-import { endSessions } from '../src/session/end.js'
 import { issue } from '../src/session/issue.js'
 import { logoutAll } from '../src/session/logout.js'
 import type { Identity, Origin, Sid } from '../src/session/session.js'
@@ -14,6 +12,8 @@ import type { Auth } from '../src/verdict.js'
 import { createGuards } from './authenticate.js'
 import { createAuthenticator } from './authenticator.js'
 import { createCore } from './core.js'
+import { revoke } from './revoke.js'
+import type { RevokeRequest } from './revoke.js'
 import type { Core } from './core.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { jwksRoute } from './routes/jwks.js'
@@ -33,8 +33,8 @@ declare module 'fastify' {
 export interface Portcullis {
   /** Begins a session for somebody whom the host has authenticated. */
   issue(login: Identity & Origin): Promise<TokenResponse>
-  /** Denies one access token (`jti`, Unix seconds of its `exp`), or ends one session. In force everywhere when it resolves. */
-  revoke(what: { jti: string; expiresAt: number; reason?: string } | { sid: string }): Promise<void>
+  /** Denies what it says. In force everywhere when it resolves. */
+  revoke(what: RevokeRequest): Promise<void>
   readonly sessions: {
     list(sub: string): Promise<SessionView[]>
     /** Ends all sessions of a subject, or all but one. */
@@ -66,6 +66,7 @@ export async function registerCore(app: FastifyInstance, core: Core): Promise<vo
     ...core,
     origins: settings.cors.origins,
     refusals: settings.refusals,
+    onOutage: settings.revocation.onOutage,
     onRefusal: ({ code }) => core.metrics.refusal(code),
   })
   app.decorate('portcullis', createFace(core))
@@ -93,34 +94,23 @@ export async function registerCore(app: FastifyInstance, core: Core): Promise<vo
   })
 }
 
-function createFace({ sessions, verdict, isReady }: Core): Portcullis {
+function createFace(core: Core): Portcullis {
+  const { sessions, verdict, readiness } = core
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {
-      const tokens = await withinDeadline(
-        issue(sessions, { sub, clientId, scope, claims }, { device, ip, userAgent }),
-      )
-      return tokenResponse(tokens)
+      return tokenResponse(await issue(sessions, { sub, clientId, scope, claims }, { device, ip, userAgent }))
     },
-    async revoke(what) {
-      if ('sid' in what) {
-        await withinDeadline(endSessions(sessions, [{ sid: what.sid as Sid }], 'revoked'))
-        return
-      }
-      const { jti, expiresAt, reason } = what
-      const entry: Entry = { kind: 'jti', id: jti, until: expiresAt * 1000, reason }
-      await withinDeadline(sessions.revocation.revoke([entry]))
-      sessions.tell({ event: 'revoked', kind: 'jti', id: jti, reason })
-    },
+    revoke: (what) => revoke(core, what),
     sessions: {
       async list(sub) {
         const all = await withinDeadline(sessions.store.list(sub, sessions.clock.now()))
         return all.map((session) => sessionView(session))
       },
       endAll: (sub, { except } = {}) =>
-        withinDeadline(logoutAll(sessions, sub, { except: except as Sid | undefined })),
+        withinDeadline(logoutAll(sessions, sub, { except: except as Sid | undefined }), core.revokeDeadline),
     },
     judge: async (token) => verdict.judge(token),
-    isReady,
+    isReady: async () => (await readiness()).isReady,
   }
 }
 

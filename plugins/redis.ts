@@ -38,6 +38,12 @@ const FAIL_FAST = {
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
 } satisfies RedisOptions
 
+/** What differs on a connection for one purpose. */
+export type RedisTuning = Pick<
+  RedisOptions,
+  'commandTimeout' | 'socketTimeout' | 'enableReadyCheck' | 'retryStrategy'
+>
+
 /** A connection to Redis, and whether it can be used now. */
 export interface RedisConnection {
   readonly client: RedisClient
@@ -48,20 +54,29 @@ export interface RedisConnection {
 
 /**
  * Opens a connection and waits a moment for it. A server that can't be reached is no error: the connection keeps
- * trying, and its commands fail until it succeeds.
+ * trying, and its commands fail until it succeeds. `log` is told of losses; of several connections to one server, one is enough.
  */
 export async function openRedis(
   store: string | Readonly<Record<string, unknown>>,
-  log: FastifyBaseLogger,
+  log: FastifyBaseLogger | undefined,
+  tuning: RedisTuning = {},
 ): Promise<RedisConnection> {
+  const options = { ...FAIL_FAST, ...tuning }
   const client =
-    typeof store === 'string' ? connectUrl(store) : new Redis({ ...(store as RedisOptions), ...FAIL_FAST })
-  logChanges(client, log)
+    typeof store === 'string'
+      ? connectUrl(store, options)
+      : new Redis({ ...(store as RedisOptions), ...options })
+  if (log) logChanges(client, log)
+  // ioredis says "error" for each attempt; commands reject by themselves.
+  else client.on('error', () => {})
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, START_PATIENCE)
     client.once('ready', () => {
-      clearTimeout(timer)
-      resolve()
+      const nodes = client instanceof Cluster ? client.nodes() : []
+      void Promise.allSettled(nodes.map((node) => node.ping())).finally(() => {
+        clearTimeout(timer)
+        resolve()
+      })
     })
   })
   return {
@@ -75,16 +90,16 @@ export async function openRedis(
   }
 }
 
-function connectUrl(url: string): RedisClient {
+function connectUrl(url: string, tuned: RedisOptions): RedisClient {
   const { kind, nodes, primary, db, tls, username, password } = parseRedisUrl(url)
   const options: RedisOptions = {
-    ...FAIL_FAST,
+    ...tuned,
     connectionName: 'portcullis',
     ...(username !== undefined && { username }),
     ...(password !== undefined && { password }),
   }
   if (kind === 'cluster') {
-    return new Cluster([...nodes], {
+    const cluster = new Cluster([...nodes], {
       redisOptions: options,
       enableOfflineQueue: false,
       clusterRetryStrategy: () => 200,
@@ -94,6 +109,9 @@ function connectUrl(url: string): RedisClient {
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
     })
+    // When it is found, not when it is first used: all but the first of the commands that meet there would fail.
+    cluster.on('+node', (node: Redis) => void node.connect().catch(() => {}))
+    return cluster
   }
   if (kind === 'sentinel') {
     return new Redis({

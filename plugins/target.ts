@@ -42,8 +42,8 @@ export function refuseBadRequests(app: FastifyInstance, { headerCount }: Gateway
         reply,
         new Refusal('headers_too_large', { detail, headers: { connection: 'close' } }),
       )
-    } else if (request.raw.httpVersion === '1.1' && request.raw.headers.host === undefined) {
-      const detail = 'Host: it is missing (RFC 9112 §3.2).'
+    } else if (!hasOneHost(request.raw)) {
+      const detail = 'Host: there must be one (RFC 9112 §3.2).'
       answerRefusal(
         request,
         reply,
@@ -53,4 +53,13 @@ export function refuseBadRequests(app: FastifyInstance, { headerCount }: Gateway
       done()
     }
   })
+}
+
+/** HTTP/1.0 may come without; Node keeps the first of several, so the raw ones are counted. */
+function hasOneHost({ httpVersion, rawHeaders }: IncomingMessage): boolean {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === 'host') hosts += 1
+  }
+  return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
 }

@@ -2,6 +2,7 @@
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
+import type { Denied } from './revocation/denials.js'
 import type { TokenSet } from './session/issue.js'
 import type { Session } from './session/session.js'
 
@@ -93,4 +94,53 @@ export interface Problem {
   readonly detail?: string
   readonly code: string
   readonly request_id: string
+}
+
+const Id = Type.String({ minLength: 1, maxLength: 256 })
+
+/** What an operator denies: one of the five targets. `before` is Unix seconds, `expiresIn` seconds. */
+export const RevocationBody = Type.Object({
+  jti: Type.Optional(Id),
+  sid: Type.Optional(Id),
+  sub: Type.Optional(Id),
+  kid: Type.Optional(Id),
+  all: Type.Optional(Type.Literal(true)),
+  before: Type.Optional(Type.Integer({ minimum: 0 })),
+  expiresIn: Type.Optional(Type.Integer({ minimum: 1 })),
+  reason: Type.Optional(Type.String({ maxLength: 256 })),
+})
+export type RevocationBody = Static<typeof RevocationBody>
+
+export const RevocationsQuery = Type.Object({ search: Type.Optional(Type.String({ maxLength: 256 })) })
+export type RevocationsQuery = Static<typeof RevocationsQuery>
+
+export const ExplainBody = Type.Object({ token: Type.String({ minLength: 1, maxLength: 16_384 }) })
+export type ExplainBody = Static<typeof ExplainBody>
+
+/** A denial in force. Times are Unix seconds; `before` only of `sub` and `all`. */
+export interface DenialView {
+  readonly kind: string
+  readonly id: string
+  readonly before: number | null
+  readonly until: number
+  readonly reason: string
+}
+
+export function denialView({ kind, id, before, until, reason }: Denied): DenialView {
+  return { kind, id, before: before === 0 ? null : toSeconds(before), until: Math.ceil(until / 1000), reason }
+}
+
+/** One step of an explanation: `ok`, or why not. */
+export interface ExplainStep {
+  readonly step: 'shape' | 'signature' | 'claims' | 'expiry' | 'revocation'
+  readonly ok: boolean
+  readonly reason?: string
+}
+
+export interface Explanation {
+  readonly admitted: boolean
+  /** The code that a guard would answer. */
+  readonly code?: string
+  readonly steps: readonly ExplainStep[]
+  readonly claims?: Readonly<Record<string, unknown>>
 }

@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify'
 import { createAdmin } from '../plugins/admin.js'
 import { createApp } from '../plugins/app.js'
 import { createCore } from '../plugins/core.js'
+import type { Core } from '../plugins/core.js'
 import { registerCors } from '../plugins/cors.js'
 import { answerRefusal, toRefusal } from '../plugins/errors.js'
 import { registerGateway } from '../plugins/gateway.js'
@@ -38,6 +39,20 @@ export async function startServer(
   const app = await createApp(settings, log)
   const core = await createCore({ ...settings, refusals: 'answer' }, app.log, { ofProcess: true })
   app.addHook('onClose', () => core.close())
+  const apps = [app]
+  try {
+    await build(app, core, settings)
+    const url = await listen(app, settings.listen, 'listen', settings.listen.tls ? 'https' : 'http')
+    const adminUrl = settings.admin === false ? undefined : await startAdmin(apps, core, settings.admin)
+    log.info({ event: 'started', url, admin: adminUrl }, 'Portcullis is up')
+    return { url, adminUrl, close: () => close(apps, settings.timeouts.shutdown) }
+  } catch (error) {
+    await close(apps, 0)
+    throw error
+  }
+}
+
+async function build(app: FastifyInstance, core: Core, settings: GatewaySettings): Promise<void> {
   app.setErrorHandler((error, request, reply) => answerRefusal(request, reply, toRefusal(error)))
   refuseBadRequests(app, settings.limits)
   boundBodyTime(app, settings.limits.bodyTimeout)
@@ -45,17 +60,16 @@ export async function startServer(
   registerGateway(app, core, settings)
   await registerHealth(app, core)
   await registerCore(app, core)
+}
 
-  const admin = settings.admin === false ? undefined : await createAdmin(core.metrics, app.log)
-  try {
-    const url = await listen(app, settings.listen, 'listen', settings.listen.tls ? 'https' : 'http')
-    const adminUrl = admin && settings.admin ? await listen(admin, settings.admin, 'admin') : undefined
-    log.info({ event: 'started', url, admin: adminUrl }, 'Portcullis is up')
-    return { url, adminUrl, close: () => close([app, ...(admin ? [admin] : [])], settings.timeouts.shutdown) }
-  } catch (error) {
-    await close([app, ...(admin ? [admin] : [])], 0)
-    throw error
-  }
+async function startAdmin(
+  apps: FastifyInstance[],
+  core: Core,
+  settings: Exclude<GatewaySettings['admin'], false>,
+): Promise<string> {
+  const admin = await createAdmin(core, apps[0]!.log, settings.token)
+  apps.push(admin)
+  return listen(admin, settings, 'admin')
 }
 
 async function listen(

@@ -3,8 +3,10 @@
  * revocation; the first that fails is the reason.
  */
 import type { Clock, UnixSeconds } from './clock.js'
+import type { Explanation, ExplainStep } from './contract.js'
 import { Refusal } from './errors.js'
-import type { Denial, Revocation } from './revocation/port.js'
+import type { ErrorCode } from './errors.js'
+import type { Denial, OnOutage, Revocation } from './revocation/port.js'
 import { judgeClaims, selectKey } from './token/access-token.js'
 import type { AccessClaims, ClaimRules, KeyVerifier } from './token/access-token.js'
 
@@ -40,10 +42,62 @@ export class Verdict {
    *   `session_ended`; `store_unavailable` where the denylist can't be asked.
    */
   judge(token: string): Auth | Promise<Auth> {
-    const { claims, expired } = this.recognise(token)
-    if (expired) throw new Refusal('token_expired')
-    const denial = this.#ports.revocation.check(claims)
+    const { claims, kid, expired } = this.recognise(token)
+    refuseIf(expired, 'token_expired')
+    const { jti, sid, sub, iat } = claims
+    const denial = this.#ports.revocation.check({ jti, sid, sub, iat, kid })
     return denial instanceof Promise ? denial.then((late) => admit(claims, late)) : admit(claims, denial)
+  }
+
+  /**
+   * As `judge`, where a route prefers less certainty to none: when the denylist can't be asked, by what `onOutage` says.
+   * `outage` of the result is how the token was admitted then.
+   */
+  async judgeOr(token: string, onOutage: OnOutage): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
+    try {
+      return { auth: await this.judge(token) }
+    } catch (error) {
+      if (onOutage === 'closed' || !(error instanceof Refusal) || error.code !== 'store_unavailable')
+        throw error
+      const { claims, kid } = this.recognise(token)
+      const { jti, sid, sub, iat } = claims
+      const verdict = this.#ports.revocation.checkInOutage({ jti, sid, sub, iat, kid }, onOutage)
+      if (!verdict) throw error
+      return { auth: admit(claims, verdict.denial), outage: verdict.outage }
+    }
+  }
+
+  /** What `judge` would decide, step by step, for people. */
+  async explain(token: string): Promise<Explanation> {
+    const { keys, rules, clock, revocation } = this.#ports
+    const steps: ExplainStep[] = []
+    let claims: AccessClaims | undefined
+    const run = async <T>(step: ExplainStep['step'], work: () => T): Promise<Awaited<T>> => {
+      try {
+        const result = await work()
+        steps.push({ step, ok: true })
+        return result
+      } catch (error) {
+        const { code, reason = code } = error as Refusal
+        steps.push({ step, ok: false, reason })
+        throw error
+      }
+    }
+    try {
+      const key = await run('shape', () => selectKey(token, keys))
+      const payload = await run('signature', () => verifyWith(key, token))
+      const judged = await run('claims', () => judgeClaims(payload, rules, clock.now()))
+      claims = judged.claims
+      const { jti, sid, sub, iat } = judged.claims
+      await run('expiry', () => refuseIf(judged.expired, 'token_expired'))
+      await run('revocation', async () => {
+        admit(judged.claims, await revocation.check({ jti, sid, sub, iat, kid: key.kid }))
+      })
+      return { admitted: true, steps, claims }
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      return { admitted: false, code: error.code, steps, ...(claims && { claims }) }
+    }
   }
 
   /**
@@ -51,22 +105,34 @@ export class Verdict {
    *
    * @throws {Refusal} `token_malformed`, `token_invalid`
    */
-  recognise(token: string): { claims: AccessClaims; expired: boolean } {
+  recognise(token: string): {
+    claims: AccessClaims
+    kid: string
+    expired: boolean
+  } {
     const { keys, rules, clock } = this.#ports
     const key = selectKey(token, keys)
-    let payload: Record<string, unknown>
-    try {
-      payload = key.verify(token)
-    } catch (error) {
-      throw new Refusal('token_invalid', { reason: (error as Error).message })
-    }
-    return judgeClaims(payload, rules, clock.now())
+    return { ...judgeClaims(verifyWith(key, token), rules, clock.now()), kid: key.kid }
   }
+}
+
+function verifyWith(key: KeyVerifier, token: string): Record<string, unknown> {
+  try {
+    return key.verify(token)
+  } catch (error) {
+    throw new Refusal('token_invalid', { reason: (error as Error).message })
+  }
+}
+
+function refuseIf(isWrong: boolean, code: ErrorCode): void {
+  if (isWrong) throw new Refusal(code)
 }
 
 function admit(claims: AccessClaims, denial: Denial | undefined): Auth {
   if (denial !== undefined) {
-    throw new Refusal(denial === 'sid' ? 'session_ended' : 'token_revoked', { reason: denial })
+    throw new Refusal(denial === 'sid' ? 'session_ended' : 'token_revoked', {
+      reason: denial,
+    })
   }
   return {
     sub: claims.sub,

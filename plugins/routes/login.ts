@@ -38,7 +38,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       attempts: attemptsOf(core, username, request.ip),
       authenticate: () => authenticate({ username, password }, request),
     }
-    const tokens = await login(ports, username, { ...originOf(request), device })
+    const tokens = await login(ports, { ...originOf(request), device })
     return sendTokens(reply, core, tokens, asCookies)
   })
 }
@@ -51,6 +51,7 @@ function attemptsOf({ limiters }: Core, username: string, ip: string): LoginAtte
     [limiters.loginPerAddress, addressKey(ip)],
   ] as const
   return {
+    account,
     waitSeconds: async () =>
       Math.max(...(await Promise.all(counters.map(([one, key]) => one.waitSeconds(key))))),
     countFailure: async () => {

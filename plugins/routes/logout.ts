@@ -43,7 +43,10 @@ async function endAll(core: Core, token: string | undefined, keepCurrent: boolea
     throw new Refusal('credentials_missing', { detail: 'all: it needs a live access token.' })
   }
   const { sub, sid } = await core.verdict.judge(token)
-  await withinDeadline(logoutAll(core.sessions, sub, { except: keepCurrent ? (sid as Sid) : undefined }))
+  await withinDeadline(
+    logoutAll(core.sessions, sub, { except: keepCurrent ? (sid as Sid) : undefined }),
+    core.revokeDeadline,
+  )
 }
 
 async function endPresented(
@@ -65,7 +68,7 @@ async function endPresented(
   }
   // By a refresh token alone a denial may be written for a session that nobody knows; so it is counted like a refresh.
   if (access === undefined) await countRefresh(core, request.ip)
-  await withinDeadline(logout(core.sessions, { access, refresh }))
+  await withinDeadline(logout(core.sessions, { access, refresh }), core.revokeDeadline)
 }
 
 /** The session of an access token of ours, expired or not. One that isn't ours is told, unless there is a better one. */

@@ -7,7 +7,11 @@ import type { Guard } from '../authenticate.js'
 import type { Core } from '../core.js'
 
 /** `GET /auth/sessions` and `DELETE /auth/sessions/:sid` */
-export function sessionsRoutes(app: FastifyInstance, { sessions }: Core, authenticate: Guard): void {
+export function sessionsRoutes(
+  app: FastifyInstance,
+  { sessions, revokeDeadline }: Core,
+  authenticate: Guard,
+): void {
   app.get('/sessions', { onRequest: authenticate }, async (request) => {
     const { sub, sid } = request.auth!
     const all = await withinDeadline(sessions.store.list(sub, sessions.clock.now()))
@@ -18,7 +22,10 @@ export function sessionsRoutes(app: FastifyInstance, { sessions }: Core, authent
     '/sessions/:sid',
     { onRequest: authenticate },
     async (request, reply) => {
-      await withinDeadline(endOwnSession(sessions, request.auth!.sub, request.params.sid as Sid))
+      await withinDeadline(
+        endOwnSession(sessions, request.auth!.sub, request.params.sid as Sid),
+        revokeDeadline,
+      )
       return reply.code(204).send()
     },
   )

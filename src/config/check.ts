@@ -8,7 +8,7 @@ export interface Rule<S> {
   readonly wrong: (settings: S) => string | false
 }
 
-type Shared = Pick<PluginSettings, 'tokens' | 'accept' | 'cookies' | 'prefix'>
+type Shared = Pick<PluginSettings, 'tokens' | 'revocation' | 'accept' | 'cookies' | 'prefix'>
 
 export const SHARED_RULES: readonly Rule<Shared>[] = [
   {
@@ -23,6 +23,13 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
     // exp is a NumericDate: a fraction would be cut off, or make the token outlive what was set.
     wrong: ({ tokens }) =>
       tokens.access % 1000 !== 0 && `is ${formatDuration(tokens.access)}; access tokens live whole seconds`,
+  },
+  {
+    keys: ['revocation.horizon', 'tokens.access'],
+    wrong: ({ revocation: { horizon }, tokens }) =>
+      horizon !== undefined &&
+      horizon < tokens.access &&
+      `is ${formatDuration(horizon)}, less than tokens.access (${formatDuration(tokens.access)}): our own tokens would be refused; raise it, or lower that`,
   },
   {
     keys: ['accept.from', 'cookies.enabled'],

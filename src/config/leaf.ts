@@ -8,6 +8,7 @@ import {
   readRoutePath,
   readScope,
 } from './http.js'
+import { readOnOutage } from './on-outage.js'
 import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
 import {
   readBoolean,
@@ -25,6 +26,7 @@ interface Written {
   integer: number
   boolean: boolean
   object: Record<string, string>
+  outage: string | { stale: string }
 }
 
 interface Kind<Out, W extends keyof Written> {
@@ -54,6 +56,7 @@ export const KINDS = {
   signingKey: kind('string', readSigningKey),
   bearerSecret: kind('string', readBearerSecret),
   identityHeaders: kind('object', readIdentityHeaders),
+  onOutage: kind('outage', readOnOutage),
 } as const
 
 export type KindName = keyof typeof KINDS
@@ -86,7 +89,12 @@ export function choice<const T extends string>(
   choices: readonly T[],
   options: LeafOptions & { default?: T },
 ): Leaf<T, T> {
-  return Type.Unsafe<T>({ type: 'string', as: 'choice', enum: choices, ...options })
+  return Type.Unsafe<T>({
+    type: 'string',
+    as: 'choice',
+    enum: choices,
+    ...options,
+  })
 }
 
 const DAY = 86_400_000

@@ -25,6 +25,7 @@ export const RouteSchema = Type.Object({
   }),
   host: choice(['keep', 'upstream'], { description: 'the Host that the upstream sees', default: 'keep' }),
   forwardToken: leaf('boolean', { description: 'pass the accepted access token on', default: false }),
+  onOutage: Type.Optional(leaf('onOutage', { description: 'revocation.onOutage for this route' })),
   limits: Type.Optional(
     Type.Object({
       body: Type.Optional(size({ description: 'limits.body for this route' })),

@@ -80,11 +80,33 @@ const shared = {
     perDevice: countOrNone({ description: 'sessions of a subject on one device; 0: no limit', default: 0 }),
   }),
   revocation: Type.Object({
-    check: choice(['redis'], {
-      description: 'how each request asks for denials',
-      default: 'redis',
-      unavailable: ['replica'],
+    check: choice(['replica', 'redis'], {
+      description: 'how requests ask for denials (replica: no Redis on the way; redis: one MGET each)',
+      default: 'replica',
     }),
+    lease: leaf('duration', {
+      description: 'how long an instance decides by its replica without hearing from Redis',
+      default: '1s',
+      minimum: 200,
+      // Not over τ, and half of it is waited for where there is none.
+      maximum: 2_000,
+    }),
+    onOutage: leaf('onOutage', {
+      description: 'while denials can’t be asked: closed (503), { stale: 30s }, or open',
+      default: 'closed',
+    }),
+    onLostHistory: choice(['reject', 'heal', 'accept'], {
+      description: 'what becomes of older tokens when Redis has lost data',
+      default: 'heal',
+    }),
+    waitReplicas: countOrNone({ description: 'replicas of Redis that must have each denial', default: 0 }),
+    horizon: Type.Optional(
+      leaf('duration', {
+        description: 'longest exp − iat accepted; tokens.access unless set',
+        minimum: 1000,
+        maximum: 86_400_000,
+      }),
+    ),
   }),
   accept: Type.Object({
     from: list(choice(['header', 'cookie'], { description: 'a transport' }), {

@@ -1,9 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
 import type { Clock, UnixMs, UnixSeconds } from '../clock.js'
-import { denialLife } from './port.js'
+import { MOST_LISTED } from './denials.js'
+import type { Denied } from './denials.js'
+import { CLOCK_SLACK, toNewEntry } from './port.js'
 import type { Denial, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
+import { Replica } from './replica.js'
+import { stampPastDenials } from './stamp.js'
 
+/** How many denials come between two sweeps of what has expired. */
 const SWEEP_EVERY = 1_000
 
 /**
@@ -16,7 +21,7 @@ export class MemoryDenylist implements Revocation {
   readonly #life: DenialLife
   readonly #since: UnixSeconds
   readonly #mark = randomBytes(6).toString('base64url')
-  readonly #until = new Map<string, UnixMs>()
+  readonly #replica = new Replica()
   #untilSweep = SWEEP_EVERY
 
   constructor(clock: Clock, life: DenialLife) {
@@ -25,36 +30,55 @@ export class MemoryDenylist implements Revocation {
     this.#since = toSeconds(clock.now())
   }
 
-  check({ jti, sid, iat }: Revocable): Denial | undefined {
-    if (iat <= this.#since && !jti.startsWith(this.#mark)) return 'history'
-    if (this.#denies('sid', sid)) return 'sid'
-    if (this.#denies('jti', jti)) return 'jti'
+  check(token: Revocable): Denial | undefined {
+    if (token.iat <= this.#since && !token.jti.startsWith(this.#mark)) return 'history'
+    return this.#replica.denial(token, this.#clock.now())
+  }
+
+  /** It can always be asked. */
+  checkInOutage(): undefined {
     return undefined
   }
 
   async revoke(entries: readonly Entry[]): Promise<void> {
     const now = this.#clock.now()
+    const grace = this.#life.leeway + CLOCK_SLACK
+    const longest = now + this.#life.horizon + grace
     for (const entry of entries) {
-      const key = `${entry.kind}:${entry.id}`
-      const until = now + denialLife(entry, this.#life, now)
-      this.#until.set(key, Math.max(until, this.#until.get(key) ?? 0))
+      const { kind, id, before, until = longest } = toNewEntry(entry, grace)
+      this.#replica.apply({
+        kind,
+        id,
+        before: before === 'now' ? now : before,
+        until: Math.min(until, longest),
+      })
     }
     this.#sweep(now, entries.length)
   }
 
-  stamp(): Stamp {
-    return { issuedAt: toSeconds(this.#clock.now()), mark: this.#mark }
+  stamp(sub?: string): Promise<Stamp> {
+    return stampPastDenials(
+      () => ({ wall: this.#clock.now(), mark: this.#mark }),
+      (token) => this.check(token),
+      sub,
+    )
   }
 
-  #denies(kind: Entry['kind'], id: string): boolean {
-    const until = this.#until.get(`${kind}:${id}`)
-    return until !== undefined && this.#clock.now() < until
+  /** What is denied now. The reasons aren't kept. */
+  list(search = ''): Denied[] {
+    const all = [...this.#replica.entries()].filter(({ id }) => id.includes(search))
+    return all.slice(0, MOST_LISTED).map((entry) => ({ ...entry, reason: '' }))
+  }
+
+  /** The records are as young as the denylist. */
+  trusts(): boolean {
+    return true
   }
 
   #sweep(now: UnixMs, added: number): void {
     this.#untilSweep -= added
     if (this.#untilSweep > 0) return
-    this.#untilSweep = Math.max(SWEEP_EVERY, this.#until.size)
-    for (const [key, until] of this.#until) if (now >= until) this.#until.delete(key)
+    this.#untilSweep = SWEEP_EVERY
+    this.#replica.expire(now)
   }
 }

@@ -1,34 +1,56 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
+import type { EntryKind } from './entry.js'
+import type { NewEntry } from './log.js'
 
 /**
  * One denial. `jti`: one access token. `sid`: every access token of one session, those that a racing refresh is
- * minting now included.
+ * minting now included. `sub`, `all`: what was issued at `before` or earlier, to one subject or to all; now, unless it
+ * is said. `kid`: everything that one key signed.
  */
-export type Entry =
-  /** `until`: when the token has expired on every clock that may judge it. */
+export type Entry = { readonly reason?: string | undefined } & (
   | {
       readonly kind: 'jti'
       readonly id: string
-      readonly until: UnixMs
-      readonly reason?: string | undefined
+      /** The token's `exp`. */
+      readonly expiresAt: UnixMs
     }
-  | { readonly kind: 'sid'; readonly id: string; readonly reason?: string | undefined }
+  | { readonly kind: 'sid' | 'kid'; readonly id: string }
+  | {
+      readonly kind: 'sub'
+      readonly id: string
+      readonly before?: UnixMs | undefined
+    }
+  | { readonly kind: 'all'; readonly before?: UnixMs | undefined }
+)
 
 /** What a look-up needs of an access token. */
 export interface Revocable {
   readonly jti: string
   readonly sid: string
+  readonly sub: string
+  /** Of the key that signed it. */
+  readonly kid: string
   readonly iat: UnixSeconds
 }
 
 /** Which kind of entry denies the token; `history`: it is older than what the denylist remembers. */
-export type Denial = Entry['kind'] | 'history'
+export type Denial = EntryKind | 'history'
 
 /** What a new access token begins with. Taken before the session is read, so that no racing logout is outlived. */
 export interface Stamp {
   readonly issuedAt: UnixSeconds
   /** 8 characters that every `jti` minted now begins with. */
   readonly mark: string
+}
+
+/** What a route prefers while the denylist can't be asked: nobody, whom it would have admitted lately, or everybody. */
+export type OnOutage = 'closed' | 'open' | { readonly stale: Milliseconds }
+
+/** How a token was judged without the denylist. */
+export interface OutageVerdict {
+  readonly denial: Denial | undefined
+  /** What the response and the log say. */
+  readonly outage: 'stale' | 'open'
 }
 
 /**
@@ -38,11 +60,16 @@ export interface Stamp {
 export interface Revocation {
   /** Why the token is denied, or undefined. Returns at once where no store has to be asked. */
   check(token: Revocable): Denial | undefined | Promise<Denial | undefined>
+  /** For a route that opted for it, after `check` has failed; undefined: it is refused all the same. */
+  checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined
   revoke(entries: readonly Entry[]): Promise<void>
-  stamp(): Stamp
+  /** For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s at most). */
+  stamp(sub?: string): Promise<Stamp>
+  /** Whether a session's record, last written under this mark at this time, may still be believed. */
+  trusts(mark: string, writtenAt: UnixMs): boolean
 }
 
-/** By how much an entry outlives the last token that it denies, besides the leeway: clocks differ. */
+/** By how much an entry outlives the last token that it denies, besides the leeway, where one clock judges. */
 export const CLOCK_SLACK: Milliseconds = 3_000
 
 /** What the length of a denial follows from. */
@@ -53,9 +80,40 @@ export interface DenialLife {
   readonly leeway: Milliseconds
 }
 
-/** For how long from now an entry must stand. */
-export function denialLife(entry: Entry, { horizon, leeway }: DenialLife, now: UnixMs): Milliseconds {
-  const left = entry.kind === 'jti' ? Math.ceil(entry.until - now) : horizon
-  // Not `Math.min`: what is no number must deny for the longest time, not for none.
-  return Math.max(left < horizon ? left : horizon, 0) + leeway + CLOCK_SLACK
+/** An entry as the log takes it; `grace` is what it outlives its token by. */
+export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
+  const { kind, reason = '' } = entry
+  switch (kind) {
+    case 'jti': {
+      // What is no number must deny for the longest time, not for none.
+      const until = Number.isFinite(entry.expiresAt) ? Math.ceil(entry.expiresAt) + grace : undefined
+      return { kind, id: entry.id, before: 0, until, reason }
+    }
+    case 'sid':
+    case 'kid':
+      return { kind, id: entry.id, before: 0, until: undefined, reason }
+    case 'sub':
+      return {
+        kind,
+        id: entry.id,
+        before: beforeOf(entry),
+        until: undefined,
+        reason,
+      }
+    case 'all':
+      return {
+        kind,
+        id: '*',
+        before: beforeOf(entry),
+        until: undefined,
+        reason,
+      }
+    default:
+      return entry satisfies never
+  }
+}
+
+/** What is no number denies what was issued until now, not nothing. */
+function beforeOf({ before }: { readonly before?: UnixMs | undefined }): UnixMs | 'now' {
+  return before !== undefined && Number.isFinite(before) ? Math.max(0, before) : 'now'
 }

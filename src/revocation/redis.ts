@@ -1,63 +1,78 @@
 import { randomBytes } from 'node:crypto'
-import { toSeconds } from '../clock.js'
-import type { Clock } from '../clock.js'
+import type { Clock, Milliseconds } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
-import { DENY } from '../store/scripts.js'
-import { denialLife } from './port.js'
-import type { Denial, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
+import type { RevocationLog } from './log.js'
+import { toNewEntry } from './port.js'
+import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
+import { stampPastDenials } from './stamp.js'
+
+export interface RedisDenylistOptions {
+  readonly redis: RedisClient
+  readonly keys: Keys
+  /** Writes the denials, so that instances with a replica of their own learn of them, too. */
+  readonly log: RevocationLog
+  readonly clock: Clock
+  /** G: what an entry outlives its token by. */
+  readonly grace: Milliseconds
+  /** Whether Redis may drop denials when memory is short; it isn't believed then. */
+  readonly mayEvict: () => boolean
+}
 
 /**
  * The denylist in Redis, asked on each request by one `MGET` (`revocation.check: redis`). Exact on all instances, as
  * long as Redis loses nothing.
  */
 export class RedisDenylist implements Revocation {
-  readonly #redis: RedisClient
-  readonly #keys: Keys
-  readonly #clock: Clock
-  readonly #life: DenialLife
+  readonly #options: RedisDenylistOptions
   readonly #mark = randomBytes(6).toString('base64url')
 
-  constructor(redis: RedisClient, keys: Keys, clock: Clock, life: DenialLife) {
-    this.#redis = redis
-    this.#keys = keys
-    this.#clock = clock
-    this.#life = life
+  constructor(options: RedisDenylistOptions) {
+    this.#options = options
   }
 
-  async check({ jti, sid }: Revocable): Promise<Denial | undefined> {
+  async check({ jti, sid, sub, kid, iat }: Revocable): Promise<Denial | undefined> {
+    const { redis, keys, mayEvict } = this.#options
+    if (mayEvict()) throw storeUnavailable('maxmemory-policy is not noeviction')
+    const kinds = ['sid', 'jti', 'kid', 'sub', 'all'] as const
+    const ids = [sid, jti, kid, sub, '*']
     let found: (string | null)[]
     try {
-      found = await this.#redis.mget(this.#keys.deny('sid', sid), this.#keys.deny('jti', jti))
+      found = await redis.mget(kinds.map((kind, i) => keys.deny(kind, ids[i]!)))
     } catch (error) {
       throw storeUnavailable(error)
     }
-    if (found[0] !== null) return 'sid'
-    if (found[1] !== null) return 'jti'
-    return undefined
+    return kinds.find((kind, i) => {
+      const value = found[i]
+      if (value == null) return false
+      return (kind !== 'sub' && kind !== 'all') || iat * 1000 <= Number.parseInt(value, 10)
+    })
+  }
+
+  checkInOutage(_token: Revocable, onOutage: OnOutage): OutageVerdict | undefined {
+    return onOutage === 'open' ? { denial: undefined, outage: 'open' } : undefined
   }
 
   async revoke(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return
-    const now = this.#clock.now()
-    const transaction = this.#redis.multi()
-    for (const entry of entries) {
-      const life = denialLife(entry, this.#life, now)
-      const value = `0 ${now + life} ${entry.reason ?? ''}`
-      transaction.eval(DENY.lua, DENY.keys, this.#keys.deny(entry.kind, entry.id), value, life)
-    }
-    let replies: [error: Error | null, result: unknown][] | null
-    try {
-      replies = await transaction.exec()
-    } catch (error) {
-      throw storeUnavailable(error)
-    }
-    const failure = replies === null ? 'the transaction was dropped' : replies.find(([error]) => error)?.[0]
-    if (failure) throw storeUnavailable(failure)
+    const { log, clock, grace } = this.#options
+    await log.revoke(
+      entries.map((entry) => toNewEntry(entry, grace)),
+      clock.now(),
+    )
   }
 
-  stamp(): Stamp {
-    return { issuedAt: toSeconds(this.#clock.now()), mark: this.#mark }
+  stamp(sub?: string): Promise<Stamp> {
+    return stampPastDenials(
+      () => ({ wall: this.#options.clock.now(), mark: this.#mark }),
+      (token) => (sub === undefined ? undefined : this.check(token)),
+      sub,
+    )
+  }
+
+  /** It has no memory of its own to hold against what Redis says. */
+  trusts(): boolean {
+    return true
   }
 }

@@ -15,7 +15,7 @@ export interface Target {
 
 /**
  * Ends sessions, and says of each what was found. When it returns, no instance admits any token of them, but for the
- * `foreign` ones, which are left as they were. Harmless to repeat: one that had ended is denied again all the same.
+ * `foreign` ones, which are left as they were. `note` is what the denylist says for people. Harmless to repeat: one that had ended is denied again all the same.
  *
  * @throws {Refusal} `store_unavailable`: some may have ended, nothing is promised; repeat it
  */
@@ -23,6 +23,7 @@ export async function endSessions(
   { store, revocation, clock, rules, tell }: SessionPorts,
   targets: readonly Target[],
   reason: EndReason,
+  note: string = reason,
 ): Promise<EndOutcome[]> {
   const now = clock.now()
   const { tombstone } = rules
@@ -30,10 +31,11 @@ export async function endSessions(
     targets.map((target) => store.end({ ...target, reason, tombstone, now })),
   )
   const denied = targets.filter((target, i) => isDenied(target, outcomes[i]!))
-  await revocation.revoke(denied.map(({ sid }) => ({ kind: 'sid', id: sid, reason })))
+  await revocation.revoke(denied.map(({ sid }) => ({ kind: 'sid', id: sid, reason: note })))
   outcomes.forEach((outcome, i) => {
-    if (outcome.kind === 'ended')
-      tell({ event: 'session_ended', sid: targets[i]!.sid, sub: outcome.sub, reason })
+    if (outcome.kind !== 'ended') return
+    const event = reason === 'logout' ? 'logout' : 'session_ended'
+    tell({ event, sid: targets[i]!.sid, sub: outcome.sub, reason })
   })
   return outcomes
 }

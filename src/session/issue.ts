@@ -1,5 +1,6 @@
 import { toSeconds } from '../clock.js'
-import type { UnixMs, UnixSeconds } from '../clock.js'
+import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
+import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
 import { Refusal } from '../errors.js'
 import type { Stamp } from '../revocation/port.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
@@ -20,19 +21,25 @@ export interface TokenSet {
 }
 
 /**
- * Begins a session for somebody whom the caller has authenticated.
+ * Begins a session for somebody whom the caller has authenticated. `deadline` is for storing it; before that, there may
+ * be a wait of 3 s at most, where the subject was denied a moment ago (see Revocation.stamp).
  *
  * @throws {TypeError} if `sub` is not a string of 1 to 256 characters, or `claims` make the token too long: faults of the
  *   host, not of the request
  * @throws {Refusal} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
  */
-export async function issue(ports: SessionPorts, identity: Identity, origin: Origin = {}): Promise<TokenSet> {
+export async function issue(
+  ports: SessionPorts,
+  identity: Identity,
+  origin: Origin = {},
+  deadline: Milliseconds = STORE_DEADLINE,
+): Promise<TokenSet> {
   const { sub } = identity
   // A host may put it among its claims, where the token will have it.
   const scope = identity.scope ?? identity.claims?.['scope']
   checkIdentity(identity, scope)
   const { store, revocation, clock, rules } = ports
-  const stamp = revocation.stamp()
+  const stamp = await revocation.stamp(sub)
   const now = clock.now()
   const token = newRefreshToken()
   const endsAt = rules.absolute > 0 ? now + rules.absolute : 0
@@ -48,10 +55,12 @@ export async function issue(ports: SessionPorts, identity: Identity, origin: Ori
     endsAt,
     expiresAt: expiryOf(now, rules.refresh, endsAt),
     refreshCount: 0,
+    mark: stamp.mark,
   }
   // Before anything is stored: claims may turn out not to fit into a token.
   const tokens = tokenSet(ports, session, stamp, token, now)
-  await store.create(session, { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) })
+  const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
+  await withinDeadline(store.create(session, secrets), deadline)
   await keepWithinLimits(ports, session)
   ports.tell({ event: 'login', sub, sid: session.sid, ip: origin.ip })
   return tokens

@@ -1,6 +1,5 @@
 /** A login: limits, then the password, then a session. */
 import { Refusal } from '../errors.js'
-import { withinDeadline } from '../deadline.js'
 import { issue } from './issue.js'
 import type { TokenSet } from './issue.js'
 import type { SessionPorts } from './ports.js'
@@ -16,42 +15,40 @@ export interface LoginPorts extends SessionPorts {
 
 /** How often a login failed, for the account and for the address of this one. */
 export interface LoginAttempts {
+  /** A hash of the account's name. */
+  readonly account: string
   /** Seconds until another may be tried; 0 = now. */
   waitSeconds(): Promise<number>
   countFailure(): Promise<void>
 }
 
 /** How long the writing of a new session may take: less than elsewhere, as the limits were asked before. */
-const ISSUE_DEADLINE = 1_000
+const ISSUE_DEADLINE = 800
 
 /**
  * @throws {Refusal} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`, `store_unavailable`
  */
-export async function login(ports: LoginPorts, username: string, origin: Origin): Promise<TokenSet> {
+export async function login(ports: LoginPorts, origin: Origin): Promise<TokenSet> {
   const { attempts, slots, tell } = ports
-  await refuseIfLimited(ports, username, origin)
+  await refuseIfLimited(ports, origin)
   const identity = await slots.run(async () => {
     // Again, now that the slot is free: of guesses made at once, no more than there are slots get past the limit.
-    await refuseIfLimited(ports, username, origin)
+    await refuseIfLimited(ports, origin)
     const found = await ports.authenticate()
     if (!found) await attempts.countFailure()
     return found
   })
   if (!identity) {
-    tell({ event: 'login_failed', username, ip: origin.ip })
+    tell({ event: 'login_failed', account: attempts.account, ip: origin.ip })
     throw new Refusal('invalid_credentials')
   }
-  return withinDeadline(issue(ports, identity, origin), ISSUE_DEADLINE)
+  return issue(ports, identity, origin, ISSUE_DEADLINE)
 }
 
-async function refuseIfLimited(
-  { attempts, tell }: LoginPorts,
-  username: string,
-  { ip }: Origin,
-): Promise<void> {
+async function refuseIfLimited({ attempts, tell }: LoginPorts, { ip }: Origin): Promise<void> {
   const seconds = await attempts.waitSeconds()
   if (seconds === 0) return
-  tell({ event: 'login_limited', username, ip })
+  tell({ event: 'login_limited', account: attempts.account, ip })
   throw rateLimited(seconds)
 }
 

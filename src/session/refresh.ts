@@ -5,13 +5,15 @@
  * and the grace since the rotation isn't over: then the caller lost the answer, or has two tabs, and gets the same
  * successor again. (OAuth 2.0 Security BCP, RFC 9700 §4.14.2: rotation with reuse detection.)
  */
-import { Refusal } from '../errors.js'
-import type { RotationOutcome } from '../store/port.js'
+import { Refusal, storeUnavailable } from '../errors.js'
+import type { Stamp } from '../revocation/port.js'
+import type { Former, RotationOutcome } from '../store/port.js'
 import { hashSecret, newSalt, parseRefreshToken, successorOf } from '../token/refresh-token.js'
 import { tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
+import { endSessions } from './end.js'
 import type { SessionPorts } from './ports.js'
-import type { Sid } from './session.js'
+import type { Session, Sid } from './session.js'
 
 /**
  * @throws {Refusal} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`, `refresh_limit_reached`,
@@ -22,7 +24,7 @@ export async function refresh(ports: SessionPorts, refreshToken: string): Promis
   const token = parseRefreshToken(refreshToken)
   if (!token) throw new Refusal('refresh_token_invalid', { reason: 'shape' })
   // Before the session is read: what is minted from it then can't be newer than a denial that ends it.
-  const stamp = revocation.stamp()
+  const stamp = await revocation.stamp()
   const now = clock.now()
   const salt = newSalt()
   const successor = successorOf(token, salt)
@@ -33,6 +35,7 @@ export async function refresh(ports: SessionPorts, refreshToken: string): Promis
     salt,
     successorHash: hashSecret(successor.secret),
     now,
+    mark: stamp.mark,
     idle: rules.refresh,
     refreshLimit: rules.refreshLimit,
     reuseGrace: rules.reuseGrace,
@@ -40,14 +43,41 @@ export async function refresh(ports: SessionPorts, refreshToken: string): Promis
   })
   switch (outcome.kind) {
     case 'rotated':
-      ports.tell({ event: 'refresh', sub: outcome.session.sub, sid: token.sid })
+      await refuseIfOver(ports, stamp, outcome.session, outcome.former)
+      ports.tell({
+        event: 'refresh',
+        sub: outcome.session.sub,
+        sid: token.sid,
+      })
       return tokenSet(ports, outcome.session, stamp, successor, now)
     case 'retried':
+      await refuseIfOver(ports, stamp, outcome.session, outcome.former)
       return tokenSet(ports, outcome.session, stamp, successorOf(token, outcome.salt), now)
     default:
       await punishReuse(ports, token.sid, outcome)
       throw refusalOf(outcome)
   }
+}
+
+/**
+ * Ends a session that a `sub` or `all` denial covers, by the time of its beginning, and one whose record comes from a
+ * history that isn't known any more (a snapshot brings ended sessions back). Retries, too: a denial may have come since the
+ * rotation, or the end of the session may have failed then.
+ */
+async function refuseIfOver(
+  ports: SessionPorts,
+  { mark }: Stamp,
+  { sid, sub, createdAt }: Session,
+  former: Former,
+): Promise<void> {
+  const { revocation } = ports
+  // With a mark of now: whether the record's history is known is asked apart, and must not hide what denies it.
+  const begun = { jti: mark, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
+  const denial = await revocation.check(begun)
+  if (denial === 'history') throw storeUnavailable('the denylist began a new life meanwhile')
+  if (denial === undefined && revocation.trusts(former.mark, former.at)) return
+  await endSessions(ports, [{ sid }], 'revoked')
+  throw new Refusal(denial === undefined ? 'reauthentication_required' : 'session_ended')
 }
 
 type Refused = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>

@@ -3,10 +3,13 @@
  *
  * | key | type | lives |
  * |---|---|---|
- * | `<prefix>:session:<sid>` | hash | to the session's end + 3 s; ended: access life + leeway + 3 s |
+ * | `<prefix>:session:<sid>` | hash | to the session's end + 3 s; ended: horizon + leeway + 3 s |
  * | `<prefix>:subject:<sub>` | sorted set of `sid` by its latest possible end | to the last of those + 3 s |
- * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining life + leeway + 3 s |
- * | `{<prefix>}:deny:sid:<sid>` | string `0 <until> <reason>` | access life + leeway + 3 s |
+ * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining life + leeway + 6 s |
+ * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>` | horizon + leeway + 6 s |
+ * | `{<prefix>}:deny:sub:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
+ * | `{<prefix>}:state` | hash | horizon + leeway + 6 s + a minute since the last sync |
+ * | `{<prefix>}:log` | stream | as its state; entries are trimmed after horizon + leeway + 6 s |
  * | `<prefix>:limit:<limiter>:<hash or address>` | counter | its window (`rateLimit.….per`) |
  *
  * The braces are a hash tag: keys that one command or script touches together share a slot of a Redis Cluster.
@@ -19,6 +22,8 @@ export function redisKeys(prefix: string) {
     session: (sid: string) => `${prefix}:session:${sid}`,
     subject: (sub: string) => `${prefix}:subject:${sub}`,
     deny: (kind: string, id: string) => `{${prefix}}:deny:${kind}:${id}`,
+    logState: `{${prefix}}:state`,
+    log: `{${prefix}}:log`,
     limit: (limiter: string) => `${prefix}:limit:${limiter}:`,
   }
 }

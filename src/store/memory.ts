@@ -1,7 +1,15 @@
 import type { UnixMs } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 import { expiryOf } from '../session/session.js'
-import type { EndOutcome, Ending, Rotation, RotationOutcome, SessionSecrets, SessionStore } from './port.js'
+import type {
+  EndOutcome,
+  Ending,
+  Former,
+  Rotation,
+  RotationOutcome,
+  SessionSecrets,
+  SessionStore,
+} from './port.js'
 import { EXPIRY_SLACK } from './port.js'
 
 interface Living {
@@ -12,6 +20,7 @@ interface Living {
   previousHash: string | undefined
   salt: string
   rotatedAt: UnixMs
+  former: Former
 }
 
 interface Tombstone {
@@ -42,12 +51,16 @@ export class MemorySessionStore implements SessionStore {
     this.#records.set(session.sid, {
       kind: 'living',
       // A copy, as JSON, like that of the store in Redis: the host may change its object later.
-      session: { ...session, claims: JSON.parse(JSON.stringify(session.claims)) as Session['claims'] },
+      session: {
+        ...session,
+        claims: JSON.parse(JSON.stringify(session.claims)) as Session['claims'],
+      },
       familyHash,
       currentHash: secretHash,
       previousHash: undefined,
       salt: '',
       rotatedAt: 0,
+      former: { mark: '', at: 0 },
     })
   }
 
@@ -60,7 +73,7 @@ export class MemorySessionStore implements SessionStore {
     const { session } = record
     if (now >= session.expiresAt) return { kind: 'expired' }
     if (secretHash === record.previousHash && now < record.rotatedAt + rotation.reuseGrace) {
-      return { kind: 'retried', salt: record.salt, session }
+      return { kind: 'retried', salt: record.salt, session, former: record.former }
     }
     if (secretHash !== record.currentHash) {
       this.#bury(record, 'reuse', now + rotation.tombstone)
@@ -73,13 +86,19 @@ export class MemorySessionStore implements SessionStore {
     record.currentHash = rotation.successorHash
     record.salt = rotation.salt
     record.rotatedAt = now
+    record.former = { mark: session.mark, at: session.lastSeenAt }
     record.session = {
       ...session,
       lastSeenAt: now,
+      mark: rotation.mark,
       expiresAt: expiryOf(now, rotation.idle, session.endsAt),
       refreshCount: session.refreshCount + 1,
     }
-    return { kind: 'rotated', session: record.session }
+    return {
+      kind: 'rotated',
+      session: record.session,
+      former: record.former,
+    }
   }
 
   async end({ sid, reason, familyHash, sub, tombstone, now }: Ending): Promise<EndOutcome> {
@@ -112,7 +131,13 @@ export class MemorySessionStore implements SessionStore {
   #bury({ session, familyHash }: Living, reason: EndReason, until: UnixMs): void {
     this.#unindex(session.sub, session.sid)
     const { sub } = session
-    this.#records.set(session.sid, { kind: 'tombstone', sub, familyHash, reason, forgetAt: until })
+    this.#records.set(session.sid, {
+      kind: 'tombstone',
+      sub,
+      familyHash,
+      reason,
+      forgetAt: until,
+    })
   }
 
   #forget(sid: Sid, record: Living | Tombstone): void {

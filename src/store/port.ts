@@ -17,6 +17,8 @@ export interface Rotation {
   readonly salt: string
   readonly successorHash: string
   readonly now: UnixMs
+  /** Of the tokens that are minted now. */
+  readonly mark: string
   /** How long a session lives without being refreshed; 0 = no limit. */
   readonly idle: Milliseconds
   /** How often a session may be refreshed; 0 = no limit. */
@@ -27,10 +29,21 @@ export interface Rotation {
   readonly tombstone: Milliseconds
 }
 
+/** Under which mark, and when, a record had been written before the rotation. */
+export interface Former {
+  readonly mark: string
+  readonly at: UnixMs
+}
+
 export type RotationOutcome =
-  | { readonly kind: 'rotated'; readonly session: Session }
+  | { readonly kind: 'rotated'; readonly session: Session; readonly former: Former }
   /** The immediate predecessor, within the grace: the successor is derived from this stored salt. */
-  | { readonly kind: 'retried'; readonly session: Session; readonly salt: string }
+  | {
+      readonly kind: 'retried'
+      readonly session: Session
+      readonly former: Former
+      readonly salt: string
+    }
   /** A token of this session that was used before: theft. The same step has ended the session. */
   | { readonly kind: 'reused'; readonly sub: string }
   | { readonly kind: 'ended'; readonly sub: string; readonly reason: EndReason }

@@ -25,7 +25,12 @@ export class RedisSessionStore implements SessionStore {
   async create(session: Session, { familyHash, secretHash }: SessionSecrets): Promise<void> {
     await this.#index(session, session.createdAt)
     const life = session.expiresAt - session.createdAt + EXPIRY_SLACK
-    const record = { ...toFields(session), family: familyHash, current: secretHash, rotated: '0' }
+    const record = {
+      ...toFields(session),
+      family: familyHash,
+      current: secretHash,
+      rotated: '0',
+    }
     const created = await this.#run('createSession', this.#keys.session(session.sid), [
       life,
       ...Object.entries(record).flat(),
@@ -47,6 +52,9 @@ export class RedisSessionStore implements SessionStore {
       rotation.reuseGrace,
       rotation.tombstone,
       EXPIRY_SLACK,
+      rotation.mark,
+      // Not the caller's `now`: this is about the way, not about the session.
+      Date.now(),
     ])) as [RotationOutcome['kind'], ...unknown[]]
     const outcome = toOutcome(sid, reply)
     // Without an absolute end the index lives as long as the last rotation says. A retry repeats it, so that an
@@ -108,13 +116,22 @@ export class RedisSessionStore implements SessionStore {
 
 function toOutcome(
   sid: Sid,
-  [kind, first, second]: [RotationOutcome['kind'], ...unknown[]],
+  [kind, first, second, third, fourth]: [RotationOutcome['kind'], ...unknown[]],
 ): RotationOutcome {
   switch (kind) {
     case 'rotated':
-      return { kind, session: toSession(sid, first as Fields)! }
+      return {
+        kind,
+        session: toSession(sid, first as Fields)!,
+        former: { mark: second as string, at: Number(third) },
+      }
     case 'retried':
-      return { kind, salt: first as string, session: toSession(sid, second as Fields)! }
+      return {
+        kind,
+        session: toSession(sid, first as Fields)!,
+        former: { mark: second as string, at: Number(third) },
+        salt: fourth as string,
+      }
     case 'reused':
       return { kind, sub: first as string }
     case 'ended':
@@ -139,6 +156,7 @@ function toFields(session: Session): Record<string, string> {
     ends: String(session.endsAt),
     expires: String(session.expiresAt),
     count: String(session.refreshCount),
+    mark: session.mark,
   }
   return Object.fromEntries(
     Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -147,7 +165,7 @@ function toFields(session: Session): Record<string, string> {
 
 /** The session in a reply, or undefined where there is none (any more). */
 function toSession(sid: Sid, fields: Fields): Session | undefined {
-  const [sub, client, scope, claims, device, ip, agent, created, seen, ends, expires, count] = fields
+  const [sub, client, scope, claims, device, ip, agent, created, seen, ends, expires, count, mark] = fields
   if (sub == null || client == null || claims == null) return undefined
   return {
     sid,
@@ -163,5 +181,6 @@ function toSession(sid: Sid, fields: Fields): Session | undefined {
     endsAt: Number(ends),
     expiresAt: Number(expires),
     refreshCount: Number(count),
+    mark: mark ?? '',
   }
 }

@@ -22,6 +22,7 @@ export const SESSION_FIELDS = [
   'ends',
   'expires',
   'count',
+  'mark',
 ] as const
 
 const FIELD_LIST = SESSION_FIELDS.map((field) => `'${field}'`).join(', ')
@@ -71,9 +72,11 @@ return 1`,
  * Uses up a refresh token.
  *
  * KEYS session
- * ARGV family hash, secret hash, salt, successor hash, now, idle, refresh limit, grace, tombstone life, slack (all ms)
- * Returns { kind, … }: { 'rotated', fields } · { 'retried', salt, fields } · { 'reused', sub } · { 'ended', sub, reason } ·
+ * ARGV family hash, secret hash, salt, successor hash, now, idle, refresh limit, grace, tombstone life, slack (all ms), mark,
+ *   clock of the sender (ms)
+ * Returns { kind, … }: { 'rotated', fields, former mark, former time } · { 'retried', fields, former mark, former time, salt } · { 'reused', sub } · { 'ended', sub, reason } ·
  *   { 'expired' } · { 'limit_reached' } · { 'forged' } · { 'unknown' }
+ * Error LATE: a frozen server that wakes up would rotate for a caller that has gone, and whose retry would look like theft.
  * Atomic: of two uses of one token only one may rotate, and a logout comes wholly before or wholly after.
  */
 const rotateSession: Script = {
@@ -81,15 +84,19 @@ const rotateSession: Script = {
   keys: 1,
   lua: `${BURY}
 local key = KEYS[1]
+local t = redis.call('TIME')
+if tonumber(t[1]) * 1000 - tonumber(ARGV[12]) > 5000 then
+  return redis.error_reply('LATE this rotation is too old; its caller was answered long ago')
+end
 local family, secret, salt, successor = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, idle, limit, grace = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previous', 'salt', 'rotated', 'expires', 'ends', 'count')
+local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previous', 'salt', 'rotated', 'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen')
 if not r[1] then return { 'unknown' } end
 if r[1] ~= family then return { 'forged' } end
 if r[2] then return { 'ended', r[3], r[2] } end
 if now >= tonumber(r[8]) then return { 'expired' } end
 if secret == r[5] and now < tonumber(r[7]) + grace then
-  return { 'retried', r[6], redis.call('HMGET', key, ${FIELD_LIST}) }
+  return { 'retried', redis.call('HMGET', key, ${FIELD_LIST}), r[13], r[14], r[6] }
 end
 if secret ~= r[4] then
   bury(key, 'reuse', r[3], family, ARGV[9])
@@ -99,11 +106,11 @@ if limit > 0 and tonumber(r[10]) >= limit then return { 'limit_reached' } end
 local ends = tonumber(r[9])
 local expires = now + idle
 if idle == 0 or (ends > 0 and ends < expires) then expires = ends end
-redis.call('HSET', key, 'previous', secret, 'current', successor, 'salt', salt, 'rotated', ARGV[5], 'seen', ARGV[5],
-  'expires', string.format('%.0f', expires))
+redis.call('HSET', key, 'previous', secret, 'current', successor, 'salt', salt, 'rotated', ARGV[5], 'seen', ARGV[5], 'mark', ARGV[11],
+  'formerMark', r[11], 'formerSeen', r[12], 'expires', string.format('%.0f', expires))
 redis.call('HINCRBY', key, 'count', 1)
 redis.call('PEXPIRE', key, string.format('%.0f', expires - now + tonumber(ARGV[10])))
-return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}) }`,
+return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}), r[11], r[12] }`,
 }
 
 /**
@@ -126,16 +133,9 @@ bury(KEYS[1], ARGV[1], r[2], r[1], ARGV[4])
 return { 'ended', r[2] }`,
 }
 
-/**
- * Writes a denial, unless one that stands lives longer: nothing ever shortens one.
- *
- * KEYS denial · ARGV value, life in ms
- * Returns nothing. Atomic: of two that come at once the longer must stay. Sent whole, as it is short and part of a transaction.
- */
-export const DENY: Script = {
-  name: 'portcullisDeny',
-  keys: 1,
-  lua: `if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end`,
-}
-
-export const SCRIPTS = { indexSession, createSession, rotateSession, endSession } as const
+export const SCRIPTS = {
+  indexSession,
+  createSession,
+  rotateSession,
+  endSession,
+} as const

@@ -1,0 +1,49 @@
+import type { FastifyInstance } from 'fastify'
+import { RevocationBody, RevocationsQuery, denialView } from '../../src/contract.js'
+import { Refusal } from '../../src/errors.js'
+import type { Core } from '../core.js'
+import { revoke } from '../revoke.js'
+import type { RevokeRequest } from '../revoke.js'
+
+/** `POST /api/revocations`: 201 when it is in force everywhere. `GET /api/revocations`: what is in force. */
+export function revocationsRoutes(app: FastifyInstance, core: Core): void {
+  app.post<{ Body: RevocationBody }>(
+    '/revocations',
+    { schema: { body: RevocationBody } },
+    async (request, reply) => {
+      const what = toRequest(request.body, core.sessions.clock.now())
+      await revoke(core, what)
+      return reply.code(201).send(what)
+    },
+  )
+
+  app.get<{ Querystring: RevocationsQuery }>(
+    '/revocations',
+    { schema: { querystring: RevocationsQuery } },
+    async (request) => {
+      const denials = await core.listDenials(request.query.search)
+      return { revocations: denials.map(denialView) }
+    },
+  )
+}
+
+/** One target, and what goes with it. */
+function toRequest(body: RevocationBody, now: number): RevokeRequest {
+  const { jti, sid, sub, kid, all, before, expiresIn, reason } = body
+  const targets = [jti, sid, sub, kid, all].filter((target) => target !== undefined)
+  if (targets.length !== 1) {
+    throw new Refusal('invalid_request', { detail: 'Give one of: jti, sid, sub, kid, all.' })
+  }
+  if (before !== undefined && sub === undefined && all === undefined) {
+    throw new Refusal('invalid_request', { detail: 'before: it goes with sub and all.' })
+  }
+  if (expiresIn !== undefined && jti === undefined) {
+    throw new Refusal('invalid_request', { detail: 'expiresIn: it goes with jti.' })
+  }
+  if (jti !== undefined) {
+    return { jti, reason, expiresAt: expiresIn === undefined ? undefined : Math.ceil(now / 1000) + expiresIn }
+  }
+  if (sid !== undefined) return { sid, reason }
+  if (kid !== undefined) return { kid, reason }
+  return sub === undefined ? { all: true, before, reason } : { sub, before, reason }
+}

@@ -1,0 +1,121 @@
+/** The denylist as a leased replica (`revocation.check: replica`): exact on every instance, and asked without Redis. */
+import type { Milliseconds, UnixMs } from '../clock.js'
+import { storeUnavailable } from '../errors.js'
+import type { Follower } from './follower.js'
+import type { Instance, Now } from './lease.js'
+import type { RevocationLog } from './log.js'
+import { toNewEntry } from './port.js'
+import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
+import { stampPastDenials } from './stamp.js'
+
+/** How many requests may wait for a lease at once; one more is refused at once. */
+const MOST_WAITING = 10_000
+
+export interface LeasedOptions {
+  readonly instance: Instance
+  readonly follower: Follower
+  readonly log: RevocationLog
+  /** L */
+  readonly lease: Milliseconds
+  /** G: what an entry outlives its token by. */
+  readonly grace: Milliseconds
+  readonly rejectsLostHistory: boolean
+  readonly now: () => Now
+  /** How long a revoke's barrier took, and what closed it. */
+  readonly onBarrier: (took: Milliseconds, by: 'acknowledgement' | 'lapse') => void
+}
+
+export class LeasedReplica implements Revocation {
+  readonly #options: LeasedOptions
+  #waiting = 0
+
+  constructor(options: LeasedOptions) {
+    this.#options = options
+  }
+
+  check(token: Revocable): Denial | undefined | Promise<Denial | undefined> {
+    const decision = this.#options.instance.decide(token, this.#options.now())
+    if (decision.kind === 'no_lease') return this.#checkLater(token)
+    return decision.kind === 'denied' ? decision.by : undefined
+  }
+
+  async #checkLater(token: Revocable): Promise<Denial | undefined> {
+    await this.#leased()
+    return this.check(token)
+  }
+
+  checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined {
+    if (onOutage === 'closed') return undefined
+    const { instance, now } = this.#options
+    const decision = instance.decideFromReplica(token, now())
+    const denial = decision.kind === 'denied' ? decision.by : undefined
+    if (onOutage === 'open')
+      return {
+        denial: denial === 'history' ? undefined : denial,
+        outage: 'open',
+      }
+    return instance.leaseLeft(now()) > -onOutage.stale ? { denial, outage: 'stale' } : undefined
+  }
+
+  /** All that find no lease wait together for the next sync that grants one. */
+  async #leased(): Promise<void> {
+    const { instance, follower, lease, now } = this.#options
+    const until = now().monotonic + lease / 2
+    if (instance.epoch === '') throw storeUnavailable('the log of revocations was never read')
+    if (this.#waiting >= MOST_WAITING) throw storeUnavailable('too many requests wait for a lease')
+    this.#waiting += 1
+    try {
+      follower.ask()
+      while (!instance.isLeased(now())) {
+        const left = until - now().monotonic
+        if (left <= 0) throw storeUnavailable(`no lease (${instance.state(now())})`)
+        await follower.nextSync(left)
+      }
+    } finally {
+      this.#waiting -= 1
+    }
+  }
+
+  async revoke(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return
+    const { instance, follower, log, now, grace, onBarrier } = this.#options
+    const began = now().monotonic
+    const barrier = instance.revoke(
+      entries.map((entry) => toNewEntry(entry, grace)),
+      now(),
+    )
+    try {
+      for (;;) {
+        const { state, deadline } = barrier
+        const { monotonic, wall } = now()
+        if (state.kind === 'closed') return onBarrier(monotonic - began, state.by)
+        if (monotonic >= deadline) throw storeUnavailable('not every instance could be sure of it in time')
+        if (state.kind === 'waiting') {
+          await follower.nextSync(deadline - monotonic)
+        } else {
+          const { generation } = instance
+          const reply = await log.revoke(barrier.entries, wall)
+          instance.onRevoke(barrier, generation, reply, now())
+          follower.hurry()
+        }
+      }
+    } finally {
+      instance.abandon(barrier)
+    }
+  }
+
+  /** Only with a lease: then this clock is near that of Redis. */
+  async stamp(sub?: string): Promise<Stamp> {
+    const { instance, now } = this.#options
+    if (!instance.isLeased(now())) await this.#leased()
+    return stampPastDenials(
+      () => ({ wall: now().wall, mark: instance.mark }),
+      (token) => this.check(token),
+      sub,
+    )
+  }
+
+  trusts(mark: string, writtenAt: UnixMs): boolean {
+    return !this.#options.rejectsLostHistory || this.#options.instance.remembers(mark, writtenAt)
+  }
+}

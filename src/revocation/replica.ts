@@ -1,0 +1,84 @@
+import type { UnixMs } from '../clock.js'
+import type { EntryKind, LogEntry } from './entry.js'
+import { ExpiringMap } from './expiring-map.js'
+import type { Revocable } from './port.js'
+
+/**
+ * The denylist in memory: for each target the larger `before` and the larger `until` of all its entries, so that nothing
+ * ever shortens a denial. Entries leave it only by expiring.
+ */
+export class Replica {
+  readonly #until: Readonly<Record<EntryKind, ExpiringMap>> = {
+    jti: new ExpiringMap(),
+    sid: new ExpiringMap(),
+    sub: new ExpiringMap(),
+    all: new ExpiringMap(),
+    kid: new ExpiringMap(),
+  }
+  /** Of `sub` and `all` entries. */
+  readonly #before = {
+    sub: new Map<string, UnixMs>(),
+    all: new Map<string, UnixMs>(),
+  }
+
+  get size(): number {
+    let size = 0
+    for (const map of Object.values(this.#until)) size += map.size
+    return size
+  }
+
+  apply({ kind, id, before, until }: LogEntry): void {
+    this.#until[kind].lengthen(id, Math.ceil(until / 1000))
+    if (kind !== 'sub' && kind !== 'all') return
+    const former = this.#before[kind].get(id) ?? 0
+    if (before > former) this.#before[kind].set(id, before)
+  }
+
+  /** Whether it denies at least what the entry does. */
+  covers({ kind, id, before, until }: LogEntry): boolean {
+    if (Math.ceil(until / 1000) > (this.#until[kind].get(id) ?? 0)) return false
+    return (kind !== 'sub' && kind !== 'all') || before <= (this.#before[kind].get(id) ?? 0)
+  }
+
+  /** Which kind of entry denies the token. */
+  denial({ jti, sid, sub, kid, iat }: Revocable, now: UnixMs): EntryKind | undefined {
+    const second = now / 1000
+    if (this.#lives('sid', sid, second)) return 'sid'
+    if (this.#lives('jti', jti, second)) return 'jti'
+    if (this.#lives('kid', kid, second)) return 'kid'
+    const issued = iat * 1000
+    if (this.#lives('sub', sub, second) && issued <= this.#before.sub.get(sub)!) return 'sub'
+    if (this.#lives('all', '*', second) && issued <= this.#before.all.get('*')!) return 'all'
+    return undefined
+  }
+
+  #lives(kind: EntryKind, id: string, second: number): boolean {
+    const until = this.#until[kind].get(id)
+    return until !== undefined && second < until
+  }
+
+  /** Forgets what has expired. */
+  expire(now: UnixMs): void {
+    const second = Math.floor(now / 1000)
+    for (const kind of Object.keys(this.#until) as EntryKind[]) {
+      const gone = this.#until[kind].expire(second)
+      if (kind === 'sub' || kind === 'all') for (const id of gone) this.#before[kind].delete(id)
+    }
+  }
+
+  /** Every entry. It may be deleted from, and added to, while it is walked through. */
+  *entries(): Generator<LogEntry> {
+    for (const kind of Object.keys(this.#until) as EntryKind[]) {
+      for (const [id, second] of this.#until[kind].entries()) {
+        const before = kind === 'sub' || kind === 'all' ? (this.#before[kind].get(id) ?? 0) : 0
+        yield { kind, id, before, until: second * 1000 }
+      }
+    }
+  }
+
+  /** For an entry that another replica holds. */
+  delete({ kind, id }: LogEntry): void {
+    this.#until[kind].delete(id)
+    if (kind === 'sub' || kind === 'all') this.#before[kind].delete(id)
+  }
+}
