@@ -14,8 +14,9 @@ const CONNECTIONS = 20
 const PEERS = [
   'bare Fastify route',
   'guarded, store: memory',
+  'guarded, check: replica',
   'guarded, check: redis',
-  'proxied, check: redis (+ upstream)',
+  'proxied, check: replica (+ upstream)',
 ]
 
 interface Peer extends Ready {

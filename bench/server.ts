@@ -32,9 +32,15 @@ async function bare(): Promise<Ready> {
 }
 
 /** The same route behind the plugin's guard. */
-async function guarded(store: string): Promise<Ready> {
+async function guarded(store: string, check: 'replica' | 'redis' = 'replica'): Promise<Ready> {
   const app = fastify()
-  await app.register(portcullis, { ...IDENTITY, store, keyPrefix: 'bench', keys: { dir: keys } })
+  await app.register(portcullis, {
+    ...IDENTITY,
+    store,
+    keyPrefix: 'bench',
+    keys: { dir: keys },
+    revocation: { check },
+  })
   app.get('/', { onRequest: app.authenticate }, async () => ANSWER)
   const url = await listen(app)
   const { access_token: token = '' } = await app.portcullis.issue({ sub: 'bench' })
@@ -70,8 +76,9 @@ const redis = process.env['TEST_REDIS_URL'] ?? ''
 const PEERS: Record<string, () => Promise<Ready>> = {
   'bare Fastify route': bare,
   'guarded, store: memory': () => guarded('memory'),
-  'guarded, check: redis': () => guarded(redis),
-  'proxied, check: redis (+ upstream)': () => proxied(redis),
+  'guarded, check: replica': () => guarded(redis),
+  'guarded, check: redis': () => guarded(redis, 'redis'),
+  'proxied, check: replica (+ upstream)': () => proxied(redis),
 }
 
 process.on('message', () => process.send!(process.cpuUsage()))

@@ -1,4 +1,4 @@
-// npm run bench: sets up, finds a Redis as the tests do, and runs the load tests of bench/.
+// npm run bench [-- million]: sets up, finds a Redis as the tests do, and runs a load test of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -10,10 +10,14 @@ await ensureInstalled()
 await build()
 const redis = await prepareRedis()
 try {
-  const bench = spawn(process.execPath, [join(root, 'dist/bench/run.js')], {
-    stdio: 'inherit',
-    env: { ...process.env, ...redis.env },
-  })
+  const bench = spawn(
+    process.execPath,
+    ['--expose-gc', join(root, `dist/bench/${process.argv[2] ?? 'run'}.js`)],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, ...redis.env },
+    },
+  )
   passSignals((signal) => bench.kill(signal))
   process.exitCode = exitCodeOf(...(await once(bench, 'exit')))
 } finally {

@@ -1,0 +1,97 @@
+/**
+ * A million live revocations: what they cost in Redis and in an instance, and how long a new instance reads them. Run by
+ * `npm run bench -- million` (COUNT=1000000).
+ */
+import { randomBytes } from 'node:crypto'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+import { RedisBell } from '../src/revocation/bell.js'
+import { Follower } from '../src/revocation/follower.js'
+import { Instance } from '../src/revocation/lease.js'
+import type { Now } from '../src/revocation/lease.js'
+import { RedisLog } from '../src/revocation/redis-log.js'
+import { redisKeys } from '../src/store/keys.js'
+
+const COUNT = Number(process.env['COUNT'] ?? 1_000_000)
+const URL = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379'
+const keys = redisKeys(`bench-million-${randomBytes(4).toString('hex')}`)
+const settings = { lease: 1_000, horizon: 900_000, tolerance: 2_000, leeway: 0, waitReplicas: 0 }
+const now = (): Now => ({ monotonic: performance.now(), wall: Date.now() })
+
+const redis = new Redis(URL)
+const log = new RedisLog(redis, keys, settings)
+
+async function usedBytes(): Promise<number> {
+  return Number(/used_memory:(\d+)/.exec(await redis.info('memory'))![1])
+}
+
+function follow(): { instance: Instance; stop: () => Promise<void> } {
+  const [reading, ringing] = [new Redis(URL), new Redis(URL)]
+  const instance = new Instance({
+    ...settings,
+    id: randomBytes(9).toString('base64url'),
+    onLostHistory: 'heal',
+    page: 2_000,
+  })
+  const follower = new Follower({
+    instance,
+    log: new RedisLog(reading, keys, settings),
+    bell: new RedisBell(ringing, keys, settings.lease),
+    lease: settings.lease,
+    now,
+    endSession: async () => {},
+    onSync: () => {},
+  })
+  follower.start()
+  return {
+    instance,
+    async stop() {
+      await follower.stop()
+      reading.disconnect()
+    },
+  }
+}
+
+const before = await usedBytes()
+for (let done = 0; done < COUNT; done += 1_000) {
+  const entries = Array.from({ length: Math.min(1_000, COUNT - done) }, () => ({
+    kind: 'sid' as const,
+    id: randomBytes(16).toString('base64url'),
+    before: 0,
+    until: undefined,
+    reason: 'logout',
+  }))
+  await log.revoke(entries, Date.now())
+}
+const inRedis = ((await usedBytes()) - before) / COUNT
+
+// The first instance settles the epoch, and is gone when the second is measured.
+const first = follow()
+while (!first.instance.isLeased(now())) await sleep(50)
+await first.stop()
+await sleep(200)
+globalThis.gc?.()
+const heapBefore = process.memoryUsage().heapUsed
+const delay = monitorEventLoopDelay({ resolution: 1 })
+delay.enable()
+const began = performance.now()
+const second = follow()
+while (!second.instance.isLeased(now())) await sleep(5)
+const took = performance.now() - began
+delay.disable()
+globalThis.gc?.()
+const inInstance = (process.memoryUsage().heapUsed - heapBefore) / COUNT
+
+console.table({
+  entries: second.instance.size,
+  'ready after s': Number((took / 1_000).toFixed(2)),
+  'longest pause ms': Math.round(delay.max / 1e6),
+  'bytes each, instance': Math.round(inInstance),
+  'bytes each, Redis': Math.round(inRedis),
+})
+await second.stop()
+await redis.unlink(keys.log, keys.logState)
+const stream = redis.scanStream({ match: `${keys.deny('', '').slice(0, -1)}*`, count: 10_000 })
+for await (const found of stream) if (found.length > 0) await redis.unlink(found)
+redis.disconnect()
