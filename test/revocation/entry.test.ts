@@ -1,0 +1,33 @@
+import t from 'tap'
+import { formatPosition, parseEntry, parsePosition, reaches, START } from '../../src/revocation/entry.js'
+
+const parse = (text: string) => parseEntry(Buffer.from(text))
+
+t.test('places in the log compare as pairs of numbers, not as text', async (t) => {
+  const at = parsePosition
+  t.ok(reaches(at('10-0'), at('9-0')), '10 is behind 9')
+  t.ok(reaches(at('5-10'), at('5-9')))
+  t.notOk(reaches(at('5-9'), at('5-10')))
+  t.notOk(reaches(at('9-99'), at('10-0')), 'the first number comes first')
+  t.ok(reaches(at('5-9'), at('5-9')), 'a place reaches itself')
+  t.ok(reaches(at('0-0'), START))
+})
+
+t.test('a place survives being written and read', async (t) => {
+  t.equal(formatPosition(parsePosition('1800000000000-17')), '1800000000000-17')
+})
+
+t.test('an entry is read as it was written, whatever is in its id', async (t) => {
+  t.strictSame(parse('sub 1800000002000 1800000900000 änna b c'), {
+    kind: 'sub',
+    id: 'änna b c',
+    before: 1_800_000_002_000,
+    until: 1_800_000_900_000,
+  })
+})
+
+t.test('what is no entry is none: the marker of an epoch, a kind of a later version', async (t) => {
+  t.equal(parse('epoch q7w8e9r0t1y2'), undefined)
+  t.equal(parse('device 0 1800000900000 d1'), undefined)
+  t.equal(parse(''), undefined)
+})

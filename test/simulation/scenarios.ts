@@ -1,0 +1,163 @@
+/** Schedules directed at one rule each, for those that chance doesn't find soon. With the rule they must hold, too. */
+import type { LostHistory } from '../../src/revocation/lease.js'
+import { Clocks, DRIFT } from './clocks.js'
+import { boot, lose } from './faults.js'
+import { Node } from './node.js'
+import { Random } from './random.js'
+import type { Switches } from './schedule.js'
+import { Workload } from './workload.js'
+import { World } from './world.js'
+
+export type Scenario = (seed: number, switches?: Switches) => World
+
+interface Start {
+  readonly onLostHistory?: LostHistory
+  readonly page?: number
+  readonly rates?: readonly number[]
+}
+
+/** Instances that are up and have a lease, and a session with a token for each. */
+function begin(
+  seed: number,
+  switches: Switches,
+  { onLostHistory = 'reject', page = 100, rates = [1, 1, 1] }: Start,
+) {
+  const settings = { lease: 1_000, horizon: 60_000, tolerance: 2_000, leeway: 0 }
+  const world = new World({ random: new Random(seed), settings, onLostHistory, page, ...switches })
+  const nodes = rates.map((rate, i) => new Node(world, `i${i}`, new Clocks({ rate })))
+  const workload = new Workload(world)
+  world.run(1_700)
+  for (const node of nodes) workload.mint(node)
+  world.run(1_900 + world.random.between(0, 300))
+  return { world, nodes, workload, random: world.random, tokens: world.checker.tokens }
+}
+
+function bySid(id: string) {
+  return { kind: 'sid', id, before: 0, until: undefined, reason: '' } as const
+}
+
+/** An instance whose clock is slow is cut off just when one whose clock is fast revokes. */
+const margin: Scenario = (seed, switches = {}) => {
+  const { world, nodes, tokens } = begin(seed, switches, { rates: [1 + DRIFT, 1 - DRIFT] })
+  const [fast, slow] = nodes
+  slow!.link = 'silent'
+  fast!.revoke([bySid(tokens[0]!.sid)])
+  for (let at = 850; at < 1_300; at += 5) world.after(at, () => slow!.request(tokens[0]!))
+  world.run(world.t + 1_400)
+  return world
+}
+
+/** Data are lost; survivors vouch for the time before; an instance that is new asks the log alone. */
+const publish: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, {
+    onLostHistory: 'heal',
+    page: 1 + (seed % 3),
+  })
+  const snapshot = world.server.data
+  for (const [i, token] of tokens.entries()) nodes[i]!.revoke([bySid(token.sid)])
+  world.run(world.t + 400)
+  lose(world, random.pick(['flush', 'empty', 'snapshot', 'log']), snapshot)
+  world.after(random.between(0, 2_000), () => boot(world))
+  world.run(world.t + 4_000)
+  return world
+}
+
+/**
+ * An older snapshot brings sessions back that had ended, and who knows of that takes longer than W to publish it. An
+ * instance that comes meanwhile has nothing to publish itself.
+ */
+const published: Scenario = (seed, switches = {}) => {
+  const { world, nodes, workload, random, tokens } = begin(seed, switches, { onLostHistory: 'heal', page: 1 })
+  const [token] = tokens
+  const snapshot = world.server.data
+  const others = Array.from({ length: 15 }, () => bySid(random.id()))
+  nodes[0]!.revoke([...others, bySid(token!.sid)])
+  world.run(world.t + 600)
+  for (const node of nodes) node.link = 'slow'
+  lose(world, 'snapshot', snapshot)
+  world.run(world.t + random.between(1_200, 1_500))
+  const late = boot(world)
+  for (let i = 0; i < 20; i += 1) world.after(i * 40, () => workload.mint(late, token!.sid))
+  world.run(world.t + 3_000)
+  return world
+}
+
+/** Data are lost, and nobody is left who knows what was revoked. */
+const since: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, {})
+  const snapshot = world.server.data
+  nodes[0]!.revoke([bySid(tokens[0]!.sid)])
+  world.run(world.t + 400)
+  for (const node of nodes) node.crash()
+  lose(world, random.pick(['flush', 'empty', 'snapshot', 'log']), snapshot)
+  for (const _ of nodes) boot(world)
+  world.run(world.t + 2_500)
+  return world
+}
+
+/** The origin reads slowly, and its last entry stands behind many: everybody else has acknowledged long before. */
+const own: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, { page: 1 })
+  nodes[0]!.link = 'slow'
+  const others = Array.from({ length: 10 }, () => bySid(random.id()))
+  nodes[0]!.revoke([...others, bySid(tokens[0]!.sid)])
+  world.run(world.t + 3_500)
+  return world
+}
+
+/** The entries are lost before anybody has read them, also their origin. */
+const restart: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, { onLostHistory: 'accept' })
+  const snapshot = world.server.data
+  nodes[1]!.link = nodes[2]!.link = 'silent'
+  nodes[0]!.link = 'slow'
+  nodes[0]!.revoke([bySid(tokens[0]!.sid)])
+  while (world.server.data.log === snapshot.log) world.run(world.t + 1)
+  lose(world, random.pick(['flush', 'empty', 'snapshot']), snapshot)
+  nodes[1]!.link = nodes[2]!.link = 'calm'
+  world.run(world.t + 4_000)
+  return world
+}
+
+/** An instance boots into a settled epoch and is asked at once, while others revoke. */
+const register: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, {})
+  const late = boot(world)
+  world.after(random.between(0, 5), () => nodes[0]!.revoke([bySid(tokens[0]!.sid)]))
+  world.run(world.t + 8)
+  late.link = 'silent'
+  for (let i = 0; i < 20; i += 1) world.after(5 + i * 10, () => late.request(tokens[0]!))
+  world.run(world.t + 500)
+  return world
+}
+
+/** Somebody is taken for dead while it comes back; then another revokes, of whom it hears nothing. */
+const version: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, {})
+  const [first, second, lost] = nodes
+  lost!.link = 'silent'
+  first!.revoke([bySid(tokens[0]!.sid)])
+  world.run(world.t + 700)
+  first!.link = 'slow'
+  lost!.link = 'calm'
+  world.run(world.t + random.between(200, 700))
+  lost!.link = 'silent'
+  second!.revoke([bySid(tokens[1]!.sid)])
+  world.run(world.t + 1_500)
+  return world
+}
+
+/** By the rule that each is directed at. */
+export const SCENARIOS = { margin, publish, published, since, own, restart, register, version }
+
+/** Data are lost that nobody had revoked anything in; says how often an instance that is new then admits an older token. */
+export function admittedAfterLoss(seed: number, onLostHistory: LostHistory): number {
+  const { world, tokens, random } = begin(seed, {}, { onLostHistory })
+  const { counts } = world.checker
+  lose(world, random.pick(['flush', 'empty', 'log', 'state']), world.server.data)
+  const late = boot(world)
+  world.run(world.t + 3_000)
+  const before = counts.admitted
+  for (const token of tokens) late.request(token)
+  return counts.admitted - before
+}
