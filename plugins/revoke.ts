@@ -40,11 +40,11 @@ export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeReq
   sessions.tell({ event: 'revoked', kind: entry.kind, id, reason: what.reason })
 }
 
-const TARGETS = ['jti', 'sid', 'sub', 'kid', 'all']
+const TARGETS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
 
 /** A host without types may give anything; what names nobody must deny neither nobody nor everybody. */
 function checkTarget(what: object): void {
-  const given = Object.entries(what).filter(([name]) => TARGETS.includes(name))
+  const given = Object.entries(what).filter(([name]) => TARGETS.has(name))
   const [name, id] = given[0] ?? []
   const isTarget = name === 'all' ? id === true : typeof id === 'string' && id !== ''
   if (given.length !== 1 || !isTarget)

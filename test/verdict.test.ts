@@ -13,13 +13,13 @@ const key = await newKey('ES256')
 const jwt = await createJwt(key, { issuer: ISSUER, audience: AUDIENCE })
 
 /** A verdict of its own clock and denylist, and claims that are good there now. */
-function court({ leeway = 0, denylist }: { leeway?: number; denylist?: Revocation } = {}) {
+async function court({ leeway = 0, denylist }: { leeway?: number; denylist?: Revocation } = {}) {
   const clock = new MovableClock()
   const revocation = denylist ?? new MemoryDenylist(clock, { ...life, leeway })
   const keys = new Map([[key.kid, jwt.verifier]])
   const rules = { issuer: ISSUER, audience: AUDIENCE, ...life, leeway }
   const verdict = new Verdict({ keys, revocation, clock, rules })
-  const { issuedAt, mark } = revocation.stamp()
+  const { issuedAt, mark } = await revocation.stamp()
   const claims = {
     iss: ISSUER,
     aud: AUDIENCE,
@@ -35,6 +35,20 @@ function court({ leeway = 0, denylist }: { leeway?: number; denylist?: Revocatio
   return { clock, revocation, verdict, claims, token }
 }
 
+/** A denylist that answers so. */
+function stub(
+  check: Revocation['check'],
+  checkInOutage: Revocation['checkInOutage'] = () => undefined,
+): Revocation {
+  return {
+    check,
+    checkInOutage,
+    revoke: async () => {},
+    stamp: async () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' }),
+    trusts: () => true,
+  }
+}
+
 /** The code that the token is refused with, or `good`. */
 async function outcome(judge: () => unknown): Promise<string> {
   try {
@@ -47,7 +61,7 @@ async function outcome(judge: () => unknown): Promise<string> {
 }
 
 t.test('a good token says who it speaks for, at once', async (t) => {
-  const { verdict, token, claims } = court()
+  const { verdict, token, claims } = await court()
   const auth = verdict.judge(token())
   t.notOk(auth instanceof Promise, 'a denylist in memory is not waited for')
   t.strictSame(auth, {
@@ -62,18 +76,18 @@ t.test('a good token says who it speaks for, at once', async (t) => {
 })
 
 t.test('a token that we signed ourselves is a good one', async (t) => {
-  const { verdict, claims } = court()
+  const { verdict, claims } = await court()
   t.match(verdict.judge(jwt.sign(claims)), { sub: 'alice' })
 })
 
 t.test('no scope is no scope', async (t) => {
-  const { verdict, token } = court()
+  const { verdict, token } = await court()
   t.match(verdict.judge(token({ scope: undefined })), { scope: [] })
   t.match(verdict.judge(token({ scope: '' })), { scope: [] })
 })
 
 t.test('the first thing wrong is the reason: shape, signature, claims, expiry, revocation', async (t) => {
-  const { verdict, revocation, token, clock, claims } = court()
+  const { verdict, revocation, token, clock, claims } = await court()
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
   const [h, , s] = token().split('.') as [string, string, string]
   const bad = { exp: claims.exp - 800, iss: 'other' }
@@ -92,9 +106,9 @@ t.test('the first thing wrong is the reason: shape, signature, claims, expiry, r
 })
 
 t.test('a denied token is revoked, a denied session has ended, and the session is named first', async (t) => {
-  const { verdict, revocation, token, claims } = court()
+  const { verdict, revocation, token, claims } = await court()
   const judged = (change: object) => outcome(() => verdict.judge(token(change)))
-  await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
+  await revocation.revoke([{ kind: 'jti', id: claims.jti, expiresAt: claims.exp * 1000 }])
   t.equal(await judged({}), 'token_revoked')
   t.equal(await judged({ jti: `${claims.jti}2` }), 'good', 'another token of the session')
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
@@ -104,9 +118,9 @@ t.test('a denied token is revoked, a denied session has ended, and the session i
 })
 
 t.test('a jti is not a sid, nor the other way round', async (t) => {
-  const { verdict, revocation, token, claims } = court()
+  const { verdict, revocation, token, claims } = await court()
   await revocation.revoke([
-    { kind: 'jti', id: 's1', until: claims.exp * 1000 },
+    { kind: 'jti', id: 's1', expiresAt: claims.exp * 1000 },
     { kind: 'sid', id: claims.jti },
   ])
   t.equal(await outcome(() => verdict.judge(token())), 'good')
@@ -114,7 +128,7 @@ t.test('a jti is not a sid, nor the other way round', async (t) => {
 
 t.test('a denial holds to the end of the token, whatever the leeway', async (t) => {
   for (const leeway of [0, 5_000]) {
-    const { verdict, revocation, token, clock } = court({ leeway })
+    const { verdict, revocation, token, clock } = await court({ leeway })
     const judged = () => outcome(() => verdict.judge(token()))
     clock.advance(100)
     await revocation.revoke([{ kind: 'sid', id: 's1' }])
@@ -126,7 +140,7 @@ t.test('a denial holds to the end of the token, whatever the leeway', async (t) 
 })
 
 t.test('a token from before the start, of whose fate nothing is known, is refused', async (t) => {
-  const { verdict, token, claims, clock } = court()
+  const { verdict, token, claims, clock } = await court()
   const judged = (iat: number) =>
     outcome(() => verdict.judge(token({ jti: 'of-another-process', iat, exp: iat + 900 })))
   t.equal(await judged(claims.iat - 1), 'token_revoked')
@@ -136,9 +150,9 @@ t.test('a token from before the start, of whose fate nothing is known, is refuse
 })
 
 t.test('recognise takes an expired and a revoked token, and no forged one', async (t) => {
-  const { verdict, revocation, token, clock, claims } = court()
+  const { verdict, revocation, token, clock, claims } = await court()
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
-  t.match(verdict.recognise(token()), { claims, expired: false })
+  t.match(verdict.recognise(token()), { claims, kid: key.kid, expired: false })
   clock.advance(86_400_000)
   t.match(verdict.recognise(token()), { claims, expired: true })
   const [h, p] = token().split('.') as [string, string]
@@ -149,7 +163,7 @@ t.test('recognise takes an expired and a revoked token, and no forged one', asyn
 })
 
 t.test('a refresh token is no access token, and an access token no refresh token', async (t) => {
-  const { verdict, token } = court()
+  const { verdict, token } = await court()
   for (let i = 0; i < 200; i++) {
     const refresh = formatRefreshToken(newRefreshToken())
     t.match(await outcome(() => verdict.judge(refresh)), /^token_(?:malformed|invalid)$/)
@@ -162,12 +176,8 @@ t.test('a denylist that is waited for decides just the same', async (t) => {
   const denials = ['sid', 'jti', 'history', undefined] as const
   const codes = ['session_ended', 'token_revoked', 'token_revoked', 'good']
   for (const [i, denial] of denials.entries()) {
-    const denylist: Revocation = {
-      check: async () => denial,
-      revoke: async () => {},
-      stamp: () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' }),
-    }
-    const { verdict, token } = court({ denylist })
+    const denylist = stub(async () => denial)
+    const { verdict, token } = await court({ denylist })
     t.type(
       Promise.resolve(verdict.judge(token())).catch(() => {}),
       Promise,
@@ -178,15 +188,14 @@ t.test('a denylist that is waited for decides just the same', async (t) => {
 
 t.test('a denylist that can’t be asked is no verdict, neither good nor bad', async (t) => {
   const down = new Refusal('store_unavailable')
-  const stamp = () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' })
-  const late = court({ denylist: { check: () => Promise.reject(down), revoke: async () => {}, stamp } })
+  const late = await court({ denylist: stub(() => Promise.reject(down)) })
   t.equal(await outcome(() => late.verdict.judge(late.token())), 'store_unavailable')
   let asked = 0
   const check = () => {
     asked++
     throw down
   }
-  const early = court({ denylist: { check, revoke: async () => {}, stamp } })
+  const early = await court({ denylist: stub(check) })
   t.equal(await outcome(() => early.verdict.judge(early.token())), 'store_unavailable')
   t.equal(
     await outcome(() => early.verdict.judge(`${early.token()}=`)),
@@ -194,4 +203,56 @@ t.test('a denylist that can’t be asked is no verdict, neither good nor bad', a
     'a bad one is bad all the same',
   )
   t.equal(asked, 1, 'and no store is asked about it')
+})
+
+t.test('a denied subject, everybody, and a denied key are revoked tokens', async (t) => {
+  for (const entry of [
+    { kind: 'sub', id: 'alice' },
+    { kind: 'all' },
+    { kind: 'kid', id: key.kid },
+  ] as const) {
+    const { verdict, revocation, token } = await court()
+    await revocation.revoke([entry])
+    t.equal(await outcome(() => verdict.judge(token())), 'token_revoked', entry.kind)
+    const stranger = entry.kind === 'sub' ? 'good' : 'token_revoked'
+    t.equal(await outcome(() => verdict.judge(token({ sub: 'bob' }))), stranger, entry.kind)
+  }
+})
+
+t.test('the denylist is asked about just this token, and about the key that signed it', async (t) => {
+  const asked: unknown[] = []
+  const denylist = stub((about) => void asked.push(about))
+  const { verdict, token, claims } = await court({ denylist })
+  await verdict.judge(token())
+  const { jti, sid, sub, iat } = claims
+  t.strictSame(asked, [{ jti, sid, sub, iat, kid: key.kid }])
+})
+
+t.test('in an outage only a route that asks for it is judged without the denylist', async (t) => {
+  const down = new Refusal('store_unavailable')
+  const preferred: unknown[] = []
+  const denylist = stub(
+    () => Promise.reject(down),
+    ({ sid }, onOutage) => {
+      preferred.push(onOutage)
+      if (sid === 'forgotten') return undefined
+      return { denial: sid === 'ended' ? 'sid' : undefined, outage: 'stale' }
+    },
+  )
+  const { verdict, token } = await court({ denylist })
+  const stale = { stale: 30_000 }
+  t.equal(await outcome(() => verdict.judgeOr(token(), 'closed')), 'store_unavailable')
+  t.strictSame(preferred, [], 'closed doesn’t even ask')
+  t.match(await verdict.judgeOr(token(), stale), { auth: { sub: 'alice' }, outage: 'stale' })
+  t.strictSame(preferred, [stale])
+  t.equal(await outcome(() => verdict.judgeOr(token({ sid: 'ended' }), stale)), 'session_ended')
+  t.equal(await outcome(() => verdict.judgeOr(token({ sid: 'forgotten' }), stale)), 'store_unavailable')
+  t.equal(await outcome(() => verdict.judgeOr(`${token()}=`, 'open')), 'token_malformed')
+})
+
+t.test('without an outage a route’s preference for one changes nothing', async (t) => {
+  const { verdict, revocation, token } = await court()
+  t.strictSame(Object.keys(await verdict.judgeOr(token(), 'open')), ['auth'])
+  await revocation.revoke([{ kind: 'sid', id: 's1' }])
+  t.equal(await outcome(() => verdict.judgeOr(token(), 'open')), 'session_ended')
 })

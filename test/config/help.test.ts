@@ -8,13 +8,15 @@ prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required
 keys.algorithm ES256|keys.dir ./keys|keys.signing none
 tokens.access 15m|tokens.refresh 30d|tokens.absolute 90d|tokens.refreshLimit 0|tokens.reuseGrace 10s|tokens.leeway 0s
 sessions.perSubject 0|sessions.onLimit evict-oldest|sessions.perDevice 0
-revocation.check redis|accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []
+revocation.check replica|revocation.lease 1s|revocation.onOutage closed
+revocation.onLostHistory heal|revocation.waitReplicas 0|revocation.horizon none
+accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []
 login.users none
 rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.per 15m
 rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
 routes []|routes[].path required|routes[].methods none|routes[].upstream required|routes[].auth required
-routes[].scope []|routes[].host keep|routes[].forwardToken false
+routes[].scope []|routes[].host keep|routes[].forwardToken false|routes[].onOutage none
 routes[].limits.body none|routes[].limits.bodyTimeout none
 routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
 limits.headers 16kb|limits.headerCount 200|limits.target 8kb|limits.body 1mb

@@ -10,6 +10,12 @@ refuses(t, [
     'routes[0].upstrem',
     /did you mean routes\[0\]\.upstream/,
   ],
+  [
+    'a strange word for an outage',
+    withRoute({ onOutage: 'stale' }),
+    'routes[0].onOutage',
+    /write closed, open, or { stale: 30s }/,
+  ],
   ['no route', { routes: [] }, 'routes', /never an open door/],
   ['a path without a slash', withRoute({ path: 'posts' }), 'routes[0].path', /does not begin with a slash/],
   ['a path with a trailing slash', withRoute({ path: '/posts/' }), 'routes[0].path', /ends with a slash/],

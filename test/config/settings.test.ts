@@ -24,7 +24,13 @@ t.test('without a word, every setting has its documented default, parsed', async
       leeway: 0,
     },
     sessions: { perSubject: 0, onLimit: 'evict-oldest', perDevice: 0 },
-    revocation: { check: 'redis' },
+    revocation: {
+      check: 'replica',
+      lease: 1000,
+      onOutage: 'closed',
+      onLostHistory: 'heal',
+      waitReplicas: 0,
+    },
     accept: { from: ['header', 'cookie'] },
     cookies: { enabled: true, secure: true },
     cors: { origins: [] },
@@ -87,6 +93,36 @@ t.test('a path may have a route for each method', async (t) => {
 t.test('a route above our own paths shadows none of them', async (t) => {
   const routes = ['/', '/.well-known', '/authors', '/healthz/deep'].map((path) => ({ ...route, path }))
   t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 4)
+})
+
+t.test(
+  'what a route prefers in an outage is written as a word or a mapping, or is the gateway’s',
+  async (t) => {
+    const { settings } = loadGatewaySettings(
+      preset({
+        revocation: { onOutage: { stale: '30s' }, horizon: '1h' },
+        routes: [
+          route,
+          { ...route, path: '/a', onOutage: 'open' },
+          { ...route, path: '/b', onOutage: { stale: '500ms' } },
+          { ...route, path: '/c', onOutage: 'closed' },
+          { ...route, path: '/d', onOutage: '{"stale":"2m"}' },
+        ],
+      }),
+    )
+    t.strictSame(settings.revocation.onOutage, { stale: 30_000 })
+    t.equal(settings.revocation.horizon, 3_600_000)
+    t.strictSame(
+      settings.routes.map(({ onOutage }) => onOutage),
+      [undefined, 'open', { stale: 500 }, 'closed', { stale: 120_000 }],
+    )
+  },
+)
+
+t.test('a horizon may be as short as the life of a token, and the default follows that', async (t) => {
+  const horizonOf = (change: object) => loadSettings(preset(change)).settings.revocation.horizon
+  t.equal(horizonOf({ revocation: { horizon: '15m' } }), 900_000)
+  t.equal(horizonOf({ tokens: { access: '1h' } }), undefined)
 })
 
 t.test('durations and sizes are taken in each of their units', async (t) => {

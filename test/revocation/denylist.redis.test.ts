@@ -1,137 +1,150 @@
+/** `revocation.check: redis`: every request asks the denylist in Redis. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { RedisDenylist } from '../../src/revocation/redis.js'
 import { redisKeys } from '../../src/store/keys.js'
-import { MovableClock } from '../clock.js'
-import { cleanUp, connect, startCluster, startRedis, uniquePrefix } from '../redis.js'
-import { dump, fastForward, keysOf, monitored, openConnection } from '../store/redis-harness.js'
-import { denylistContract, minted, BEYOND, LIFE, MINUTE, SECOND } from './denylist.contract.js'
+import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../redis.js'
+import { dump, keysOf, monitored, openConnection } from '../store/redis-harness.js'
+import { denylistContract, minted, LIFE, MINUTE, SECOND } from './denylist.contract.js'
+import { openInstance, settle } from './instances.js'
+import { kindsContract } from './kinds.contract.js'
+import { BEYOND, openPair } from './redis-harness.js'
 
 async function open(t: Test) {
-  const prefix = uniquePrefix()
-  cleanUp(t, prefix)
   const server = connect(t)
-  const clock = new MovableClock()
   const client = await openConnection(t)
-  const keys = redisKeys(prefix)
-  return {
-    prefix,
-    server,
-    clock,
-    keys,
-    denylist: new RedisDenylist(client, keys, clock, LIFE),
-    /** Another process on the same Redis. */
-    another: async (t: Test, life = LIFE) => new RedisDenylist(await openConnection(t), keys, clock, life),
-    async advance(milliseconds: number) {
-      clock.advance(milliseconds)
-      await fastForward([server], prefix, milliseconds)
-    },
-  }
+  const harness = await openPair(t, 'redis', { url: redisUrl(), servers: [server], client })
+  cleanUp(t, harness.prefix)
+  return { ...harness, server, keys: redisKeys(harness.prefix) }
 }
 
 denylistContract(t, open)
-
-t.test('on a Redis Cluster', async (t) => {
-  const cluster = await startCluster(t)
-  const client = await openConnection(t, cluster.url)
-  const servers = cluster.urls.map((url) => connect(t, url))
-  denylistContract(t, async () => {
-    const prefix = uniquePrefix()
-    const clock = new MovableClock()
-    return {
-      clock,
-      denylist: new RedisDenylist(client, redisKeys(prefix), clock, LIFE),
-      async advance(milliseconds) {
-        clock.advance(milliseconds)
-        await fastForward(servers, prefix, milliseconds)
-      },
-    }
-  })
-})
+kindsContract(t, open)
 
 t.test('a denial holds on every instance once revoke has returned', async (t) => {
   const harness = await open(t)
-  const other = await harness.another(t)
+  const [one, other] = harness.instances
   for (let round = 0; round < 20; round += 1) {
-    const token = minted(harness)
-    t.equal(await other.check(token), undefined)
-    await harness.denylist.revoke([{ kind: 'sid', id: token.sid }])
-    t.equal(await other.check(token), 'sid')
+    const token = await minted(harness)
+    t.equal(await other!.check(token), undefined)
+    await one!.revoke([{ kind: 'sid', id: token.sid }])
+    t.equal(await other!.check(token), 'sid')
   }
 })
 
 t.test('each key has the TTL of its rule', async (t) => {
-  const harness = await open(t)
-  const { server, keys, clock } = harness
-  await harness.denylist.revoke([
-    { kind: 'jti', id: 'j', until: clock.now() + MINUTE },
-    { kind: 'jti', id: 'far', until: clock.now() + 1000 * MINUTE },
-    { kind: 'jti', id: 'past', until: clock.now() - MINUTE },
+  const { denylist, server, keys, clock, prefix } = await open(t)
+  await denylist.revoke([
+    { kind: 'jti', id: 'j', expiresAt: clock.now() + MINUTE },
+    { kind: 'jti', id: 'far', expiresAt: clock.now() + 1000 * MINUTE },
+    { kind: 'jti', id: 'past', expiresAt: clock.now() - 5 * SECOND },
+    { kind: 'jti', id: 'gone', expiresAt: clock.now() - MINUTE },
     { kind: 'sid', id: 's' },
+    { kind: 'sub', id: 'u', before: 1 },
+    { kind: 'all', before: 1 },
+    { kind: 'kid', id: 'k' },
   ])
-  t.equal((await keysOf(server, harness.prefix)).length, 4)
-  for (const [key, life] of [
+  const longest = LIFE.horizon + BEYOND
+  const lives = new Map([
     [keys.deny('jti', 'j'), MINUTE + BEYOND],
-    [keys.deny('jti', 'far'), LIFE.horizon + BEYOND],
-    [keys.deny('jti', 'past'), BEYOND],
-    [keys.deny('sid', 's'), LIFE.horizon + BEYOND],
-  ] as const) {
+    [keys.deny('jti', 'far'), longest],
+    [keys.deny('jti', 'past'), BEYOND - 5 * SECOND],
+    [keys.deny('sid', 's'), longest],
+    [keys.deny('sub', 'u'), longest],
+    [keys.deny('all', '*'), longest],
+    [keys.deny('kid', 'k'), longest],
+    // As long as anything that they could deny, and a minute.
+    [keys.log, longest + MINUTE],
+    [keys.logState, longest + MINUTE],
+  ])
+  t.same((await keysOf(server, prefix)).toSorted(), [...lives.keys()].toSorted())
+  for (const [key, life] of lives) {
     const left = await server.pttl(key)
-    t.ok(
-      left <= life && left > life - 2 * SECOND,
-      `${key.replace(harness.prefix, '')}: ${left} of ${life} ms`,
-    )
+    t.ok(left <= life && left > life - 2 * SECOND, `${key.replace(prefix, '')}: ${left} of ${life} ms`)
   }
 })
 
 t.test('an instance with a shorter horizon doesn’t shorten what another has denied', async (t) => {
-  const harness = await open(t)
-  const other = await harness.another(t, { horizon: MINUTE, leeway: 0 })
-  const token = minted(harness)
-  await harness.denylist.revoke([{ kind: 'sid', id: token.sid, reason: 'first' }])
-  await other.revoke([{ kind: 'sid', id: token.sid, reason: 'second' }])
-  const left = await harness.server.pttl(harness.keys.deny('sid', token.sid))
+  const { denylist, prefix, server, keys, advance } = await open(t)
+  const life = { horizon: MINUTE, leeway: 0 }
+  const other = await openInstance(t, { prefix, check: 'redis', life })
+  const token = await minted({ denylist })
+  await denylist.revoke([{ kind: 'sid', id: token.sid, reason: 'first' }])
+  await other.revocation.revoke([{ kind: 'sid', id: token.sid, reason: 'second' }])
+  const left = await server.pttl(keys.deny('sid', token.sid))
   t.ok(left > LIFE.horizon, `${left} ms`)
-  await harness.advance(LIFE.horizon)
-  t.equal(await other.check(token), 'sid')
+  await advance(LIFE.horizon)
+  t.equal(await other.revocation.check(token), 'sid')
 })
 
-t.test('values say until when and why, and nothing of tokens', async (t) => {
-  const harness = await open(t)
-  const { clock, keys } = harness
-  await harness.denylist.revoke([
+t.test('values say since when, until when and why, and nothing of tokens', async (t) => {
+  const { denylist, server, keys, clock } = await open(t)
+  const expiresAt = clock.now() + MINUTE
+  const begunAt = clock.now()
+  await denylist.revoke([
     { kind: 'sid', id: 's', reason: 'logout' },
-    { kind: 'jti', id: 'j', until: clock.now() + MINUTE },
+    { kind: 'jti', id: 'j', expiresAt },
+    { kind: 'sub', id: 'u', before: 1_234_567.8, reason: 'a new\npassword' },
+    { kind: 'all', reason: 'a leak' },
+    { kind: 'kid', id: 'k', reason: 'a leak' },
   ])
-  t.strictSame(await dump(harness.server, harness.prefix), {
-    [keys.deny('sid', 's')]: [`0 ${clock.now() + LIFE.horizon + BEYOND} logout`],
-    [keys.deny('jti', 'j')]: [`0 ${clock.now() + MINUTE + BEYOND} `],
-  })
+  const endedAt = clock.now()
+  const values = await dump(server, keys.deny('', '').slice(0, -1))
+  const name = (kind: string, id: string) => values[keys.deny(kind, id)]?.[0] ?? ''
+  t.equal(Object.keys(values).length, 5)
+  t.equal(name('jti', 'j'), `0 ${expiresAt + BEYOND} `)
+  t.match(name('sid', 's'), /^0 \d+ logout$/)
+  t.match(name('sub', 'u'), /^1234568 \d+ a new\npassword$/)
+  t.match(name('kid', 'k'), /^0 \d+ a leak$/)
+  const [before, until] = (/^(\d+) (\d+) a leak$/.exec(name('all', '*')) ?? []).slice(1).map(Number)
+  t.ok(
+    before! >= begunAt + 2 * SECOND && before! <= endedAt + 2 * SECOND,
+    'now, and what a clock may be ahead',
+  )
+  t.equal(until! - before!, LIFE.horizon + BEYOND - 2 * SECOND, 'as long as anything can live')
 })
 
-t.test('a denial is written with its TTL in one command, and all of a call in one transaction', async (t) => {
+t.test('a denial is written with its end in one command, and a check is one MGET', async (t) => {
   const own = await startRedis(t)
   const prefix = uniquePrefix()
-  const clock = new MovableClock()
-  const denylist = new RedisDenylist(await openConnection(t, own.url), redisKeys(prefix), clock, LIFE)
-  const run = await monitored(t, own.url, prefix, async () => {
-    await denylist.revoke([
+  await settle(await openConnection(t, own.url), prefix)
+  const { revocation } = await openInstance(t, { prefix, check: 'redis', url: own.url })
+  const expiresAt = Date.now() + MINUTE
+  const run = await monitored(t, own.url, prefix, () =>
+    revocation.revoke([
       { kind: 'sid', id: 's' },
-      { kind: 'jti', id: 'j', until: clock.now() + MINUTE },
-    ])
-  })
-  const writes = run.filter(([name = '']) => name === 'SET')
-  t.match(writes, [
-    ['SET', `{${prefix}}:deny:sid:s`, String, 'PX', String(LIFE.horizon + BEYOND)],
-    ['SET', `{${prefix}}:deny:jti:j`, String, 'PX', String(MINUTE + BEYOND)],
-  ])
-  t.equal(writes.length, 2)
-  t.notOk(
-    run.some(([name = '']) => name.includes('EXPIRE')),
-    'no EXPIRE of any kind',
+      { kind: 'jti', id: 'j', expiresAt },
+    ]),
   )
-  const asked = await monitored(t, own.url, prefix, async () => {
-    await denylist.check({ jti: 'j', sid: 's', iat: 0 })
-  })
-  t.strictSame(asked, [['MGET', `{${prefix}}:deny:sid:s`, `{${prefix}}:deny:jti:j`]], 'a check is one MGET')
+  const calls = run.filter(([name = '']) => name.startsWith('EVAL'))
+  t.ok(calls.length === 1 || (calls.length === 2 && calls[0]![0] === 'EVALSHA'), 'one script does it all')
+  t.match(
+    run.filter(([name]) => name === 'SET'),
+    [
+      ['SET', `{${prefix}}:deny:sid:s`, /^0 \d+ $/, 'PXAT', String],
+      ['SET', `{${prefix}}:deny:jti:j`, `0 ${expiresAt + BEYOND} `, 'PXAT', String(expiresAt + BEYOND)],
+    ],
+  )
+  t.equal(run.filter(([name]) => name === 'SET').length, 2)
+  const expires = run.filter(([name = '']) => name.includes('EXPIRE')).map(([, key]) => key)
+  t.strictSame([...new Set(expires)], [`{${prefix}}:state`, `{${prefix}}:log`], 'no EXPIRE of a denial')
+  const token = { jti: 'j', sid: 's', sub: 'u', kid: 'k', iat: 0 }
+  const asked = await monitored(t, own.url, prefix, async () => revocation.check(token))
+  const keys = ['sid:s', 'jti:j', 'kid:k', 'sub:u', 'all:*'].map((name) => `{${prefix}}:deny:${name}`)
+  t.strictSame(asked, [['MGET', ...keys]])
+})
+
+t.test('a Redis that may drop denials isn’t believed', async (t) => {
+  const prefix = uniquePrefix()
+  cleanUp(t, prefix)
+  let evicts = true
+  const options = { prefix, check: 'redis', mayEvict: () => evicts } as const
+  await t.rejects(openInstance(t, options), { message: /noeviction/ })
+  evicts = false
+  const { revocation, isLive } = await openInstance(t, options)
+  const token = await minted({ denylist: revocation })
+  t.equal(await revocation.check(token), undefined)
+  t.equal(isLive(), true)
+  evicts = true
+  t.equal(isLive(), false)
+  await t.rejects(Promise.resolve(revocation.check(token)), { code: 'store_unavailable' })
 })

@@ -3,20 +3,27 @@ import { toSeconds } from '../../src/clock.js'
 import { MemoryDenylist } from '../../src/revocation/memory.js'
 import { MovableClock } from '../clock.js'
 import { denylistContract, minted, LIFE, SECOND } from './denylist.contract.js'
-import type { DenylistHarness } from './denylist.contract.js'
+import { kindsContract } from './kinds.contract.js'
 
-async function open(clock = new MovableClock()): Promise<DenylistHarness> {
-  const denylist = new MemoryDenylist(clock, LIFE)
-  return { clock, denylist, advance: async (milliseconds) => clock.advance(milliseconds) }
+async function open(clock = new MovableClock()) {
+  return {
+    clock,
+    denylist: new MemoryDenylist(clock, LIFE),
+    beyond: LIFE.leeway + 3 * SECOND,
+    rounding: 0,
+    advance: async (milliseconds: number) => clock.advance(milliseconds),
+    pass: (milliseconds: number) => clock.advance(milliseconds),
+  }
 }
 
 denylistContract(t, () => open())
+kindsContract(t, () => open())
 
 t.test('what began before a restart is refused, revoked or not, for ever', async (t) => {
   const clock = new MovableClock()
   const before = await open(clock)
-  const revoked = minted(before)
-  const harmless = minted(before)
+  const revoked = await minted(before)
+  const harmless = await minted(before)
   await before.denylist.revoke([{ kind: 'sid', id: revoked.sid }])
   clock.advance(3 * SECOND)
   const after = await open(clock)
@@ -30,10 +37,10 @@ t.test('what began before a restart is refused, revoked or not, for ever', async
 t.test('tokens of the very second of the start count only with the mark of this process', async (t) => {
   const clock = new MovableClock(1_800_000_000_400)
   const before = await open(clock)
-  const old = minted(before)
+  const old = await minted(before)
   clock.advance(300)
   const after = await open(clock)
-  const fresh = minted(after)
+  const fresh = await minted(after)
   t.equal(old.iat, fresh.iat, 'both of one second')
   t.equal(await before.denylist.check(old), undefined)
   t.equal(await after.denylist.check(old), 'history')
@@ -44,7 +51,7 @@ t.test('the second after that of the start is the first that needs no mark', asy
   const clock = new MovableClock(1_800_000_000_999)
   const { denylist } = await open(clock)
   const since = toSeconds(clock.now())
-  const token = { jti: 'of another process', sid: 's' }
+  const token = { jti: 'of another process', sid: 's', sub: 'alice', kid: 'k' }
   for (const [iat, denial] of [
     [since - 1, 'history'],
     [since, 'history'],
@@ -56,14 +63,14 @@ t.test('the second after that of the start is the first that needs no mark', asy
 
 t.test('two processes have two marks', async (t) => {
   const marks = await Promise.all(
-    Array.from({ length: 20 }, async () => (await open()).denylist.stamp().mark),
+    Array.from({ length: 20 }, async () => (await (await open()).denylist.stamp()).mark),
   )
   t.equal(new Set(marks).size, 20)
 })
 
 t.test('a check returns at once, without a promise', async (t) => {
   const harness = await open()
-  const token = minted(harness)
+  const token = await minted(harness)
   await harness.denylist.revoke([{ kind: 'sid', id: token.sid }])
   t.equal(harness.denylist.check(token), 'sid')
 })
@@ -72,7 +79,7 @@ t.test('denials that stand outlast the tidying up of thousands that are over', a
   const harness = await open()
   for (let i = 0; i < 3; i += 1) {
     await harness.advance(LIFE.horizon)
-    const standing = minted(harness)
+    const standing = await minted(harness)
     await harness.denylist.revoke([{ kind: 'sid', id: standing.sid }])
     await harness.advance(SECOND)
     const many = Array.from({ length: 2_500 }, (_, n) => ({ kind: 'sid', id: `${i} ${n}` }) as const)

@@ -9,7 +9,9 @@ export function failingOnce(denylist: Revocation): Revocation & { readonly failu
       return failures
     },
     check: (token) => denylist.check(token),
-    stamp: () => denylist.stamp(),
+    checkInOutage: (token, onOutage) => denylist.checkInOutage(token, onOutage),
+    stamp: (sub) => denylist.stamp(sub),
+    trusts: (mark, writtenAt) => denylist.trusts(mark, writtenAt),
     async revoke(entries) {
       if (failures > 0) return denylist.revoke(entries)
       failures += 1

@@ -87,16 +87,30 @@ t.test('refuse, by device', async (t) => {
   t.equal(await outcomeOf(() => logIn(rig, 'alice', 'laptop')), 'good')
 })
 
-t.test('five logins at once leave as many sessions as may be, and the rest are dead', async (t) => {
-  const rig = embedded({ perSubject: 2 })
-  const logins = await Promise.all(Array.from({ length: 5 }, () => issue(rig.ports, { sub: 'alice' })))
-  const alive = await aliveOf(rig, 'alice')
-  t.equal(alive.length, 2)
-  for (const login of logins) {
-    if (alive.includes(login.session.sid)) await isAlive(t, rig, login)
-    else await wasEvicted(t, rig, login)
-  }
-})
+t.test(
+  'five logins at once leave as many sessions as may be, and the rest are dead or refused',
+  async (t) => {
+    const rig = embedded({ perSubject: 2 })
+    const logins = await Promise.allSettled(
+      Array.from({ length: 5 }, () => issue(rig.ports, { sub: 'alice' })),
+    )
+    const alive = await aliveOf(rig, 'alice')
+    t.equal(alive.length, 2)
+    const given = logins.filter((login) => login.status === 'fulfilled').map(({ value }) => value)
+    for (const login of given) {
+      if (alive.includes(login.session.sid)) await isAlive(t, rig, login)
+      else await wasEvicted(t, rig, login)
+    }
+    t.same(
+      alive.filter((sid) => !given.some(({ session }) => session.sid === sid)),
+      [],
+      'nobody was refused whose session lives',
+    )
+    for (const login of logins) {
+      if (login.status === 'rejected') t.match(login.reason, { code: 'signed_in_elsewhere' })
+    }
+  },
+)
 
 t.test('five logins at once, refuse: as many succeed as may be', async (t) => {
   const rig = embedded({ perSubject: 2, onLimit: 'refuse' })

@@ -34,7 +34,7 @@ t.test('by access token, by refresh token, by both: the session is dead', async 
     await isDead(t, rig, login)
     await isDead(t, rig, next)
     await isAlive(t, rig, other)
-    t.match(told(rig, 'session_ended'), [{ sid: login.session.sid, sub: 'alice', reason: 'logout' }])
+    t.match(told(rig, 'logout'), [{ sid: login.session.sid, sub: 'alice', reason: 'logout' }])
   }
 })
 
@@ -52,7 +52,7 @@ t.test('tokens of two sessions end both', async (t) => {
   const [one, two] = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'bob' })]
   await logout(rig.ports, { access: one.session.sid, refresh: partsOf(two) })
   for (const dead of [one, two]) await isDead(t, rig, dead)
-  t.equal(told(rig, 'session_ended').length, 2)
+  t.equal(told(rig, 'logout').length, 2)
 })
 
 t.test('an invented refresh token of a known session is invalid, and ends nothing', async (t) => {
@@ -61,7 +61,7 @@ t.test('an invented refresh token of a known session is invalid, and ends nothin
   const forged = { ...newRefreshToken(), sid: login.session.sid }
   t.equal(await outcomeOf(() => logout(rig.ports, { refresh: forged })), 'refresh_token_invalid')
   await isAlive(t, rig, login)
-  t.same(told(rig, 'session_ended'), [])
+  t.same([...told(rig, 'logout'), ...told(rig, 'session_ended')], [])
 })
 
 t.test(
@@ -93,7 +93,7 @@ t.test('repeated, in any form, it succeeds again, and is told of once', async (t
     t.equal(await outcomeOf(() => logout(rig.ports, presented)), 'good')
     await isDead(t, rig, login)
   }
-  t.equal(told(rig, 'session_ended').length, 1)
+  t.equal(told(rig, 'logout').length, 1)
   rig.clock.advance(2 * HOUR)
   t.equal(await outcomeOf(() => logout(rig.ports, { refresh: partsOf(login) })), 'good', 'long forgotten')
 })
@@ -136,7 +136,7 @@ t.test('everywhere: all sessions of the subject, each by itself, and nobody else
   await logoutAll(rig.ports, 'alice')
   for (const dead of mine) await isDead(t, rig, dead)
   await isAlive(t, rig, foreign)
-  t.equal(told(rig, 'session_ended').length, 2)
+  t.equal(told(rig, 'logout').length, 2)
   const sameSecond = await issue(rig.ports, { sub: 'alice' })
   await isAlive(t, rig, sameSecond)
   await logoutAll(rig.ports, 'nobody')

@@ -35,109 +35,132 @@ async function survivors(instances: readonly Instance[], given: readonly TokenSe
   return alive
 }
 
-t.test('a token of one instance is good on the other, refreshes there, and dies there', async (t) => {
-  const [one, two] = await twoInstances(t)
-  const login = await issue(one.ports, { sub: 'alice' })
-  t.equal(await judged(two, login.accessToken), 'good')
-  const next = await refresh(two.ports, login.refreshToken)
-  t.equal(await judged(one, next.accessToken), 'good')
-  await logout(one.ports, { access: login.session.sid })
-  t.same(await survivors([one, two], [login, next]), [])
-})
-
-t.test('24 uses of one token on two instances give one successor, and good access tokens', async (t) => {
-  const [one, two] = await twoInstances(t)
-  const login = await issue(one.ports, { sub: 'alice' })
-  const all = await Promise.all(
-    Array.from({ length: 24 }, (_, i) => refresh((i % 2 === 0 ? one : two).ports, login.refreshToken)),
+for (const denylist of ['replica', 'redis'] as const) {
+  t.test(
+    `${denylist}: a token of one instance is good on the other, refreshes there, and dies there`,
+    async (t) => {
+      const [one, two] = await twoInstances(t, denylist)
+      const login = await issue(one.ports, { sub: 'alice' })
+      t.equal(await judged(two, login.accessToken), 'good')
+      const next = await refresh(two.ports, login.refreshToken)
+      t.equal(await judged(one, next.accessToken), 'good')
+      await logout(one.ports, { access: login.session.sid })
+      t.same(await survivors([one, two], [login, next]), [])
+    },
   )
-  t.equal(new Set(all.map(({ refreshToken }) => refreshToken)).size, 1)
-  t.equal(new Set(all.map(({ accessToken }) => accessToken)).size, 24)
-  for (const { accessToken } of all) {
-    t.equal(await judged(one, accessToken), 'good')
-    t.equal(await judged(two, accessToken), 'good')
-  }
-  t.equal(told(one, 'refresh').length + told(two, 'refresh').length, 1)
-  t.equal((await one.ports.store.list('alice', Date.now()))[0]?.refreshCount, 1)
-  t.equal(await refreshed(two, all[0]!.refreshToken), 'good')
-})
 
-t.test('a logout that races refreshes on the other instance leaves nothing alive', async (t) => {
-  const [one, two] = await twoInstances(t)
-  let raced = 0
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const login = await issue(one.ports, { sub: `alice-${round}` })
-    const given = [login]
-    const refreshing = refreshUntilRefused(two, login, given)
-    for (let i = 0; i < round % 5; i += 1) await one.ports.store.list('nobody', Date.now()) // a little later each time
-    const presented =
-      round % 2 === 0 ? { access: login.session.sid } : { refresh: parseRefreshToken(login.refreshToken) }
-    await logout(one.ports, presented)
-    const atLogout = [...given]
-    t.same(await survivors([one, two], atLogout), [], `round ${round}: of what was given by then`)
-    t.equal(await refreshing, 'session_ended')
-    t.same(await survivors([one, two], given), [], `round ${round}: of ${given.length} token pairs in all`)
-    if (given.length > 1) raced += 1
-  }
-  t.ok(raced > 0, `refreshes succeeded during ${raced} of the races`)
-})
+  t.test(
+    `${denylist}: 24 uses of one token on two instances give one successor, and good access tokens`,
+    async (t) => {
+      const [one, two] = await twoInstances(t, denylist)
+      const login = await issue(one.ports, { sub: 'alice' })
+      const all = await Promise.all(
+        Array.from({ length: 24 }, (_, i) => refresh((i % 2 === 0 ? one : two).ports, login.refreshToken)),
+      )
+      t.equal(new Set(all.map(({ refreshToken }) => refreshToken)).size, 1)
+      t.equal(new Set(all.map(({ accessToken }) => accessToken)).size, 24)
+      for (const { accessToken } of all) {
+        t.equal(await judged(one, accessToken), 'good')
+        t.equal(await judged(two, accessToken), 'good')
+      }
+      t.equal(told(one, 'refresh').length + told(two, 'refresh').length, 1)
+      t.equal((await one.ports.store.list('alice', Date.now()))[0]?.refreshCount, 1)
+      t.equal(await refreshed(two, all[0]!.refreshToken), 'good')
+    },
+  )
 
-t.test('a logout everywhere that races refreshes of every session leaves nothing alive', async (t) => {
-  const [one, two] = await twoInstances(t)
-  let pairs = 0
-  for (let round = 0; round < ROUNDS; round += 1) {
-    const sub = `bob-${round}`
-    const logins = await Promise.all(
-      Array.from({ length: 4 }, (_, i) => issue((i % 2 === 0 ? one : two).ports, { sub })),
-    )
-    const given = [...logins]
-    const refreshing = logins.map((login, i) => refreshUntilRefused(i < 2 ? one : two, login, given))
-    for (let i = 0; i < round % 5; i += 1) await one.ports.store.list('nobody', Date.now())
-    await logoutAll(one.ports, sub)
-    t.same(
-      await Promise.all(refreshing),
-      logins.map(() => 'session_ended'),
-    )
-    t.same(await survivors([one, two], given), [], `round ${round}: of ${given.length} token pairs`)
-    pairs += given.length - logins.length
-  }
-  t.ok(pairs > 0, `${pairs} token pairs were given during the races`)
-})
+  t.test(
+    `${denylist}: a logout that races refreshes on the other instance leaves nothing alive`,
+    async (t) => {
+      const [one, two] = await twoInstances(t, denylist)
+      let raced = 0
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const login = await issue(one.ports, { sub: `alice-${round}` })
+        const given = [login]
+        const refreshing = refreshUntilRefused(two, login, given)
+        for (let i = 0; i < round % 5; i += 1) await one.ports.store.list('nobody', Date.now()) // a little later each time
+        const presented =
+          round % 2 === 0 ? { access: login.session.sid } : { refresh: parseRefreshToken(login.refreshToken) }
+        await logout(one.ports, presented)
+        const atLogout = [...given]
+        t.same(await survivors([one, two], atLogout), [], `round ${round}: of what was given by then`)
+        t.equal(await refreshing, 'session_ended')
+        t.same(
+          await survivors([one, two], given),
+          [],
+          `round ${round}: of ${given.length} token pairs in all`,
+        )
+        if (given.length > 1) raced += 1
+      }
+      t.ok(raced > 0, `refreshes succeeded during ${raced} of the races`)
+    },
+  )
 
-t.test('a theft that the other instance finds out ends the session here', async (t) => {
-  const [one, two] = await twoInstances(t, { reuseGrace: 0 })
-  const other = await issue(one.ports, { sub: 'alice' })
-  const login = await issue(one.ports, { sub: 'alice' })
-  const next = await refresh(one.ports, login.refreshToken)
-  t.equal(await refreshed(two, login.refreshToken), 'refresh_token_reused')
-  t.same(await survivors([one, two], [login, next]), [])
-  t.equal(told(two, 'refresh_token_reused').length, 1)
-  t.equal(await judged(two, other.accessToken), 'good')
-  t.equal(await refreshed(two, other.refreshToken), 'good')
-})
+  t.test(
+    `${denylist}: a logout everywhere that races refreshes of every session leaves nothing alive`,
+    async (t) => {
+      const [one, two] = await twoInstances(t, denylist)
+      let pairs = 0
+      for (let round = 0; round < ROUNDS; round += 1) {
+        const sub = `bob-${round}`
+        const logins = await Promise.all(
+          Array.from({ length: 4 }, (_, i) => issue((i % 2 === 0 ? one : two).ports, { sub })),
+        )
+        const given = [...logins]
+        const refreshing = logins.map((login, i) => refreshUntilRefused(i < 2 ? one : two, login, given))
+        for (let i = 0; i < round % 5; i += 1) await one.ports.store.list('nobody', Date.now())
+        await logoutAll(one.ports, sub)
+        t.same(
+          await Promise.all(refreshing),
+          logins.map(() => 'session_ended'),
+        )
+        t.same(await survivors([one, two], given), [], `round ${round}: of ${given.length} token pairs`)
+        pairs += given.length - logins.length
+      }
+      t.ok(pairs > 0, `${pairs} token pairs were given during the races`)
+    },
+  )
 
-t.test('two logouts of one session at once, one on each instance, both succeed', async (t) => {
-  const [one, two] = await twoInstances(t)
-  for (let round = 0; round < ROUNDS; round += 1) {
+  t.test(`${denylist}: a theft that the other instance finds out ends the session here`, async (t) => {
+    const [one, two] = await twoInstances(t, denylist, { reuseGrace: 0 })
+    const other = await issue(one.ports, { sub: 'alice' })
     const login = await issue(one.ports, { sub: 'alice' })
-    const outcomes = await Promise.all(
-      [one, two].map(({ ports }) => outcomeOf(() => logout(ports, { access: login.session.sid }))),
-    )
-    t.same(outcomes, ['good', 'good'])
-    t.same(await survivors([one, two], [login]), [])
-  }
-  t.equal(told(one, 'session_ended').length + told(two, 'session_ended').length, ROUNDS)
-})
+    const next = await refresh(one.ports, login.refreshToken)
+    t.equal(await refreshed(two, login.refreshToken), 'refresh_token_reused')
+    t.same(await survivors([one, two], [login, next]), [])
+    t.equal(told(two, 'refresh_token_reused').length, 1)
+    t.equal(await judged(two, other.accessToken), 'good')
+    t.equal(await refreshed(two, other.refreshToken), 'good')
+  })
 
-t.test('logins at once on two instances keep the limit of sessions', async (t) => {
-  const [one, two] = await twoInstances(t, { perSubject: 2 })
-  const logins = await Promise.all(
-    Array.from({ length: 6 }, (_, i) => issue((i % 2 === 0 ? one : two).ports, { sub: 'alice' })),
-  )
-  const sids = (await one.ports.store.list('alice', Date.now())).map(({ sid }) => sid)
-  t.equal(sids.length, 2)
-  for (const { session, accessToken } of logins) {
-    const expected = sids.includes(session.sid) ? 'good' : 'session_ended'
-    t.equal(await judged(two, accessToken), expected)
-  }
-})
+  t.test(`${denylist}: two logouts of one session at once, one on each instance, both succeed`, async (t) => {
+    const [one, two] = await twoInstances(t, denylist)
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const login = await issue(one.ports, { sub: 'alice' })
+      const outcomes = await Promise.all(
+        [one, two].map(({ ports }) => outcomeOf(() => logout(ports, { access: login.session.sid }))),
+      )
+      t.same(outcomes, ['good', 'good'])
+      t.same(await survivors([one, two], [login]), [])
+    }
+    t.equal(told(one, 'logout').length + told(two, 'logout').length, ROUNDS)
+  })
+
+  t.test(`${denylist}: logins at once on two instances keep the limit of sessions`, async (t) => {
+    const [one, two] = await twoInstances(t, denylist, { perSubject: 2 })
+    const logins = await Promise.allSettled(
+      Array.from({ length: 6 }, (_, i) => issue((i % 2 === 0 ? one : two).ports, { sub: 'alice' })),
+    )
+    const sids = (await one.ports.store.list('alice', Date.now())).map(({ sid }) => sid)
+    t.equal(sids.length, 2)
+    for (const login of logins) {
+      if (login.status === 'rejected') {
+        t.match(login.reason, { code: 'signed_in_elsewhere' })
+        continue
+      }
+      const { session, accessToken } = login.value
+      const expected = sids.includes(session.sid) ? 'good' : 'session_ended'
+      t.equal(await judged(two, accessToken), expected)
+    }
+  })
+}

@@ -7,7 +7,6 @@ import { Refusal } from '../../src/errors.js'
 import { MemoryDenylist } from '../../src/revocation/memory.js'
 import { CLOCK_SLACK } from '../../src/revocation/port.js'
 import type { Revocation } from '../../src/revocation/port.js'
-import { RedisDenylist } from '../../src/revocation/redis.js'
 import type { SecurityEvent } from '../../src/session/events.js'
 import type { SessionPorts, SessionRules } from '../../src/session/ports.js'
 import { refresh } from '../../src/session/refresh.js'
@@ -21,6 +20,7 @@ import { generateKey, importKey } from '../../src/token/keys.js'
 import { Verdict } from '../../src/verdict.js'
 import { MovableClock } from '../clock.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
+import { openInstance, settle } from '../revocation/instances.js'
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
@@ -89,24 +89,22 @@ export function embedded(rules: Partial<SessionRules> = {}): MemoryRig {
   return { clock, ...instance(adapters, clock, rules) }
 }
 
-/** Two processes on one Redis, each with a connection of its own. */
+/** Two processes on one Redis, each with connections of its own. */
 export async function twoInstances(
   t: Test,
+  check: 'replica' | 'redis',
   rules: Partial<SessionRules> = {},
 ): Promise<[Instance, Instance]> {
   const prefix = uniquePrefix()
   cleanUp(t, prefix)
-  const keys = redisKeys(prefix)
+  await settle(connect(t), prefix)
   const open = async () => {
     // Patient, as a round has hundreds of commands at once and the machine may be busy with other tests.
     const client = connect(t, redisUrl(), { commandTimeout: 20_000 })
     await client.ping()
-    const store = new RedisSessionStore(client, defineScripts(client), keys)
-    return instance(
-      { store, revocation: new RedisDenylist(client, keys, systemClock, LIFE) },
-      systemClock,
-      rules,
-    )
+    const store = new RedisSessionStore(client, defineScripts(client), redisKeys(prefix))
+    const { revocation } = await openInstance(t, { prefix, check, life: LIFE, redis: client })
+    return instance({ store, revocation }, systemClock, rules)
   }
   return [await open(), await open()]
 }

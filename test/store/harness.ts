@@ -27,6 +27,9 @@ export const IDLE = HOUR
 export const ABSOLUTE = 24 * HOUR
 export const TOMBSTONE = 15 * MINUTE + 3 * SECOND
 
+/** Of what is minted in these tests, where a test doesn't say otherwise. */
+const MARK = 'MARKMARK'
+
 export interface Begun {
   readonly session: Session
   readonly token: RefreshToken
@@ -63,6 +66,7 @@ export function newSession(
     endsAt,
     expiresAt: expiryOf(now, idle, endsAt),
     refreshCount: 0,
+    mark: MARK,
     ...fields,
   }
   return { session, token }
@@ -100,6 +104,7 @@ export async function use(
     salt,
     successorHash: hashSecret(successor.secret),
     now: clock.now(),
+    mark: MARK,
     idle: IDLE,
     refreshLimit: 0,
     reuseGrace: GRACE,

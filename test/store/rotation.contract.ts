@@ -9,14 +9,18 @@ export function rotationContract(t: Test, open: OpenStore): void {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     let current = token
+    let former = { mark: session.mark, at: session.createdAt }
     for (let count = 1; count <= 4; count += 1) {
       await harness.advance(MINUTE)
       const now = harness.clock.now()
-      const { outcome, next } = await use(harness, current)
+      const mark = `MARK-${count}--`
+      const { outcome, next } = await use(harness, current, { mark })
       t.strictSame(outcome, {
         kind: 'rotated',
-        session: { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: count },
+        session: { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: count, mark },
+        former,
       })
+      former = { mark, at: now }
       current = next
     }
   })
@@ -25,11 +29,15 @@ export function rotationContract(t: Test, open: OpenStore): void {
     'a retry within the grace gives the salt of the rotation, and the very same successor',
     async (t) => {
       const harness = await open(t)
-      const { token } = await begin(harness)
-      const first = await use(harness, token)
+      const { session, token } = await begin(harness)
+      const first = await use(harness, token, { mark: 'ANOTHER-' })
       await harness.advance(SECOND)
       const again = await use(harness, token)
-      t.match(again.outcome, { kind: 'retried', salt: first.salt })
+      t.match(again.outcome, {
+        kind: 'retried',
+        salt: first.salt,
+        former: { mark: session.mark, at: session.createdAt },
+      })
       t.strictSame(again.next, first.next)
       t.not(again.salt, first.salt, 'the salt of the retry itself is dropped')
     },
@@ -41,7 +49,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     await use(harness, token)
     const before = await harness.store.list(session.sub, harness.clock.now())
     await harness.advance(5 * SECOND)
-    const { outcome } = await use(harness, token)
+    const { outcome } = await use(harness, token, { mark: 'ANOTHER-' })
     t.match(outcome, { kind: 'retried', session: { refreshCount: 1, expiresAt: before[0]!.expiresAt } })
     t.strictSame(await harness.store.list(session.sub, harness.clock.now()), before)
   })

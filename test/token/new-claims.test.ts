@@ -16,6 +16,7 @@ const session: Session = {
   lastSeenAt: NOW * 1000,
   endsAt: 0,
   refreshCount: 0,
+  mark: 'ABCDEFGH',
   expiresAt: (NOW + 10_000) * 1000,
 }
 const claimsOf = (change: Partial<Session> = {}, access = rules.access) =>

@@ -1,0 +1,157 @@
+/** What each kind of entry denies, on every adapter. */
+import type { Test } from 'tap'
+import type { Entry, Revocable } from '../../src/revocation/port.js'
+import { check, LIFE, minted, SECOND, TEST_TIME } from './denylist.contract.js'
+import type { DenylistHarness, OpenDenylist } from './denylist.contract.js'
+
+/** The denials of tokens that differ in their `iat` alone, seconds before or after that of `token`. */
+async function deniedAt(harness: DenylistHarness, token: Revocable, offsets: readonly number[]) {
+  return Promise.all(offsets.map((offset) => check(harness, { ...token, iat: token.iat + offset })))
+}
+
+/** Whether a promise is still pending after everything that can be done without time has been done. */
+async function isPending(promise: Promise<unknown>): Promise<boolean> {
+  const pause = new Promise((resolve) => setTimeout(resolve, 250, 'pending'))
+  return (await Promise.race([promise, pause])) === 'pending'
+}
+
+export function kindsContract(t: Test, open: OpenDenylist): void {
+  for (const kind of ['sub', 'all'] as const) {
+    const about = (token: Revocable, before?: number): Entry =>
+      kind === 'sub' ? { kind, id: token.sub, before } : { kind, before }
+
+    t.test(`${kind}: what was issued at before or earlier is denied, and nothing later`, async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      const at = (token.iat - 10) * 1000
+      await harness.denylist.revoke([about(token, at)])
+      t.strictSame(await deniedAt(harness, token, [-900, -11, -10]), [kind, kind, kind])
+      t.strictSame(await deniedAt(harness, token, [-9, 0, 5]), [undefined, undefined, undefined])
+      const stranger = { ...token, sub: 'somebody else' }
+      t.equal((await deniedAt(harness, stranger, [-11]))[0], kind === 'all' ? 'all' : undefined)
+    })
+
+    t.test(`${kind}: before is exact to the millisecond, iat to its second’s beginning`, async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      const second = (token.iat - 10) * 1000
+      await harness.denylist.revoke([about(token, second - 1)])
+      t.strictSame(await deniedAt(harness, token, [-11, -10]), [kind, undefined])
+      await harness.denylist.revoke([about(token, second + 999)])
+      t.strictSame(await deniedAt(harness, token, [-10, -9]), [kind, undefined])
+    })
+
+    t.test(`${kind}: nothing shortens it: not a second one of an earlier before`, async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      const at = (token.iat - 10) * 1000
+      await harness.denylist.revoke([about(token, at)])
+      await harness.denylist.revoke([about(token, at - 100 * SECOND)])
+      t.strictSame(await deniedAt(harness, token, [-10, -9]), [kind, undefined])
+      await harness.denylist.revoke([about(token, at + 5 * SECOND)])
+      t.strictSame(await deniedAt(harness, token, [-5, -4]), [kind, undefined], 'a later one lengthens it')
+    })
+
+    t.test(`${kind}: without a before it is now, and a new token waits until it is past that`, async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      await harness.denylist.revoke([about(token)])
+      t.equal(await check(harness, token), kind)
+      const begunAt = performance.now()
+      const stamp = harness.denylist.stamp(token.sub)
+      t.ok(await isPending(stamp), 'it waits')
+      harness.pass(SECOND)
+      const { issuedAt, mark } = await stamp
+      const took = performance.now() - begunAt
+      t.ok(took < 3_500, `${Math.round(took)} ms`)
+      const next = { ...token, jti: `${mark}next`, iat: issuedAt }
+      t.equal(await check(harness, next), undefined, 'what is minted then is admitted')
+      t.equal((await deniedAt(harness, next, [-1]))[0], kind, 'and it did not wait too long')
+      t.equal(await check(harness, token), kind)
+    })
+
+    t.test(`${kind}: a before that is no number is now, not never`, async (t) => {
+      for (const before of [Number.NaN, Number.POSITIVE_INFINITY]) {
+        const harness = await open(t)
+        const token = await minted(harness)
+        await harness.denylist.revoke([about(token, before)])
+        t.strictSame(await deniedAt(harness, token, [-1, 0, 5]), [kind, kind, undefined])
+      }
+    })
+
+    t.test(`${kind}: it stands for the horizon and beyond`, async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      await harness.denylist.revoke([about(token, token.iat * 1000)])
+      await harness.advance(LIFE.horizon + harness.beyond - TEST_TIME)
+      t.equal(await check(harness, { ...token, iat: 0, jti: (await minted(harness)).jti }), kind)
+      await harness.advance(TEST_TIME + harness.rounding)
+      t.equal(await check(harness, { ...token, iat: 0, jti: (await minted(harness)).jti }), undefined)
+    })
+  }
+
+  t.test('a sub makes nobody else wait', async (t) => {
+    const harness = await open(t)
+    await harness.denylist.revoke([{ kind: 'sub', id: 'alice' }])
+    t.notOk(await isPending(harness.denylist.stamp('bob')))
+    t.notOk(await isPending(harness.denylist.stamp()))
+  })
+
+  t.test('the subject * is a subject, not all of them', async (t) => {
+    const harness = await open(t)
+    const token = await minted(harness)
+    const star = { ...token, sub: '*' }
+    await harness.denylist.revoke([{ kind: 'sub', id: '*' }])
+    t.equal(await check(harness, star), 'sub')
+    t.equal(await check(harness, token), undefined)
+  })
+
+  t.test('a kid denies what that key signed, earlier and later, for the horizon and beyond', async (t) => {
+    const harness = await open(t)
+    const token = await minted(harness, { kid: 'stolen' })
+    await harness.denylist.revoke([{ kind: 'kid', id: 'stolen', reason: 'leak' }])
+    t.strictSame(await deniedAt(harness, token, [-100, 0, 100]), ['kid', 'kid', 'kid'])
+    t.equal(await check(harness, { ...token, kid: 'another' }), undefined)
+    await harness.advance(LIFE.horizon + harness.beyond - TEST_TIME)
+    t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), 'kid')
+    await harness.advance(TEST_TIME + harness.rounding)
+    t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), undefined)
+  })
+
+  t.test('a name of one kind is none of another', async (t) => {
+    const harness = await open(t)
+    const token = await minted(harness)
+    const { jti, sid, sub, kid } = token
+    const expiresAt = harness.clock.now() + 60 * SECOND
+    await harness.denylist.revoke([
+      ...[sid, sub, kid, '*'].map((id) => ({ kind: 'jti', id, expiresAt }) as const),
+      ...[jti, sub, kid, '*'].map((id) => ({ kind: 'sid', id }) as const),
+      ...[jti, sid, kid, '*'].map((id) => ({ kind: 'sub', id }) as const),
+      ...[jti, sid, sub, '*'].map((id) => ({ kind: 'kid', id }) as const),
+    ])
+    t.equal(await check(harness, token), undefined)
+    await harness.denylist.revoke([{ kind: 'sub', id: sub }])
+    t.equal(await check(harness, token), 'sub', 'the same name of its own kind')
+  })
+
+  t.test(
+    'where several deny, the narrowest but for the session is told, and that first of all',
+    async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      const { jti, sid, sub, kid } = token
+      const told = []
+      for (const entry of [
+        { kind: 'all' },
+        { kind: 'sub', id: sub },
+        { kind: 'kid', id: kid },
+        { kind: 'jti', id: jti, expiresAt: harness.clock.now() + 60 * SECOND },
+        { kind: 'sid', id: sid },
+      ] satisfies Entry[]) {
+        await harness.denylist.revoke([entry])
+        told.push(await check(harness, token))
+      }
+      t.strictSame(told, ['all', 'sub', 'kid', 'jti', 'sid'])
+    },
+  )
+}

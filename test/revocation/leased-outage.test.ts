@@ -1,0 +1,88 @@
+/** What routes that opted for it get while there is no lease. */
+import t from 'tap'
+import { START } from '../../src/revocation/entry.js'
+import { Follower } from '../../src/revocation/follower.js'
+import { Instance } from '../../src/revocation/lease.js'
+import { LeasedReplica } from '../../src/revocation/leased.js'
+import type { RevocationLog } from '../../src/revocation/log.js'
+import type { Revocable } from '../../src/revocation/port.js'
+import { LOG_SETTINGS } from './instances.js'
+
+const NOW = 1_800_000_000_000
+const { lease } = LOG_SETTINGS
+const never = () => new Promise<never>(() => {})
+
+/** An instance that was leased once, knows one entry, and hears of nothing more. */
+function open() {
+  let now = { monotonic: 0, wall: NOW }
+  const instance = new Instance({ ...LOG_SETTINGS, id: 'a', onLostHistory: 'heal', page: 10 })
+  const log: RevocationLog = { sync: never, revoke: never, leave: never }
+  const bell = { ring: never, close: () => {} }
+  const parts = { instance, log, lease, now: () => now }
+  const follower = new Follower({ ...parts, bell, endSession: async () => {}, onSync: () => {} })
+  const replica = new LeasedReplica({
+    ...parts,
+    follower,
+    grace: 0,
+    rejectsLostHistory: false,
+    onBarrier: () => {},
+  })
+  const learn = () => {
+    const reply = {
+      epoch: 'EPOCHONE1234',
+      settled: true,
+      since: NOW,
+      marks: ['EPOCHONE'],
+      time: NOW,
+      entries: [{ kind: 'sid', id: 'ended', before: 0, until: NOW + 900_000 } as const],
+      last: START,
+      more: false,
+      members: [],
+      waitOk: true,
+    }
+    return instance.onSync(instance.sync(now), reply, now).granted
+  }
+  const pass = (milliseconds: number) => {
+    now = { monotonic: now.monotonic + milliseconds, wall: now.wall + milliseconds }
+  }
+  return { replica, learn, pass, leaseLeft: () => instance.leaseLeft(now) }
+}
+
+const iat = NOW / 1000
+const token = (about: Partial<Revocable> = {}): Revocable => ({
+  jti: 'EPOCHONE1',
+  sid: 's',
+  sub: 'u',
+  kid: 'k',
+  iat,
+  ...about,
+})
+
+t.test('stale: by what was known, until that is too old; closed: never', async (t) => {
+  const { replica, learn, pass, leaseLeft } = open()
+  const stale = { stale: 30_000 }
+  t.equal(replica.checkInOutage(token(), stale), undefined, 'there never was a lease')
+  t.ok(learn())
+  pass(lease + 29_999)
+  t.equal(leaseLeft(), -29_999, 'the lease is over')
+  t.strictSame(replica.checkInOutage(token(), stale), { denial: undefined, outage: 'stale' })
+  t.strictSame(replica.checkInOutage(token({ sid: 'ended' }), stale), { denial: 'sid', outage: 'stale' })
+  const unknown = token({ jti: 'ANOTHER-1' })
+  t.strictSame(replica.checkInOutage(unknown, stale), { denial: 'history', outage: 'stale' })
+  t.equal(replica.checkInOutage(token(), 'closed'), undefined)
+  pass(1)
+  t.equal(replica.checkInOutage(token(), stale), undefined)
+  t.equal(replica.checkInOutage(token({ sid: 'ended' }), stale), undefined)
+})
+
+t.test('open: everybody passes but whom the replica knows to be denied, of whichever history', async (t) => {
+  const { replica, learn, pass } = open()
+  t.strictSame(replica.checkInOutage(token(), 'open'), { denial: undefined, outage: 'open' })
+  learn()
+  pass(lease + 600_000)
+  for (const jti of ['EPOCHONE1', 'ANOTHER-1']) {
+    t.strictSame(replica.checkInOutage(token({ jti }), 'open'), { denial: undefined, outage: 'open' })
+    const ended = token({ jti, sid: 'ended' })
+    t.strictSame(replica.checkInOutage(ended, 'open'), { denial: 'sid', outage: 'open' }, jti)
+  }
+})

@@ -1,0 +1,94 @@
+/** The denylist contract's harness for what keeps its denials in Redis: two processes, one revokes, both are asked. */
+import type { Redis } from 'ioredis'
+import { systemClock } from '../../src/clock.js'
+import type { Milliseconds } from '../../src/clock.js'
+import { graceOf } from '../../src/revocation/log.js'
+import type { Denial, Revocable, Revocation } from '../../src/revocation/port.js'
+import { redisKeys } from '../../src/store/keys.js'
+import type { RedisClient } from '../../src/store/redis-client.js'
+import { uniquePrefix } from '../redis.js'
+import type { Scope } from '../redis.js'
+import { fastForward } from '../store/redis-harness.js'
+import { SECOND } from './denylist.contract.js'
+import type { DenylistHarness } from './denylist.contract.js'
+import { LOG_SETTINGS, openInstance, settle } from './instances.js'
+
+export interface Servers {
+  readonly url: string
+  /** Of those that hold data. */
+  readonly servers: readonly Redis[]
+  readonly client: RedisClient
+}
+
+export interface RedisDenylistHarness extends DenylistHarness {
+  readonly prefix: string
+  readonly instances: readonly Revocation[]
+}
+
+/** How long a denial in Redis outlives what it denies. */
+export const BEYOND = graceOf(LOG_SETTINGS)
+
+/**
+ * Time can't be moved in a Redis. So everything that it keeps is made older instead; and as a replica keeps its own, both
+ * processes are replaced by new ones then.
+ */
+export async function openPair(
+  t: Scope,
+  choice: 'replica' | 'redis',
+  { url, servers, client }: Servers,
+): Promise<RedisDenylistHarness> {
+  const prefix = uniquePrefix()
+  await settle(client, prefix)
+  const options = { prefix, url, check: choice }
+  const open = () => Promise.all([openInstance(t, options), openInstance(t, options)])
+  let pair = await open()
+  let turn = 0
+  const instances = () => pair.map(({ revocation }) => revocation)
+  const denylist: Revocation = {
+    check: (token) => agreed(instances(), token),
+    checkInOutage: (token, onOutage) => instances()[0]!.checkInOutage(token, onOutage),
+    revoke: (entries) => instances()[turn++ % 2]!.revoke(entries),
+    stamp: (sub) => instances()[1]!.stamp(sub),
+    trusts: (mark, writtenAt) => instances()[0]!.trusts(mark, writtenAt),
+  }
+  return {
+    prefix,
+    denylist,
+    get instances() {
+      return instances()
+    },
+    clock: systemClock,
+    beyond: BEYOND,
+    rounding: choice === 'replica' ? SECOND : 0,
+    pass: () => {},
+    async advance(milliseconds) {
+      await Promise.all(pair.map((one) => one.close()))
+      await fastForward(servers, prefix, milliseconds)
+      await ageLog(client, redisKeys(prefix).log, milliseconds)
+      pair = await open()
+    },
+  }
+}
+
+async function agreed(instances: readonly Revocation[], token: Revocable): Promise<Denial | undefined> {
+  const [one, ...more] = await Promise.all(instances.map((instance) => instance.check(token)))
+  if (more.some((other) => other !== one)) throw new Error(`one instance says ${one}, another ${more.join()}`)
+  return one
+}
+
+/** Moves the `until` of every entry; the log is otherwise as it was, so that the epoch goes on. */
+async function ageLog(client: RedisClient, key: string, milliseconds: Milliseconds): Promise<void> {
+  await client.eval(
+    `local entries = redis.call('XRANGE', KEYS[1], '-', '+')
+    redis.call('DEL', KEYS[1])
+    for _, entry in ipairs(entries) do
+      local text = entry[2][2]
+      local kind, before, till, id = string.match(text, '^(%a+) (%d+) (%d+) (.*)$')
+      if kind then text = string.format('%s %s %.0f %s', kind, before, tonumber(till) - tonumber(ARGV[1]), id) end
+      redis.call('XADD', KEYS[1], entry[1], 'e', text)
+    end`,
+    1,
+    key,
+    milliseconds,
+  )
+}

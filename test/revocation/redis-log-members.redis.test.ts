@@ -1,0 +1,93 @@
+/** Who takes part in the log, and what one who does may say for all: settle, vouch, dead. */
+import t from 'tap'
+import { START } from '../../src/revocation/entry.js'
+import { openLog } from './log-rig.js'
+
+t.test('members: each sync registers, renews and acknowledges in one', async (t) => {
+  const { sync, deny, members } = openLog(t)
+  const { epoch } = await sync({ instance: 'a' })
+  const { position } = await deny('s')
+  t.strictSame((await sync({ instance: 'b', epoch, applied: START })).members.length, 2)
+  const { members: now } = await sync({ instance: 'a', epoch, applied: position })
+  t.strictSame(
+    now.toSorted((x, y) => (x.id < y.id ? -1 : 1)),
+    [
+      { id: 'a', version: 3, applied: position },
+      { id: 'b', version: 2, applied: START },
+    ],
+  )
+  const { members: told } = await deny('s2')
+  t.strictSame(told.map(({ id, version }) => [id, version]).toSorted(), [
+    ['a', 3],
+    ['b', 2],
+  ])
+  t.strictSame(await members(), ['a', 'b'])
+})
+
+t.test('what one applied in another epoch counts for nothing', async (t) => {
+  const { sync } = openLog(t)
+  await sync()
+  const applied = { ms: Date.now() + 1_000_000, seq: 5 }
+  const { members, entries, last } = await sync({ instance: 'a', epoch: 'another-one', applied })
+  t.match(members, [{ id: 'a', applied: START }])
+  t.same(entries, [])
+  t.ok(last, 'it is read to from the beginning, the marker included')
+})
+
+t.test('a tool is not registered, and members are told only to who asks', async (t) => {
+  const { sync, members, state } = openLog(t)
+  await sync({ instance: 'a' })
+  t.match((await sync({ instance: '' })).members, [{ id: 'a' }])
+  t.strictSame(await members(), ['a'])
+  t.equal((await state())['n'], '2', 'but every sync is numbered: it is always a write')
+  t.strictSame((await sync({ instance: 'b', who: false })).members, [])
+})
+
+t.test('the dead leave, unless they have synced since', async (t) => {
+  const { sync, members } = openLog(t)
+  const { epoch } = await sync({ instance: 'a' })
+  await sync({ instance: 'b', epoch })
+  await sync({ instance: 'a', epoch })
+  const dead = [
+    { id: 'a', version: 1 },
+    { id: 'b', version: 2 },
+    { id: 'nobody', version: 9 },
+  ]
+  await sync({ epoch: 'another-one', dead })
+  t.strictSame(await members(), ['a', 'b'], 'not by the word of another epoch')
+  const { members: left } = await sync({ epoch, dead })
+  t.match(left, [{ id: 'a', version: 3 }])
+  t.strictSame(await members(), ['a'])
+})
+
+t.test('leave: a member takes itself out', async (t) => {
+  const { sync, members, log } = openLog(t)
+  await sync({ instance: 'a' })
+  await sync({ instance: 'b' })
+  await log.leave('a')
+  t.strictSame(await members(), ['b'])
+})
+
+t.test('settle: by one of this epoch only, and for all', async (t) => {
+  const { sync } = openLog(t)
+  const { epoch, settled } = await sync()
+  t.equal(settled, false)
+  t.equal((await sync({ epoch: 'another-one', settle: true })).settled, false)
+  t.equal((await sync({ epoch: '', settle: true })).settled, false)
+  t.equal((await sync({ epoch, settle: true })).settled, true)
+  t.equal((await sync()).settled, true)
+})
+
+t.test('vouch: the smaller since, and the marks of both, its own first, four at the most', async (t) => {
+  const { sync } = openLog(t)
+  const { epoch, since, marks } = await sync()
+  const [own] = marks
+  const vouch = (at: number, ...held: string[]) => sync({ epoch, vouch: { since: at, marks: held } })
+  t.match(await sync({ epoch: 'another-one', vouch: { since: 1, marks: ['AAAAAAAA'] } }), { since, marks })
+  t.match(await vouch(since + 1, 'AAAAAAAA'), { since, marks: [own, 'AAAAAAAA'] })
+  t.match(await vouch(5_000), { since: 5_000, marks: [own, 'AAAAAAAA'] })
+  const more = await vouch(6_000, 'BBBBBBBB', own!, 'AAAAAAAA', 'CCCCCCCC', 'DDDDDDDD')
+  t.equal(more.since, 5_000)
+  t.strictSame(more.marks, [own, 'AAAAAAAA', 'BBBBBBBB', 'CCCCCCCC'])
+  t.strictSame((await vouch(7_000, 'EEEEEEEE')).marks, more.marks)
+})

@@ -1,0 +1,234 @@
+/**
+ * What the two scripts of the log do and answer; when they begin a new epoch is in redis-log-epoch.redis.test.ts, who
+ * takes part in redis-log-members.redis.test.ts.
+ */
+import t from 'tap'
+import { formatPosition, reaches, START } from '../../src/revocation/entry.js'
+import { connect } from '../redis.js'
+import { monitored } from '../store/redis-harness.js'
+import { redisUrl, startRedis } from '../redis.js'
+import { KEEP, openLog } from './log-rig.js'
+import { LOG_SETTINGS } from './instances.js'
+
+const { tolerance } = LOG_SETTINGS
+
+t.test('the first sync begins an epoch, and says all there is to say', async (t) => {
+  const { sync, state, server, keys } = openLog(t)
+  const begunAt = Date.now()
+  const reply = await sync({ instance: 'a' })
+  const endedAt = Date.now()
+  t.match(reply.epoch, /^[\w-]{12}$/)
+  t.ok(reply.time >= begunAt - 1 && reply.time <= endedAt + 1, 'the time of Redis')
+  const [[id]] = (await server.xrange(keys.log, '-', '+')) as [[string, string[]]]
+  t.strictSame(
+    { ...reply, epoch: '', time: 0, last: formatPosition(reply.last ?? START) },
+    {
+      epoch: '',
+      settled: false,
+      since: reply.time + 3 * tolerance,
+      marks: [reply.epoch.slice(0, 8)],
+      time: 0,
+      entries: [],
+      last: id,
+      more: false,
+      members: [{ id: 'a', version: 1, applied: START }],
+      waitOk: true,
+    },
+    'a page of nothing but the marker still has its place',
+  )
+  t.match(await state(), { epoch: reply.epoch, settled: '0', n: '1', len: '1', boot: /^\w{80}$/ })
+})
+
+t.test('entries come back as they were written, capped, in order, with the place of the last', async (t) => {
+  const { sync, revoke } = openLog(t)
+  const now = Date.now()
+  const { epoch, position } = await revoke(
+    { kind: 'jti', id: 'j', until: now + 60_000 },
+    { kind: 'jti', id: 'far', until: now + 100 * KEEP },
+    { kind: 'sid', id: 'a b\n{c}\u{1f980}' },
+    { kind: 'sub', id: 'u', before: 12_345 },
+    { kind: 'all', id: '*', before: 'now' },
+    { kind: 'kid', id: 'k' },
+  )
+  const reply = await sync()
+  t.equal(reply.epoch, epoch)
+  t.strictSame(reply.last, position)
+  const [jti, far, sid, sub, all, kid] = reply.entries
+  const before = all!.before
+  t.ok(before >= now + tolerance - 1 && before <= reply.time + tolerance, 'now is the time of Redis and τ')
+  const until = before - tolerance + KEEP
+  t.strictSame(
+    [jti, far, sid, sub, all, kid],
+    [
+      { kind: 'jti', before: 0, until: now + 60_000, id: 'j' },
+      { kind: 'jti', before: 0, until, id: 'far' },
+      { kind: 'sid', before: 0, until, id: 'a b\n{c}\u{1f980}' },
+      { kind: 'sub', before: 12_345, until, id: 'u' },
+      { kind: 'all', before, until, id: '*' },
+      { kind: 'kid', before: 0, until, id: 'k' },
+    ],
+  )
+  t.equal(reply.entries.length, 6)
+})
+
+t.test('a denylist key is only ever lengthened, and has the last reason', async (t) => {
+  const { revoke, server, keys, sync } = openLog(t)
+  const now = Date.now()
+  const of = async () => (await server.get(keys.deny('sub', 'u')))?.split(' ')
+  const minutes = (n: number) => now + n * 60_000
+  await revoke({ kind: 'sub', id: 'u', before: 5_000, until: minutes(5), reason: 'first' })
+  t.strictSame(await of(), ['5000', String(minutes(5)), 'first'])
+  await revoke({ kind: 'sub', id: 'u', before: 4_000, until: minutes(4), reason: 'second' })
+  t.strictSame(await of(), ['5000', String(minutes(5)), 'second'])
+  await revoke({ kind: 'sub', id: 'u', before: 6_000, until: minutes(3), reason: 'third one' })
+  t.strictSame(await of(), ['6000', String(minutes(5)), 'third', 'one'])
+  await revoke({ kind: 'sub', id: 'u', before: 1_000, until: minutes(6) })
+  t.strictSame(await of(), ['6000', String(minutes(6)), ''])
+  await revoke({ kind: 'sub', id: 'u', before: 9_000, until: now - 60_000 })
+  t.strictSame(await of(), ['9000', String(minutes(6)), ''], 'also by one that is over itself')
+  t.equal(Number(await server.call('PEXPIRETIME', keys.deny('sub', 'u'))), minutes(6))
+  t.strictSame(
+    (await sync()).entries.map(({ before }) => before),
+    [5_000, 4_000, 6_000, 1_000, 9_000],
+    'the log has each as it came',
+  )
+})
+
+t.test('what is over already is logged, and leaves no key', async (t) => {
+  const { revoke, server, keys, sync } = openLog(t)
+  await revoke({ kind: 'jti', id: 'j', until: Date.now() - 1_000 })
+  t.equal(await server.exists(keys.deny('jti', 'j')), 0)
+  t.equal((await sync()).entries.length, 1)
+})
+
+t.test('pages: as many as are asked for, and whether others follow', async (t) => {
+  const { sync, deny } = openLog(t)
+  const { epoch } = await sync()
+  const sids = Array.from({ length: 25 }, (_, i) => `s${i}`)
+  await deny(...sids)
+  const seen: string[] = []
+  const sizes: [number, boolean][] = []
+  let [applied, more] = [START, true]
+  while (more && sizes.length < 10) {
+    const reply = await sync({ epoch, applied, count: 10 })
+    seen.push(...reply.entries.map(({ id }) => id))
+    sizes.push([reply.entries.length, reply.more])
+    t.ok(reply.last && reaches(reply.last, applied))
+    applied = reply.last ?? applied
+    more = reply.more
+  }
+  t.strictSame(seen, sids, 'each once, in order, though all are of one millisecond or two')
+  t.strictSame(sizes, [
+    [9, true],
+    [10, true],
+    [6, false],
+  ])
+  const last = await sync({ epoch, applied })
+  t.match(last, { entries: [], more: false })
+  t.equal(last.last, undefined)
+  t.equal((await sync({ epoch, applied: START, count: 26 })).more, false, 'a page that is just full')
+})
+
+t.test('places of one millisecond are compared as numbers', async (t) => {
+  const { sync, revoke, server, keys } = openLog(t)
+  const { epoch } = await sync()
+  const many = Array.from({ length: 120 }, (_, i) => ({ kind: 'sid', id: `s${i}` }) as const)
+  // A script runs in one moment, but its XADDs see the clock go on; so until one millisecond has more than a hundred.
+  let ofOne: string[] = []
+  while (ofOne.length <= 100) {
+    await revoke(...many)
+    const ids = (await server.xrevrange(keys.log, '+', '-', 'COUNT', 120)).map(([id]) => id)
+    ofOne = ids.filter((id) => id.split('-')[0] === ids[60]!.split('-')[0]).toReversed()
+  }
+  const ms = Number(ofOne[0]!.split('-')[0])
+  for (const [seq, rest] of [
+    [9, ofOne.length - 10],
+    [10, ofOne.length - 11],
+    [99, ofOne.length - 100],
+  ] as const) {
+    const { entries } = await sync({ epoch, applied: { ms, seq }, count: 1_000 })
+    const after = await server.xlen(keys.log)
+    const upTo = (await server.xrange(keys.log, '-', `${ms}-${seq}`)).length
+    t.equal(entries.length, after - upTo, `after ${seq}`)
+    t.ok(entries.length >= rest)
+  }
+  t.ok(reaches({ ms, seq: 10 }, { ms, seq: 9 }) && !reaches({ ms, seq: 9 }, { ms, seq: 10 }))
+})
+
+t.test('both keys live H + G and a minute from the last call, whichever it is', async (t) => {
+  const { sync, deny, server, keys } = openLog(t)
+  const life = KEEP + 60_000
+  for (const call of [() => sync(), () => deny('s'), () => sync({ instance: 'a' })]) {
+    await call()
+    for (const key of [keys.log, keys.logState]) {
+      const left = await server.pttl(key)
+      t.ok(left <= life && left > life - 2_000, `${left} of ${life} ms`)
+      await server.pexpire(key, 50_000)
+    }
+  }
+})
+
+t.test('entries older than anything they could deny leave, and len stays true', async (t) => {
+  // Short lives, as Redis’ own clock decides; whole nodes of the stream leave, 100 entries each.
+  const short = { horizon: 200, leeway: 0, tolerance: 100 }
+  const { sync, deny, state, server, keys } = openLog(t, { settings: short })
+  const { epoch } = await sync()
+  await deny(...Array.from({ length: 350 }, (_, i) => `s${i}`))
+  t.equal(await server.xlen(keys.log), 351)
+  await new Promise((resolve) => setTimeout(resolve, 600))
+  await deny('the last')
+  const left = await server.xlen(keys.log)
+  t.ok(left < 352 - 200, `${left} are left`)
+  t.equal((await state())['len'], String(left))
+  const reply = await sync({ count: 1_000 })
+  t.equal(reply.epoch, epoch, 'our own trim begins no epoch')
+  t.equal(reply.entries.at(-1)?.id, 'the last')
+})
+
+t.test('a log that is trimmed to nothing still exists, and goes on', async (t) => {
+  const { sync, deny, state, server, keys } = openLog(t)
+  const { epoch } = await sync()
+  await deny('s')
+  await server.xtrim(keys.log, 'MAXLEN', '=', 0)
+  await server.hset(keys.logState, 'len', '0')
+  t.match(await sync(), { epoch, entries: [], more: false })
+  const { position } = await deny('t')
+  t.match(await sync(), { epoch, entries: [{ id: 't' }], last: position })
+  t.equal((await state())['len'], '1')
+})
+
+t.test('many revokes at once keep len true', async (t) => {
+  const { sync, deny, state, server, keys, prefix } = openLog(t)
+  const { epoch } = await sync()
+  const others = [openLog(t, { prefix }), openLog(t, { prefix })]
+  await Promise.all(
+    Array.from({ length: 60 }, (_, i) => [...others, { deny }][i % 3]!.deny(...Array(i % 7).fill('s'), 'z')),
+  )
+  const len = Array.from({ length: 60 }, (_, i) => (i % 7) + 1).reduce((sum, n) => sum + n, 1)
+  t.equal(await server.xlen(keys.log), len)
+  t.equal((await state())['len'], String(len))
+  t.equal((await sync()).epoch, epoch)
+})
+
+t.test('a sync is one command, and what it runs touches the two keys alone', async (t) => {
+  const { sync, keys, prefix } = openLog(t)
+  await sync()
+  const run = await monitored(t, redisUrl(), prefix, () => sync({ instance: 'a' }))
+  t.equal(run.filter(([name]) => name === 'EVALSHA').length, 1)
+  const touched = run.filter(([name]) => name !== 'EVALSHA').map(([, key]) => key)
+  t.ok(touched.length > 5)
+  t.strictSame([...new Set(touched)].toSorted(), [keys.log, keys.logState].toSorted())
+})
+
+t.test('a read-only replica refuses both', async (t) => {
+  const primary = await startRedis(t)
+  const args = ['--replicaof', '127.0.0.1', String(primary.port)]
+  const replica = await startRedis(t, { args })
+  const admin = connect(t, replica.url)
+  while (!(await admin.info('replication')).includes('master_link_status:up')) {
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  const { sync, deny } = openLog(t, { url: replica.url })
+  await t.rejects(sync(), { code: 'store_unavailable', reason: /READONLY|read only/ })
+  await t.rejects(deny('s'), { code: 'store_unavailable', reason: /READONLY|read only/ })
+})

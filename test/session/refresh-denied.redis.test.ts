@@ -1,0 +1,12 @@
+import t from 'tap'
+import { refreshDeniedContract } from './refresh-denied.contract.js'
+import { twoInstances } from './rig.js'
+
+for (const denylist of ['replica', 'redis'] as const) {
+  t.test(`check: ${denylist}`, async (t) => {
+    refreshDeniedContract(t, async (t) => {
+      const [here, there] = await twoInstances(t, denylist)
+      return { here, there, pass: () => {} }
+    })
+  })
+}

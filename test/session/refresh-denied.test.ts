@@ -1,0 +1,86 @@
+import t from 'tap'
+import { storeUnavailable } from '../../src/errors.js'
+import type { Revocation } from '../../src/revocation/port.js'
+import { issue } from '../../src/session/issue.js'
+import type { SessionStore } from '../../src/store/port.js'
+import { refreshDeniedContract } from './refresh-denied.contract.js'
+import { embedded, judged, refreshed, MINUTE, SECOND } from './rig.js'
+import type { MemoryRig } from './rig.js'
+
+refreshDeniedContract(t, async () => {
+  const rig = embedded()
+  return { here: rig, there: rig, pass: () => rig.clock.advance(SECOND) }
+})
+
+const MARK = 'NEWEPOCH'
+
+/** Past the second of its start, so that its own denylist believes any mark. */
+function later(): MemoryRig {
+  const rig = embedded()
+  rig.clock.advance(2 * SECOND)
+  return rig
+}
+
+/** The rig after its store has begun a new life: what hasn't the new mark is of a history that isn't known. */
+function inNewEpoch(rig: MemoryRig, believes: 'all' | 'new'): MemoryRig {
+  rig.clock.advance(MINUTE)
+  const { revocation } = rig.ports
+  const changed: Revocation = {
+    check: (token) => (token.jti.startsWith(MARK) ? revocation.check(token) : 'history'),
+    checkInOutage: () => undefined,
+    revoke: (entries) => revocation.revoke(entries),
+    stamp: async (sub) => ({ ...(await revocation.stamp(sub)), mark: MARK }),
+    trusts: (mark) => believes === 'all' || mark === MARK,
+  }
+  return { ...rig, ports: { ...rig.ports, revocation: changed } }
+}
+
+t.test('a session whose record can’t be believed needs a new login, and is ended', async (t) => {
+  const before = later()
+  const login = await issue(before.ports, { sub: 'alice' })
+  const rig = inNewEpoch(before, 'new')
+  t.equal(await refreshed(rig, login.refreshToken), 'reauthentication_required')
+  t.same(await rig.ports.store.list('alice', rig.clock.now()), [])
+  t.equal(await refreshed(rig, login.refreshToken), 'session_ended')
+  t.equal(await judged(before, login.accessToken), 'session_ended')
+  const fresh = await issue(rig.ports, { sub: 'alice' })
+  t.equal(await refreshed(rig, fresh.refreshToken), 'good', 'one of the new life is believed')
+  t.equal(await refreshed(rig, fresh.refreshToken), 'good', 'and a retry of it')
+})
+
+t.test('it isn’t believed any more for an end that failed', async (t) => {
+  const before = later()
+  const login = await issue(before.ports, { sub: 'alice' })
+  const rig = inNewEpoch(before, 'new')
+  let failures = 0
+  const end = async () => {
+    failures += 1
+    throw storeUnavailable('the test says so')
+  }
+  const { store } = rig.ports
+  const failing: SessionStore = {
+    create: (session, secrets) => store.create(session, secrets),
+    rotate: (rotation) => store.rotate(rotation),
+    list: (sub, now) => store.list(sub, now),
+    end,
+  }
+  const faulty = { ...rig, ports: { ...rig.ports, store: failing } }
+  t.equal(await refreshed(faulty, login.refreshToken), 'store_unavailable')
+  t.equal(failures, 1)
+  const [record] = await rig.ports.store.list('alice', rig.clock.now())
+  t.equal(record?.mark, MARK, 'the rotation had taken place')
+  t.equal(await refreshed(rig, login.refreshToken), 'reauthentication_required')
+  t.same(await rig.ports.store.list('alice', rig.clock.now()), [])
+})
+
+t.test('where an older record is believed, what denies its subject counts all the same', async (t) => {
+  const before = later()
+  const [login, other] = [
+    await issue(before.ports, { sub: 'alice' }),
+    await issue(before.ports, { sub: 'bob' }),
+  ]
+  const rig = inNewEpoch(before, 'all')
+  await rig.ports.revocation.revoke([{ kind: 'sub', id: 'alice' }])
+  t.equal(await refreshed(rig, login.refreshToken), 'session_ended')
+  t.equal(await refreshed(rig, other.refreshToken), 'good')
+})
