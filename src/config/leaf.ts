@@ -69,8 +69,6 @@ export interface LeafOptions {
   readonly default?: unknown
   readonly minimum?: number
   readonly maximum?: number
-  /** Choices that a later version is to have. */
-  readonly unavailable?: readonly string[]
   /** Never quoted in a message. */
   readonly secret?: true
 }

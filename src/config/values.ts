@@ -9,7 +9,6 @@ export interface Constraints {
   readonly minimum?: number
   readonly maximum?: number
   readonly enum?: readonly string[]
-  readonly unavailable?: readonly string[]
 }
 
 /** Checks one raw value and gives the parsed one, or refuses. `shown` is how a message may quote the value. */
@@ -59,11 +58,8 @@ export const readBoolean: Read<boolean> = (raw, shown) =>
   typeof raw === 'boolean' ? raw : refuse(`${shown} is neither true nor false; write one of them, unquoted`)
 
 export const readChoice: Read<string> = (raw, shown, constraints) => {
-  const { enum: choices = [], unavailable = [] } = constraints
+  const { enum: choices = [] } = constraints
   if (typeof raw === 'string' && choices.includes(raw)) return raw
-  if (typeof raw === 'string' && unavailable.includes(raw)) {
-    refuse(`${shown} is not available in this version; write ${choices.join(' or ')}`)
-  }
   return refuse(`${shown} is not known; write ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}`)
 }
 

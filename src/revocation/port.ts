@@ -63,7 +63,7 @@ export interface Revocation {
   /** For a route that opted for it, after `check` has failed; undefined: it is refused all the same. */
   checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined
   revoke(entries: readonly Entry[]): Promise<void>
-  /** For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s at most). */
+  /** For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s, and what the clocks differ by). */
   stamp(sub?: string): Promise<Stamp>
   /** Whether a session's record, last written under this mark at this time, may still be believed. */
   trusts(mark: string, writtenAt: UnixMs): boolean
