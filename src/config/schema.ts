@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import { bound, choice, count, countOrNone, leaf, lifetime, list, size, timeout } from './leaf.js'
 import { RouteSchema } from './route.js'
+import { ALGORITHMS } from '../token/keys.js'
 
 /*
  * Every setting, once: types, checks, defaults, flags, environment names, help and docs are derived from here.
@@ -24,24 +25,7 @@ const shared = {
     maximum: 512,
   }),
   keys: Type.Object({
-    algorithm: choice(
-      [
-        'ES256',
-        'ES384',
-        'ES512',
-        'RS256',
-        'RS384',
-        'RS512',
-        'PS256',
-        'PS384',
-        'PS512',
-        'HS256',
-        'HS384',
-        'HS512',
-        'EdDSA',
-      ],
-      { description: 'what access tokens are signed with', default: 'ES256' },
-    ),
+    algorithm: choice(ALGORITHMS, { description: 'what access tokens are signed with', default: 'ES256' }),
     dir: leaf('path', { description: 'where keys are made and kept', default: './keys' }),
     signing: Type.Optional(
       leaf('signingKey', {

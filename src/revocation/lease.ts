@@ -7,70 +7,16 @@
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { Barrier } from './barrier.js'
-import type { BarrierState } from './barrier.js'
 import { reaches, START } from './entry.js'
-import type { EntryKind, LogEntry, Position } from './entry.js'
+import type { LogEntry, Position } from './entry.js'
+import type { Decision, InstanceSettings, Now, Rule, State, Sync, SyncOutcome } from './instance.js'
 import { lapseOf } from './log.js'
-import type { LogSettings, NewEntry, RevokeReply, SyncReply, SyncRequest, Vouch } from './log.js'
-import { Replica } from './replica.js'
+import type { NewEntry, RevokeReply, SyncReply, Vouch } from './log.js'
 import type { Revocable } from './port.js'
+import { Publication } from './publication.js'
+import { Replica } from './replica.js'
 
-/** The two clocks of an instance. The wall clock catches a machine that was suspended. */
-export interface Now {
-  readonly monotonic: Milliseconds
-  readonly wall: UnixMs
-}
-
-export type LostHistory = 'reject' | 'heal' | 'accept'
-
-export interface InstanceSettings extends LogSettings {
-  /** Random, and made anew at every start. */
-  readonly id: string
-  readonly onLostHistory: LostHistory
-  /** Entries a page of a sync, and of what is published again. */
-  readonly page: number
-  /** Rules that a simulation leaves out, to see it fail. */
-  readonly without?: ReadonlySet<Rule>
-}
-
-/** Each of these has a counterexample without it. */
-export type Rule =
-  | 'barrier'
-  | 'lease'
-  | 'more'
-  | 'margin'
-  | 'epoch'
-  | 'settled'
-  | 'publish'
-  | 'published'
-  | 'since'
-  | 'restart'
-  | 'own'
-
-/** Names for people and metrics; what admits is the lease alone. */
-export type State = 'OUT' | 'READING' | 'SETTLING' | 'LEASED' | 'LAPSED'
-
-/** A sync under way. What is noted of its sending decides what its reply is worth. */
-export interface Sync {
-  readonly request: SyncRequest
-  readonly sent: Now
-  /** How many epochs the instance had entered by then. */
-  readonly generation: number
-  /** The revokes under way then, and what each waited for: only what is sent later can close a barrier. */
-  readonly barriers: ReadonlyMap<Barrier, BarrierState>
-}
-
-export interface SyncOutcome {
-  readonly granted: boolean
-  /** The page brought entries, or isn't the last: acknowledge it, or read on, at once. */
-  readonly again: boolean
-  readonly applied: number
-}
-
-export type Decision =
-  | { readonly kind: 'admitted' }
-  | { readonly kind: 'denied'; readonly by: EntryKind | 'history' }
-  | { readonly kind: 'no_lease' }
+export type * from './instance.js'
 
 interface Lease extends Vouch {
   readonly sent: Now
@@ -88,11 +34,8 @@ export class Instance {
   #replica = new Replica()
   /** What earlier epochs had brought, and this log doesn't hold. */
   #former = new Replica()
-  /** Goes through `#former` once an epoch, for what must be published again. */
-  #review: Generator<LogEntry> | undefined
-  #reviewed = false
-  /** The page under way, and up to where the log must be applied until it counts as published. */
-  #publishing: { readonly page: readonly LogEntry[]; position: Position | undefined } | undefined
+  /** Of what of `#former` must be published again in this epoch. */
+  #publication: Publication
   #lease: Lease | undefined
   /** What the last lease of an earlier epoch knew. */
   #known: Vouch | undefined
@@ -105,6 +48,7 @@ export class Instance {
   constructor(settings: InstanceSettings) {
     this.#settings = settings
     this.#lapse = this.#off('margin') ? settings.lease : lapseOf(settings)
+    this.#publication = new Publication(this.#former, this.#replica, settings.page)
   }
 
   get id(): string {
@@ -211,7 +155,7 @@ export class Instance {
     this.#settled = reply.settled
     if (!reply.more) this.#readToEnd = true
     if (request.vouch && request.epoch === reply.epoch) this.#vouched = true
-    this.#onPublished()
+    this.#publication.onApplied(this.#applied)
 
     const granted = this.#mayGrant(reply, now)
     if (granted) this.#lease = { sent, since: reply.since, marks: reply.marks }
@@ -243,11 +187,9 @@ export class Instance {
     this.#applied = START
     this.#readToEnd = false
     this.#settled = false
-    for (const entry of this.#replica.entries()) this.#former.apply(entry)
+    this.#former = this.#replica.with(this.#former)
     this.#replica = new Replica()
-    this.#review = undefined
-    this.#reviewed = false
-    this.#publishing = undefined
+    this.#publication = new Publication(this.#former, this.#replica, this.#settings.page)
     if (this.#lease) this.#known = { since: this.#lease.since, marks: this.#lease.marks }
     this.#vouched = false
     for (const barrier of this.#barriers) barrier.restart()
@@ -261,7 +203,7 @@ export class Instance {
   /** Whether there is nothing left to publish again. */
   get #isPublished(): boolean {
     if (this.#off('publish') || this.#off('published')) return true
-    return this.#readToEnd && this.#reviewed && this.#publishing === undefined
+    return this.#readToEnd && this.#publication.isDone
   }
 
   #maySettle(now: Now): boolean {
@@ -277,49 +219,27 @@ export class Instance {
 
   /** Whether something is left to look through for what must be published again. */
   get isReviewing(): boolean {
-    return this.#readToEnd && !this.#reviewed && this.#publishing === undefined
+    return this.#readToEnd && this.#publication.isReviewing
   }
 
   /**
    * The next page of what must be published again, by `revoke` with just these values; empty: nothing now. Sessions of
-   * `sid` entries are to be ended before. It looks through no more entries than a page has, so that a turn stays short.
+   * `sid` entries are to be ended before.
    */
-  publish(now: Now): readonly LogEntry[] {
-    if (!this.#readToEnd || this.#reviewed || this.#off('publish')) return []
-    if (this.#publishing) return this.#publishing.position ? [] : this.#publishing.page
-    this.#former.expire(now.wall)
-    this.#review ??= this.#former.entries()
-    const page: LogEntry[] = []
-    for (let seen = 0; seen < this.#settings.page; seen += 1) {
-      const { value, done } = this.#review.next()
-      if (done) {
-        this.#reviewed = page.length === 0
-        break
-      }
-      if (this.#replica.covers(value)) this.#former.delete(value)
-      else page.push(value)
-    }
-    if (page.length > 0) this.#publishing = { page, position: undefined }
-    return page
+  publish({ wall }: Now): readonly LogEntry[] {
+    if (!this.#readToEnd || this.#off('publish')) return []
+    return this.#publication.next(wall)
   }
 
   /** The page was written. Until the log is read up to there, it isn't published. */
   onPublish(generation: number, reply: RevokeReply, now: Now): void {
     if (generation !== this.#generation) return
     this.#meet(reply.epoch, now)
-    if (generation === this.#generation && this.#publishing) this.#publishing.position = reply.position
+    if (generation === this.#generation) this.#publication.onWritten(reply.position)
   }
 
   get generation(): number {
     return this.#generation
-  }
-
-  #onPublished(): void {
-    const { page, position } = this.#publishing ?? {}
-    if (!page || !position || !reaches(this.#applied, position)) return
-    // Where the log capped an `until`, the former entry stays: a look-up asks both.
-    for (const entry of page) if (this.#replica.covers(entry)) this.#former.delete(entry)
-    this.#publishing = undefined
   }
 
   /** Begins a revoke of one's own. Its entries are to be run through the script; then `onRevoke`. */

@@ -34,6 +34,13 @@ export class Replica {
     if (before > former) this.#before[kind].set(id, before)
   }
 
+  /** This one and another in one. Takes hold of them: neither is to be used on its own afterwards. */
+  with(other: Replica): Replica {
+    const [large, small] = this.size > other.size ? [this, other] : [other, this]
+    for (const entry of small.entries()) large.apply(entry)
+    return large
+  }
+
   /** Whether it denies at least what the entry does. */
   covers({ kind, id, before, until }: LogEntry): boolean {
     if (Math.ceil(until / 1000) > (this.#until[kind].get(id) ?? 0)) return false

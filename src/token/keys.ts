@@ -16,18 +16,18 @@ import { calculateJwkThumbprint } from 'jose'
 import type { JWK } from 'jose'
 
 export const ALGORITHMS = [
-  'HS256',
-  'HS384',
-  'HS512',
+  'ES256',
+  'ES384',
+  'ES512',
   'RS256',
   'RS384',
   'RS512',
   'PS256',
   'PS384',
   'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
+  'HS256',
+  'HS384',
+  'HS512',
   'EdDSA',
 ] as const
 

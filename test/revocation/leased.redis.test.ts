@@ -53,7 +53,12 @@ t.test('checks ask no Redis', async (t) => {
   const token = await minted({ denylist })
   await denylist.revoke([{ kind: 'sid', id: 'another' }])
   const run = await monitored(t, own.url, prefix, async () => {
-    for (let i = 0; i < 10_000; i += 1) t.equal(instances[i % 2]!.check(token), undefined)
+    for (let turn = 0; turn < 100; turn += 1) {
+      const answers = Array.from({ length: 100 }, (_, i) => instances[i % 2]!.check(token))
+      t.strictSame(new Set(answers), new Set([undefined]), 'admitted, a hundred times, without waiting')
+      // The syncs need their turn, or the lease would lapse.
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   })
   const asked = run.filter((command) => command.some((part) => part.includes(':deny:')))
   t.strictSame(asked, [], 'no name of a denial was sent')
