@@ -6,7 +6,7 @@ import type { Clock, UnixSeconds } from './clock.js'
 import type { Explanation, ExplainStep } from './contract.js'
 import { Refusal } from './errors.js'
 import type { ErrorCode } from './errors.js'
-import type { Denial, OnOutage, Revocation } from './revocation/port.js'
+import type { Denial, OnOutage, Revocable, Revocation } from './revocation/port.js'
 import { judgeClaims, selectKey } from './token/access-token.js'
 import type { AccessClaims, ClaimRules, KeyVerifier } from './token/access-token.js'
 
@@ -42,11 +42,7 @@ export class Verdict {
    *   `session_ended`; `store_unavailable` where the denylist can't be asked.
    */
   judge(token: string): Auth | Promise<Auth> {
-    const { claims, kid, expired } = this.recognise(token)
-    refuseIf(expired, 'token_expired')
-    const { jti, sid, sub, iat } = claims
-    const denial = this.#ports.revocation.check({ jti, sid, sub, iat, kid })
-    return denial instanceof Promise ? denial.then((late) => admit(claims, late)) : admit(claims, denial)
+    return this.#ask(this.#live(token))
   }
 
   /**
@@ -54,17 +50,29 @@ export class Verdict {
    * `outage` of the result is how the token was admitted then.
    */
   async judgeOr(token: string, onOutage: OnOutage): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
+    const live = this.#live(token)
     try {
-      return { auth: await this.judge(token) }
+      return { auth: await this.#ask(live) }
     } catch (error) {
       if (onOutage === 'closed' || !(error instanceof Refusal) || error.code !== 'store_unavailable')
         throw error
-      const { claims, kid } = this.recognise(token)
-      const { jti, sid, sub, iat } = claims
-      const verdict = this.#ports.revocation.checkInOutage({ jti, sid, sub, iat, kid }, onOutage)
+      const verdict = this.#ports.revocation.checkInOutage(live.revocable, onOutage)
       if (!verdict) throw error
-      return { auth: admit(claims, verdict.denial), outage: verdict.outage }
+      return { auth: admit(live.claims, verdict.denial), outage: verdict.outage }
     }
+  }
+
+  /** A token of ours that hasn't expired. */
+  #live(token: string): LiveToken {
+    const { claims, kid, expired } = this.recognise(token)
+    refuseIf(expired, 'token_expired')
+    return { claims, revocable: revocableOf(claims, kid) }
+  }
+
+  /** The last step: the denylist. */
+  #ask({ claims, revocable }: LiveToken): Auth | Promise<Auth> {
+    const denial = this.#ports.revocation.check(revocable)
+    return denial instanceof Promise ? denial.then((late) => admit(claims, late)) : admit(claims, denial)
   }
 
   /** What `judge` would decide, step by step, for people. */
@@ -88,10 +96,9 @@ export class Verdict {
       const payload = await run('signature', () => verifyWith(key, token))
       const judged = await run('claims', () => judgeClaims(payload, rules, clock.now()))
       claims = judged.claims
-      const { jti, sid, sub, iat } = judged.claims
       await run('expiry', () => refuseIf(judged.expired, 'token_expired'))
       await run('revocation', async () => {
-        admit(judged.claims, await revocation.check({ jti, sid, sub, iat, kid: key.kid }))
+        admit(judged.claims, await revocation.check(revocableOf(judged.claims, key.kid)))
       })
       return { admitted: true, steps, claims }
     } catch (error) {
@@ -114,6 +121,15 @@ export class Verdict {
     const key = selectKey(token, keys)
     return { ...judgeClaims(verifyWith(key, token), rules, clock.now()), kid: key.kid }
   }
+}
+
+interface LiveToken {
+  readonly claims: AccessClaims
+  readonly revocable: Revocable
+}
+
+function revocableOf({ jti, sid, sub, iat }: AccessClaims, kid: string): Revocable {
+  return { jti, sid, sub, iat, kid }
 }
 
 function verifyWith(key: KeyVerifier, token: string): Record<string, unknown> {

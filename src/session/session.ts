@@ -59,12 +59,6 @@ export interface Session extends Origin {
 /** Why a session ended before its time. */
 export type EndReason = 'logout' | 'reuse' | 'evicted' | 'revoked'
 
-/** The limits of a session's life; 0 = no limit. */
-export interface SessionLimits {
-  readonly idle: Milliseconds
-  readonly absolute: Milliseconds
-}
-
 /** When a session ends that was rotated (or begun) at `now`. */
 export function expiryOf(now: UnixMs, idle: Milliseconds, endsAt: UnixMs): UnixMs {
   const idleEnd = idle > 0 ? now + idle : Number.POSITIVE_INFINITY
