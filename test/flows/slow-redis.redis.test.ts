@@ -73,7 +73,11 @@ async function rig(t: Test) {
     routes: [{ path: '/', upstream: upstream.url }],
   }
   const [one, two] = [await startGateway(t, settings, directory), await startGateway(t, settings, directory)]
-  const isReady = async () => (await call(one.url, 'GET', '/readyz')).status === 200
+  // Both: each has connections of its own to come back to.
+  const isReady = async () => {
+    const answers = [one, two].map(({ url }) => call(url, 'GET', '/readyz'))
+    return (await Promise.all(answers)).every(({ status }) => status === 200)
+  }
   return { redis, here: one.url, there: two.url, isReady }
 }
 

@@ -9,6 +9,7 @@ import type { RedisClient } from '../../src/store/redis-client.js'
 import { defineScripts } from '../../src/store/redis-scripts.js'
 import { RedisSessionStore } from '../../src/store/redis.js'
 import { MovableClock } from '../clock.js'
+import { soon } from '../gateway-process.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
 import type { Scope } from '../redis.js'
 import type { StoreHarness } from './harness.js'
@@ -21,10 +22,14 @@ export interface RedisHarness extends StoreHarness {
   readonly servers: readonly Redis[]
 }
 
-/** A connection as Portcullis opens its own, closed at the test's end. */
+/**
+ * A connection as Portcullis opens its own, closed at the test's end. Portcullis goes on without a server that is slow to
+ * come; a test of what happens with one waits for it.
+ */
 export async function openConnection(t: Scope, url: string = redisUrl()): Promise<RedisClient> {
-  const { client, close } = await openRedis(url, fastify().log)
+  const { client, close, isReady } = await openRedis(url, fastify().log)
   t.teardown(close)
+  await soon('the connection is ready', isReady)
   return client
 }
 
