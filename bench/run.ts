@@ -1,99 +1,104 @@
-/**
- * The load test: each peer in a process of its own, in turn, round robin, with the same load. What is compared is the CPU time
- * of the server process per request; times and requests per second are noise on a shared machine.
- */
-import { fork } from 'node:child_process'
-import type { ChildProcess } from 'node:child_process'
-import { once } from 'node:events'
-import autocannon from 'autocannon'
-import type { Ready } from './server.js'
+/** The bench: starts the peers, sees that each does what it is measured for, loads them in turn, and reports. */
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { faultOf } from './check.js'
+import { choose } from './choose.js'
+import { measure } from './measure.js'
+import type { Running } from './measure.js'
+import { help, readOptions, UsageError } from './options.js'
+import type { Options } from './options.js'
+import type { Peer } from './peer.js'
+import { PEERS } from './peers.js'
+import { denyAndTellMark } from './portcullis-settings.js'
+import { markdown, writeResults } from './report.js'
+import { resultsOf } from './results.js'
+import { denialKey } from './setup.js'
+import { openStage, pinningOf } from './stage.js'
+import type { Stage } from './stage.js'
+import { mintTokens } from './tokens.js'
+import type { Tokens } from './tokens.js'
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
-const SECONDS = Number(process.env['SECONDS'] ?? 3)
-const CONNECTIONS = 20
-const PEERS = [
-  'bare Fastify route',
-  'guarded, store: memory',
-  'guarded, check: replica',
-  'guarded, check: redis',
-  'proxied, check: replica (+ upstream)',
-]
+const say = (line: string) => console.error(line)
 
-interface Peer extends Ready {
-  readonly name: string
-  readonly process: ChildProcess
-  /** CPU microseconds per request, one a round. */
-  readonly cpu: number[]
-  readonly p50: number[]
-}
-
-async function start(name: string): Promise<Peer> {
-  const child = fork(new URL('server.js', import.meta.url), [name])
-  const [ready] = (await once(child, 'message')) as [Ready]
-  return { ...ready, name, process: child, cpu: [], p50: [] }
-}
-
-/** Good tokens pass and, where there is a guard, missing and forged ones don't: else the figures mean nothing. */
-async function check({ name, url, token }: Peer): Promise<void> {
-  const status = async (authorization?: string) =>
-    (await fetch(url, { headers: authorization === undefined ? {} : { authorization } })).status
-  const seen = [
-    await status(`Bearer ${token}`),
-    await status(),
-    await status(`Bearer ${token.slice(0, -4)}AAAA`),
-  ]
-  const wanted = token === '' ? [200, 200, 200] : [200, 401, 401]
-  if (seen.join() !== wanted.join())
-    throw new Error(`${name}: answered ${seen.join()} instead of ${wanted.join()}`)
-}
-
-async function cpuOf(peer: Peer): Promise<number> {
-  peer.process.send('cpu')
-  const [{ user, system }] = (await once(peer.process, 'message')) as [NodeJS.CpuUsage]
-  return user + system
-}
-
-async function load(peer: Peer, seconds: number): Promise<{ perRequest: number; p50: number }> {
-  const before = await cpuOf(peer)
-  const result = await autocannon({
-    url: peer.url,
-    connections: CONNECTIONS,
-    duration: seconds,
-    headers: peer.token === '' ? {} : { authorization: `Bearer ${peer.token}` },
-  })
-  const { errors, non2xx, requests } = result
-  if (errors + non2xx > 0) throw new Error(`${peer.name}: ${errors} errors, ${non2xx} answers other than 2xx`)
-  return { perRequest: ((await cpuOf(peer)) - before) / requests.total, p50: result.latency.p50 }
-}
-
-const median = (values: number[]) =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
-
-const peers: Peer[] = []
-for (const name of PEERS) peers.push(await start(name))
-try {
-  for (const peer of peers) {
-    await check(peer)
-    await load(peer, 1) // warm
+async function bench(options: Options): Promise<void> {
+  const { peers, leftOut: unfit } = choose(PEERS, options)
+  const leftOut = [...unfit]
+  for (const { name, why } of unfit) say(`${name} is left out: ${why}`)
+  /** What a peer does wrong is a fault of the run, too. */
+  const fail = ({ name }: Peer, why: unknown) => {
+    say(`${name} is left out: ${String(why)}`)
+    leftOut.push({ name, why: String(why) })
+    process.exitCode = 1
   }
-  for (let round = 0; round < ROUNDS; round += 1) {
-    for (const peer of peers) {
-      const { perRequest, p50 } = await load(peer, SECONDS)
-      peer.cpu.push(perRequest)
-      peer.p50.push(p50)
+  const stage = await openStage(options)
+  try {
+    const pinning = pinningOf(stage.cores)
+    say(`${peers.length} peers start; pinned: ${pinning}`)
+    const started = await start(stage, peers, fail)
+    await sleep(1_100) // see mintTokens
+    const tokens = await mintTokens(stage.setup, await denyEverywhere(stage))
+    const checked = await check(started, tokens, fail)
+    const { directory } = stage.setup
+    const [tokensFile, noTokensFile] = [join(directory, 'tokens'), join(directory, 'no-tokens')]
+    await writeFile(tokensFile, `${tokens.good.join('\n')}\n`, { mode: 0o600 })
+    await writeFile(noTokensFile, '')
+
+    say(`${checked.length} peers do as they should; ${options.rounds} rounds of ${options.seconds} s each`)
+    const work = { options, tokens: tokens.good, tokensFile, noTokensFile, redis: stage.redis }
+    const measured = await measure(work, checked, ({ peer }, why) => fail(peer, why))
+    const results = resultsOf(options, measured, leftOut, pinning)
+    console.log(`\n${markdown(results)}\n`)
+    say(`Written: ${(await writeResults(results, options.out)).join(', ')}`)
+  } finally {
+    await stage.close()
+  }
+}
+
+async function start(
+  { servers, setup }: Stage,
+  peers: readonly Peer[],
+  fail: (peer: Peer, why: unknown) => void,
+): Promise<Running[]> {
+  const all: Running[] = []
+  for (const peer of peers) {
+    try {
+      all.push({ peer, servers: await peer.start(servers, setup), sent: 0, rounds: [] })
+    } catch (error) {
+      fail(peer, error)
     }
   }
-  const base = median(peers[0]!.cpu)
-  console.log(`CPU time of the server process, ${ROUNDS} rounds of ${SECONDS} s, ${CONNECTIONS} connections`)
-  console.table(
-    peers.map(({ name, cpu, p50 }) => ({
-      peer: name,
-      'µs CPU/request': Math.round(median(cpu)),
-      spread: `${Math.round(Math.min(...cpu))}–${Math.round(Math.max(...cpu))}`,
-      'to bare': Number((median(cpu) / base).toFixed(2)),
-      'p50 ms': median(p50),
-    })),
+  return all
+}
+
+/** In the others' denylist and in ours; gives what tokens of ours begin with. */
+async function denyEverywhere({ redis, setup }: Stage): Promise<string> {
+  await redis.set(denialKey(setup.deniedJti), '1')
+  return denyAndTellMark(setup)
+}
+
+async function check(
+  all: readonly Running[],
+  tokens: Tokens,
+  fail: (peer: Peer, why: string) => void,
+): Promise<Running[]> {
+  const good: Running[] = []
+  for (const running of all) {
+    const fault = await faultOf(running.peer, running.servers[0]!.url, tokens)
+    if (fault === undefined) good.push(running)
+    else fail(running.peer, fault)
+  }
+  return good
+}
+
+try {
+  const options = readOptions(
+    process.argv.slice(2),
+    PEERS.map(({ name }) => name),
   )
-} finally {
-  for (const peer of peers) peer.process.disconnect()
+  if (options === 'help') console.log(help(PEERS))
+  else await bench(options)
+} catch (error) {
+  console.error(error instanceof UsageError ? `${error.message}; --help tells more` : error)
+  process.exitCode = error instanceof UsageError ? 2 : 1
 }

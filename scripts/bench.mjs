@@ -1,25 +1,44 @@
-// npm run bench [-- million]: sets up, finds a Redis as the tests do, and runs a load test of bench/.
+// npm run bench [-- refresh | million] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { exitCodeOf, passSignals } from './instance.mjs'
 import { prepareRedis } from './redis.mjs'
+import { findServer } from './servers.mjs'
 import { build, ensureInstalled, root } from './setup.mjs'
 
-await ensureInstalled()
-await build()
-const redis = await prepareRedis()
+const given = process.argv.slice(2)
+const isNamed = given[0] === 'refresh' || given[0] === 'million'
+const [program, args] = isNamed ? [given[0], given.slice(1)] : ['run', given]
+
 try {
-  const bench = spawn(
-    process.execPath,
-    ['--expose-gc', join(root, `dist/bench/${process.argv[2] ?? 'run'}.js`)],
-    {
-      stdio: 'inherit',
-      env: { ...process.env, ...redis.env },
-    },
-  )
+  await ensureInstalled()
+  await build()
+  const redis = await redisFor(program)
+  try {
+    process.exitCode = await run(redis.env)
+  } finally {
+    await redis.stop()
+  }
+} catch (error) {
+  console.error(error.message)
+  process.exitCode = 1
+}
+
+/** `million` may use any; the others start one of their own, so that every command they count is theirs. */
+async function redisFor(name) {
+  if (name === 'million') return prepareRedis()
+  const env = args.includes('--help') || args.includes('-h') ? {} : findServer('redis')
+  return { env, stop: async () => {} }
+}
+
+async function run(env) {
+  // --expose-gc: `million` measures the heap
+  const bench = spawn(process.execPath, ['--expose-gc', join(root, `dist/bench/${program}.js`), ...args], {
+    stdio: 'inherit',
+    cwd: root,
+    env: { ...process.env, ...env },
+  })
   passSignals((signal) => bench.kill(signal))
-  process.exitCode = exitCodeOf(...(await once(bench, 'exit')))
-} finally {
-  await redis.stop()
+  return exitCodeOf(...(await once(bench, 'exit')))
 }

@@ -1,0 +1,127 @@
+/** What a run has found out, in numbers; the table, the plot and the JSON are made of it. */
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { figuresFor } from './figures.js'
+import type { Figure } from './figures.js'
+import type { Running } from './measure.js'
+import type { Options } from './options.js'
+import { findProgram } from './programs.js'
+import { ratioOf, spreadOf } from './statistics.js'
+import type { Spread } from './statistics.js'
+
+export interface Results {
+  readonly options: Omit<Options, 'out' | 'peers'>
+  readonly machine: Readonly<Record<string, string>>
+  readonly rows: readonly Row[]
+  readonly figures: readonly FigureResult[]
+  readonly leftOut: readonly LeftOut[]
+}
+
+export interface Row {
+  readonly name: string
+  readonly title: string
+  readonly cpuMicroseconds: Spread
+  readonly ratio: Spread
+  readonly p50Milliseconds: number
+  readonly busy: number
+  readonly rssMegabytes: number
+  readonly redisCommands: number
+}
+
+export interface FigureResult extends Figure {
+  readonly ratio: Spread
+  readonly verdict: Verdict
+}
+
+/** `open`: some rounds say this and some that. */
+export type Verdict = 'aim' | 'reached' | 'missed' | 'open'
+
+export interface LeftOut {
+  readonly name: string
+  readonly why: string
+}
+
+export function resultsOf(
+  options: Options,
+  all: readonly Running[],
+  leftOut: readonly LeftOut[],
+  pinning: string,
+): Results {
+  const cpuOf = (name: string) =>
+    all.find(({ peer }) => peer.name === name)?.rounds.map(({ cpuMicroseconds }) => cpuMicroseconds)
+  const base = cpuOf(options.baseline) ?? []
+  const rows = all.map(({ peer: { name, title }, rounds }): Row => {
+    const of = (pick: (round: Running['rounds'][number]) => number) => spreadOf(rounds.map(pick))
+    return {
+      name,
+      title,
+      cpuMicroseconds: of((round) => round.cpuMicroseconds),
+      ratio: ratioOf(cpuOf(name) ?? [], base),
+      p50Milliseconds: of((round) => round.p50Milliseconds).median,
+      busy: of((round) => round.busy).median,
+      rssMegabytes: of((round) => round.rssBytes / 2 ** 20).max,
+      redisCommands: of((round) => round.redisCommands).median,
+    }
+  })
+  const figures = figuresFor(options).flatMap((figure): FigureResult[] => {
+    const [own, other] = [cpuOf(figure.peer), cpuOf(figure.to)]
+    if (!own || !other) return []
+    const ratio = ratioOf(own, other)
+    return [{ ...figure, ratio, verdict: judge(ratio, figure) }]
+  })
+  const { out: _out, peers: _peers, ...told } = options
+  return { options: told, machine: { ...machineOf(pinning), ...softwareOf(options) }, rows, figures, leftOut }
+}
+
+function judge({ min, max }: Spread, { reach, aim }: Figure): Verdict {
+  if (max <= aim) return 'aim'
+  if (max <= reach) return 'reached'
+  return min > reach ? 'missed' : 'open'
+}
+
+/** On what it was measured, and when. */
+export function machineOf(pinning: string) {
+  const processors = cpus()
+  return {
+    date: new Date().toISOString().slice(0, 10),
+    processor: `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`,
+    pinning,
+    node: process.version,
+    redis: firstLine('redis-server', ['--version']),
+  }
+}
+
+const PACKAGES = [
+  'fastify',
+  '@fastify/jwt',
+  'ioredis',
+  'express',
+  'jsonwebtoken',
+  '@fastify/http-proxy',
+  'fast-gateway',
+]
+
+function softwareOf({ driver }: Options) {
+  return {
+    driver: driver === 'wrk' ? firstLine('wrk', ['-v']) : versionOf('autocannon'),
+    packages: PACKAGES.map(versionOf).join(', '),
+    nginx: firstLine('nginx', ['-v']),
+    haproxy: firstLine('haproxy', ['-v']),
+  }
+}
+
+function firstLine(program: string, args: string[]): string {
+  const path = findProgram(program)
+  if (path === undefined) return 'not installed'
+  const { stdout, stderr } = spawnSync(path, args, { encoding: 'utf8' })
+  return `${stdout}${stderr}`.split('\n', 1)[0]!.replace(/^nginx version: | (?:- |\[|Copyright|sha=).*/g, '')
+}
+
+function versionOf(name: string): string {
+  // Not every package exports its package.json.
+  const { version } = JSON.parse(readFileSync(`node_modules/${name}/package.json`, 'utf8')) as {
+    version: string
+  }
+  return `${name} ${version}`
+}

@@ -1,0 +1,8 @@
+/** A server in a process of its own: `serve.js <module> <server> <setup>`, a function of `servers` in the module. */
+import './probe.js'
+import type { Serve } from './peer.js'
+import type { Setup } from './setup.js'
+
+const [module = '', name = '', setup = ''] = process.argv.slice(2)
+const { servers } = (await import(module)) as { servers: Record<string, Serve> }
+process.send!(await servers[name]!(JSON.parse(setup) as Setup))
