@@ -19,7 +19,12 @@ import type { Transports } from '../src/token/bearer.js'
 import { cookieNames } from '../src/token/cookies.js'
 import { loadKey } from '../src/token/key-directory.js'
 import type { SigningKey } from '../src/token/keys.js'
+import { VerifiedTokens } from '../src/token/verified.js'
+import { LiveStreams } from '../src/live-streams.js'
 import { Verdict } from '../src/verdict.js'
+import type { LiveToken } from '../src/verdict.js'
+import { createIdentityProof } from './identity.js'
+import type { IdentityProof } from './identity.js'
 import { createJwt } from './jwt.js'
 import { createMetrics } from './metrics.js'
 import type { Metrics } from './metrics.js'
@@ -37,8 +42,13 @@ export interface Core {
   readonly verdict: Verdict
   readonly key: SigningKey
   readonly transports: Transports
+  readonly identity: IdentityProof
   readonly limiters: Readonly<Record<'loginPerAccount' | 'loginPerAddress' | 'refreshPerAddress', Limiter>>
   readonly metrics: Metrics
+  /** The answers that last, each tied to its token. */
+  readonly live: LiveStreams
+  /** Of the session store; undefined for the embedded one. */
+  readonly redis: RedisClient | undefined
   /** How long a revoke, with the ending of its sessions, may take. */
   readonly revokeDeadline: Milliseconds
   /** What is denied now, as far as `search` is in its id or its reason. */
@@ -90,12 +100,19 @@ export async function createCore(
     throw error
   })
   const { revocation } = denylist
+  const verified = new VerifiedTokens<LiveToken>(tokens.verifiedCache)
+  const live = new LiveStreams({ revocation, clock, leeway: tokens.leeway })
+  metrics.watchVerified(() => verified.stats)
+  metrics.watchStreams(() => live.size)
   return {
     settings,
     key,
     metrics,
+    live,
+    redis: redis?.client,
     verdict: new Verdict({
       keys: new Map([[key.kid, jwt.verifier]]),
+      verified,
       revocation,
       clock,
       rules: { issuer, audience, ...life },
@@ -120,7 +137,11 @@ export async function createCore(
     transports: {
       header: accept.from.includes('header'),
       cookie: cookies.enabled && accept.from.includes('cookie') ? cookieNames(cookies).access : undefined,
+      xAccessToken: accept.from.includes('x-access-token'),
+      query: accept.from.includes('query'),
+      body: accept.from.includes('body'),
     },
+    identity: await createIdentityProof({ key, clock, settings }),
     limiters: await createCoreLimiters(settings, redis?.client),
     revokeDeadline: STORE_DEADLINE + denylist.patience,
     listDenials: (search) => withinDeadline(denylist.list(search)),
@@ -135,6 +156,7 @@ export async function createCore(
       }
     },
     close: async () => {
+      live.close()
       await denylist.close()
       redis?.close()
     },

@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Milliseconds } from '../src/clock.js'
+import type { VerifiedStats } from '../src/token/verified.js'
 
 /** What is counted; in a registry of our own, so that a host's metrics stay its own. */
 export interface Metrics {
@@ -13,6 +14,8 @@ export interface Metrics {
   epochChange(): void
   /** Lets the replica be asked whenever the metrics are. */
   watchReplica(replica: WatchedReplica): void
+  watchVerified(stats: () => VerifiedStats): void
+  watchStreams(size: () => number): void
 }
 
 export interface WatchedReplica {
@@ -59,26 +62,22 @@ export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
     syncFailure: () => syncFailures.inc(),
     epochChange: () => epochChanges.inc(),
     watchReplica: (replica) => watchReplica(registry, replica),
+    watchVerified: (stats) => watchVerified(registry, stats),
+    watchStreams: (size) =>
+      gauge(registry, 'live_streams', 'Answers that go on, each tied to its token', size),
   }
 }
 
 function watchReplica(registry: Registry, { state, leaseLeft, size }: WatchedReplica): void {
   const registers = [registry]
-  const gauge = (name: string, help: string, value: () => number) =>
-    new Gauge({
-      name: `portcullis_${name}`,
-      help,
-      registers,
-      collect() {
-        this.set(value())
-      },
-    })
   gauge(
+    registry,
     'lease_left_seconds',
     'How long the lease still lasts; 0: there is none',
     () => Math.max(0, leaseLeft()) / 1000,
+    'min',
   )
-  gauge('replica_entries', 'Denials in the replica', size)
+  gauge(registry, 'replica_entries', 'Denials in the replica', size, 'max')
   void new Gauge({
     name: 'portcullis_replica_state',
     help: '1 for the state that the replica is in',
@@ -87,6 +86,47 @@ function watchReplica(registry: Registry, { state, leaseLeft, size }: WatchedRep
     collect() {
       const current = state()
       for (const one of STATES) this.set({ state: one }, one === current ? 1 : 0)
+    },
+  })
+}
+
+/** The hit rate is hits ÷ all of them. */
+function watchVerified(registry: Registry, stats: () => VerifiedStats): void {
+  void new Counter({
+    name: 'portcullis_verified_tokens_total',
+    help: 'Access tokens by whether their signature was known to be good (hit) or had to be verified (miss)',
+    labelNames: ['result'],
+    registers: [registry],
+    collect() {
+      const { hits, misses } = stats()
+      this.reset()
+      this.inc({ result: 'hit' }, hits)
+      this.inc({ result: 'miss' }, misses)
+    },
+  })
+  gauge(
+    registry,
+    'verified_tokens',
+    'Access tokens whose signature need not be verified again',
+    () => stats().size,
+  )
+}
+
+/** `aggregator`: what several workers' values become. */
+function gauge(
+  registry: Registry,
+  name: string,
+  help: string,
+  value: () => number,
+  aggregator: 'sum' | 'min' | 'max' = 'sum',
+): void {
+  void new Gauge({
+    name: `portcullis_${name}`,
+    help,
+    aggregator,
+    registers: [registry],
+    collect() {
+      this.set(value())
     },
   })
 }

@@ -2,15 +2,16 @@
  * THE one place that decides whether an access token is good. Every gate calls it. In order: shape, signature, claims,
  * revocation; the first that fails is the reason.
  */
-import type { Clock, UnixSeconds } from './clock.js'
+import type { Clock, UnixMs, UnixSeconds } from './clock.js'
 import type { Explanation, ExplainStep } from './contract.js'
 import { Refusal } from './errors.js'
 import type { ErrorCode } from './errors.js'
 import type { Denial, OnOutage, Revocable, Revocation } from './revocation/port.js'
 import { judgeClaims, selectKey } from './token/access-token.js'
 import type { AccessClaims, ClaimRules, KeyVerifier } from './token/access-token.js'
+import type { VerifiedTokens } from './token/verified.js'
 
-/** Who a request is from: what `request.auth` holds. */
+/** Who a request is from: what `request.auth` holds. Requests with the same token share one, frozen through and through. */
 export interface Auth {
   readonly sub: string
   readonly sid: string
@@ -22,7 +23,10 @@ export interface Auth {
 }
 
 export interface VerdictPorts {
+  /** By `kid`. What a key signed that isn't among them any more is refused from then on. */
   readonly keys: ReadonlyMap<string, KeyVerifier>
+  /** What needn't be verified again. It stands before the signature, never before the denylist. */
+  readonly verified: VerifiedTokens<LiveToken>
   readonly revocation: Revocation
   readonly clock: Clock
   readonly rules: ClaimRules
@@ -42,7 +46,7 @@ export class Verdict {
    *   `session_ended`; `store_unavailable` where the denylist can't be asked.
    */
   judge(token: string): Auth | Promise<Auth> {
-    return this.#ask(this.#live(token))
+    return this.#ask(this.#remembered(token) ?? this.#live(token))
   }
 
   /**
@@ -50,7 +54,7 @@ export class Verdict {
    * `outage` of the result is how the token was admitted then.
    */
   async judgeOr(token: string, onOutage: OnOutage): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
-    const live = this.#live(token)
+    const live = this.#remembered(token) ?? this.#live(token)
     try {
       return { auth: await this.#ask(live) }
     } catch (error) {
@@ -58,21 +62,35 @@ export class Verdict {
         throw error
       const verdict = this.#ports.revocation.checkInOutage(live.revocable, onOutage)
       if (!verdict) throw error
-      return { auth: admit(live.claims, verdict.denial), outage: verdict.outage }
+      return { auth: admit(live, verdict.denial), outage: verdict.outage }
     }
+  }
+
+  /** A token that was found to be ours before, and hasn't expired since. */
+  #remembered(token: string): LiveToken | undefined {
+    const { keys, verified, clock } = this.#ports
+    const known = verified.get(token)
+    if (known === undefined) return undefined
+    if (clock.now() < known.expiresAt && keys.get(known.key.kid) === known.key) return known
+    verified.delete(token)
+    return undefined
   }
 
   /** A token of ours that hasn't expired. */
   #live(token: string): LiveToken {
-    const { claims, kid, expired } = this.recognise(token)
+    const { rules, verified } = this.#ports
+    const { claims, key, expired } = this.recognise(token)
     refuseIf(expired, 'token_expired')
-    return { claims, revocable: revocableOf(claims, kid) }
+    const auth = freeze(authOf(claims, key.kid))
+    const live = { auth, key, revocable: revocableOf(auth), expiresAt: claims.exp * 1000 + rules.leeway }
+    verified.set(token, live)
+    return live
   }
 
   /** The last step: the denylist. */
-  #ask({ claims, revocable }: LiveToken): Auth | Promise<Auth> {
-    const denial = this.#ports.revocation.check(revocable)
-    return denial instanceof Promise ? denial.then((late) => admit(claims, late)) : admit(claims, denial)
+  #ask(live: LiveToken): Auth | Promise<Auth> {
+    const denial = this.#ports.revocation.check(live.revocable)
+    return denial instanceof Promise ? denial.then((late) => admit(live, late)) : admit(live, denial)
   }
 
   /** What `judge` would decide, step by step, for people. */
@@ -98,7 +116,8 @@ export class Verdict {
       claims = judged.claims
       await run('expiry', () => refuseIf(judged.expired, 'token_expired'))
       await run('revocation', async () => {
-        admit(judged.claims, await revocation.check(revocableOf(judged.claims, key.kid)))
+        const auth = authOf(judged.claims, key.kid)
+        refuseDenied(await revocation.check(revocableOf(auth)))
       })
       return { admitted: true, steps, claims }
     } catch (error) {
@@ -114,22 +133,35 @@ export class Verdict {
    */
   recognise(token: string): {
     claims: AccessClaims
-    kid: string
+    key: KeyVerifier
     expired: boolean
   } {
     const { keys, rules, clock } = this.#ports
     const key = selectKey(token, keys)
-    return { ...judgeClaims(verifyWith(key, token), rules, clock.now()), kid: key.kid }
+    return { ...judgeClaims(verifyWith(key, token), rules, clock.now()), key }
   }
 }
 
-interface LiveToken {
-  readonly claims: AccessClaims
+/** A good token, as long as it isn't denied. */
+export interface LiveToken {
+  readonly auth: Auth
+  readonly key: KeyVerifier
   readonly revocable: Revocable
+  /** With the leeway. */
+  readonly expiresAt: UnixMs
 }
 
-function revocableOf({ jti, sid, sub, iat }: AccessClaims, kid: string): Revocable {
-  return { jti, sid, sub, iat, kid }
+/**
+ * What a look-up in the denylist needs of who a request is from.
+ *
+ * @throws {TypeError} for a copy: it doesn't know which key signed the token
+ */
+export function revocableOf(auth: Auth): Revocable {
+  const { jti, sid, sub, issuedAt } = auth
+  const kid = (auth as { [KID]?: string })[KID]
+  if (kid === undefined)
+    throw new TypeError('auth: give what the verdict gave (request.auth), not a copy of it')
+  return { jti, sid, sub, iat: issuedAt, kid }
 }
 
 function verifyWith(key: KeyVerifier, token: string): Record<string, unknown> {
@@ -144,13 +176,25 @@ function refuseIf(isWrong: boolean, code: ErrorCode): void {
   if (isWrong) throw new Refusal(code)
 }
 
-function admit(claims: AccessClaims, denial: Denial | undefined): Auth {
-  if (denial !== undefined) {
-    throw new Refusal(denial === 'sid' ? 'session_ended' : 'token_revoked', {
-      reason: denial,
-    })
-  }
-  return {
+function admit({ auth }: LiveToken, denial: Denial | undefined): Auth {
+  refuseDenied(denial)
+  return auth
+}
+
+function refuseDenied(denial: Denial | undefined): void {
+  if (denial !== undefined) throw new Refusal(codeOf(denial), { reason: denial })
+}
+
+/** What is told outside of why a token is denied. */
+export function codeOf(denial: Denial): 'session_ended' | 'token_revoked' {
+  return denial === 'sid' ? 'session_ended' : 'token_revoked'
+}
+
+/** Where an `Auth` holds the key that signed its token; not for its readers. */
+const KID = Symbol('kid')
+
+function authOf(claims: AccessClaims, kid: string): Auth {
+  const auth: Auth = {
     sub: claims.sub,
     sid: claims.sid,
     jti: claims.jti,
@@ -159,4 +203,12 @@ function admit(claims: AccessClaims, denial: Denial | undefined): Auth {
     expiresAt: claims.exp,
     claims,
   }
+  return Object.defineProperty(auth, KID, { value: kid })
+}
+
+/** All of it: what one request could change, another would see. */
+function freeze<T extends object>(value: T): T {
+  for (const each of Object.values(value))
+    if (typeof each === 'object' && each !== null) freeze(each as object)
+  return Object.freeze(value)
 }

@@ -4,7 +4,9 @@ import { Refusal } from '../src/errors.js'
 import type { Revocation } from '../src/revocation/port.js'
 import { MemoryDenylist } from '../src/revocation/memory.js'
 import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../src/token/refresh-token.js'
+import { VerifiedTokens } from '../src/token/verified.js'
 import { Verdict } from '../src/verdict.js'
+import type { LiveToken } from '../src/verdict.js'
 import { MovableClock } from './clock.js'
 import { AUDIENCE, ISSUER, forge, headerOf, newKey } from './token/rig.js'
 
@@ -18,7 +20,8 @@ async function court({ leeway = 0, denylist }: { leeway?: number; denylist?: Rev
   const revocation = denylist ?? new MemoryDenylist(clock, { ...life, leeway })
   const keys = new Map([[key.kid, jwt.verifier]])
   const rules = { issuer: ISSUER, audience: AUDIENCE, ...life, leeway }
-  const verdict = new Verdict({ keys, revocation, clock, rules })
+  const verified = new VerifiedTokens<LiveToken>(100)
+  const verdict = new Verdict({ keys, verified, revocation, clock, rules })
   const { issuedAt, mark } = await revocation.stamp()
   const claims = {
     iss: ISSUER,
@@ -32,7 +35,7 @@ async function court({ leeway = 0, denylist }: { leeway?: number; denylist?: Rev
     scope: 'read write',
   }
   const token = (change: object = {}) => forge(key, headerOf(key), { ...claims, ...change })
-  return { clock, revocation, verdict, claims, token }
+  return { clock, revocation, verdict, verified, keys, claims, token }
 }
 
 /** A denylist that answers so. */
@@ -43,6 +46,8 @@ function stub(
   return {
     check,
     checkInOutage,
+    peek: () => 'unknown',
+    version: () => undefined,
     revoke: async () => {},
     stamp: async () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' }),
     trusts: () => true,
@@ -152,7 +157,7 @@ t.test('a token from before the start, of whose fate nothing is known, is refuse
 t.test('recognise takes an expired and a revoked token, and no forged one', async (t) => {
   const { verdict, revocation, token, clock, claims } = await court()
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
-  t.match(verdict.recognise(token()), { claims, kid: key.kid, expired: false })
+  t.match(verdict.recognise(token()), { claims, key: { kid: key.kid }, expired: false })
   clock.advance(86_400_000)
   t.match(verdict.recognise(token()), { claims, expired: true })
   const [h, p] = token().split('.') as [string, string]
@@ -255,4 +260,49 @@ t.test('without an outage a route’s preference for one changes nothing', async
   t.strictSame(Object.keys(await verdict.judgeOr(token(), 'open')), ['auth'])
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
   t.equal(await outcome(() => verdict.judgeOr(token(), 'open')), 'session_ended')
+})
+
+t.test(
+  'a token that was verified before is judged like any other: denied, expired, its key gone',
+  async (t) => {
+    const { verdict, verified, revocation, keys, clock, token, claims } = await court()
+    const text = token()
+    const judged = () => outcome(() => verdict.judge(text))
+    t.equal(await judged(), 'good')
+    t.equal(await judged(), 'good')
+    t.match(verified.stats, { hits: 1, misses: 1, size: 1 }, 'the second time it was known')
+
+    const held = keys.get(key.kid)!
+    keys.delete(key.kid)
+    t.equal(await judged(), 'token_invalid', 'its key was retired')
+    keys.set(key.kid, { ...held })
+    t.equal(await judged(), 'good', 'verified anew, by the key of now')
+    await revocation.revoke([{ kind: 'jti', id: claims.jti, expiresAt: claims.exp * 1000 }])
+    t.equal(await judged(), 'token_revoked')
+    clock.advance(900_000)
+    t.equal(await judged(), 'token_expired')
+    t.equal(verified.stats.size, 0, 'and forgotten')
+  },
+)
+
+t.test('what was refused is never remembered', async (t) => {
+  const { verdict, verified, token, clock } = await court()
+  const [h, p, s] = token().split('.') as [string, string, string]
+  await outcome(() => verdict.judge(`${h}.${p}.${s.startsWith('A') ? 'B' : 'A'}${s.slice(1)}`))
+  await outcome(() => verdict.judge(token({ iss: 'other' })))
+  clock.advance(900_000)
+  await outcome(() => verdict.judge(token()))
+  t.equal(verified.stats.size, 0)
+})
+
+t.test('what requests with one token share, none of them can change', async (t) => {
+  const { verdict, token } = await court()
+  const text = token({ roles: ['reader'], tenant: { name: 'acme' } })
+  const auth = await verdict.judge(text)
+  t.equal(await verdict.judge(text), auth, 'it is shared')
+  const { roles, tenant } = auth.claims as unknown as { roles: string[]; tenant: { name: string } }
+  t.throws(() => roles.push('admin'), TypeError)
+  t.throws(() => (tenant.name = 'other'), TypeError)
+  t.throws(() => ((auth as { sub: string }).sub = 'bob'), TypeError)
+  t.throws(() => (auth.scope as string[]).push('admin'), TypeError)
 })

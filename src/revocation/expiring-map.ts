@@ -13,10 +13,10 @@ export class ExpiringMap {
   readonly #shards = Array.from({ length: SHARDS }, () => new Map<string, UnixSeconds>())
   readonly #buckets = new Map<number, string[]>()
 
+  #size = 0
+
   get size(): number {
-    let size = 0
-    for (const shard of this.#shards) size += shard.size
-    return size
+    return this.#size
   }
 
   get(id: string): UnixSeconds | undefined {
@@ -28,6 +28,7 @@ export class ExpiringMap {
     const shard = this.#shardOf(id)
     const former = shard.get(id)
     if (former !== undefined && former >= until) return
+    if (former === undefined) this.#size += 1
     shard.set(id, until)
     const bucket = Math.floor(until / BUCKET_SECONDS)
     const ids = this.#buckets.get(bucket)
@@ -36,7 +37,7 @@ export class ExpiringMap {
   }
 
   delete(id: string): void {
-    this.#shardOf(id).delete(id)
+    if (this.#shardOf(id).delete(id)) this.#size -= 1
   }
 
   *entries(): Generator<[string, UnixSeconds]> {

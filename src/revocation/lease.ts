@@ -22,6 +22,10 @@ interface Lease extends Vouch {
   readonly sent: Now
 }
 
+/** Said on every request, so made once. */
+const ADMITTED: Decision = Object.freeze({ kind: 'admitted' })
+const NO_LEASE: Decision = Object.freeze({ kind: 'no_lease' })
+
 export class Instance {
   readonly #settings: InstanceSettings
   #epoch = ''
@@ -99,7 +103,7 @@ export class Instance {
 
   /** Whether a token that is good otherwise may pass. */
   decide(token: Revocable, now: Now): Decision {
-    if (!this.isLeased(now)) return { kind: 'no_lease' }
+    if (!this.isLeased(now)) return NO_LEASE
     return this.decideFromReplica(token, now)
   }
 
@@ -108,7 +112,7 @@ export class Instance {
     // What is known first: a route that stays open in an outage lets `history` pass.
     const by = this.#replica.denial(token, wall) ?? this.#former.denial(token, wall)
     if (by !== undefined) return { kind: 'denied', by }
-    return this.#isUnknown(token) ? { kind: 'denied', by: 'history' } : { kind: 'admitted' }
+    return this.#isUnknown(token) ? { kind: 'denied', by: 'history' } : ADMITTED
   }
 
   /** Whether it is of before the time that anybody knows of. */

@@ -57,6 +57,22 @@ export class LeasedReplica implements Revocation {
     return instance.leaseLeft(now()) > -onOutage.stale ? { denial, outage: 'stale' } : undefined
   }
 
+  peek(token: Revocable): Denial | 'unknown' | undefined {
+    const { instance, follower, now } = this.#options
+    const decision = instance.decide(token, now())
+    if (decision.kind === 'denied') return decision.by
+    if (decision.kind === 'admitted') return undefined
+    follower.ask()
+    return 'unknown'
+  }
+
+  version(): string | undefined {
+    const { instance, now } = this.#options
+    if (!instance.isLeased(now())) return undefined
+    const { ms, seq } = instance.applied
+    return `${instance.generation}:${ms}-${seq}`
+  }
+
   /** All that find no lease wait together for the next sync that grants one. */
   async #leased(): Promise<void> {
     const { instance, follower, lease, now } = this.#options

@@ -35,6 +35,14 @@ export class MemoryDenylist implements Revocation {
     return this.#replica.denial(token, this.#clock.now())
   }
 
+  peek(token: Revocable): Denial | undefined {
+    return this.check(token)
+  }
+
+  version(): undefined {
+    return undefined
+  }
+
   /** It can always be asked. */
   checkInOutage(): undefined {
     return undefined

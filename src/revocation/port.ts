@@ -62,6 +62,10 @@ export interface Revocation {
   check(token: Revocable): Denial | undefined | Promise<Denial | undefined>
   /** For a route that opted for it, after `check` has failed; undefined: it is refused all the same. */
   checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined
+  /** As `check`, of what is known at this moment, for streams that go on: it neither waits for a lease nor throws. */
+  peek(token: Revocable): Denial | 'unknown' | undefined | Promise<Denial | 'unknown' | undefined>
+  /** While it is the same, so is what `peek` gives. undefined: that can't be said. */
+  version(): string | undefined
   revoke(entries: readonly Entry[]): Promise<void>
   /** For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s, and what the clocks differ by). */
   stamp(sub?: string): Promise<Stamp>

@@ -50,6 +50,14 @@ export class RedisDenylist implements Revocation {
     })
   }
 
+  peek(token: Revocable): Promise<Denial | 'unknown' | undefined> {
+    return this.check(token).catch(() => 'unknown' as const)
+  }
+
+  version(): undefined {
+    return undefined
+  }
+
   checkInOutage(_token: Revocable, onOutage: OnOutage): OutageVerdict | undefined {
     return onOutage === 'open' ? { denial: undefined, outage: 'open' } : undefined
   }

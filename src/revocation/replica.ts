@@ -50,18 +50,14 @@ export class Replica {
   /** Which kind of entry denies the token. */
   denial({ jti, sid, sub, kid, iat }: Revocable, now: UnixMs): EntryKind | undefined {
     const second = now / 1000
-    if (this.#lives('sid', sid, second)) return 'sid'
-    if (this.#lives('jti', jti, second)) return 'jti'
-    if (this.#lives('kid', kid, second)) return 'kid'
+    const until = this.#until
+    if (lives(until.sid, sid, second)) return 'sid'
+    if (lives(until.jti, jti, second)) return 'jti'
+    if (lives(until.kid, kid, second)) return 'kid'
     const issued = iat * 1000
-    if (this.#lives('sub', sub, second) && issued <= this.#before.sub.get(sub)!) return 'sub'
-    if (this.#lives('all', '*', second) && issued <= this.#before.all.get('*')!) return 'all'
+    if (lives(until.sub, sub, second) && issued <= this.#before.sub.get(sub)!) return 'sub'
+    if (lives(until.all, '*', second) && issued <= this.#before.all.get('*')!) return 'all'
     return undefined
-  }
-
-  #lives(kind: EntryKind, id: string, second: number): boolean {
-    const until = this.#until[kind].get(id)
-    return until !== undefined && second < until
   }
 
   /** Forgets what has expired. */
@@ -88,4 +84,11 @@ export class Replica {
     this.#until[kind].delete(id)
     if (kind === 'sub' || kind === 'all') this.#before[kind].delete(id)
   }
+}
+
+/** Mostly there is no entry of a kind at all: then nothing is looked up. */
+function lives(entries: ExpiringMap, id: string, second: number): boolean {
+  if (entries.size === 0) return false
+  const until = entries.get(id)
+  return until !== undefined && second < until
 }

@@ -47,6 +47,8 @@ export async function openPair(
   const denylist: Revocation = {
     check: (token) => agreed(instances(), token),
     checkInOutage: (token, onOutage) => instances()[0]!.checkInOutage(token, onOutage),
+    peek: (token) => instances()[0]!.peek(token),
+    version: () => instances()[0]!.version(),
     revoke: (entries) => instances()[turn++ % 2]!.revoke(entries),
     stamp: (sub) => instances()[1]!.stamp(sub),
     trusts: (mark, writtenAt) => instances()[0]!.trusts(mark, writtenAt),

@@ -10,6 +10,8 @@ export function failingOnce(denylist: Revocation): Revocation & { readonly failu
     },
     check: (token) => denylist.check(token),
     checkInOutage: (token, onOutage) => denylist.checkInOutage(token, onOutage),
+    peek: (token) => denylist.peek(token),
+    version: () => denylist.version(),
     stamp: (sub) => denylist.stamp(sub),
     trusts: (mark, writtenAt) => denylist.trusts(mark, writtenAt),
     async revoke(entries) {

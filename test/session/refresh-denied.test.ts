@@ -28,6 +28,8 @@ function inNewEpoch(rig: MemoryRig, believes: 'all' | 'new'): MemoryRig {
   const changed: Revocation = {
     check: (token) => (token.jti.startsWith(MARK) ? revocation.check(token) : 'history'),
     checkInOutage: () => undefined,
+    peek: (token) => revocation.peek(token),
+    version: () => undefined,
     revoke: (entries) => revocation.revoke(entries),
     stamp: async (sub) => ({ ...(await revocation.stamp(sub)), mark: MARK }),
     trusts: (mark) => believes === 'all' || mark === MARK,

@@ -17,6 +17,7 @@ import { defineScripts } from '../../src/store/redis-scripts.js'
 import { RedisSessionStore } from '../../src/store/redis.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 import { generateKey, importKey } from '../../src/token/keys.js'
+import { VerifiedTokens } from '../../src/token/verified.js'
 import { Verdict } from '../../src/verdict.js'
 import { MovableClock } from '../clock.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
@@ -71,6 +72,7 @@ export function instance(adapters: Adapters, clock: Clock, rules: Partial<Sessio
     },
     verdict: new Verdict({
       keys: new Map([[key.kid, jwt.verifier]]),
+      verified: new VerifiedTokens(100),
       revocation: adapters.revocation,
       clock,
       rules: { ...ISSUER, ...LIFE },

@@ -1,0 +1,131 @@
+/**
+ * Answers that last: WebSockets, event streams, long downloads. Each is tied to the access token it was opened with, and
+ * ended soon after that is denied, expires, or can't be judged any more.
+ */
+import type { Clock, Milliseconds } from './clock.js'
+import type { ErrorCode } from './errors.js'
+import type { Denial, OnOutage, Revocable, Revocation } from './revocation/port.js'
+import { codeOf, revocableOf } from './verdict.js'
+import type { Auth } from './verdict.js'
+
+/** Between two looks. With `PATIENCE` less than the 100 ms in which a stream must end. */
+const LOOK_EVERY: Milliseconds = 20
+/** How long a stream may go on while nothing can be known: a stall of this process ends with the next sync. */
+const PATIENCE: Milliseconds = 60
+/** In how many looks it must have been unknown, too: the first after a stall comes before the sync that it asks for. */
+const LOOKS_IN_VAIN = 3
+
+export interface LiveStream {
+  readonly auth: Auth
+  /** What is preferred while denials can't be asked. */
+  readonly onOutage: OnOutage
+  /** Ends it; called at most once. */
+  readonly end: (code: ErrorCode) => void
+}
+
+export interface LiveStreamPorts {
+  readonly revocation: Revocation
+  readonly clock: Clock
+  /** `tokens.leeway` */
+  readonly leeway: Milliseconds
+}
+
+interface Watched extends LiveStream {
+  readonly revocable: Revocable
+  unknown: { readonly since: Milliseconds; looks: number } | undefined
+}
+
+export class LiveStreams {
+  readonly #ports: LiveStreamPorts
+  readonly #streams = new Set<Watched>()
+  /** Those that no look has seen. What was denied between their verdict and now isn't told again. */
+  #fresh: Watched[] = []
+  #timer: NodeJS.Timeout | undefined
+  #version: string | undefined
+  /** Those that a store is being asked about. */
+  #asked: readonly Watched[] = []
+
+  constructor(ports: LiveStreamPorts) {
+    this.#ports = ports
+  }
+
+  /** How many there are now. */
+  get size(): number {
+    return this.#streams.size
+  }
+
+  /** Ties a stream to its token until the function that it gives is called, or the stream was ended. */
+  watch({ auth, onOutage, end }: LiveStream): () => void {
+    const watched = { auth, onOutage, end, revocable: revocableOf(auth), unknown: undefined }
+    this.#streams.add(watched)
+    this.#fresh.push(watched)
+    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref()
+    return () => this.#streams.delete(watched)
+  }
+
+  close(): void {
+    clearInterval(this.#timer)
+    this.#streams.clear()
+  }
+
+  #look(): void {
+    if (this.#streams.size === 0) {
+      clearInterval(this.#timer)
+      this.#timer = undefined
+    }
+    const { revocation, clock, leeway } = this.#ports
+    const now = clock.now()
+    for (const stream of this.#streams) {
+      if (stream.auth.expiresAt * 1000 + leeway <= now) this.#end(stream, 'token_expired')
+    }
+    // A store that doesn't answer leaves them in the dark.
+    if (this.#asked.length > 0) return this.#asked.forEach((stream) => this.#onUnknown(stream))
+
+    const version = revocation.version()
+    const isUnchanged = version !== undefined && version === this.#version
+    this.#version = version
+    const streams = isUnchanged ? this.#fresh : this.#streams
+    this.#fresh = []
+    const asked: Watched[] = []
+    const answers: Promise<void>[] = []
+    for (const stream of streams) {
+      const found = revocation.peek(stream.revocable)
+      if (found instanceof Promise) {
+        asked.push(stream)
+        answers.push(found.then((late) => this.#judge(stream, late)))
+      } else this.#judge(stream, found)
+    }
+    if (asked.length === 0) return
+    this.#asked = asked
+    void Promise.allSettled(answers).then(() => (this.#asked = []))
+  }
+
+  #judge(stream: Watched, found: Denial | 'unknown' | undefined): void {
+    if (found === undefined) stream.unknown = undefined
+    else if (found === 'unknown') this.#onUnknown(stream)
+    else this.#end(stream, codeOf(found))
+  }
+
+  #onUnknown(stream: Watched): void {
+    const verdict = this.#ports.revocation.checkInOutage(stream.revocable, stream.onOutage)
+    if (verdict) {
+      if (verdict.denial !== undefined) this.#end(stream, codeOf(verdict.denial))
+      return
+    }
+    const now = performance.now()
+    stream.unknown ??= { since: now, looks: 0 }
+    stream.unknown.looks += 1
+    const { since, looks } = stream.unknown
+    if (looks >= LOOKS_IN_VAIN && now - since >= PATIENCE) this.#end(stream, 'store_unavailable')
+  }
+
+  #end(stream: Watched, code: ErrorCode): void {
+    if (!this.#streams.delete(stream)) return
+    try {
+      stream.end(code)
+    } catch (error) {
+      // The others are to be ended all the same.
+      process.emitWarning(error as Error)
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** Remembers tokens whose signature and claims were found good, so that a token is verified once, not on each request. */
+
+/** Of a token, its last characters: of its signature, so as good as random for every token that was verified. */
+const TAIL = 22
+
+/** `hits` and `misses` since the start; `size`: tokens held now. */
+export interface VerifiedStats {
+  readonly hits: number
+  readonly misses: number
+  readonly size: number
+}
+
+interface Remembered<T> {
+  readonly token: string
+  readonly value: T
+}
+
+/**
+ * A bounded map from whole tokens to what they say. Only what was verified may enter, so junk can't displace anything.
+ *
+ * The one that came first goes first, however often it is used: it is verified again, once in as many others as there is
+ * room for, which costs less than to keep account of each use.
+ */
+export class VerifiedTokens<T> {
+  readonly #room: number
+  readonly #tokens = new Map<string, Remembered<T>>()
+  /** One iterator for good: a new one would step over the holes of all that was deleted. */
+  readonly #oldest = this.#tokens.keys()
+  #hits = 0
+  #misses = 0
+
+  /** @param room How many tokens it may hold; 0: none. */
+  constructor(room: number) {
+    this.#room = room
+  }
+
+  get stats(): VerifiedStats {
+    return { hits: this.#hits, misses: this.#misses, size: this.#tokens.size }
+  }
+
+  get(token: string): T | undefined {
+    const found = this.#tokens.get(token.slice(-TAIL))
+    // Two tokens may end alike; only the very same one counts.
+    if (found === undefined || found.token !== token) {
+      this.#misses += 1
+      return undefined
+    }
+    this.#hits += 1
+    return found.value
+  }
+
+  set(token: string, value: T): void {
+    if (this.#room === 0) return
+    // A copy: a token cut out of a header would keep all of the header in memory.
+    const own = Buffer.from(token, 'latin1').toString('latin1')
+    const tail = own.slice(-TAIL)
+    if (this.#tokens.size >= this.#room && !this.#tokens.has(tail)) {
+      this.#tokens.delete(this.#oldest.next().value!)
+    }
+    this.#tokens.set(tail, { token: own, value })
+  }
+
+  delete(token: string): void {
+    const tail = token.slice(-TAIL)
+    if (this.#tokens.get(tail)?.token === token) this.#tokens.delete(tail)
+  }
+}
