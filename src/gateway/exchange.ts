@@ -1,73 +1,88 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { TLSSocket } from 'node:tls'
+import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import type { ForwardOptions, Outcome } from './forward.js'
-import { RequestBody, type BodyTrouble } from './request-body.js'
-import { isLostConnection, upstreamFailure, type UpstreamFailure } from './upstream-failure.js'
+import { Refusal, type ErrorCode } from '../errors.js'
+import { Answer, type Head } from './answer.js'
+import type { Forwarding, ForwardOptions, Outcome } from './forward.js'
+import { RequestBody } from './request-body.js'
+import { isLostConnection, isMiss, upstreamFailure } from './upstream-failure.js'
+import { ConnectFailure } from './upstream-socket.js'
+import type { UpstreamTarget } from './upstreams.js'
 
-type RawHeaders = readonly (Buffer | string)[]
+type Failure = Omit<Extract<Outcome, { kind: 'failed' }>, 'kind'>
 
 /** One request and its answer: what undici calls back, and what the client's connection reports. See `forward`. */
-export class Exchange implements Dispatcher.DispatchHandler {
+export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
+  readonly outcome: Promise<Outcome>
+  #settle!: (outcome: Outcome) => void
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #options: ForwardOptions
-  readonly #settle: (outcome: Outcome) => void
-  readonly #client: Socket
+  readonly #answer: Answer
   #body: RequestBody | null = null
+  #target!: UpstreamTarget
+  /** Those that could not be reached. */
+  #tried: readonly UpstreamTarget[] = []
+  /** Set once something was sent to the target. */
   #controller: Dispatcher.DispatchController | undefined
   #inLine: NodeJS.Timeout | undefined
   #total: NodeJS.Timeout | undefined
   #status = 0
-  #retried = false
+  #resent = false
+  /** The connections were joined; that of the client says when it is over. */
+  #upgraded = false
   /** The first byte of some answer came. */
   #begun = false
-  /** The answer says by its own length or framing where it ends. */
-  #framed = false
-  /** All of the answer was handed to Node. */
-  #ended = false
+  /** `onHead` is pondering; `complete` where the answer has come to its end meanwhile. */
+  #held: 'no' | 'yes' | 'complete' = 'no'
   #settled = false
-  /** The client connection's own timeout, put back when a stalled client reads on; undefined before the first stall. */
-  #clientTimeout: number | undefined
 
-  constructor(
-    request: IncomingMessage,
-    response: ServerResponse,
-    options: ForwardOptions,
-    settle: (outcome: Outcome) => void,
-  ) {
+  constructor(request: IncomingMessage, response: ServerResponse, options: ForwardOptions) {
+    this.outcome = new Promise((resolve) => (this.#settle = resolve))
     this.#request = request
     this.#response = response
     this.#options = options
-    this.#settle = settle
-    this.#client = request.socket
+    this.#answer = new Answer(request, response, options.rules, options.limits.idle)
   }
 
   start(): void {
-    const { framing, limits, timeouts } = this.#options
-    if (this.#client.destroyed) return this.#finish({ kind: 'aborted' })
+    const { upstream, framing, limits, timeouts } = this.#options
+    if (this.#request.socket.destroyed) return this.#finish({ kind: 'aborted' })
     this.#response.once('close', () => this.#onClientClose())
     if (framing.kind === 'chunked' || (framing.kind === 'sized' && framing.bytes > 0)) {
-      this.#body = new RequestBody(this.#request, limits, (trouble) => this.#onBodyTrouble(trouble))
+      // Once the answer is written, what the client still sends concerns nobody.
+      this.#body = new RequestBody(this.#request, limits, (trouble) => {
+        if (!this.#answer.isEnded) this.#fail({ error: trouble, reason: trouble })
+      })
     }
-    if (timeouts.total > 0) this.#total = setTimeout(() => this.#onLate('total_timeout'), timeouts.total)
-    this.#dispatch()
+    if (timeouts.total > 0) this.#total = setTimeout(() => this.#onTotal(), timeouts.total)
+    this.#dispatch(upstream.pick()!)
   }
 
-  #dispatch(): void {
-    const { upstream, target, headers, timeouts } = this.#options
+  cut(code: ErrorCode): void {
+    if (this.#settled || this.#answer.isWhole) return
+    if (!this.#answer.isBegun) return this.#finish({ kind: 'failed', error: code, reason: 'cut' })
+    this.#finish({ kind: 'cut', status: this.#status, reason: code })
+    this.#answer.cut(true)
+  }
+
+  #dispatch(target: UpstreamTarget): void {
+    const { target: path, headers, timeouts, upgrade } = this.#options
+    this.#target = target
+    this.#controller = undefined
     if (timeouts.headers > 0) this.#inLine = setTimeout(() => this.#onLate('in_line'), timeouts.headers)
-    const options: Dispatcher.DispatchOptions & { servername?: string } = {
+    const options: Dispatcher.DispatchOptions & { servername: string } = {
       method: this.#request.method as Dispatcher.HttpMethod,
-      path: target,
+      path,
       headers,
       body: this.#body,
       headersTimeout: timeouts.headers,
       bodyTimeout: timeouts.body,
+      servername: target.hostname,
+      ...(upgrade && { upgrade: upgrade.protocol }),
     }
-    if (upstream.servername !== undefined) options.servername = upstream.servername
-    upstream.pool.dispatch(options, this)
+    target.pool.dispatch(options, this)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -81,6 +96,22 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#begun = true
   }
 
+  onRequestUpgrade(
+    controller: Dispatcher.DispatchController,
+    status: number,
+    _headers: unknown,
+    socket: Duplex,
+  ): void {
+    const { upgrade, rules } = this.#options
+    if (this.#settled) return void socket.destroy()
+    this.#target.health.answered()
+    this.#status = status
+    this.#upgraded = upgrade!.open(socket as Socket, rules.response(controller.rawHeaders as Buffer[]))
+    if (this.#upgraded) return clearTimeout(this.#total)
+    socket.destroy()
+    this.#fail({ error: 'upstream_unavailable', reason: 'bad_upgrade' })
+  }
+
   onResponseStart(
     controller: Dispatcher.DispatchController,
     status: number,
@@ -89,94 +120,100 @@ export class Exchange implements Dispatcher.DispatchHandler {
   ): void {
     // 103 and its kin: the head is yet to come.
     if (status < 200 || this.#settled) return
-    const response = this.#response
-    const passed = this.#options.rules.response(controller.rawHeaders as RawHeaders)
-    if (status === 204) removeContentLength(passed)
+    this.#target.health.answered()
     this.#status = status
-    this.#framed = headers['content-length'] !== undefined
-    writeHead(response, status, message, passed)
-    if (this.#request.method === 'HEAD' || status === 204 || status === 304) return this.#end()
-    // A head whose body comes at once shares a packet with it.
-    setImmediate(flushHead, response)
+    const head = { status, message, isSized: headers['content-length'] !== undefined }
+    const { onHead } = this.#options
+    if (onHead === undefined) this.#answer.begin(controller, head)
+    else this.#ask(onHead, controller, head)
+  }
+
+  #ask(
+    onHead: NonNullable<ForwardOptions['onHead']>,
+    controller: Dispatcher.DispatchController,
+    head: Head,
+  ): void {
+    let pondering: void | Promise<void>
+    try {
+      pondering = onHead(head.status)
+    } catch (error) {
+      return this.#refuse(error)
+    }
+    if (pondering === undefined) return this.#answer.begin(controller, head)
+    this.#held = 'yes'
+    controller.pause()
+    const pass = () => {
+      if (this.#settled) return
+      const isComplete = this.#held === 'complete'
+      this.#held = 'no'
+      this.#answer.begin(controller, head)
+      // An answer to HEAD ends without being read on.
+      if (!isComplete) controller.resume()
+      else if (!this.#answer.isEnded) this.#answer.end()
+    }
+    pondering.then(pass).catch((error: unknown) => this.#refuse(error))
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.#ended || this.#settled || this.#response.write(chunk)) return
-    controller.pause()
-    // Cuts a client that takes nothing: Node counts progress within a single write, too.
-    const isFirst = this.#clientTimeout === undefined
-    this.#clientTimeout ??= this.#client.timeout ?? 0
-    this.#client.setTimeout(this.#options.limits.idle)
-    if (isFirst) this.#response.on('drain', () => this.#onDrain())
-  }
-
-  #onDrain(): void {
-    if (this.#ended || this.#settled) return
-    this.#client.setTimeout(this.#clientTimeout ?? 0)
-    this.#controller?.resume()
+    if (!this.#answer.isEnded && !this.#settled) this.#answer.write(chunk, controller)
   }
 
   onResponseEnd(controller: Dispatcher.DispatchController): void {
-    if (this.#ended || this.#settled) return
-    const { rawTrailers } = controller
-    if (Array.isArray(rawTrailers) && rawTrailers.length > 0) {
-      this.#response.addTrailers(this.#options.rules.trailers(rawTrailers))
-    }
-    this.#end()
+    if (this.#answer.isEnded || this.#settled) return
+    if (this.#held === 'no') this.#answer.end(controller.rawTrailers)
+    else this.#held = 'complete'
   }
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (this.#ended || this.#settled) return
-    if (this.#mayRetry(error)) {
-      this.#retried = true
-      clearTimeout(this.#inLine)
-      this.#dispatch()
-    } else {
-      this.#fail(upstreamFailure(error))
-    }
+    if (this.#answer.isEnded || this.#settled) return
+    const failure = upstreamFailure(error)
+    if (this.#controller && this.#status === 0 && isMiss(error)) this.#target.health.missed(failure.reason)
+    const next = this.#nextAfter(error)
+    if (next === undefined) return this.#fail(failure)
+    clearTimeout(this.#inLine)
+    this.#dispatch(next)
   }
 
   /**
-   * A kept connection may close just as a request is sent on it. What changes nothing is sent once more (RFC 9112 §9.3.1);
-   * anything else might then be done twice.
+   * Where to send the request again. What was not sent goes to each target once. A kept connection may close just as a
+   * request is sent on it: what changes nothing is then sent once more (RFC 9112 §9.3.1), anything else might be done twice.
    */
-  #mayRetry(error: Error): boolean {
-    const { method } = this.#request
-    const isSafe = method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
-    return isSafe && this.#body === null && !this.#begun && !this.#retried && isLostConnection(error)
-  }
-
-  #end(): void {
-    this.#ended = true
-    if (this.#response.writableNeedDrain) this.#client.setTimeout(this.#options.limits.idle)
-    this.#response.end()
+  #nextAfter(error: Error): UpstreamTarget | undefined {
+    const { upstream } = this.#options
+    const last = this.#target
+    const tried = [...this.#tried, last]
+    if (error instanceof ConnectFailure) return upstream.pick((this.#tried = tried))
+    if (this.#begun || this.#resent || !isLostConnection(error)) return undefined
+    if (this.#controller && !(this.#body === null && isSafe(this.#request.method))) return undefined
+    this.#resent = true
+    return upstream.pick(tried) ?? last
   }
 
   #onClientClose(): void {
-    if (this.#ended && this.#response.writableFinished) {
-      this.#finish({ kind: 'answered', status: this.#status })
-    } else {
-      this.#finish({ kind: 'aborted' })
-    }
+    const isWhole = this.#answer.isWhole || this.#upgraded
+    this.#finish(isWhole ? { kind: 'answered', status: this.#status } : { kind: 'aborted' })
   }
 
-  #onBodyTrouble(trouble: BodyTrouble): void {
-    // Once the answer is written, what the client still sends concerns nobody.
-    if (!this.#ended) this.#fail({ error: trouble, reason: trouble })
+  #onTotal(): void {
+    if (this.#controller && this.#status === 0) this.#target.health.missed('total_timeout')
+    this.#onLate('total_timeout')
   }
 
   #onLate(reason: string): void {
     this.#fail({ error: 'upstream_timeout', reason })
   }
 
-  #fail(failure: UpstreamFailure): void {
+  /** What `onHead` threw. */
+  #refuse(error: unknown): void {
+    const refusal = error instanceof Refusal ? error : new Refusal('internal_error', { cause: error })
+    this.#fail({ error: refusal.code, reason: refusal.reason ?? 'on_head', refusal })
+  }
+
+  #fail(failure: Failure): void {
     if (this.#settled) return
-    if (!this.#response.headersSent) return this.#finish({ kind: 'failed', ...failure })
+    if (!this.#answer.isBegun) return this.#finish({ kind: 'failed', ...failure })
     this.#finish({ kind: 'cut', status: this.#status, reason: failure.reason })
-    // Closed in the usual way, an answer that lasts until the connection ends would look whole. TLS tells by itself.
-    const shows = this.#framed || this.#response.chunkedEncoding || this.#client instanceof TLSSocket
-    if (shows) this.#client.destroy()
-    else this.#client.resetAndDestroy()
+    this.#answer.cut(false)
   }
 
   #finish(outcome: Outcome): void {
@@ -186,31 +223,10 @@ export class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.#total)
     this.#settle(outcome)
     this.#body?.destroy()
-    if (!this.#ended || outcome.kind !== 'answered') this.#controller?.abort(new Error(outcome.kind))
+    if (!this.#answer.isEnded || outcome.kind !== 'answered') this.#controller?.abort(new Error(outcome.kind))
   }
 }
 
-/** Headers that the caller has set go before the upstream's of the same name; `Vary` and cookies add up. */
-function writeHead(response: ServerResponse, status: number, message = '', headers: string[]): void {
-  // undici decodes the reason phrase as UTF-8; what was not ASCII is not what it was.
-  const reason = /^[\t -~]+$/.test(message) ? message : (STATUS_CODES[status] ?? 'unknown')
-  const preset = response.getHeaderNames()
-  if (preset.length === 0) return void response.writeHead(status, reason, headers)
-  // Given both, Node keeps only the last of several headers with one name.
-  for (let at = 0; at < headers.length; at += 2) {
-    const lower = headers[at]!.toLowerCase()
-    const isAdded = lower === 'vary' || lower === 'set-cookie' || !preset.includes(lower)
-    if (isAdded) response.appendHeader(headers[at]!, headers[at + 1]!)
-  }
-  response.writeHead(status, reason)
-}
-
-function flushHead(response: ServerResponse): void {
-  if (!response.writableEnded && !response.destroyed) response.flushHeaders()
-}
-
-function removeContentLength(headers: string[]): void {
-  for (let at = headers.length - 2; at >= 0; at -= 2) {
-    if (headers[at]!.toLowerCase() === 'content-length') headers.splice(at, 2)
-  }
+function isSafe(method: string | undefined): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
 }

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Milliseconds } from '../clock.js'
+import type { ErrorCode, Refusal } from '../errors.js'
 import { Exchange } from './exchange.js'
 import type { HeaderRules, RequestFraming } from './headers.js'
 import { discard, type BodyLimits } from './request-body.js'
@@ -23,37 +25,72 @@ export interface ForwardOptions {
     readonly headers: Milliseconds
     /** Between two pieces of the answer. */
     readonly body: Milliseconds
-    /** From the call of `forward` to the answer's last byte. */
+    /** From the call of `forward` to the answer's last byte, or to the 101. */
     readonly total: Milliseconds
   }
+  /**
+   * Told the answer's status before anything of it is passed on, which then waits for the promise. A Refusal thrown is
+   * answered instead.
+   */
+  readonly onHead?: ((status: number) => void | Promise<void>) | undefined
+  /** Asks the upstream to go on in another protocol; its answer may still be an ordinary one. */
+  readonly upgrade?: Upgrade | undefined
 }
 
-export type ForwardError = 'upstream_unavailable' | 'upstream_timeout' | 'body_too_large' | 'request_timeout'
+export interface Upgrade {
+  /** For the header of this name. */
+  readonly protocol: string
+  /**
+   * The upstream has answered 101: answers the client likewise, and joins the two connections. Closed, the client's ends
+   * it all. Says false where that isn't the answer to what was asked, and has then done nothing.
+   *
+   * @param headers From `HeaderRules.response`.
+   */
+  open(upstream: Socket, headers: string[]): boolean
+}
+
+export interface Forwarding {
+  /** Never rejects. */
+  readonly outcome: Promise<Outcome>
+  /**
+   * Ends it now. Before the answer's head was passed on the outcome is `failed` with this code; after that the client's
+   * connection is cut, and the code is the reason; once the answer has left, nothing happens.
+   */
+  cut(code: ErrorCode): void
+}
 
 /** What became of a request; `reason` is for the log alone. */
 export type Outcome =
-  /** The upstream's answer went to the client, whole. */
+  /** The upstream's answer went to the client, whole. 101: the client has ended what came after that, or the upstream. */
   | { readonly kind: 'answered'; readonly status: number }
   /** The answer had begun and could not be finished; the client's connection is closed. */
   | { readonly kind: 'cut'; readonly status: number; readonly reason: string }
   /** The client went away; the upstream's connection is closed. */
   | { readonly kind: 'aborted' }
-  /** Nothing was written to the client: the caller answers. */
-  | { readonly kind: 'failed'; readonly error: ForwardError; readonly reason: string }
+  /** Nothing was written to the client: the caller answers. `refusal`: what `onHead` threw. */
+  | {
+      readonly kind: 'failed'
+      readonly error: ErrorCode
+      readonly reason: string
+      readonly refusal?: Refusal
+    }
 
 /**
- * Passes a request to an upstream and its answer back, streaming both ways, each no faster than the other side takes it.
- * Never rejects. Headers that were set on `response` before are sent too.
+ * Passes a request to a target of an upstream and its answer back, streaming both ways, each no faster than the other
+ * side takes it. Headers that were set on `response` before are sent too.
  */
 export function forward(
   request: IncomingMessage,
   response: ServerResponse,
   options: ForwardOptions,
-): Promise<Outcome> {
+): Forwarding {
   const { framing, limits } = options
   if (framing.kind === 'sized' && framing.bytes > limits.body) {
     discard(request)
-    return Promise.resolve({ kind: 'failed', error: 'body_too_large', reason: 'content-length' })
+    const outcome = { kind: 'failed', error: 'body_too_large', reason: 'content-length' } as const
+    return { outcome: Promise.resolve(outcome), cut() {} }
   }
-  return new Promise((resolve) => new Exchange(request, response, options, resolve).start())
+  const exchange = new Exchange(request, response, options)
+  exchange.start()
+  return exchange
 }

@@ -17,10 +17,10 @@ export type RequestHeaders =
 
 export interface RequestHeaderOptions {
   readonly origin: Origin
-  /** What `Host` the upstream sees: the client's, or its own (`host:port`). */
-  readonly host: { readonly kind: 'keep' } | { readonly kind: 'upstream'; readonly value: string }
-  /** True where the access token was accepted and must not travel on. */
-  readonly dropAuthorization: boolean
+  /** What `Host` the upstream sees: the client's, or its own, which is set where it is sent. */
+  readonly host: 'keep' | 'upstream'
+  /** The header, in lower case, whose access token was accepted and must not travel on. */
+  readonly drop: string | undefined
   /** Header name → value, by names given to `headerRules`; undefined sends none. */
   readonly identity: Readonly<Record<string, string | undefined>>
 }
@@ -54,6 +54,11 @@ const CLIENT_MAY_NOT_SAY = [
   'http-method-override',
 ]
 const CLIENT_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$))/
+/**
+ * Schemes whose credentials hold for the connection, not for the request: as connections to an upstream are shared, the next
+ * client would be taken for this one.
+ */
+const BOUND = /^\s*(?:ntlm|negotiate|kerberos)\b/i
 const LONE_SURROGATE = /\p{Surrogate}/u
 const NOT_IN_TRAILERS =
   /^(?:content-|set-cookie|cache-control|age|expires|date|vary|location|retry-after|host$|www-auth|auth)/
@@ -67,7 +72,7 @@ export function headerRules(options: {
   cookies: readonly string[]
 }): HeaderRules {
   const cookies = ownCookies(options.cookies)
-  const stripped = new Set([...HOP_BY_HOP, ...CLIENT_MAY_NOT_SAY, ...options.identity.map(flatten)])
+  const stripped = new Set([...HOP_BY_HOP, ...CLIENT_MAY_NOT_SAY, ...options.identity.map(flattenName)])
   const response = (raw: readonly (Buffer | string)[]) => responseHeaders(raw, cookies)
   return {
     request: (raw, requestOptions) => requestHeaders(raw, requestOptions, stripped, cookies),
@@ -83,9 +88,13 @@ export function headerRules(options: {
   }
 }
 
-/** One name for all spellings that some server takes for the same header: CGI and its kin read `-`, `_` and `.` alike. */
-function flatten(name: string): string {
-  return name.toLowerCase().replace(/[_.]/g, '-')
+/**
+ * One name for all spellings that some server takes for the same header: CGI and its kin read every sign that is neither
+ * letter nor digit as `_`.
+ */
+export function flattenName(name: string): string {
+  const lower = name.toLowerCase()
+  return /[^a-z0-9-]/.test(lower) ? lower.replace(/[^a-z0-9]/g, '-') : lower
 }
 
 function requestHeaders(
@@ -115,18 +124,17 @@ function requestHeaders(
         return { ok: false, reason: 'content_length' }
       framing = { kind: 'sized', bytes: Number(value) }
     } else {
-      const flat = flatten(name)
+      const flat = flattenName(name)
       if (stripped.has(flat) || CLIENT_PREFIXES.test(flat)) continue
       if (nominated?.has(lower) || flat === 'content-length') continue
-      if (lower === 'authorization' && options.dropAuthorization) continue
+      if (lower === options.drop || (lower === 'authorization' && BOUND.test(value))) continue
       const kept = lower === 'cookie' ? cookies.strip(value) : value
       if (kept !== undefined) headers.push(name, kept)
     }
   }
   if (host !== undefined && host !== '' && !isPlainHost(host)) return { ok: false, reason: 'host' }
 
-  if (options.host.kind === 'upstream') headers.push('Host', options.host.value)
-  else if (host !== undefined) headers.push('Host', host)
+  if (options.host === 'keep' && host !== undefined) headers.push('Host', host)
   if (framing.kind === 'sized') headers.push('Content-Length', String(framing.bytes))
   pushForwarded(headers, options.origin)
   return pushIdentity(headers, options.identity)
@@ -139,11 +147,18 @@ function pushIdentity(headers: string[], identity: RequestHeaderOptions['identit
   for (const name in identity) {
     const value = identity[name]
     if (value === undefined) continue
-    // oxlint-disable-next-line no-control-regex
-    if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || LONE_SURROGATE.test(value)) return false
-    headers.push(name, Buffer.from(value, 'utf8').toString('latin1'))
+    const text = identityValue(value)
+    if (text === undefined) return false
+    headers.push(name, text)
   }
   return true
+}
+
+/** A claim's value as Node sends it, its UTF-8 as Latin-1; undefined where no header can carry it unchanged. */
+export function identityValue(value: string): string | undefined {
+  // oxlint-disable-next-line no-control-regex
+  if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || LONE_SURROGATE.test(value)) return undefined
+  return Buffer.from(value, 'utf8').toString('latin1')
 }
 
 function responseHeaders(raw: readonly (Buffer | string)[], cookies: OwnCookies): string[] {
@@ -157,6 +172,7 @@ function responseHeaders(raw: readonly (Buffer | string)[], cookies: OwnCookies)
     if (HOP_BY_HOP.includes(lower) || lower.startsWith('proxy-')) continue
     if (nominated?.has(lower) && lower !== 'content-length') continue
     if (lower === 'set-cookie' && cookies.sets(value)) continue
+    if (lower === 'www-authenticate' && BOUND.test(value)) continue
     headers.push(name, value)
   }
   return headers

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Milliseconds } from '../clock.js'
+import { sendContinue } from './continue.js'
 
 export interface BodyLimits {
   /** The longest body, in bytes. */
@@ -38,6 +39,7 @@ export class RequestBody extends Readable {
   override _read(): void {
     const request = this.#request
     if (this.#timer === undefined) {
+      sendContinue(request)
       this.#timer = setTimeout(this.#onIdle, this.#limits.bodyTimeout)
       request.on('data', this.#onData)
       request.on('end', this.#onEnd)

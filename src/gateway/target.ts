@@ -20,9 +20,16 @@ export type TargetRefusal =
   | 'encoded_control'
   | 'not_utf8'
 
+/** Rules that a route may leave to its upstream, by name (`targetAllow`). */
+export const LAXITIES = ['encoded-slash', 'semicolon', 'double-slash'] as const
+
+export type Laxity = (typeof LAXITIES)[number]
+
 export type JudgedTarget =
   | {
       readonly ok: true
+      /** As it came; to be forwarded byte for byte. */
+      readonly raw: string
       /** The path as it came. */
       readonly path: string
       /** What followed the first `?`, as it came; undefined where there was none. */
@@ -30,7 +37,21 @@ export type JudgedTarget =
       /** The path for comparing with routes: unreserved escapes decoded (`%61` is `a`), other escapes in capitals. */
       readonly match: string
     }
-  | { readonly ok: false; readonly reason: TargetRefusal }
+  | {
+      readonly ok: false
+      readonly reason: TargetRefusal
+      /** Where it would pass with laxer rules. */
+      readonly lax?: LaxTarget
+    }
+
+/** A target that some upstreams read in more than one way. */
+export interface LaxTarget {
+  readonly raw: string
+  /** What a route must allow for it. */
+  readonly needs: readonly Laxity[]
+  /** What it may mean, as `match` of a judged target, the literal one first: the same route must cover all of them. */
+  readonly readings: readonly string[]
+}
 
 export interface TargetLimits {
   /** The longest target accepted, in bytes. */
@@ -58,12 +79,58 @@ export function judgeTarget(rawUrl: string | undefined, limits: TargetLimits): J
   const mark = rawUrl.indexOf('?')
   const path = mark === -1 ? rawUrl : rawUrl.slice(0, mark)
   const query = mark === -1 ? undefined : rawUrl.slice(mark + 1)
-  if (PLAIN.test(rawUrl)) return { ok: true, path, query, match: path }
+  if (PLAIN.test(rawUrl)) return { ok: true, raw: rawUrl, path, query, match: path }
 
   const reason = rawRefusal(rawUrl) ?? structureRefusal(path)
-  if (reason !== undefined) return refused(reason)
+  if (reason !== undefined) return LAX_REASONS.has(reason) ? withLax(reason, rawUrl, path) : refused(reason)
   const decoded = decodeUnreserved(path)
-  return decoded.ok ? { ok: true, path, query, match: decoded.match } : decoded
+  if (decoded.ok) return { ok: true, raw: rawUrl, path, query, match: decoded.match }
+  return LAX_REASONS.has(decoded.reason) ? withLax(decoded.reason, rawUrl, path) : decoded
+}
+
+const LAX_REASONS: ReadonlySet<TargetRefusal> = new Set(['semicolon', 'empty_segment', 'encoded_delimiter'])
+
+/** How each laxity may be read: as it stands, or like this. */
+const READINGS: Readonly<Record<Laxity, [sign: RegExp, read: (path: string) => string]>> = {
+  'encoded-slash': [/%2f/i, (path) => path.replaceAll(/%2f/gi, '/')],
+  semicolon: [/;/, (path) => path.replaceAll(/;[^/]*/g, '')],
+  'double-slash': [/\/\//, (path) => path.replaceAll(/\/{2,}/g, '/')],
+}
+
+/**
+ * What a refused target may be to an upstream that opted for laxer rules. Each way of reading it must itself be free of
+ * everything that no route can allow, dot segments above all (`/a/..;/b`, `/a/..%2fb`).
+ */
+function withLax(reason: TargetRefusal, raw: string, path: string): JudgedTarget {
+  if (rawRefusal(raw) !== undefined) return refused(reason)
+  let readings = [path]
+  const needs: Laxity[] = []
+  for (const laxity of LAXITIES) {
+    const [sign, read] = READINGS[laxity]
+    if (!readings.some((reading) => sign.test(reading))) continue
+    needs.push(laxity)
+    readings = [...new Set(readings.flatMap((reading) => [reading, read(reading)]))]
+  }
+  const matches: string[] = []
+  for (const reading of readings) {
+    // To many a URL parser what follows is a host, so that `//x/admin` is `/admin`.
+    if (reading.startsWith('//')) return refused(reason)
+    const plain = reading
+      .replaceAll(/%2f/gi, '~')
+      .replaceAll(';', '~')
+      .replaceAll(/\/{2,}/g, '/')
+    if (structureRefusal(plain) !== undefined || !decodeUnreserved(plain).ok) return refused(reason)
+    matches.push(matchOf(reading))
+  }
+  return { ok: false, reason, lax: { raw, needs, readings: matches } }
+}
+
+/** `decodeUnreserved` around what a laxity lets stand. */
+function matchOf(reading: string): string {
+  return reading
+    .split(/(%2f)/i)
+    .map((part) => (/^%2f$/i.test(part) ? '%2F' : (decodeUnreserved(part) as { match: string }).match))
+    .join('')
 }
 
 function refused(reason: TargetRefusal): { ok: false; reason: TargetRefusal } {
@@ -167,4 +234,9 @@ function utf8Length(path: string, at: number, first: number): number {
     highest = 0xbf
   }
   return bytes
+}
+
+/** What of a target that some route took is forwarded, byte for byte. */
+export function rawTarget(target: JudgedTarget): string {
+  return target.ok ? target.raw : target.lax!.raw
 }

@@ -1,23 +1,73 @@
-import type { Socket } from 'node:net'
+import { X509Certificate } from 'node:crypto'
+import { isIP, type Socket } from 'node:net'
+import * as tls from 'node:tls'
 import { buildConnector } from 'undici'
 import type { Milliseconds } from '../clock.js'
 
+/** No connection could be made: nothing was sent. */
+export class ConnectFailure extends Error {
+  override readonly name = 'ConnectFailure'
+  /** A code of the system, of TLS or of undici. Not called `code`, as undici treats some codes in a way of its own. */
+  readonly reason: string
+
+  constructor(cause: Error) {
+    super('no connection to the upstream', { cause })
+    this.reason = (cause as NodeJS.ErrnoException).code ?? cause.name
+  }
+}
+
+export interface ConnectorOptions {
+  /** 0 = none. */
+  readonly timeout: Milliseconds
+  /** For https; undefined trusts what Node trusts. */
+  readonly secureContext: tls.SecureContext | undefined
+  /** Told of every connection that could not be made. */
+  readonly onFailure?: (failure: ConnectFailure) => void
+}
+
 /**
- * Connects to upstreams, and puts right two things in which undici's HTTP/1.1 client departs from RFC 9110 and 9112, so
- * that old servers work and broken answers show.
+ * Connects to upstreams, and puts right some things in which undici's HTTP/1.1 client departs from RFC 9110 and 9112, so
+ * that old servers work and broken answers show. A certificate is checked against the upstream's own name or address,
+ * whatever the request's `Host`.
  */
-export function upstreamConnector(timeout: Milliseconds): buildConnector.connector {
-  const connect = buildConnector({ timeout })
-  return (options, callback) =>
-    connect(options, (...result) => {
-      // Not there after an error, whatever the type says.
-      const socket = result[1] as Socket | null | undefined
-      if (socket) {
-        tellResetFromEnd(socket)
-        dropUnaskedContinue(socket)
+export function upstreamConnector({
+  timeout,
+  secureContext,
+  onFailure,
+}: ConnectorOptions): buildConnector.connector {
+  const connect = buildConnector({ timeout, ...(secureContext && { secureContext }) })
+  return (options, callback) => {
+    const name = options.hostname
+    // An address is no server name (RFC 6066 §3); without one the certificate is checked against the address.
+    const peer = { ...options, servername: isIP(name) === 0 ? name : '' }
+    connect(peer, (error, socket) => {
+      if (error) {
+        const failure = new ConnectFailure(error)
+        onFailure?.(failure)
+        return callback(failure, null)
       }
-      callback(...result)
+      tellResetFromEnd(socket)
+      dropUnaskedContinue(socket)
+      callback(null, socket)
     })
+  }
+}
+
+/**
+ * Trusts the CAs given besides those that Node trusts.
+ *
+ * @param ca PEM, one or more.
+ * @throws where there is no certificate in it, or one that can't be read
+ */
+export function trusting(ca: string): tls.SecureContext {
+  const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
+  // Node 20 has no way to ask for those of NODE_EXTRA_CA_CERTS.
+  const known = getCACertificates?.('default') ?? tls.rootCertificates
+  const added = ca.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
+  if (!added) throw new Error('no CA certificate in PEM (-----BEGIN CERTIFICATE-----)')
+  // OpenSSL passes over what it can't read.
+  for (const one of added) void new X509Certificate(one)
+  return tls.createSecureContext({ ca: [...known, ...added] })
 }
 
 /** The code that a connection reset by the upstream gets. */

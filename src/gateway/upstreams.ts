@@ -1,22 +1,39 @@
-import { isIP } from 'node:net'
+import type { SecureContext } from 'node:tls'
 import { Pool } from 'undici'
 import type { Milliseconds } from '../clock.js'
-import { upstreamConnector } from './upstream-socket.js'
+import { Health, type OnHealth } from './health.js'
+import { trusting, upstreamConnector } from './upstream-socket.js'
 
 /** A server behind the gateway, with its connections. */
-export interface Upstream {
+export interface UpstreamTarget {
   /** Such as `http://127.0.0.1:8080`. */
   readonly origin: string
   /** What its own `Host` is: `name` or `name:port`. */
   readonly host: string
-  /** The name that its certificate must have; never the client's `Host`. */
-  readonly servername: string | undefined
+  /** For undici's `servername`: always given, or the client's `Host` would be taken, and change the connection. */
+  readonly hostname: string
   readonly pool: Pool
+  /** Of the origin: shared by all that name it. */
+  readonly health: Health
+}
+
+/** One or more servers that answer alike. */
+export interface Upstream {
+  /** Its origins, for the log. */
+  readonly name: string
+  readonly targets: readonly UpstreamTarget[]
+  /** The next in turn that is up, or, where none is, the next in turn; none of `tried`. Undefined once all were tried. */
+  pick(tried?: readonly UpstreamTarget[]): UpstreamTarget | undefined
 }
 
 export interface Upstreams {
-  /** The upstream of an origin; one for all routes that name it. */
-  get(origin: string): Upstream
+  /**
+   * An upstream of the origins given, at least one. Those that name an origin and a connect timeout alike share its
+   * connections.
+   *
+   * @param connect To reach a target; 0 = none.
+   */
+  get(origins: readonly string[], connect: Milliseconds): Upstream
   /** Lets open requests end, then closes every connection. */
   close(): Promise<void>
   /** Closes every connection now; open requests fail. */
@@ -24,44 +41,109 @@ export interface Upstreams {
 }
 
 export interface UpstreamOptions {
-  /** To reach the upstream; 0 = none. */
-  readonly connect: Milliseconds
-  /** Open requests per upstream, one to a connection; more wait in line. A long answer holds its connection. */
+  /** PEM of CAs that upstreams' certificates may be of, besides those that Node trusts. */
+  readonly ca?: string
+  /** Open requests per target, one to a connection; more wait in line. A long answer holds its connection. */
   readonly connections?: number
+  readonly onHealth?: OnHealth
 }
 
-/** Keeps one pool of keep-alive connections for each upstream. */
-export function createUpstreams(options: UpstreamOptions): Upstreams {
-  const upstreams = new Map<string, Upstream>()
+/**
+ * Keeps a pool of keep-alive connections for each target, and knows which are up.
+ *
+ * @throws where `ca` is no PEM
+ */
+export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
+  const targets = new Map<string, UpstreamTarget>()
+  const healths = new Map<string, Health>()
+  const secureContext = options.ca === undefined ? undefined : trusting(options.ca)
+
+  const healthOf = (origin: string, connect: Milliseconds) => {
+    let health = healths.get(origin)
+    if (health === undefined) {
+      const probe = () => connectOnce(new URL(origin), connect, secureContext)
+      healths.set(origin, (health = new Health(origin, probe, options.onHealth)))
+    }
+    return health
+  }
+  const targetOf = (origin: string, connect: Milliseconds) => {
+    const key = `${connect} ${origin}`
+    let target = targets.get(key)
+    if (target === undefined) {
+      const health = healthOf(origin, connect)
+      targets.set(key, (target = open(origin, connect, { ...options, health, secureContext })))
+    }
+    return target
+  }
   const every = async (end: (pool: Pool) => Promise<void>) => {
-    await Promise.all([...upstreams.values()].map(({ pool }) => end(pool)))
+    for (const health of healths.values()) health.close()
+    await Promise.all([...targets.values()].map(({ pool }) => end(pool)))
   }
   return {
-    get(origin) {
-      let upstream = upstreams.get(origin)
-      if (upstream === undefined) upstreams.set(origin, (upstream = open(origin, options)))
-      return upstream
-    },
+    get: (origins, connect) => group([...new Set(origins)].map((origin) => targetOf(origin, connect))),
     close: () => every((pool) => pool.close()),
     destroy: () => every((pool) => pool.destroy()),
   }
 }
 
-function open(origin: string, options: UpstreamOptions): Upstream {
-  const { host, hostname, protocol } = new URL(origin)
-  const isName = isIP(hostname.replace(/^\[|\]$/g, '')) === 0
+function group(targets: readonly UpstreamTarget[]): Upstream {
+  if (targets.length === 0) throw new Error('an upstream needs an origin')
+  let turn = 0
   return {
-    origin,
-    host,
-    servername: protocol === 'https:' && isName ? hostname : undefined,
-    pool: new Pool(origin, {
-      connect: upstreamConnector(options.connect),
-      connections: options.connections ?? 1024,
-      // A second request on a busy connection would wait for the first one's answer, and share its fate.
-      pipelining: 1,
-      // Below the 5 s after which Node, Apache and others close an idle connection.
-      keepAliveTimeout: 4000,
-      keepAliveTimeoutThreshold: 1000,
-    }),
+    name: targets.map(({ origin }) => origin).join(', '),
+    targets,
+    pick(tried) {
+      if (targets.length === 1) return tried === undefined || tried.length === 0 ? targets[0] : undefined
+      let fallback: UpstreamTarget | undefined
+      for (let step = 0; step < targets.length; step += 1) {
+        const target = targets[(turn + step) % targets.length]!
+        if (tried?.includes(target)) continue
+        if (target.health.isUp) {
+          turn = (turn + step + 1) % targets.length
+          return target
+        }
+        fallback ??= target
+      }
+      turn = (turn + 1) % targets.length
+      return fallback
+    },
   }
+}
+
+interface TargetOptions extends UpstreamOptions {
+  readonly health: Health
+  readonly secureContext: SecureContext | undefined
+}
+
+function open(origin: string, connect: Milliseconds, options: TargetOptions): UpstreamTarget {
+  const { health, secureContext, connections = 1024 } = options
+  const { host, hostname } = new URL(origin)
+  const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
+  const pool = new Pool(origin, {
+    connect: upstreamConnector({ timeout: connect, secureContext, onFailure }),
+    connections,
+    // A second request on a busy connection would wait for the first one's answer, and share its fate.
+    pipelining: 1,
+    // Below the 5 s after which Node, Apache and others close an idle connection.
+    keepAliveTimeout: 4000,
+    keepAliveTimeoutThreshold: 1000,
+  })
+  return { origin, host, hostname, pool, health }
+}
+
+/** Makes a connection and closes it. */
+function connectOnce(
+  url: URL,
+  timeout: Milliseconds,
+  secureContext: SecureContext | undefined,
+): Promise<void> {
+  const { host, protocol, port } = url
+  const hostname = url.hostname.replace(/^\[|\]$/g, '')
+  return new Promise((resolve, reject) => {
+    upstreamConnector({ timeout, secureContext })({ host, hostname, protocol, port }, (error, socket) => {
+      if (error) return reject(error)
+      socket.destroy()
+      resolve()
+    })
+  })
 }

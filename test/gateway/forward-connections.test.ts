@@ -147,14 +147,16 @@ t.test('a client that takes nothing of its answer is cut, within it and at its e
   }
 })
 
-t.test('one pool for an origin; closing waits for what is under way', async (t) => {
+t.test('one pool for an origin and connect timeout; closing waits for what is under way', async (t) => {
   const upstream = await rawUpstream(t, () => {})
-  const upstreams = createUpstreams({ connect: 1000 })
+  const upstreams = createUpstreams()
   const origin = `http://127.0.0.1:${upstream.port}`
-  const one = upstreams.get(origin)
-  t.equal(upstreams.get(origin), one)
+  const one = upstreams.get([origin], 1000).pick()!
+  t.equal(upstreams.get(['http://127.0.0.1:1', origin], 1000).targets[1], one)
+  const other = upstreams.get([origin], 500).pick()!
+  t.not(other.pool, one.pool)
+  t.equal(other.health, one.health)
   t.equal(one.host, `127.0.0.1:${upstream.port}`)
-  t.equal(upstreams.get('https://api.example:8443').servername, 'api.example')
   const answer = one.pool.request({ path: '/', method: 'GET' })
   await until('it is there', () => upstream.seen.length === 1)
   let closed = false

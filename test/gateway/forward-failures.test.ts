@@ -85,7 +85,7 @@ t.test('an upstream that takes no connection: 504', async (t) => {
     waiting.some((socket) => socket.connecting),
     'the line is full',
   )
-  const { port, outcome } = await gateway(t, full, { upstreams: { connect: 400 } })
+  const { port, outcome } = await gateway(t, full, { connect: 400 })
   t.match((await get(port)).text, /^HTTP\/1\.1 504 /)
   t.strictSame(await outcome(), {
     kind: 'failed',

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
 import type { Test } from 'tap'
-import { forward, type ForwardOptions, type Outcome } from '../../src/gateway/forward.js'
+import { ERRORS } from '../../src/errors.js'
+import { forward, type Forwarding, type ForwardOptions, type Outcome } from '../../src/gateway/forward.js'
 import { headerRules } from '../../src/gateway/headers.js'
 import { createUpstreams, type UpstreamOptions } from '../../src/gateway/upstreams.js'
 
@@ -10,45 +11,60 @@ import { createUpstreams, type UpstreamOptions } from '../../src/gateway/upstrea
 export interface RigOptions {
   limits?: Partial<ForwardOptions['limits']>
   timeouts?: Partial<ForwardOptions['timeouts']>
-  upstreams?: Partial<UpstreamOptions>
+  upstreams?: UpstreamOptions
+  connect?: number
+  onHead?: ForwardOptions['onHead']
+  /** `upstream`: the target's own `Host`. */
+  host?: 'keep' | 'upstream'
 }
 
 export interface Rig {
   port: number
   /** The connections of clients. */
   server: http.Server
+  /** All that began. */
+  forwardings: Forwarding[]
   outcomes: Outcome[]
   /** The next outcome that was not asked for yet. */
   outcome(): Promise<Outcome>
 }
 
-const STATUS = { upstream_unavailable: 502, upstream_timeout: 504, body_too_large: 413, request_timeout: 408 }
 const rules = headerRules({ identity: ['X-Forwarded-User'], cookies: ['__Host-access'] })
 
-/** A plain HTTP server that forwards everything to `upstreamPort`. */
-export async function gateway(t: Test, upstreamPort: number, options: RigOptions = {}): Promise<Rig> {
-  const upstreams = createUpstreams({ connect: 1000, ...options.upstreams })
+/** A plain HTTP server that forwards everything to the upstream: a port, or origins. */
+export async function gateway(
+  t: Test,
+  upstream: number | readonly string[],
+  options: RigOptions = {},
+): Promise<Rig> {
+  const upstreams = createUpstreams(options.upstreams)
+  const origins = typeof upstream === 'number' ? [`http://127.0.0.1:${upstream}`] : upstream
+  const group = upstreams.get(origins, options.connect ?? 1000)
+  const forwardings: Forwarding[] = []
   const outcomes: Outcome[] = []
   const server = http.createServer(async (request, response) => {
     const made = rules.request(request.rawHeaders, {
       origin: { ip: '127.0.0.1', protocol: 'http', host: request.headers.host },
-      host: { kind: 'keep' },
-      dropAuthorization: false,
+      host: options.host ?? 'keep',
+      drop: undefined,
       identity: { 'X-Forwarded-User': 'alice' },
     })
     if (!made.ok) return void response.writeHead(400).end(made.reason)
-    const outcome = await forward(request, response, {
-      upstream: upstreams.get(`http://127.0.0.1:${upstreamPort}`),
+    const forwarding = forward(request, response, {
+      upstream: group,
       target: request.url!,
       headers: made.headers,
       framing: made.framing,
       rules,
       limits: { body: 1 << 20, bodyTimeout: 5000, idle: 5000, ...options.limits },
       timeouts: { headers: 5000, body: 5000, total: 0, ...options.timeouts },
+      onHead: options.onHead,
     })
+    forwardings.push(forwarding)
+    const outcome = await forwarding.outcome
     if (outcome.kind === 'failed') {
       if (response.headersSent) throw new Error('forward answered and failed')
-      response.writeHead(STATUS[outcome.error], { 'content-type': 'text/plain' }).end(outcome.error)
+      response.writeHead(ERRORS[outcome.error][0], { 'content-type': 'text/plain' }).end(outcome.error)
     }
     outcomes.push(outcome)
     server.emit('outcome')
@@ -59,6 +75,7 @@ export async function gateway(t: Test, upstreamPort: number, options: RigOptions
   return {
     port,
     server,
+    forwardings,
     outcomes,
     async outcome() {
       const at = asked++
@@ -139,9 +156,9 @@ export function bodyOf(text: string): string {
 }
 
 /** Waits until something has come about; fails the test loudly after ten seconds. */
-export async function until(what: string, holds: () => boolean): Promise<void> {
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 10_000
-  while (!holds()) {
+  while (!(await holds())) {
     if (performance.now() > deadline) throw new Error(`never came about: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -1,0 +1,40 @@
+import type { AccessClaims } from '../token/access-token.js'
+
+/** The identity headers of an upstream, from the claims of an access token; undefined: it gets none of that name. */
+export type IdentityHeaders = (claims: AccessClaims) => Record<string, string | undefined>
+
+type Part = { readonly text: string } | { readonly claim: string }
+
+/** @param headers Header name → the claim in it, or a template such as `{sub}@{tenant}`. */
+export function identityHeaders(headers: Readonly<Record<string, string>>): IdentityHeaders {
+  const compiled = Object.entries(headers).map(([name, template]) => [name, partsOf(template)] as const)
+  return (claims) => {
+    const identity: Record<string, string | undefined> = {}
+    for (const [name, parts] of compiled) identity[name] = fill(parts, claims)
+    return identity
+  }
+}
+
+function partsOf(template: string): readonly Part[] {
+  if (!template.includes('{')) return [{ claim: template }]
+  return template
+    .split(/(\{[^{}]*\})/)
+    .filter((part) => part !== '')
+    .map((part) => (part.startsWith('{') ? { claim: part.slice(1, -1) } : { text: part }))
+}
+
+/** Nothing, unless every claim in it is there: half an identity may be somebody else's. */
+function fill(parts: readonly Part[], claims: AccessClaims): string | undefined {
+  let filled = ''
+  for (const part of parts) {
+    if ('text' in part) {
+      filled += part.text
+      continue
+    }
+    const value = Object.hasOwn(claims, part.claim) ? claims[part.claim] : undefined
+    const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
+    if (!isPlain) return undefined
+    filled += String(value)
+  }
+  return filled
+}

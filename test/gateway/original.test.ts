@@ -1,0 +1,82 @@
+import t from 'tap'
+import { peersIn, readOriginal } from '../../src/gateway/original.js'
+
+const PATH = '/auth/verify'
+const FORWARDED = ['X-Forwarded-Method', 'POST', 'X-Forwarded-Uri', '/a?b=c']
+const ORIGINAL = ['X-Original-Method', 'POST', 'X-Original-URI', '/a?b=c']
+const read = (rawHeaders: readonly string[], url = PATH, method = 'GET') =>
+  readOriginal({ method, url, rawHeaders: ['Host', 'app.example', ...rawHeaders] }, PATH)
+const told = { kind: 'told', method: 'POST', target: '/a?b=c', host: 'app.example' }
+
+t.test('each way of telling it', async (t) => {
+  t.strictSame(read(FORWARDED), { ...told, by: 'headers' })
+  t.strictSame(read(ORIGINAL), { ...told, by: 'headers' })
+  t.strictSame(read(ORIGINAL, `${PATH}?mode=redirect`), { ...told, by: 'headers' })
+  t.strictSame(read([], `${PATH}/a?b=c`, 'POST'), { ...told, by: 'path' })
+  t.match(read(['x-forwarded-method', 'GET', 'X-FORWARDED-URI', '/']), { method: 'GET', target: '/' })
+  t.match(read([], `${PATH}/`), { target: '/', by: 'path' })
+  t.match(read([], `${PATH}/auth/verify/x`), { target: '/auth/verify/x' })
+})
+
+t.test('nobody told it', async (t) => {
+  for (const url of [PATH, `${PATH}?`, `${PATH}?mode=redirect`])
+    t.strictSame(read([], url), { kind: 'untold' })
+  const others = [
+    'X_Forwarded_Uri',
+    '/a',
+    'X.Original.URI',
+    '/a',
+    'X-Original-URL',
+    '/a',
+    'X-Rewrite-URL',
+    '/a',
+  ]
+  t.strictSame(read(others), { kind: 'untold' }, 'other spellings and other names are not looked at')
+})
+
+t.test('the host is the one that the client asked, as far as the proxy says it', async (t) => {
+  t.match(read([...FORWARDED, 'X-Forwarded-Host', 'shop.example:8443']), { host: 'shop.example:8443' })
+  t.match(readOriginal({ method: 'GET', url: PATH, rawHeaders: ORIGINAL }, PATH), { host: undefined })
+})
+
+t.test('what is said twice, in two ways, or by half is unclear', async (t) => {
+  const unclear = (rawHeaders: readonly string[], url?: string) =>
+    t.match(
+      read(rawHeaders, url),
+      { kind: 'unclear', detail: String },
+      `${rawHeaders.join(' ')} ${url ?? ''}`,
+    )
+  for (const name of ['X-Forwarded-Uri', 'x-forwarded-uri', 'X-Forwarded-Method', 'Host']) {
+    unclear([...FORWARDED, name, '/a?b=c'])
+  }
+  for (const name of ['X-Original-URI', 'X-Original-Method']) unclear([...ORIGINAL, name, 'GET'])
+  unclear([...FORWARDED, 'X-Forwarded-Host', 'a.example', 'X-Forwarded-Host', 'a.example'])
+  unclear([...FORWARDED, ...ORIGINAL])
+  unclear([...FORWARDED, 'X-Original-Method', 'POST'])
+  unclear(['X-Forwarded-Method', 'POST', 'X-Original-URI', '/a'])
+  unclear(FORWARDED, `${PATH}/a?b=c`)
+  unclear(ORIGINAL, `${PATH}/`)
+  for (let at = 0; at < 4; at += 2) {
+    unclear(FORWARDED.slice(at, at + 2))
+    unclear(ORIGINAL.slice(at, at + 2))
+  }
+  for (const host of ['', 'a.example, b.example', 'a.example/b', 'a@b', 'a b']) {
+    unclear([...FORWARDED, 'X-Forwarded-Host', host])
+  }
+  for (const method of ['', 'get', 'GET, POST', 'GET ', 'FOO', '*']) {
+    unclear(['X-Forwarded-Method', method, 'X-Forwarded-Uri', '/'])
+  }
+  unclear([], '/auth/%76erify/a')
+})
+
+t.test('a peer is listed by its address, whatever its family’s spelling', async (t) => {
+  const isListed = peersIn(['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'])
+  for (const address of ['10.0.0.0', '10.255.255.255', '192.168.1.7', 'fd12::1', '::1', '::ffff:10.1.2.3']) {
+    t.ok(isListed(address), address)
+  }
+  for (const address of ['11.0.0.0', '192.168.1.8', 'fe80::1%eth0', '::2', '::ffff:11.0.0.1', undefined]) {
+    t.notOk(isListed(address), String(address))
+  }
+  t.notOk(peersIn([])('127.0.0.1'), 'nobody, where nobody is')
+  t.ok(peersIn(['0.0.0.0/0'])('203.0.113.9'))
+})
