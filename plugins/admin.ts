@@ -8,14 +8,20 @@ import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { explainRoute } from './routes/admin-explain.js'
 import { revocationsRoutes } from './routes/admin-revocations.js'
 
+/** What the admin listener serves. */
+export interface AdminParts {
+  /** As of a prom-client registry. */
+  readonly metrics: { readonly contentType: string; metrics(): Promise<string> }
+  readonly api: { readonly core: Core; readonly token: string } | undefined
+}
+
 /**
  * The admin listener: a server of its own, on its own port, never on the public one. `/metrics` is open; `/api` is there
  * only with a token, and asks for it.
  */
 export async function createAdmin(
-  core: Core,
+  { metrics, api }: AdminParts,
   log: FastifyBaseLogger,
-  token: string | undefined,
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
@@ -25,9 +31,10 @@ export async function createAdmin(
   app.setNotFoundHandler((request, reply) => answerRefusal(request, reply, new Refusal('not_found')))
   await app.register(async (context) => {
     makeOurOwn(context)
-    withMethodNotAllowed(context, () => metricsRoute(context, core))
+    withMethodNotAllowed(context, () => metricsRoute(context, metrics))
   })
-  if (token === undefined) return app
+  if (!api) return app
+  const { core, token } = api
   await app.register(
     async (context) => {
       makeOurOwn(context)
@@ -42,9 +49,9 @@ export async function createAdmin(
   return app
 }
 
-function metricsRoute(context: FastifyInstance, { metrics: { registry } }: Core): void {
+function metricsRoute(context: FastifyInstance, metrics: AdminParts['metrics']): void {
   context.get('/metrics', async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
+    reply.type(metrics.contentType).send(await metrics.metrics()),
   )
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -73,8 +74,14 @@ const CLIENT_ERRORS: Record<string, ErrorCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
-function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+/** Node's own field: the answer that is being written. As Node's default does, nothing is written into one that has begun. */
+type Answering = Socket & { _httpMessage?: ServerResponse | null }
+
+function answerClientError(error: NodeJS.ErrnoException, socket: Answering): void {
+  // oxlint-disable-next-line no-underscore-dangle
+  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
+    return void socket.destroy()
+  }
   const refusal = new Refusal(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
   const body = JSON.stringify(problemOf(refusal, randomBytes(4).toString('hex')))
   socket.end(

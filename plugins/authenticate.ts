@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import { Refusal, insufficientScope } from '../src/errors.js'
 import type { OnOutage } from '../src/revocation/port.js'
-import { readAccessToken } from '../src/token/bearer.js'
+import { findAccessToken } from '../src/token/bearer.js'
 import type { Credentials, Transports } from '../src/token/bearer.js'
 import { changesState, refuseCrossSite } from '../src/token/cross-site.js'
 import type { Auth, Verdict } from '../src/verdict.js'
@@ -54,18 +54,22 @@ export function createGuards(ports: GuardPorts) {
 }
 
 /**
- * The access token that a request brings, or undefined. One that comes as a cookie counts only on requests that
- * another site can't make a browser send.
+ * The access token that a request brings, or undefined; whether it can be one is left to the verdict. One that comes as a
+ * cookie counts only on requests that another site can't make a browser send. Where it stands in the URL, the answer
+ * isn't to be stored.
  *
- * @throws {Refusal} `credentials_ambiguous`, `token_malformed`, `cross_site_request`
+ * @throws {Refusal} `credentials_ambiguous`, `cross_site_request`
  */
 export function credentialsOf(
   request: FastifyRequest,
+  reply: FastifyReply,
   { transports, origins }: Pick<GuardPorts, 'transports' | 'origins'>,
 ): Credentials | undefined {
-  const credentials = readAccessToken(request.raw, transports)
+  const credentials = findAccessToken(request.raw, transports, request.body)
   if (credentials?.transport === 'cookie' && changesState(request.method))
     refuseCrossSite(request.headers, origins)
+  // RFC 6750 §2.3.
+  if (credentials?.transport === 'query') reply.header('cache-control', 'private, no-store')
   return credentials
 }
 
@@ -126,7 +130,7 @@ function createGuard(ports: GuardPorts, needs: Needs): Guard {
       answered?.()
     }
     try {
-      const credentials = credentialsOf(request, ports)
+      const credentials = credentialsOf(request, reply, ports)
       const found = credentials ? judge(credentials.token, reply, ports) : null
       if (found instanceof Promise) {
         found.then(admit).then(() => done(), refuse)

@@ -1,23 +1,34 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { PluginSettings } from '../src/config.js'
 import { Slots } from '../src/session/slots.js'
-import { HASHING_SLOTS, UsersFile } from '../src/session/users-file.js'
+import { UsersFile, hashingSlots } from '../src/session/users-file.js'
+import { createHttpLogin } from './login-http.js'
 import type { Authenticator } from './routes/login.js'
 
 /** How many logins may wait for a slot. */
 const QUEUE = 100
-/** A host's own function mostly waits for others, so more of them may run at once. */
-const HOST_SLOTS = 32
+/** A host's own function, or a legacy API, mostly waits for others, so more of them may run at once. */
+const WAITING_SLOTS = 32
 
-/** Who may log in by `POST /auth/login`; undefined: there is no such route, the host logs in by itself. */
+/**
+ * Who may log in by `POST /auth/login`; undefined: there is no such route, the host logs in by itself. `processes`: how many
+ * do so on this machine.
+ */
 export async function createAuthenticator(
   login: PluginSettings['login'],
   log: FastifyBaseLogger,
+  processes: number,
 ): Promise<Authenticator | undefined> {
   if (typeof login === 'function') {
     return {
-      slots: new Slots(HOST_SLOTS, QUEUE),
+      slots: new Slots(WAITING_SLOTS, QUEUE),
       authenticate: (credentials, request: FastifyRequest) => login(credentials, request),
+    }
+  }
+  if (login.http !== undefined) {
+    return {
+      slots: new Slots(WAITING_SLOTS, QUEUE),
+      authenticate: createHttpLogin(login.http, WAITING_SLOTS, log),
     }
   }
   if (login.users === undefined) return undefined
@@ -25,7 +36,7 @@ export async function createAuthenticator(
     log.error({ event: 'users_file', reason }, reason),
   )
   return {
-    slots: new Slots(HASHING_SLOTS, QUEUE),
+    slots: new Slots(hashingSlots(processes), QUEUE),
     async authenticate({ username, password }) {
       const sub = await users.verify(username, password)
       return sub === undefined ? null : { sub }

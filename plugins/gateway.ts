@@ -1,42 +1,64 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { GatewaySettings, RouteSettings } from '../src/config.js'
+import type { GatewaySettings } from '../src/config.js'
 import { Refusal } from '../src/errors.js'
 import { forward } from '../src/gateway/forward.js'
+import type { ForwardOptions, Outcome } from '../src/gateway/forward.js'
 import { headerRules } from '../src/gateway/headers.js'
 import type { HeaderRules } from '../src/gateway/headers.js'
-import { compileRoutes } from '../src/gateway/routes.js'
+import { rewriteTarget } from '../src/gateway/rewrite.js'
+import { rawTarget } from '../src/gateway/target.js'
 import { createUpstreams } from '../src/gateway/upstreams.js'
 import type { Upstream } from '../src/gateway/upstreams.js'
 import { cookieNames } from '../src/token/cookies.js'
-import type { Transport } from '../src/token/bearer.js'
-import type { Auth } from '../src/verdict.js'
-import { checkNeeds, credentialsOf, judge } from './authenticate.js'
+import { withoutQueryTokens } from '../src/token/query.js'
+import { clientOf } from './client.js'
 import type { Core } from './core.js'
+import { identityRefused } from './gate.js'
+import type { Gate, GateRoute, Identified } from './gate.js'
+import type { IdentityProof } from './identity.js'
+import { onSuccessOf } from './on-success.js'
 import { targetOf } from './target.js'
+import { endTurn, takeTurn } from './turns.js'
+import { registerUpgrades } from './upgrade.js'
+import type { Upgrades } from './upgrade.js'
+import { readUpstreamCa } from './upstream-ca.js'
 
-type GatewayRoute = RouteSettings & { readonly server: Upstream }
-
-interface Identified {
-  readonly auth: Auth | null
-  readonly transport: Transport | undefined
+interface Way {
+  readonly core: Core
+  readonly gate: Gate
+  readonly identity: IdentityProof
+  readonly rules: HeaderRules
+  readonly servers: ReadonlyMap<GateRoute, Upstream>
+  readonly upgrades: Upgrades
+  readonly limits: GatewaySettings['limits']
 }
 
 /**
  * The reverse proxy. Whatever isn't one of our own routes is looked up in the route table, judged, and forwarded; what no
  * route covers is 404. It all happens in the handler of what Fastify hasn't found, before the body is read.
  */
-export function registerGateway(app: FastifyInstance, core: Core, settings: GatewaySettings): void {
-  const { prefix, identity, limits } = settings
-  const upstreams = createUpstreams(settings.timeouts)
+export async function registerGateway(
+  app: FastifyInstance,
+  core: Core,
+  settings: GatewaySettings,
+  { gate, identity }: { gate: Gate; identity: IdentityProof },
+): Promise<void> {
+  const upstreams = createUpstreams({
+    ...(await readUpstreamCa(settings.upstreams.ca)),
+    onHealth: (origin, isUp, reason) =>
+      isUp
+        ? app.log.info({ event: 'upstream_up', origin }, 'an upstream is back')
+        : app.log.warn({ event: 'upstream_down', origin, reason }, 'an upstream is left out'),
+  })
   app.addHook('onClose', () => upstreams.destroy())
   const names = cookieNames(settings.cookies)
-  const rules = headerRules({
-    identity: Object.keys(identity.headers),
-    cookies: [names.access, names.refresh],
-  })
-  const table = compileRoutes(
-    settings.routes.map((route): GatewayRoute => ({ ...route, server: upstreams.get(route.upstream) })),
-  )
+  const rules = headerRules({ identity: identity.names, cookies: [names.access, names.refresh] })
+  const servers = new Map<GateRoute, Upstream>()
+  for (const route of gate.routes) {
+    if (route.upstream) servers.set(route, upstreams.get(route.upstream, route.timeouts.connect))
+  }
+  const upgrades = registerUpgrades(app, settings)
+  const way: Way = { core, gate, identity, rules, servers, upgrades, limits: settings.limits }
 
   // The body is streamed on, not parsed.
   app.removeAllContentTypeParsers()
@@ -46,91 +68,107 @@ export function registerGateway(app: FastifyInstance, core: Core, settings: Gate
     if (is404 && headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
     done(null, payload)
   })
-
   app.setNotFoundHandler(async (request, reply) => {
-    const target = targetOf(request.raw)
-    const isOurs = target.match === prefix || target.match.startsWith(`${prefix}/`)
-    const route = isOurs ? undefined : table.find(request.method, target.match)
-    if (!route) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
-    const identified = await identify(request, reply, core, route)
-    const outgoing = outgoingHeaders(request, rules, route, identified, identity.headers)
-    for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
-    const outcome = await forward(request.raw, reply.raw, {
-      upstream: route.server,
-      target: request.raw.url!,
-      ...outgoing,
-      rules,
-      limits: { ...route.limits, idle: limits.idle },
-      timeouts: route.timeouts,
-    })
-    if (outcome.kind === 'failed') {
-      request.log.warn({ event: 'forward_failed', upstream: route.upstream, ...outcome }, 'not forwarded')
-      dropRawHeaders(reply)
-      throw new Refusal(outcome.error, { reason: outcome.reason })
+    const { socket } = request.raw
+    const turn = takeTurn(socket)
+    if (turn) await turn
+    try {
+      return await pass(way, request, reply)
+    } finally {
+      endTurn(socket)
     }
-    if (outcome.kind === 'cut') {
-      request.log.warn({ event: 'forward_cut', upstream: route.upstream, ...outcome }, 'the answer was cut')
-    }
-    return reply.hijack()
   })
 }
 
-/** Who the request is from, as far as the route wants to know. */
-async function identify(
+async function pass(way: Way, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  const { core, gate } = way
+  const target = targetOf(request.raw)
+  const route = gate.find({ method: request.method, target })
+  const upstream = way.servers.get(route)
+  // It is there for forward-auth alone.
+  if (!upstream) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
+  const upgrade = way.upgrades.take(request)
+  const admitted = gate.admit(request, reply, route, { isUpgrade: upgrade !== undefined })
+  const identified = admitted instanceof Promise ? await admitted : admitted
+  const { auth } = identified
+  const onSuccess = onSuccessOf(core, route, identified, reply)
+
+  const outgoing = outgoingHeaders(way, request, route, identified)
+  for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
+  const forwarding = forward(request.raw, reply.raw, {
+    upstream,
+    target: targetFor(route, rawTarget(target), identified),
+    ...outgoing,
+    rules: way.rules,
+    limits: { ...route.limits, idle: way.limits.idle },
+    timeouts: route.timeouts,
+    upgrade,
+    ...(onSuccess && {
+      onHead: (status: number) => {
+        if (status < 200 || status > 299) return undefined
+        // It is about to end its own session.
+        if (route.onSuccess !== 'end-other-sessions') unwatch?.()
+        return onSuccess()
+      },
+    }),
+  })
+  const unwatch =
+    auth && core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
+  const outcome = await forwarding.outcome
+  unwatch?.()
+  return settle(request, reply, upstream, outcome)
+}
+
+function targetFor(route: GateRoute, raw: string, { transport }: Identified): string {
+  const { path, rewritePrefix, forwardToken } = route
+  const target = transport === 'query' && !forwardToken ? withoutQueryTokens(raw) : raw
+  return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
+}
+
+/** Answers what was not forwarded; the rest was answered on the way. */
+function settle(
   request: FastifyRequest,
   reply: FastifyReply,
-  core: Core,
-  { auth: mode, scope, onOutage = core.settings.revocation.onOutage }: GatewayRoute,
-): Promise<Identified> {
-  if (mode === 'none') return { auth: null, transport: undefined }
-  try {
-    const credentials = credentialsOf(request, { ...core, origins: core.settings.cors.origins })
-    const auth = credentials ? await judge(credentials.token, reply, { ...core, onOutage }) : null
-    checkNeeds(auth, { isRequired: mode === 'required', scope })
-    return { auth, transport: credentials?.transport }
-  } catch (error) {
-    if (error instanceof Refusal) core.metrics.refusal(error.code)
-    throw error
+  { name }: Upstream,
+  outcome: Outcome,
+): FastifyReply {
+  if (outcome.kind === 'failed') {
+    const { error, reason } = outcome
+    request.log.warn({ event: 'forward_failed', upstream: name, error, reason }, 'not forwarded')
+    dropRawHeaders(reply)
+    // What is left of the body may still come.
+    const headers = error === 'request_timeout' ? { connection: 'close' } : {}
+    throw outcome.refusal ?? new Refusal(error, { reason, headers })
   }
+  if (outcome.kind === 'cut') {
+    request.log.warn({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
+  }
+  return reply.hijack()
 }
 
 function outgoingHeaders(
+  { rules, identity }: Way,
   request: FastifyRequest,
-  rules: HeaderRules,
-  route: GatewayRoute,
+  route: GateRoute,
   { auth, transport }: Identified,
-  identityHeaders: Readonly<Record<string, string>>,
-) {
+): Pick<ForwardOptions, 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
-    origin: { ip: request.ip, protocol: request.protocol, host: request.host || undefined },
-    host: route.host === 'keep' ? { kind: 'keep' } : { kind: 'upstream', value: route.server.host },
-    dropAuthorization: transport === 'header' && !route.forwardToken,
-    identity: auth ? identityOf(auth, identityHeaders) : {},
+    origin: clientOf(request),
+    host: route.host,
+    drop: route.forwardToken ? undefined : tokenHeader(transport),
+    identity: auth ? identity.of(auth) : {},
   })
   if (outgoing.ok) return { headers: outgoing.headers, framing: outgoing.framing }
-  if (outgoing.reason === 'identity_value') {
-    throw new Refusal('token_invalid', {
-      detail: 'A claim of it cannot be sent in a header.',
-      reason: outgoing.reason,
-    })
-  }
+  if (outgoing.reason === 'identity_value') throw identityRefused()
   throw new Refusal('invalid_request', {
     detail: `The ${outgoing.reason.replace('_', ' ')} header is not acceptable.`,
+    headers: { connection: 'close' },
   })
 }
 
-/** The identity headers of the upstream, by the claims that they are configured with; others of its kind have none. */
-function identityOf(
-  { claims }: Auth,
-  headers: Readonly<Record<string, string>>,
-): Record<string, string | undefined> {
-  const identity: Record<string, string | undefined> = {}
-  for (const [name, claim] of Object.entries(headers)) {
-    const value = Object.hasOwn(claims, claim) ? claims[claim] : undefined
-    const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean'
-    identity[name] = isPlain ? String(value) : undefined
-  }
-  return identity
+function tokenHeader(transport: Identified['transport']): string | undefined {
+  if (transport === 'header') return 'authorization'
+  return transport === 'x-access-token' ? transport : undefined
 }
 
 /** What was meant for the upstream's answer isn't for ours; Fastify sets its own. */

@@ -20,7 +20,7 @@ export async function createJwt(
   const island = fastify()
   await island.register(fastifyJwt, {
     secret: secretOf(key),
-    sign: { algorithm: key.algorithm, kid: key.kid, header: { alg: key.algorithm, typ: ACCESS_TOKEN_TYPE } },
+    sign: signOptions(key, ACCESS_TOKEN_TYPE),
     verify: {
       algorithms: [key.algorithm satisfies Algorithm],
       allowedIss: issuer,
@@ -42,6 +42,21 @@ export async function createJwt(
       verify: (token) => island.jwt.verify<Record<string, unknown>>(token),
     },
   }
+}
+
+/**
+ * Signs what isn't an access token, with the same key: `typ` tells the two apart, as no guard takes another than its own.
+ * On an island of its own, as the type is set for good when @fastify/jwt is registered.
+ */
+export async function createSigner(key: SigningKey, typ: string): Promise<(claims: object) => string> {
+  const island = fastify()
+  await island.register(fastifyJwt, { secret: secretOf(key), sign: signOptions(key, typ) })
+  await island.ready()
+  return (claims) => island.jwt.sign(claims)
+}
+
+function signOptions({ algorithm, kid }: SigningKey, typ: string) {
+  return { algorithm, kid, header: { alg: algorithm, typ } }
 }
 
 function secretOf(key: SigningKey): Buffer | { private: string; public: string } {

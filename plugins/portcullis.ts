@@ -5,6 +5,7 @@ import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parsePluginOptions } from '../src/config.js'
 import type { PluginOptions } from '../src/config.js'
 import { withinDeadline } from '../src/deadline.js'
+import type { ErrorCode } from '../src/errors.js'
 import { issue } from '../src/session/issue.js'
 import { logoutAll } from '../src/session/logout.js'
 import type { Identity, Origin, Sid } from '../src/session/session.js'
@@ -22,6 +23,8 @@ import { logoutRoute } from './routes/logout.js'
 import { meRoute } from './routes/me.js'
 import { refreshRoute } from './routes/refresh.js'
 import { sessionsRoutes } from './routes/sessions.js'
+import { verifyRoute } from './routes/verify.js'
+import type { Front } from './routes/verify.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -42,6 +45,16 @@ export interface Portcullis {
   }
   /** Who an access token speaks for; rejects with the Refusal that a guard would answer. */
   judge(token: string): Promise<Auth>
+  /**
+   * Ties a WebSocket or an event stream that the host keeps open to the token that it was opened with. `end` is called,
+   * once, within 100 ms of when that is revoked on any instance, expires, or can't be judged any more
+   * (`revocation.onOutage`).
+   *
+   * @param auth Of `judge`, or `request.auth`.
+   * @param end Closes it (a WebSocket by 4401), told why by the code of the error that a new request would get.
+   * @returns To be called when it is over by itself.
+   */
+  watch(auth: Auth, end: (code: ErrorCode) => void): () => void
   /** Whether the store can be used now. */
   isReady(): Promise<boolean>
 }
@@ -59,8 +72,8 @@ async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRe
   await registerCore(app, core)
 }
 
-/** Puts a core on an application: its decorators, then its routes. */
-export async function registerCore(app: FastifyInstance, core: Core): Promise<void> {
+/** Puts a core on an application: its decorators, then its routes. `front`: what forward-auth asks in the gateway. */
+export async function registerCore(app: FastifyInstance, core: Core, front?: Front): Promise<void> {
   const { settings } = core
   const guards = createGuards({
     ...core,
@@ -74,7 +87,7 @@ export async function registerCore(app: FastifyInstance, core: Core): Promise<vo
   app.decorate('authorize', guards.authorize)
   app.decorateRequest('auth', null)
 
-  const authenticator = await createAuthenticator(settings.login, app.log)
+  const authenticator = await createAuthenticator(settings.login, app.log, front?.settings.workers ?? 1)
   await app.register(
     async (context) => {
       makeOurOwn(context)
@@ -85,6 +98,7 @@ export async function registerCore(app: FastifyInstance, core: Core): Promise<vo
         sessionsRoutes(context, core, guards.authenticate)
         meRoute(context, guards.authenticate)
       })
+      verifyRoute(context, core, front)
     },
     { prefix: settings.prefix },
   )
@@ -95,7 +109,7 @@ export async function registerCore(app: FastifyInstance, core: Core): Promise<vo
 }
 
 function createFace(core: Core): Portcullis {
-  const { sessions, verdict, readiness } = core
+  const { sessions, settings, verdict, live, readiness } = core
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {
       return tokenResponse(await issue(sessions, { sub, clientId, scope, claims }, { device, ip, userAgent }))
@@ -110,6 +124,7 @@ function createFace(core: Core): Portcullis {
         withinDeadline(logoutAll(sessions, sub, { except: except as Sid | undefined }), core.revokeDeadline),
     },
     judge: async (token) => verdict.judge(token),
+    watch: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),
     isReady: async () => (await readiness()).isReady,
   }
 }

@@ -1,65 +1,86 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { Refusal } from '../src/errors.js'
+import { isPlainHost } from '../src/gateway/forwarded.js'
 import { judgeTarget } from '../src/gateway/target.js'
 import type { JudgedTarget } from '../src/gateway/target.js'
 import type { GatewaySettings } from '../src/config.js'
+import { withoutQueryTokens } from '../src/token/query.js'
 import { answerRefusal } from './errors.js'
+import { targetRefused } from './gate.js'
 
-type GoodTarget = Extract<JudgedTarget, { ok: true }>
+/** Kept on the request itself: a WeakMap of as many is dear to collect. */
+const JUDGED = Symbol('judged')
 
-const judged = new WeakMap<IncomingMessage, JudgedTarget>()
+type Judged = IncomingMessage & { [JUDGED]?: JudgedTarget }
 
 /**
  * For Fastify's `rewriteUrl`, which runs before routing: judges the raw target, and lets the router see a refused one as `/`,
  * where `refuseBadRequests` is waiting for it.
  */
 export function judgeBeforeRouting(limits: GatewaySettings['limits']) {
-  return (request: IncomingMessage): string => {
+  return (request: Judged): string => {
     const target = judgeTarget(request.url, limits)
-    judged.set(request, target)
-    return target.ok ? request.url! : '/'
+    request[JUDGED] = target
+    // What Fastify logs is this; the token in it is still there in what the client sent.
+    return target.ok ? withoutQueryTokens(request.url!) : '/'
   }
 }
 
 /** The target of a request that came past `refuseBadRequests`. */
-export function targetOf(request: IncomingMessage): GoodTarget {
-  return judged.get(request) as GoodTarget
+export function targetOf(request: Judged): JudgedTarget {
+  return request[JUDGED]!
 }
 
-/** Refuses, first of all, what must not be routed: ambiguous targets, more headers than may be, no `Host`. */
+/** Refuses, first of all, what must not be routed: ambiguous targets, heads that servers read differently, too many headers. */
 export function refuseBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const target = judged.get(request.raw)
-    if (target && !target.ok) {
-      const detail = 'The path or the query has something that servers read differently.'
-      const headers = { connection: 'close' }
-      answerRefusal(request, reply, new Refusal('target_refused', { detail, reason: target.reason, headers }))
-    } else if (request.raw.rawHeaders.length / 2 > headerCount) {
-      const detail = `At most ${headerCount} headers are read.`
-      answerRefusal(
-        request,
-        reply,
-        new Refusal('headers_too_large', { detail, headers: { connection: 'close' } }),
-      )
-    } else if (!hasOneHost(request.raw)) {
-      const detail = 'Host: there must be one (RFC 9112 §3.2).'
-      answerRefusal(
-        request,
-        reply,
-        new Refusal('invalid_request', { detail, headers: { connection: 'close' } }),
-      )
-    } else {
-      done()
-    }
+    const refusal = refusalOf(request.raw, headerCount)
+    if (refusal) answerRefusal(request, reply, refusal)
+    else done()
   })
 }
 
-/** HTTP/1.0 may come without; Node keeps the first of several, so the raw ones are counted. */
-function hasOneHost({ httpVersion, rawHeaders }: IncomingMessage): boolean {
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    if (rawHeaders[i]!.length === 4 && rawHeaders[i]!.toLowerCase() === 'host') hosts += 1
+function refusalOf(raw: IncomingMessage, headerCount: number): Refusal | undefined {
+  const target = targetOf(raw)
+  // What some route may allow is left to the gate; no route of our own sees it.
+  if (target && !target.ok && !target.lax) return targetRefused(target.reason)
+  const { httpVersion, rawHeaders } = raw
+  if (rawHeaders.length / 2 > headerCount) {
+    return closing('headers_too_large', `At most ${headerCount} headers are read.`)
   }
-  return hosts === 1 || (hosts === 0 && httpVersion === '1.0')
+  if (httpVersion !== '1.1' && httpVersion !== '1.0') {
+    return closing('invalid_request', 'The version of HTTP must be 1.1 or 1.0.')
+  }
+  return refusalOfHead(rawHeaders, httpVersion)
+}
+
+/** Node keeps the first of several headers with one name, so the raw ones are looked at. */
+function refusalOfHead(rawHeaders: readonly string[], httpVersion: string): Refusal | undefined {
+  let hosts = 0
+  let codings = 0
+  for (let at = 0; at < rawHeaders.length; at += 2) {
+    const name = rawHeaders[at]!
+    const value = rawHeaders[at + 1]!
+    if (name.length === 4 && name.toLowerCase() === 'host') {
+      hosts += 1
+      if (value !== '' && !isPlainHost(value)) {
+        return closing('invalid_request', 'Host: it must be a name or an address, and a port at most.')
+      }
+    } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
+      codings += 1
+      if (codings > 1 || value.toLowerCase() !== 'chunked') {
+        return closing('invalid_request', 'Transfer-Encoding: it must be chunked, and nothing else.')
+      }
+    }
+  }
+  // HTTP/1.0 may come without.
+  const isMissing = hosts === 0 && httpVersion !== '1.0'
+  if (hosts > 1 || isMissing) return closing('invalid_request', 'Host: there must be one (RFC 9112 §3.2).')
+  return undefined
+}
+
+/** What follows on the connection can't be told from the rest of this request. */
+function closing(code: 'invalid_request' | 'headers_too_large', detail: string): Refusal {
+  return new Refusal(code, { detail, headers: { connection: 'close' } })
 }

@@ -10,6 +10,15 @@ const SERVERS = {
     debian: 'redis-server',
     brew: 'redis',
   },
+  // Debian's users haven't its folder on their PATH.
+  nginx: { commands: ['nginx', '../sbin/nginx'], debian: 'nginx', brew: 'nginx' },
+  caddy: { commands: ['caddy'], debian: 'caddy', brew: 'caddy' },
+  curl: { commands: ['curl'], debian: 'curl', brew: 'curl' },
+  chromium: {
+    commands: ['chromium', 'chromium-browser', 'google-chrome'],
+    debian: 'chromium',
+    brew: 'chromium',
+  },
 }
 
 /**

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { exitCodeOf, passSignals } from './instance.mjs'
 import { prepareRedis } from './redis.mjs'
+import { findServer } from './servers.mjs'
 import { build, ensureInstalled, filesIn, modifiedAt, root } from './setup.mjs'
 
 const NEEDS_REDIS = '.redis.test.js'
@@ -30,9 +31,10 @@ async function run() {
   lint()
   const files = testFiles()
   buildTap()
+  const proxies = findProxies(files)
   const redis = files.some((file) => file.endsWith(NEEDS_REDIS)) ? await prepareRedis() : undefined
   try {
-    return await runTap(files, redis?.env)
+    return await runTap(files, { ...redis?.env, ...proxies })
   } finally {
     await redis?.stop()
   }
@@ -50,6 +52,22 @@ function testFiles() {
   if (files.length === 0)
     throw new Error(`No test file's name has ${filters.join(' or ') || '.test.ts'} in it`)
   return files.toSorted().map((file) => join('dist/test', file))
+}
+
+/** The proxies that tests put in front of gateways. Those of one that can't be had say so and are skipped, but not in CI. */
+function findProxies(files) {
+  const env = {}
+  for (const name of ['nginx', 'caddy']) {
+    if (!files.some((file) => file.includes(`-${name}.`))) continue
+    try {
+      Object.assign(env, findServer(name))
+    } catch (error) {
+      if (process.env.CI) throw error
+      console.log(error.message)
+      env[`TEST_${name.toUpperCase()}_SERVER`] = ''
+    }
+  }
+  return env
 }
 
 /** tap makes its own modules from its plugin list, once after each install; without this, the first run fails. */

@@ -5,11 +5,7 @@ import { legacyBlog } from './commands/legacy-blog.js'
 import { serve } from './commands/serve.js'
 import { users } from './commands/users.js'
 import type { Command } from './commands/command.js'
-import { UsageError } from './commands/command.js'
-import { ConfigError } from './config.js'
-import { UsersFileError } from './session/users-file.js'
-import { StartError } from './start-error.js'
-import { KeyError } from './token/keys.js'
+import { UsageError, isExpected } from './commands/command.js'
 
 const COMMANDS: readonly Command[] = [serve, demo, users, legacyBlog]
 
@@ -18,9 +14,6 @@ const HELP = `portcullis <command> [options]
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
 
 Every command has --help. Exit codes: 0 done, 1 failed, 2 wrong usage.`
-
-/** Faults of the configuration and the like: their messages say it all. */
-const EXPECTED = [ConfigError, KeyError, UsersFileError, StartError]
 
 async function main([verb, ...args]: string[]): Promise<number> {
   if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') {
@@ -43,8 +36,8 @@ async function main([verb, ...args]: string[]): Promise<number> {
       )
       return 2
     }
-    if (!EXPECTED.some((kind) => error instanceof kind)) throw error
-    console.error(`portcullis: ${(error as Error).message}`)
+    if (!isExpected(error)) throw error
+    console.error(`portcullis: ${error.message}`)
     return 1
   }
 }

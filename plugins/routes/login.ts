@@ -9,6 +9,7 @@ import type { Identity } from '../../src/session/session.js'
 import type { Slots } from '../../src/session/slots.js'
 import { normaliseName } from '../../src/session/users-file.js'
 import { refuseCrossSite } from '../../src/token/cross-site.js'
+import { addressOf } from '../client.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { originOf } from './origin.js'
@@ -35,7 +36,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     const ports = {
       ...core.sessions,
       slots,
-      attempts: attemptsOf(core, username, request.ip),
+      attempts: attemptsOf(core, username, addressOf(request)),
       authenticate: () => authenticate({ username, password }, request),
     }
     const tokens = await login(ports, { ...originOf(request), device })

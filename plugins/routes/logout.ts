@@ -8,6 +8,7 @@ import { readAccessToken } from '../../src/token/bearer.js'
 import { clearCookies } from '../../src/token/cookies.js'
 import { refuseCrossSite } from '../../src/token/cross-site.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
+import { addressOf } from '../client.js'
 import type { Core } from '../core.js'
 import { countRefresh } from './refresh.js'
 import { refreshCookie } from './refresh-cookie.js'
@@ -67,7 +68,7 @@ async function endPresented(
     throw new Refusal(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
   }
   // By a refresh token alone a denial may be written for a session that nobody knows; so it is counted like a refresh.
-  if (access === undefined) await countRefresh(core, request.ip)
+  if (access === undefined) await countRefresh(core, addressOf(request))
   await withinDeadline(logout(core.sessions, { access, refresh }), core.revokeDeadline)
 }
 

@@ -5,6 +5,7 @@ import { Refusal } from '../../src/errors.js'
 import { rateLimited } from '../../src/session/login.js'
 import { refresh } from '../../src/session/refresh.js'
 import { refuseCrossSite } from '../../src/token/cross-site.js'
+import { addressOf } from '../client.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { refreshCookie } from './refresh-cookie.js'
@@ -28,7 +29,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
         throw new Refusal('refresh_token_missing', { detail: 'The body is {"refresh_token": "…"}.' })
       }
       if (fromCookie !== undefined) refuseCrossSite(request.headers, core.settings.cors.origins)
-      await countRefresh(core, request.ip)
+      await countRefresh(core, addressOf(request))
       const tokens = await withinDeadline(refresh(core.sessions, token))
       return sendTokens(reply, core, tokens, fromCookie !== undefined)
     },

@@ -1,5 +1,9 @@
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
+import { ConfigError } from '../config.js'
+import { UsersFileError } from '../session/users-file.js'
+import { StartError } from '../start-error.js'
+import { KeyError } from '../token/keys.js'
 
 /** A verb of the command line. */
 export interface Command {
@@ -23,4 +27,9 @@ export function readArgs<T extends ParseArgsConfig>(config: T): ReturnType<typeo
   } catch (error) {
     throw new UsageError((error as Error).message)
   }
+}
+
+/** A fault of the configuration or the like: its message says it all. */
+export function isExpected(error: unknown): error is Error {
+  return [ConfigError, KeyError, UsersFileError, StartError].some((kind) => error instanceof kind)
 }

@@ -5,6 +5,7 @@ import { startServer } from '../server.js'
 import type { RunningServer } from '../server.js'
 import { readArgs } from './command.js'
 import type { Command } from './command.js'
+import { startWithWorkers } from './workers.js'
 
 export const serve: Command = {
   name: 'serve',
@@ -28,7 +29,8 @@ export function readSources(args: readonly string[]): Sources {
 /** Starts the gateway, and stops it gently on SIGTERM and SIGINT; `leave` is what is to be done after that. */
 export async function startGateway(sources: Sources, leave?: () => Promise<void>): Promise<RunningServer> {
   const { settings, warnings } = loadGatewaySettings(sources)
-  const server = await startServer(settings, warnings)
+  const start = settings.workers > 1 ? startWithWorkers : startServer
+  const server = await start(settings, warnings)
   // A moment longer than the open requests have, so that their cut is the server's own.
   closeWithGrace({ delay: settings.timeouts.shutdown + 1_000, logger: false }, async ({ err }) => {
     if (err) console.error(err)

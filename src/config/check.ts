@@ -1,4 +1,5 @@
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
+import { flattenName } from '../gateway/headers.js'
 import { formatDuration } from './values.js'
 
 /** A rule over more than one setting. The first key is blamed; a rule whose keys have problems of their own is skipped. */
@@ -8,7 +9,10 @@ export interface Rule<S> {
   readonly wrong: (settings: S) => string | false
 }
 
-type Shared = Pick<PluginSettings, 'tokens' | 'revocation' | 'accept' | 'cookies' | 'prefix'>
+type Shared = Pick<
+  PluginSettings,
+  'tokens' | 'revocation' | 'accept' | 'cookies' | 'prefix' | 'login' | 'identity' | 'audience' | 'keys'
+>
 
 export const SHARED_RULES: readonly Rule<Shared>[] = [
   {
@@ -35,8 +39,51 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
     keys: ['accept.from', 'cookies.enabled'],
     wrong: ({ accept, cookies }) =>
       !cookies.enabled &&
-      !accept.from.includes('header') &&
+      accept.from.every((transport) => transport === 'cookie') &&
       'names cookies alone, but cookies.enabled is false; add header, or enable cookies',
+  },
+  {
+    keys: ['login.users', 'login.http'],
+    wrong: ({ login }) =>
+      typeof login !== 'function' &&
+      login.http !== undefined &&
+      login.users !== undefined &&
+      'is set, and login.http too: one of them decides who may log in; remove the other',
+  },
+  {
+    keys: ['login.http.password', 'login.http.username'],
+    wrong: ({ login }) =>
+      typeof login !== 'function' &&
+      login.http?.password === login.http?.username &&
+      login.http !== undefined &&
+      'is the field for the name, too; each needs one of its own',
+  },
+  {
+    keys: ['identity.token.audience', 'audience'],
+    wrong: ({ identity, audience }) =>
+      identity.token?.audience === audience &&
+      'is that of access tokens; choose another, so that the one is never good as the other',
+  },
+  {
+    keys: ['identity.token.life'],
+    wrong: ({ identity: { token } }) =>
+      token !== undefined &&
+      token.life % 1000 !== 0 &&
+      `is ${formatDuration(token.life)}; it lives whole seconds`,
+  },
+  {
+    keys: ['keys.algorithm', 'identity.token'],
+    wrong: ({ identity, keys }) =>
+      identity.token !== undefined &&
+      keys.algorithm.startsWith('HS') &&
+      `is ${keys.algorithm}, but identity.token needs a key pair: an upstream that can verify could also sign; choose ES256`,
+  },
+  {
+    keys: ['identity.token.header', 'identity.headers'],
+    wrong: ({ identity: { token, headers } }) =>
+      token !== undefined &&
+      Object.keys(headers).some((name) => flattenName(name) === flattenName(token.header)) &&
+      'is one of identity.headers too; choose another name',
   },
 ]
 
@@ -44,6 +91,12 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
 const OWN_PATHS = ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server', '/healthz', '/readyz']
 
 export const GATEWAY_RULES: readonly Rule<Settings>[] = [
+  {
+    keys: ['accept.from'],
+    wrong: ({ accept }) =>
+      accept.from.includes('body') &&
+      'names body, which the gateway streams on unread; it is for the plugin alone',
+  },
   {
     keys: ['prefix'],
     wrong: ({ prefix }) => {
@@ -53,6 +106,13 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
         `${JSON.stringify(prefix)} collides with ${taken}; choose another, such as /auth`
       )
     },
+  },
+  {
+    keys: ['workers', 'store'],
+    wrong: ({ workers, store }) =>
+      workers > 1 &&
+      store === 'memory' &&
+      `is ${workers}, but store is memory: each worker would have sessions of its own; name a Redis, or write 1`,
   },
   {
     keys: ['limits.target', 'limits.headers'],
@@ -93,6 +153,13 @@ export function routeMistakes(
         `${key}.scope`,
         `needs a token, but auth is ${route.auth}; write auth: required, or drop the scope`,
       ])
+    }
+    const needsUpstream = (['rewritePrefix', 'onSuccess'] as const).find((one) => route[one] !== undefined)
+    if (route.upstream === undefined && needsUpstream !== undefined) {
+      found.push([`${key}.${needsUpstream}`, 'needs an upstream; name one, or drop it'])
+    }
+    if (route.onSuccess !== undefined && route.auth === 'none') {
+      found.push([`${key}.onSuccess`, 'needs to know who asks, but auth is none; write auth: required'])
     }
     const earlier = routes
       .slice(0, i)

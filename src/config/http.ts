@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http'
 import { hasControls, readString, readText, type Read } from './values.js'
+import { flattenName } from '../gateway/headers.js'
 import { refuse } from './problem.js'
 
 const PREFIX_SEGMENT = /^[\w.~-]+$/
@@ -65,7 +66,27 @@ export const readScope: Read<string> = (raw, shown) => {
   return text
 }
 
-/** Headers for the upstream, and the claim that each is made of. */
+/** A header of one's own that may carry identity. */
+export const readHeaderName: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  if (!HEADER_NAME.test(text)) refuse(`${shown} is not a header name; use letters, digits and hyphens`)
+  if (TAKEN_HEADERS.has(flattenName(text)))
+    refuse(`${shown} can't carry identity; choose a header of your own, such as X-User`)
+  return text
+}
+
+/** Where browsers are sent to log in: a path of this origin, or a page elsewhere. */
+export const readLoginPage: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  const isPath = /^\/(?![/\\])[\x21-\x7e]*$/.test(text)
+  const isUrl = /^https?:\/\/[^/\\\s@]+(\/[\x21-\x7e]*)?$/i.test(text) && URL.canParse(text)
+  if ((!isPath && !isUrl) || text.includes('#') || text.includes('\\')) {
+    refuse(`${shown} is no page; write a path such as /login, or a URL such as https://login.example.com/`)
+  }
+  return text
+}
+
+/** Headers for the upstream, and the claim or the template that each is made of. */
 export const readIdentityHeaders: Read<Record<string, string>> = (raw, shown) => {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
     return refuse(
@@ -75,23 +96,30 @@ export const readIdentityHeaders: Read<Record<string, string>> = (raw, shown) =>
   const seen = new Map<string, string>()
   for (const [name, claim] of Object.entries(raw)) {
     const quoted = JSON.stringify(name)
-    if (!HEADER_NAME.test(name)) refuse(`${quoted} is not a header name; use letters, digits and hyphens`)
-    const flat = flatten(name)
-    if (TAKEN_HEADERS.has(flat))
-      refuse(`${quoted} can't carry identity; choose a header of your own, such as X-User`)
+    const flat = flattenName(readHeaderName(name, quoted, {}))
     if (seen.has(flat))
       refuse(`${quoted} and ${seen.get(flat)} are the same header to many servers; keep one`)
     seen.set(flat, JSON.stringify(name))
-    if (
-      typeof claim !== 'string' ||
-      !/^[^\s"\\]{1,128}$/.test(claim) ||
-      hasControls(claim) ||
-      claim === '__proto__'
-    ) {
-      refuse(`${quoted} has no claim name; write a claim of the access token, such as sub`)
+    if (typeof claim !== 'string' || !isTemplate(claim)) {
+      refuse(`${quoted} has no claim name; write a claim of the access token, such as sub, or {sub}@{tenant}`)
     }
   }
   return Object.freeze(Object.fromEntries(Object.entries(raw)))
+}
+
+/** The name of a claim, or text with such names in braces. */
+function isTemplate(text: string): boolean {
+  const isBraced = /[{}]/.test(text)
+  const names = isBraced ? [...text.matchAll(/\{([^{}]*)\}/g)].map(([, name = '']) => name) : [text]
+  const around = isBraced ? text.replace(/\{[^{}]*\}/g, '') : ''
+  return (
+    text.length <= 512 &&
+    /^[\x20-\x7e]*$/.test(around) &&
+    !/[{}]/.test(around) &&
+    text.trim() === text &&
+    names.length > 0 &&
+    names.every((name) => /^[^\s"\\]{1,128}$/.test(name) && !hasControls(name) && name !== '__proto__')
+  )
 }
 
 /** The key prefix in Redis, which is also a Cluster hash tag and part of SCAN patterns. */
@@ -109,9 +137,4 @@ function segments(path: string): string[] {
 
 function isDots(segment: string): boolean {
   return segment === '.' || segment === '..'
-}
-
-/** Many servers count `_` and `.` in a header's name as `-`. */
-function flatten(name: string): string {
-  return name.toLowerCase().replaceAll(/[_.]/g, '-')
 }

@@ -1,13 +1,16 @@
 import { Type, type TSchema, type TUnsafe } from 'typebox'
-import { readCidr, readHost, readOrigin, readStore, readUpstream } from './network.js'
+import { readCidr, readHost, readHttpUrl, readOrigin, readStore, readUpstreams } from './network.js'
 import {
+  readHeaderName,
   readIdentityHeaders,
   readKeyPrefix,
+  readLoginPage,
   readMethod,
   readPrefix,
   readRoutePath,
   readScope,
 } from './http.js'
+import { readPointer, readPointers } from './json-pointer.js'
 import { readOnOutage } from './on-outage.js'
 import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
 import {
@@ -27,6 +30,7 @@ interface Written {
   boolean: boolean
   object: Record<string, string>
   outage: string | { stale: string }
+  origins: string | readonly string[]
 }
 
 interface Kind<Out, W extends keyof Written> {
@@ -46,7 +50,12 @@ export const KINDS = {
   host: kind('string', readHost),
   cidr: kind('string', readCidr),
   origin: kind('string', readOrigin),
-  upstream: kind('string', readUpstream),
+  upstreams: kind('origins', readUpstreams),
+  httpUrl: kind('string', readHttpUrl),
+  loginPage: kind('string', readLoginPage),
+  pointer: kind('string', readPointer),
+  pointers: kind('object', readPointers),
+  headerName: kind('string', readHeaderName),
   store: kind('string', readStore),
   keyPrefix: kind('string', readKeyPrefix),
   prefix: kind('string', readPrefix),

@@ -131,10 +131,10 @@ function sourceOf({ sources }: Reading, key: string): string | null {
 
 function fillIn(route: RouteSettings, { limits, timeouts }: Settings): RouteSettings {
   const { body, bodyTimeout } = { ...limits, ...route.limits }
-  const { headers, body: pieces, total } = { ...timeouts, ...route.timeouts }
+  const { connect, headers, body: pieces, total } = { ...timeouts, ...route.timeouts }
   return Object.freeze({
     ...route,
     limits: Object.freeze({ body, bodyTimeout }),
-    timeouts: Object.freeze({ headers, body: pieces, total }),
+    timeouts: Object.freeze({ connect, headers, body: pieces, total }),
   })
 }

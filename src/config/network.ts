@@ -25,6 +25,8 @@ export const readCidr: Read<string> = (raw, shown) => {
   if (family === 0 || !bitsAreFine || rest.length > 0) {
     refuse(`${shown} is not a network; write a CIDR such as 10.0.0.0/8, or one address`)
   }
+  if (bits !== undefined && Number(bits) === 0)
+    refuse(`${shown} is everybody; name the networks that are believed`)
   return bits === undefined ? address : `${address}/${bits}`
 }
 
@@ -41,9 +43,29 @@ export const readOrigin: Read<string> = (raw, shown) => {
   return origin === 'null' ? text.toLowerCase() : origin
 }
 
-/** The origin of a server behind the gateway. */
-export const readUpstream: Read<string> = (raw, shown) => {
-  if (Array.isArray(raw)) refuse('is a list; one origin is what this version can use')
+/** The origins of equal servers behind the gateway: one, or a list. */
+export const readUpstreams: Read<readonly string[]> = (raw, shown) => {
+  if (!Array.isArray(raw)) return Object.freeze([readUpstream(raw, shown)])
+  if (raw.length === 0) return refuse('is an empty list; write at least one origin')
+  const origins = raw.map((each) => readUpstream(each, JSON.stringify(each)))
+  const twice = origins.find((origin, i) => origins.indexOf(origin) < i)
+  if (twice !== undefined) refuse(`${JSON.stringify(twice)} is listed twice; remove one`)
+  return Object.freeze(origins)
+}
+
+/** A whole http:// or https:// URL, without credentials. */
+export const readHttpUrl: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  const wanted = 'write one such as http://127.0.0.1:8080/login'
+  if (!/^https?:\/\/[^/\\\s]+(\/\S*)?$/i.test(text) || !URL.canParse(text)) {
+    refuse(`${shown} is not an http:// or https:// URL; ${wanted}`)
+  }
+  if (/^[^/]*\/\/[^/]*@/.test(text)) refuse(`${shown} holds credentials; ${wanted}`)
+  if (text.includes('#')) refuse(`${shown} holds a fragment; ${wanted}`)
+  return new URL(text).href
+}
+
+const readUpstream = (raw: unknown, shown: string): string => {
   const text = readString(raw, shown)
   const wanted = 'write the origin alone, such as http://127.0.0.1:8080'
   if (!/^https?:\/\//i.test(text)) refuse(`${shown} is not an http:// or https:// origin; ${wanted}`)

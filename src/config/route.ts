@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { bound, choice, leaf, list, size, timeout } from './leaf.js'
+import { LAXITIES } from '../gateway/target.js'
+import { bound, choice, count, leaf, list, size, timeout } from './leaf.js'
 
 /** One of the gateway's routes, as it is written. */
 export const RouteSchema = Type.Object({
@@ -12,8 +13,18 @@ export const RouteSchema = Type.Object({
       minItems: 1,
     }),
   ),
-  upstream: leaf('upstream', {
-    description: 'the origin of the server behind, such as http://127.0.0.1:8080',
+  upstream: Type.Optional(
+    leaf('upstreams', {
+      description:
+        'the origin of the server behind, such as http://127.0.0.1:8080, or a list of equal ones; none: for forward-auth alone',
+    }),
+  ),
+  rewritePrefix: Type.Optional(
+    leaf('routePath', { description: 'what stands in place of path in the upstream’s target' }),
+  ),
+  targetAllow: list(choice(LAXITIES, { description: 'a rule' }), {
+    description: 'rules of the target law that are left to the upstream',
+    default: [],
   }),
   auth: choice(['required', 'optional', 'none'], {
     description: 'who passes (optional: anonymous without a token; none: no token is looked at)',
@@ -24,6 +35,21 @@ export const RouteSchema = Type.Object({
     default: [],
   }),
   host: choice(['keep', 'upstream'], { description: 'the Host that the upstream sees', default: 'keep' }),
+  rateLimit: Type.Optional(
+    Type.Object({
+      max: count({ description: 'requests to this route' }),
+      per: bound({ description: 'the time they are counted in', default: '1m' }),
+      by: choice(['subject', 'address'], {
+        description: 'whose (subject: after the verdict, anonymous ones by address; address: before it)',
+        default: 'subject',
+      }),
+    }),
+  ),
+  onSuccess: Type.Optional(
+    choice(['end-session', 'end-other-sessions', 'end-all-sessions'], {
+      description: 'what a 2xx of the upstream does to the sessions of who asked',
+    }),
+  ),
   forwardToken: leaf('boolean', { description: 'pass the accepted access token on', default: false }),
   onOutage: Type.Optional(leaf('onOutage', { description: 'revocation.onOutage for this route' })),
   limits: Type.Optional(
@@ -34,6 +60,7 @@ export const RouteSchema = Type.Object({
   ),
   timeouts: Type.Optional(
     Type.Object({
+      connect: Type.Optional(timeout({ description: 'timeouts.connect for this route' })),
       headers: Type.Optional(timeout({ description: 'timeouts.headers for this route' })),
       body: Type.Optional(timeout({ description: 'timeouts.body for this route' })),
       total: Type.Optional(timeout({ description: 'timeouts.total for this route' })),

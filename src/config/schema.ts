@@ -1,6 +1,8 @@
 import { Type } from 'typebox'
 import { bound, choice, count, countOrNone, leaf, lifetime, list, size, timeout } from './leaf.js'
+import { LoginHttpSchema } from './login-http.js'
 import { RouteSchema } from './route.js'
+import { TRANSPORTS } from '../token/bearer.js'
 import { ALGORITHMS } from '../token/keys.js'
 
 /*
@@ -54,6 +56,11 @@ const shared = {
       default: '0s',
       maximum: 60_000,
     }),
+    verifiedCache: leaf('integer', {
+      description: 'access tokens whose signature need not be verified again; 0: none',
+      default: 50_000,
+      maximum: 10_000_000,
+    }),
   }),
   sessions: Type.Object({
     perSubject: countOrNone({ description: 'sessions that a subject may have; 0: no limit', default: 0 }),
@@ -93,8 +100,8 @@ const shared = {
     ),
   }),
   accept: Type.Object({
-    from: list(choice(['header', 'cookie'], { description: 'a transport' }), {
-      description: 'where access tokens are looked for',
+    from: list(choice(TRANSPORTS, { description: 'a transport' }), {
+      description: 'where access tokens are looked for (body: in the plugin alone)',
       default: ['header', 'cookie'],
       minItems: 1,
     }),
@@ -115,6 +122,34 @@ const shared = {
   login: Type.Object({
     users: Type.Optional(
       leaf('path', { description: 'file of NAME:hash lines (argon2id, bcrypt); none: no login route' }),
+    ),
+    http: Type.Optional(LoginHttpSchema),
+    page: Type.Optional(
+      leaf('loginPage', { description: 'path or URL where browsers are sent to log in (forward-auth)' }),
+    ),
+  }),
+  identity: Type.Object({
+    headers: leaf('identityHeaders', {
+      description: 'headers for the upstream, and the claim in each, or a template such as {sub}@{tenant}',
+      default: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' },
+    }),
+    token: Type.Optional(
+      Type.Object({
+        header: leaf('headerName', {
+          description: 'the header for a short JWT that proves the identity, signed with our key',
+          default: 'X-Portcullis-Identity',
+        }),
+        audience: leaf('text', {
+          description: 'its aud; never that of access tokens',
+          maximum: 512,
+        }),
+        life: leaf('duration', {
+          description: 'how long it is good, whole seconds',
+          default: '30s',
+          minimum: 5_000,
+          maximum: 300_000,
+        }),
+      }),
     ),
   }),
   rateLimit: Type.Object({
@@ -158,6 +193,11 @@ export const SettingsSchema = Type.Object({
     ),
   }),
   ...shared,
+  workers: count({
+    description: 'processes that share the port; each an instance of its own',
+    default: 1,
+    maximum: 256,
+  }),
   routes: Type.Array(RouteSchema, { description: 'what is let through, and where to', default: [] }),
   limits: Type.Object({
     headers: size({ description: 'all headers of a request', default: '16kb' }),
@@ -170,6 +210,12 @@ export const SettingsSchema = Type.Object({
       default: '10s',
     }),
     idle: bound({ description: 'for a connection without a request', default: '60s' }),
+    upgrades: count({ description: 'open WebSockets', default: 10_000 }),
+    upgradesPerAddress: count({ description: 'open WebSockets from an address', default: 100 }),
+    eventLoopDelay: timeout({
+      description: 'mean delay of the event loop above which requests are refused; 0s: none',
+      default: '1s',
+    }),
   }),
   timeouts: Type.Object({
     connect: timeout({ description: 'to reach the upstream; 0s: none', default: '2s' }),
@@ -195,11 +241,10 @@ export const SettingsSchema = Type.Object({
     ],
     { description: 'false: no admin listener' },
   ),
-  identity: Type.Object({
-    headers: leaf('identityHeaders', {
-      description: 'headers for the upstream, and the claim in each',
-      default: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' },
-    }),
+  upstreams: Type.Object({
+    ca: Type.Optional(
+      leaf('path', { description: 'certificates that https upstreams are trusted by, PEM file' }),
+    ),
   }),
   log: Type.Object({
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {

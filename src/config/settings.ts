@@ -11,7 +11,7 @@ type RouteTree = Static<typeof RouteSchema>
 export type RouteSettings = DeepReadonly<
   Omit<RouteTree, 'limits' | 'timeouts'> & {
     limits: Pick<Tree['limits'], 'body' | 'bodyTimeout'>
-    timeouts: Pick<Tree['timeouts'], 'headers' | 'body' | 'total'>
+    timeouts: Omit<Tree['timeouts'], 'shutdown'>
   }
 >
 
@@ -35,7 +35,7 @@ export type LoginFunction<Request = unknown> = (
 /** The plugin's settings, parsed. `store` may be a client's options object, handed on as it is. */
 export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login'>> & {
   readonly store: string | Readonly<Record<string, unknown>>
-  readonly login: LoginFunction | { readonly users?: string }
+  readonly login: LoginFunction | Tree['login']
 }
 
 type PluginInput = In<typeof PluginSchema>
@@ -48,7 +48,7 @@ export type PluginOptions<Request = unknown> = Omit<
   issuer: string
   audience: string
   store?: string | Readonly<Record<string, unknown>>
-  login?: LoginFunction<Request> | { users?: string }
+  login?: LoginFunction<Request> | PluginInput['login']
 }
 
 type DeepReadonly<T> = T extends readonly (infer E)[]

@@ -8,8 +8,10 @@ import { availableParallelism } from 'node:os'
 import { verify as verifyArgon2, hash as hashArgon2 } from '@node-rs/argon2'
 import { verify as verifyBcrypt } from '@node-rs/bcrypt'
 
-/** How many passwords are hashed at once: one core stays free for the checks of tokens. */
-export const HASHING_SLOTS = Math.max(1, availableParallelism() - 1)
+/** How many passwords each of so many processes hashes at once: one core stays free for the checks of tokens. */
+export function hashingSlots(processes: number, cores = availableParallelism()): number {
+  return Math.max(1, Math.floor((cores - 1) / processes))
+}
 
 /** The longest password that is looked at, in bytes of UTF-8. bcrypt itself heeds the first 72 only. */
 export const MAX_PASSWORD_BYTES = 1_024

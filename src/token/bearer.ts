@@ -1,8 +1,12 @@
 /** Finds the access token of a request (RFC 6750 §2): in one transport, once, or not at all. */
 import { Refusal } from '../errors.js'
 import { cookieValues } from './cookies.js'
+import { queryTokens } from './query.js'
 
-export type Transport = 'header' | 'cookie'
+/** Where a token may come in; `accept.from` names them. */
+export const TRANSPORTS = ['header', 'cookie', 'x-access-token', 'query', 'body'] as const
+
+export type Transport = (typeof TRANSPORTS)[number]
 
 export interface Credentials {
   readonly token: string
@@ -11,57 +15,108 @@ export interface Credentials {
 
 /** Where a token is looked for. What isn't listed isn't looked at. */
 export interface Transports {
+  /** `Authorization: Bearer …` */
   readonly header: boolean
   /** The cookie's name. */
   readonly cookie: string | undefined
+  /** The header `X-Access-Token`. */
+  readonly xAccessToken: boolean
+  /** The parameter `access_token`. */
+  readonly query: boolean
+  /** The field `access_token` of a body that was parsed. */
+  readonly body: boolean
 }
 
-/** What is read of a request. `rawHeaders`: names and values in turn, as Node has them. */
-export interface RequestHeaders {
-  readonly headers: { readonly cookie?: string | undefined }
+/** What is read of a request, as Node has it. */
+export interface RequestHead {
+  /** Names and values in turn. Of several headers with one name Node's own object keeps the first, and drops the rest. */
   readonly rawHeaders: readonly string[]
+  readonly url?: string | undefined
+  /** Where a server has changed `url`: what the client sent. */
+  readonly originalUrl?: string | undefined
 }
 
-const BEARER = /^bearer(?: +(.*))?$/is
 /** RFC 6750 §2.1, `b64token`. */
 const B64TOKEN = /^[\w\-.~+/]+=*$/
 
 /**
  * The access token of a request, or undefined if it brings none.
  *
+ * @param body As a parser left it; undefined where it wasn't read.
  * @throws {Refusal} `credentials_ambiguous` for two tokens, equal or not; `token_malformed` for what can't be one.
  */
-export function readAccessToken(request: RequestHeaders, transports: Transports): Credentials | undefined {
-  const found: Credentials[] = []
-  if (transports.header) {
-    for (const value of authorizations(request.rawHeaders)) {
-      const match = BEARER.exec(value)
-      if (match) found.push({ token: match[1] ?? '', transport: 'header' })
-    }
-  }
-  if (transports.cookie !== undefined) {
-    for (const token of cookieValues(request.headers.cookie, transports.cookie)) {
-      found.push({ token, transport: 'cookie' })
-    }
-  }
-  const [credentials, another] = found
-  if (another) {
-    throw new Refusal('credentials_ambiguous', {
-      detail: 'Present one access token, in one place (RFC 6750 §2).',
-    })
-  }
+export function readAccessToken(
+  head: RequestHead,
+  transports: Transports,
+  body?: unknown,
+): Credentials | undefined {
+  const credentials = findAccessToken(head, transports, body)
   if (credentials && !B64TOKEN.test(credentials.token)) {
     throw new Refusal('token_malformed', { detail: 'The form is: Authorization: Bearer <token>.' })
   }
   return credentials
 }
 
-/** Node keeps the first `Authorization` alone; a second one would go unseen, so the raw headers are read. */
-function authorizations(rawHeaders: readonly string[]): string[] {
-  const values: string[] = []
+/**
+ * As `readAccessToken`, for who has the token judged next: its form isn't looked at, which the verdict does where it
+ * doesn't know the token already.
+ *
+ * @throws {Refusal} `credentials_ambiguous`
+ */
+export function findAccessToken(
+  { rawHeaders, url, originalUrl }: RequestHead,
+  transports: Transports,
+  body?: unknown,
+): Credentials | undefined {
+  let found: Credentials | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!
-    if (name.length === 13 && name.toLowerCase() === 'authorization') values.push(rawHeaders[i + 1]!)
+    // The length first: most headers are others.
+    if (name.length === 13 && transports.header && isNamed(name, 'Authorization')) {
+      const token = bearerIn(rawHeaders[i + 1]!)
+      if (token !== undefined) found = only(found, token, 'header')
+    } else if (name.length === 6 && transports.cookie !== undefined && isNamed(name, 'Cookie')) {
+      for (const token of cookieValues(rawHeaders[i + 1], transports.cookie))
+        found = only(found, token, 'cookie')
+    } else if (name.length === 14 && transports.xAccessToken && isNamed(name, 'X-Access-Token')) {
+      found = only(found, rawHeaders[i + 1]!, 'x-access-token')
+    }
   }
-  return values
+  if (transports.query) {
+    for (const token of queryTokens(originalUrl ?? url ?? '')) found = only(found, token, 'query')
+  }
+  if (transports.body) for (const token of bodyTokens(body)) found = only(found, token, 'body')
+  return found
+}
+
+/** Mostly it is spelt as here, which costs no copy. */
+function isNamed(name: string, usual: string): boolean {
+  return name === usual || name.toLowerCase() === usual.toLowerCase()
+}
+
+function only(found: Credentials | undefined, token: string, transport: Transport): Credentials {
+  if (found === undefined) return { token, transport }
+  throw new Refusal('credentials_ambiguous', {
+    detail: 'Present one access token, in one place (RFC 6750 §2).',
+  })
+}
+
+const SPACE = 0x20
+
+/** What stands after the scheme `Bearer`, in any case; undefined for another scheme. */
+function bearerIn(authorization: string): string | undefined {
+  const scheme = authorization.slice(0, 6)
+  if (scheme !== 'Bearer' && scheme.toLowerCase() !== 'bearer') return undefined
+  if (authorization.length === 6) return ''
+  if (authorization.charCodeAt(6) !== SPACE) return undefined
+  let start = 7
+  while (authorization.charCodeAt(start) === SPACE) start += 1
+  return authorization.slice(start)
+}
+
+/** A parser makes a list of a field that is there twice. What is no text is no token. */
+function bodyTokens(body: unknown): string[] {
+  if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'access_token')) return []
+  const value = (body as Record<string, unknown>)['access_token']
+  return (Array.isArray(value) ? value : [value]).map((one) => (typeof one === 'string' ? one : ''))
 }

@@ -7,23 +7,33 @@ listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.tls.cert none|l
 prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required|audience required
 keys.algorithm ES256|keys.dir ./keys|keys.signing none
 tokens.access 15m|tokens.refresh 30d|tokens.absolute 90d|tokens.refreshLimit 0|tokens.reuseGrace 10s|tokens.leeway 0s
+tokens.verifiedCache 50000
 sessions.perSubject 0|sessions.onLimit evict-oldest|sessions.perDevice 0
 revocation.check replica|revocation.lease 1s|revocation.onOutage closed
 revocation.onLostHistory heal|revocation.waitReplicas 0|revocation.horizon none
 accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []
 login.users none
+login.http.url none|login.http.body json|login.http.username username|login.http.password password
+login.http.subject none|login.http.claims {}|login.http.timeout 5s|login.page none
+identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
+identity.token.header X-Portcullis-Identity|identity.token.audience none|identity.token.life 30s
 rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.per 15m
 rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
-routes []|routes[].path required|routes[].methods none|routes[].upstream required|routes[].auth required
-routes[].scope []|routes[].host keep|routes[].forwardToken false|routes[].onOutage none
+workers 1
+routes []|routes[].path required|routes[].methods none|routes[].upstream none
+routes[].rewritePrefix none|routes[].targetAllow []|routes[].auth required
+routes[].scope []|routes[].host keep
+routes[].rateLimit.max none|routes[].rateLimit.per 1m|routes[].rateLimit.by subject|routes[].onSuccess none
+routes[].forwardToken false|routes[].onOutage none
 routes[].limits.body none|routes[].limits.bodyTimeout none
-routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
+routes[].timeouts.connect none|routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
 limits.headers 16kb|limits.headerCount 200|limits.target 8kb|limits.body 1mb
 limits.headersTimeout 10s|limits.bodyTimeout 10s|limits.idle 60s
+limits.upgrades 10000|limits.upgradesPerAddress 100|limits.eventLoopDelay 1s
 timeouts.connect 2s|timeouts.headers 30s|timeouts.body 60s|timeouts.total 0s|timeouts.shutdown 10s
 admin on|admin.host 127.0.0.1|admin.port 9400|admin.token none
-identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
+upstreams.ca none
 log.level info|log.requests false`
 
 t.test('the settings are the documented ones, no more and no less, with their defaults', async (t) => {
@@ -63,5 +73,7 @@ t.test('--help has a line for each setting', async (t) => {
 t.test('the plugin has what a host may set and nothing of the server', async (t) => {
   const paths = describePluginOptions().map(({ path }) => path)
   t.ok(paths.includes('refusals'))
-  t.notOk(paths.some((path) => /^(listen|routes|limits|timeouts|admin|log|identity)([.[]|$)/.test(path)))
+  t.notOk(
+    paths.some((path) => /^(listen|routes|limits|timeouts|admin|log|workers|upstreams)([.[]|$)/.test(path)),
+  )
 })

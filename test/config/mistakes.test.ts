@@ -157,7 +157,18 @@ refuses(t, [
   ],
   ['a horizon of days', { revocation: { horizon: '2d' } }, 'revocation.horizon', /the most is 1d/],
   ['no transport', { accept: { from: [] } }, 'accept.from', /is an empty list/],
-  ['a transport to come', { accept: { from: ['query'] } }, 'accept.from[0]', /one of header, cookie/],
+  [
+    'an unknown transport',
+    { accept: { from: ['url'] } },
+    'accept.from[0]',
+    /one of header, cookie, x-access-token, query, body/,
+  ],
+  [
+    'a body that the gateway doesn’t read',
+    { accept: { from: ['header', 'body'] } },
+    'accept.from',
+    /streams on unread; it is for the plugin alone/,
+  ],
   [
     'cookies accepted alone and switched off',
     { accept: { from: ['cookie'] }, cookies: { enabled: false } },

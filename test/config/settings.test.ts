@@ -22,6 +22,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       refreshLimit: 0,
       reuseGrace: 10_000,
       leeway: 0,
+      verifiedCache: 50_000,
     },
     sessions: { perSubject: 0, onLimit: 'evict-oldest', perDevice: 0 },
     revocation: {
@@ -39,6 +40,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       login: { perAccount: { failures: 10, per: 900_000 }, perAddress: { failures: 50, per: 900_000 } },
       refresh: { perAddress: { max: 600, per: 60_000 } },
     },
+    workers: 1,
     routes: [],
     limits: {
       headers: 16_384,
@@ -48,10 +50,14 @@ t.test('without a word, every setting has its documented default, parsed', async
       headersTimeout: 10_000,
       bodyTimeout: 10_000,
       idle: 60_000,
+      upgrades: 10_000,
+      upgradesPerAddress: 100,
+      eventLoopDelay: 1000,
     },
     timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, shutdown: 10_000 },
     admin: { host: '127.0.0.1', port: 9400 },
     identity: { headers: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' } },
+    upstreams: {},
     log: { level: 'info', requests: false },
   })
 })
@@ -63,22 +69,30 @@ t.test('a route has its defaults, and the gateway’s limits and timeouts unless
       timeouts: { total: '5m' },
       routes: [
         route,
-        { ...route, path: '/a', methods: ['GET'], limits: { body: '5kb' }, timeouts: { body: '0s' } },
+        {
+          ...route,
+          path: '/a',
+          methods: ['GET'],
+          limits: { body: '5kb' },
+          timeouts: { body: '0s', connect: '500ms' },
+        },
       ],
     }),
   )
   t.strictSame(settings.routes[0], {
-    ...route,
+    path: '/',
+    upstream: ['http://127.0.0.1:8080'],
+    targetAllow: [],
     auth: 'required',
     scope: [],
     host: 'keep',
     forwardToken: false,
     limits: { body: 2 * 1024 ** 2, bodyTimeout: 10_000 },
-    timeouts: { headers: 30_000, body: 60_000, total: 300_000 },
+    timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 300_000 },
   })
   t.strictSame(settings.routes[1]?.methods, ['GET'])
   t.strictSame(settings.routes[1]?.limits, { body: 5120, bodyTimeout: 10_000 })
-  t.strictSame(settings.routes[1]?.timeouts, { headers: 30_000, body: 0, total: 300_000 })
+  t.strictSame(settings.routes[1]?.timeouts, { connect: 500, headers: 30_000, body: 0, total: 300_000 })
 })
 
 t.test('a path may have a route for each method', async (t) => {
@@ -164,9 +178,13 @@ t.test('stores, hosts, networks and origins of every good form are taken', async
   ])
 })
 
-t.test('an upstream may be written with its slash, and comes as an origin', async (t) => {
-  const { settings } = loadGatewaySettings(preset({ routes: [{ ...route, upstream: 'http://Blog:80/' }] }))
-  t.equal(settings.routes[0].upstream, 'http://blog')
+t.test('one upstream or several, with their slash or without, come as a list of origins', async (t) => {
+  const upstreamOf = (upstream: unknown) =>
+    loadGatewaySettings(preset({ routes: [{ ...route, upstream }] })).settings.routes[0].upstream
+  t.strictSame(upstreamOf('http://Blog:80/'), ['http://blog'])
+  t.strictSame(upstreamOf(['http://a:1', 'https://B:443/']), ['http://a:1', 'https://b'])
+  const { settings } = loadGatewaySettings(preset({ routes: [{ path: '/' }] }))
+  t.equal(settings.routes[0].upstream, undefined, 'for forward-auth alone')
 })
 
 const signing = (value: unknown) => loadSettings(preset({ keys: { signing: value } })).settings.keys.signing

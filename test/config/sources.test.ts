@@ -57,7 +57,7 @@ t.test('text from flags and variables becomes numbers, booleans, lists and mappi
     tokens: { reuseGrace: 5000, refreshLimit: 50 },
     cookies: { secure: false },
     accept: { from: ['cookie'] },
-    routes: [{ path: '/a', upstream: 'http://h', forwardToken: true }],
+    routes: [{ path: '/a', upstream: ['http://h'], forwardToken: true }],
     rateLimit: { login: { perAccount: { failures: 3 } } },
     log: { requests: true },
   })
@@ -83,7 +83,7 @@ t.test('problems name the flag, the variable, or the file and line', async (t) =
     file,
     env: {
       PORTCULLIS_LISTEN_PORT: 'x',
-      PORTCULLIS_ACCEPT_FROM: '["body"]',
+      PORTCULLIS_ACCEPT_FROM: '["url"]',
       PORTCULLIS_CORS_ORIGINS: 'https://a',
     },
     flags: { 'tokens.leeway': '3' },

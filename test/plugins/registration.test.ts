@@ -52,6 +52,8 @@ t.test('its routes stand under the prefix and /.well-known only', async (t) => {
     '/id/refresh',
     '/id/sessions',
     '/id/sessions/:sid',
+    '/id/verify',
+    '/id/verify/*',
   ])
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   const json = { username: 'ada', password: USERS.ada, cookies: true }

@@ -1,16 +1,15 @@
 import t from 'tap'
 import { Refusal } from '../../src/errors.js'
-import { readAccessToken } from '../../src/token/bearer.js'
+import { findAccessToken, readAccessToken } from '../../src/token/bearer.js'
 import type { Transports } from '../../src/token/bearer.js'
 
 const COOKIE = '__Host-access'
-const both: Transports = { header: true, cookie: COOKIE }
+const both: Transports = { header: true, cookie: COOKIE, xAccessToken: false, query: false, body: false }
 
 /** What is found, as transport and token; the code of a refusal; or nothing. */
 function found(raw: [name: string, value: string][], transports = both): string {
-  const cookie = raw.find(([name]) => name.toLowerCase() === 'cookie')?.[1]
   try {
-    const credentials = readAccessToken({ headers: { cookie }, rawHeaders: raw.flat() }, transports)
+    const credentials = readAccessToken({ rawHeaders: raw.flat() }, transports)
     return credentials ? `${credentials.transport} ${credentials.token}` : 'nothing'
   } catch (error) {
     if (error instanceof Refusal) return error.code
@@ -129,18 +128,8 @@ const requests: [name: string, raw: [string, string][], outcome: string, transpo
   ],
   ['two cookies', [['cookie', `${COOKIE}=a; ${COOKIE}=b`]], 'credentials_ambiguous'],
   ['two equal cookies', [['cookie', `${COOKIE}=a;${COOKIE}=a`]], 'credentials_ambiguous'],
-  [
-    'a header where none is taken',
-    [['Authorization', 'Bearer a']],
-    'nothing',
-    { header: false, cookie: COOKIE },
-  ],
-  [
-    'a cookie where none is taken',
-    [['cookie', `${COOKIE}=a`]],
-    'nothing',
-    { header: true, cookie: undefined },
-  ],
+  ['a header where none is taken', [['Authorization', 'Bearer a']], 'nothing', { ...both, header: false }],
+  ['a cookie where none is taken', [['cookie', `${COOKIE}=a`]], 'nothing', { ...both, cookie: undefined }],
   [
     'a cookie beside the header, where no cookie is taken',
     [
@@ -148,7 +137,7 @@ const requests: [name: string, raw: [string, string][], outcome: string, transpo
       ['cookie', `${COOKIE}=b`],
     ],
     'header a',
-    { header: true, cookie: undefined },
+    { ...both, cookie: undefined },
   ],
   [
     'other headers',
@@ -163,6 +152,15 @@ const requests: [name: string, raw: [string, string][], outcome: string, transpo
 for (const [name, raw, outcome, transports] of requests) {
   t.test(`${name}: ${outcome}`, async (t) => t.equal(found(raw, transports), outcome))
 }
+
+t.test('findAccessToken leaves the form to the verdict, and nothing else', async (t) => {
+  const find = (...values: string[]) =>
+    findAccessToken({ rawHeaders: values.flatMap((value) => ['Authorization', value]) }, both)
+  t.strictSame(find('Bearer  a b'), { token: 'a b', transport: 'header' })
+  t.strictSame(find('bearer'), { token: '', transport: 'header' })
+  t.equal(find('Basic a'), undefined)
+  t.throws(() => find('Bearer a b', 'Bearer'), { code: 'credentials_ambiguous' })
+})
 
 t.test('a long header is judged in no time', async (t) => {
   const values = [

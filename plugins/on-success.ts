@@ -1,0 +1,35 @@
+import type { FastifyReply } from 'fastify'
+import { withinDeadline } from '../src/deadline.js'
+import { logout, logoutAll } from '../src/session/logout.js'
+import type { Sid } from '../src/session/session.js'
+import { clearCookies } from '../src/token/cookies.js'
+import type { Core } from './core.js'
+import type { GateRoute, Identified } from './gate.js'
+
+/**
+ * What a route's `onSuccess` asks for, once the upstream has said 2xx and before that is passed on: so whoever hears of a
+ * changed password knows that the sessions of before are over. Undefined: nothing.
+ *
+ * The function that it gives rejects with a `store_unavailable` Refusal where that can't be had.
+ */
+export function onSuccessOf(
+  core: Core,
+  { onSuccess }: GateRoute,
+  { auth, transport }: Identified,
+  reply: FastifyReply,
+): (() => Promise<void>) | undefined {
+  if (onSuccess === undefined || auth === null) return undefined
+  const { sub } = auth
+  const sid = auth.sid as Sid
+  return async () => {
+    const { sessions, settings, revokeDeadline } = core
+    if (onSuccess === 'end-session') await withinDeadline(logout(sessions, { access: sid }), revokeDeadline)
+    else {
+      const except = onSuccess === 'end-other-sessions' ? sid : undefined
+      await withinDeadline(logoutAll(sessions, sub, { except }), revokeDeadline)
+    }
+    if (transport === 'cookie' && onSuccess !== 'end-other-sessions') {
+      reply.raw.setHeader('set-cookie', clearCookies(settings.cookies, settings.prefix))
+    }
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * The workers of `serve --workers N`, as their primary has them: processes of node:cluster, each a whole gateway, all on one
+ * port. One that dies is replaced, however often.
+ */
+import cluster from 'node:cluster'
+import type { Worker } from 'node:cluster'
+import type { Milliseconds } from '../clock.js'
+import type { GatewaySettings } from '../config.js'
+import { StartError } from '../start-error.js'
+import { noteHandedOver } from './handed-over.js'
+import type { MetricValues, Order, Report } from './messages.js'
+
+export interface WorkersPorts {
+  readonly log: {
+    info(record: object, message: string): void
+    error(record: object, message: string): void
+  }
+  /** One was started in the place of one that had died. */
+  readonly onRestart: () => void
+  /** It is gone, and won't tell anything any more. */
+  readonly onEnd: (id: number) => void
+}
+
+/** Between a worker's death and its successor's start; twice as long after each death in a row. */
+const SHORTEST_DELAY: Milliseconds = 100
+const LONGEST_DELAY: Milliseconds = 5_000
+/** Who has listened for as long is not thought to die again at once. */
+const STEADY_AFTER: Milliseconds = 10_000
+/** A worker that takes longer to tell its metrics is left out. */
+const MEASURE_PATIENCE: Milliseconds = 1_000
+
+/** A worker's place: its successors take it, and inherit how badly it went. */
+interface Place {
+  worker: Worker | undefined
+  /** On `performance.now()`. */
+  listeningSince: number | undefined
+  deathsInARow: number
+  /** Why the worker gave up, in its own words. */
+  refusal: string | undefined
+  restart: NodeJS.Timeout | undefined
+}
+
+export class Workers {
+  readonly #ports: WorkersPorts
+  readonly #places: readonly Place[]
+  readonly #measuring = new Map<Worker, (metrics?: MetricValues) => void>()
+  #settings: GatewaySettings
+  #phase: 'starting' | 'running' | 'stopping' = 'starting'
+  #onChange: () => void = () => {}
+  #failure: StartError | undefined
+  #url = ''
+
+  /** `program` is the file that a worker runs. */
+  constructor(program: string, settings: GatewaySettings, ports: WorkersPorts) {
+    cluster.setupPrimary({ exec: program, args: [] })
+    // Each connection is given to the next worker that is free: those of a few clients spread, too.
+    cluster.schedulingPolicy = cluster.SCHED_RR
+    this.#ports = ports
+    this.#settings = settings
+    this.#places = Array.from({ length: settings.workers }, () => ({
+      worker: undefined,
+      listeningSince: undefined,
+      deathsInARow: 0,
+      refusal: undefined,
+      restart: undefined,
+    }))
+    process.once('exit', () => this.#kill())
+  }
+
+  /**
+   * Starts all, and gives the URL when all listen.
+   *
+   * @throws {StartError} if one ended instead: then none is left
+   */
+  async start(): Promise<string> {
+    for (const place of this.#places) this.#fork(place)
+    await this.#until(() => this.#failure !== undefined || this.listening === this.#places.length)
+    if (this.#failure) {
+      this.#phase = 'stopping'
+      this.#kill()
+      await this.#until(() => this.#isEmpty)
+      throw this.#failure
+    }
+    this.#phase = 'running'
+    return this.#url
+  }
+
+  /** How many listen now. */
+  get listening(): number {
+    return this.#places.filter(({ listeningSince }) => listeningSince !== undefined).length
+  }
+
+  /** Lets each end as it would end by itself; resolves when all are gone. */
+  async stop(): Promise<void> {
+    this.#phase = 'stopping'
+    for (const { worker, restart } of this.#places) {
+      clearTimeout(restart)
+      if (worker) tell(worker, { type: 'stop' })
+    }
+    await this.#until(() => this.#isEmpty)
+  }
+
+  /** What each says of itself, by its id; without those that didn't say it in time. */
+  async measure(): Promise<Map<number, MetricValues>> {
+    const found = new Map<number, MetricValues>()
+    const asked = this.#places.flatMap(({ worker, listeningSince }) =>
+      worker && listeningSince !== undefined ? [worker] : [],
+    )
+    await Promise.all(
+      asked.map(async (worker) => {
+        const metrics = await new Promise<MetricValues | undefined>((resolve) => {
+          this.#measuring.set(worker, resolve)
+          setTimeout(() => resolve(undefined), MEASURE_PATIENCE).unref()
+          tell(worker, { type: 'measure' })
+        })
+        if (metrics) found.set(worker.id, metrics)
+      }),
+    )
+    return found
+  }
+
+  #fork(place: Place): void {
+    const worker = cluster.fork()
+    place.worker = worker
+    place.refusal = undefined
+    // A message that can't be sent: the worker is dying, and its exit tells it.
+    worker.on('error', () => {})
+    if (worker.process.pid === undefined) return this.#onExit(place, worker, null, null)
+    const abandon = noteHandedOver(worker)
+    worker.on('message', (report: Report) => this.#onReport(place, worker, report))
+    worker.once('exit', (code: number | null, signal: string | null) => {
+      abandon()
+      this.#onExit(place, worker, code, signal)
+    })
+  }
+
+  #onReport(place: Place, worker: Worker, report: Report): void {
+    // What it has still said may be read after its end.
+    if (place.worker !== worker) return
+    if (report.type === 'ready') {
+      const settings = this.#settings
+      tell(worker, this.#phase === 'stopping' ? { type: 'stop' } : { type: 'start', settings })
+    } else if (report.type === 'listening') {
+      place.listeningSince = performance.now()
+      this.#url ||= report.url
+      this.#ports.log.info({ event: 'worker_started', worker: worker.process.pid }, 'a worker listens')
+    } else if (report.type === 'refused') {
+      place.refusal = report.reason
+      // Not by itself: its end might be noticed before what it has said.
+      tell(worker, { type: 'stop' })
+    } else this.#measuring.get(worker)?.(report.metrics)
+    this.#onChange()
+  }
+
+  #onExit(place: Place, worker: Worker, code: number | null, signal: string | null): void {
+    const { listeningSince, refusal } = place
+    place.worker = undefined
+    place.listeningSince = undefined
+    this.#measuring.get(worker)?.()
+    this.#measuring.delete(worker)
+    this.#ports.onEnd(worker.id)
+    if (this.#phase === 'starting') {
+      this.#failure ??= new StartError(
+        refusal ?? `workers: one ended before it listened (${signal ?? `exit code ${code}`})`,
+      )
+    } else if (this.#phase === 'running') {
+      const isSteady = listeningSince !== undefined && performance.now() - listeningSince >= STEADY_AFTER
+      place.deathsInARow = isSteady ? 1 : place.deathsInARow + 1
+      this.#replace(place, { worker: worker.process.pid, code, signal, ...(refusal && { reason: refusal }) })
+    }
+    this.#onChange()
+  }
+
+  #replace(place: Place, death: object): void {
+    const delay = Math.min(LONGEST_DELAY, SHORTEST_DELAY * 2 ** (place.deathsInARow - 1))
+    this.#ports.log.error(
+      { event: 'worker_died', ...death, restartInMilliseconds: delay },
+      'a worker died; the others go on, and a new one is started',
+    )
+    const { listen } = this.#settings
+    // The free port was theirs together; another one would not be the one that was told.
+    if (this.listening === 0 && listen.port === 0) {
+      this.#settings = { ...this.#settings, listen: { ...listen, port: Number(new URL(this.#url).port) } }
+    }
+    place.restart = setTimeout(() => {
+      this.#ports.onRestart()
+      this.#fork(place)
+    }, delay)
+  }
+
+  get #isEmpty(): boolean {
+    return this.#places.every(({ worker }) => worker === undefined)
+  }
+
+  #kill(): void {
+    for (const { worker } of this.#places) worker?.process.kill('SIGKILL')
+  }
+
+  async #until(isSo: () => boolean): Promise<void> {
+    while (!isSo()) await new Promise<void>((resolve) => (this.#onChange = resolve))
+  }
+}
+
+/** Without a callback, a worker that is just dying would be an error. */
+function tell(worker: Worker, order: Order): void {
+  worker.send(order, () => {})
+}

@@ -1,0 +1,141 @@
+/** A link to our own site that, through the login, ends on another one. */
+import t from 'tap'
+import { home, startGateway } from '../gateway-process.js'
+import { head, send } from './wire.js'
+
+const directory = await home(t)
+const OURS = 'https://app.example'
+const gatewayWith = async (page: string, targetAllow: readonly string[] = []) => {
+  const { url } = await startGateway(
+    t,
+    {
+      listen: { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.1'] },
+      login: { users: `${directory}/users.htpasswd`, page },
+      routes: [{ path: '/', targetAllow }],
+    },
+    directory,
+  )
+  return Number(new URL(url).port)
+}
+
+const LIES = [
+  'X-Forwarded-Proto: javascript',
+  'X-Forwarded-Port: 1',
+  'X-Forwarded-Prefix: //evil.example',
+  'X-Auth-Request-Redirect: https://evil.example/',
+  'X-Rewrite-URL: //evil.example',
+  'Referer: https://evil.example/',
+  'Origin: https://evil.example',
+]
+const HOSTS = ['X-Forwarded-Host: evil.example', 'Host: evil.example']
+
+/** Where a browser that asks for the target is sent; undefined where it isn't. */
+async function sentTo(port: number, target: string, host: string, query = '?mode=redirect') {
+  const lines = [
+    host,
+    ...(host.startsWith('Host') ? [] : ['Host: x']),
+    'Connection: close',
+    'Accept: text/html',
+  ]
+  const told = ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`]
+  const bytes = head(`GET /auth/verify${query} HTTP/1.1`, ...lines, ...told, ...LIES)
+  const { text, statuses } = await send(port, bytes)
+  const [top = ''] = text.split('\r\n\r\n')
+  const locations = [...top.matchAll(/^location: (.*)$/gim)].map(([, value]) => value!)
+  return { status: statuses[0], locations, text }
+}
+
+const TARGETS = [
+  '//evil.example',
+  '//evil.example/%2f..',
+  '///evil.example',
+  '/\\evil.example',
+  '\\\\evil.example',
+  '/%5cevil.example',
+  '/%2f%2fevil.example',
+  '/%2fevil.example',
+  '/.//evil.example',
+  '/..//evil.example',
+  '/;//evil.example',
+  '/%09/evil.example',
+  '/\t/evil.example',
+  '/%0d%0aLocation:%20https://evil.example/',
+  '/%0d%0aSet-Cookie:%20a=b',
+  '/%e5%98%8a%e5%98%8dLocation:evil',
+  'https://evil.example/',
+  'https:evil.example',
+  'javascript:alert(1)',
+  'evil.example',
+  '@evil.example',
+  '/@evil.example',
+  '/:@evil.example',
+  '/x?next=//evil.example',
+  '/x?next=https://evil.example&mode=redirect',
+  '/x?a=%0d%0aLocation:%20https://evil.example/',
+  '/?\\evil.example',
+  '/x?https://evil.example',
+]
+
+t.test('the way back is a path of this origin, or there is none', async (t) => {
+  const port = await gatewayWith('/login')
+  let sent = 0
+  for (const target of TARGETS) {
+    for (const host of HOSTS) {
+      const { status, locations, text } = await sentTo(port, target, host)
+      const what = `${target} ${host}`
+      t.notMatch(text, /^set-cookie/im, what)
+      if (status === 400) {
+        t.strictSame(locations, [], what)
+        continue
+      }
+      sent += 1
+      t.equal(status, 302, what)
+      t.match(locations, [/^\/login\?next=%2F(?!%2F|%5C|[/\\])[\w.~!'()*%-]*$/i], what)
+      const url = new URL(locations[0]!, OURS)
+      t.strictSame([...url.searchParams.keys()], ['next'], what)
+      const next = url.searchParams.get('next')!
+      t.equal(new URL(next, OURS).origin, OURS, what)
+      t.equal(next, target, 'what was asked for, and nothing else')
+    }
+  }
+  t.ok(sent >= 10, 'some were sent')
+})
+
+t.test('a route that allows // sends without a way back', async (t) => {
+  const port = await gatewayWith('/login', ['double-slash', 'encoded-slash', 'semicolon'])
+  for (const target of ['/a//evil.example', '/a/%2fevil.example', '/a;b//evil.example']) {
+    const { status, locations } = await sentTo(port, target, HOSTS[0]!)
+    t.strictSame([status, locations], [302, ['/login']], target)
+  }
+  for (const target of ['//evil.example', '/%2fevil.example', '/;/evil.example', '/%5cevil.example']) {
+    const { locations } = await sentTo(port, target, HOSTS[0]!)
+    t.ok(['', '/login'].includes(locations.join()), target)
+  }
+})
+
+t.test('the page is the configuration’s, whoever asks', async (t) => {
+  const port = await gatewayWith('https://login.example/in')
+  for (const host of HOSTS) {
+    const { locations } = await sentTo(port, '/x', host)
+    t.strictSame(locations, ['https://login.example/in?next=%2Fx'])
+  }
+})
+
+t.test('nobody else’s query says where to, or that there is a redirect', async (t) => {
+  const port = await gatewayWith('/login')
+  for (const query of ['?mode=redirect&next=//evil.example', '?next=//evil.example&mode=redirect#x']) {
+    const { locations } = await sentTo(port, '/x', HOSTS[0]!, query)
+    t.match([...locations, '/login?next=%2Fx'][0], '/login?next=%2Fx', query)
+    t.notMatch(locations.join(), /evil/, query)
+  }
+  for (const query of [
+    '?mode=redirect&mode=redirect',
+    '?mode[]=redirect',
+    '?Mode=redirect',
+    '?mode=redirect2',
+    '',
+  ]) {
+    const { status, locations } = await sentTo(port, '/x', HOSTS[0]!, query)
+    t.strictSame([status, locations], [401, []], query)
+  }
+})
