@@ -112,11 +112,14 @@ export class Gate {
   ): Promise<Identified> {
     const address = `address:${addressKey(addressOf(request))}`
     const isBySubject = route.rateLimit?.by === 'subject'
-    if (!isBySubject) await this.#limiters.count(route, address)
+    if (!isBySubject) await this.#count(route, address)
     const identified = await this.#identify(request, reply, route, isUpgrade)
-    if (isBySubject)
-      await this.#limiters.count(route, identified.auth ? `sub:${identified.auth.sub}` : address)
+    if (isBySubject) await this.#count(route, identified.auth ? `sub:${identified.auth.sub}` : address)
     return identified
+  }
+
+  #count(route: GateRoute, who: string): Promise<void> {
+    return this.#limiters.count(route, who).catch((error: unknown) => this.#refuse(error))
   }
 
   /** Returns at once where the verdict does. */

@@ -1,5 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { withinDeadline } from '../src/deadline.js'
+import { Refusal } from '../src/errors.js'
 import { logout, logoutAll } from '../src/session/logout.js'
 import type { Sid } from '../src/session/session.js'
 import { clearCookies } from '../src/token/cookies.js'
@@ -21,15 +22,27 @@ export function onSuccessOf(
   if (onSuccess === undefined || auth === null) return undefined
   const { sub } = auth
   const sid = auth.sid as Sid
+  const end = () => {
+    if (onSuccess === 'end-session') return logout(core.sessions, { access: sid })
+    return logoutAll(core.sessions, sub, { except: onSuccess === 'end-other-sessions' ? sid : undefined })
+  }
   return async () => {
-    const { sessions, settings, revokeDeadline } = core
-    if (onSuccess === 'end-session') await withinDeadline(logout(sessions, { access: sid }), revokeDeadline)
-    else {
-      const except = onSuccess === 'end-other-sessions' ? sid : undefined
-      await withinDeadline(logoutAll(sessions, sub, { except }), revokeDeadline)
-    }
+    const { settings, revokeDeadline } = core
+    await withinDeadline(end(), revokeDeadline).catch((error: unknown) => {
+      throw notEnded(error)
+    })
     if (transport === 'cookie' && onSuccess !== 'end-other-sessions') {
       reply.raw.setHeader('set-cookie', clearCookies(settings.cookies, settings.prefix))
     }
   }
+}
+
+function notEnded(error: unknown): unknown {
+  if (!(error instanceof Refusal) || error.code !== 'store_unavailable') return error
+  return new Refusal('store_unavailable', {
+    detail:
+      'What was asked has been done, but sessions that should have ended may go on; log out everywhere.',
+    reason: error.reason ?? error.message,
+    cause: error,
+  })
 }

@@ -1,7 +1,6 @@
 import { AggregatorRegistry } from 'prom-client'
 import type { Registry } from 'prom-client'
 import type { MetricValues } from '../src/workers/messages.js'
-import type { Workers } from '../src/workers/workers.js'
 
 /**
  * The metrics of the primary and its workers as one: what is counted is summed, gauges are joined as each says (`aggregator`).
@@ -10,14 +9,14 @@ import type { Workers } from '../src/workers/workers.js'
 export class SummedMetrics {
   readonly contentType: string
   readonly #own: Registry
-  readonly #measure: Workers['measure']
+  readonly #measure: () => Promise<void>
   readonly #last = new Map<number, MetricValues>()
   /** Of workers that are gone. */
   #kept: MetricValues[] = []
   #asking: Promise<string> | undefined
 
-  /** `own`: the primary's. */
-  constructor(own: Registry, measure: Workers['measure']) {
+  /** `own`: the primary's. `measure` asks the workers, whose answers come by `take`. */
+  constructor(own: Registry, measure: () => Promise<void>) {
     this.contentType = own.contentType
     this.#own = own
     this.#measure = measure
@@ -29,7 +28,12 @@ export class SummedMetrics {
     return this.#asking
   }
 
-  /** The worker of this id is gone. */
+  /** What the worker of this id has told. */
+  take(id: number, metrics: MetricValues): void {
+    this.#last.set(id, metrics)
+  }
+
+  /** The worker of this id is gone, and tells no more. */
   end(id: number): void {
     const counted = this.#last.get(id)?.filter(({ type }) => isCount(String(type)))
     this.#last.delete(id)
@@ -37,7 +41,7 @@ export class SummedMetrics {
   }
 
   async #sum(): Promise<string> {
-    for (const [id, metrics] of await this.#measure()) this.#last.set(id, metrics)
+    await this.#measure()
     // One list in place of many, else each death would leave one.
     const kept = this.#kept.splice(0)
     if (kept.length > 0) this.#kept.push(await AggregatorRegistry.aggregate(kept).getMetricsAsJSON())

@@ -31,10 +31,10 @@ async function run() {
   lint()
   const files = testFiles()
   buildTap()
-  const proxies = findProxies(files)
+  const programs = findPrograms(files)
   const redis = files.some((file) => file.endsWith(NEEDS_REDIS)) ? await prepareRedis() : undefined
   try {
-    return await runTap(files, { ...redis?.env, ...proxies })
+    return await runTap(files, { ...redis?.env, ...programs })
   } finally {
     await redis?.stop()
   }
@@ -54,17 +54,17 @@ function testFiles() {
   return files.toSorted().map((file) => join('dist/test', file))
 }
 
-/** The proxies that tests put in front of gateways. Those of one that can't be had say so and are skipped, but not in CI. */
-function findProxies(files) {
+/** The other servers and clients of these files. Without a browser, its test says so and is left out; the rest must be there. */
+function findPrograms(files) {
   const env = {}
-  for (const name of ['nginx', 'caddy']) {
-    if (!files.some((file) => file.includes(`-${name}.`))) continue
+  for (const name of ['nginx', 'caddy', 'curl', 'chromium']) {
+    if (!files.some((file) => new RegExp(`[-/]${name}\\.`).test(file))) continue
     try {
       Object.assign(env, findServer(name))
     } catch (error) {
-      if (process.env.CI) throw error
+      if (name !== 'chromium') throw error
       console.log(error.message)
-      env[`TEST_${name.toUpperCase()}_SERVER`] = ''
+      env.TEST_CHROMIUM_SERVER = ''
     }
   }
   return env

@@ -19,7 +19,7 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
     '/logout',
     { schema: { body: LogoutBody } },
     async (request, reply) => {
-      const access = readAccessToken(request.raw, core.transports)
+      const access = readAccessToken(request.raw, core.transports, request.body)
       const cookie = refreshCookie(request, core)
       const usesCookies = access?.transport === 'cookie' || cookie !== undefined
       if (usesCookies) refuseCrossSite(request.headers, core.settings.cors.origins)

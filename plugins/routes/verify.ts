@@ -7,6 +7,7 @@ import { identityValue } from '../../src/gateway/headers.js'
 import { judgeTarget, rawTarget } from '../../src/gateway/target.js'
 import type { JudgedTarget } from '../../src/gateway/target.js'
 import { changesState } from '../../src/token/cross-site.js'
+import { withoutQueryTokens } from '../../src/token/query.js'
 import type { Auth } from '../../src/verdict.js'
 import { checkNeeds, credentialsOf, judge } from '../authenticate.js'
 import type { Core } from '../core.js'
@@ -141,5 +142,5 @@ function goesToLogin(
 /** With the way back, as path and query; none where these could be read as another origin. */
 function loginUrl(page: string, target: JudgedTarget): string {
   if (!target.ok) return page
-  return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(target.raw)}`
+  return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(withoutQueryTokens(target.raw))}`
 }

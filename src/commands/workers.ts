@@ -38,6 +38,7 @@ export async function startWithWorkers(
   const workers = new Workers(PROGRAM, settings, {
     log,
     onRestart: () => restarts.inc(),
+    onMeasured: (id, metrics) => summed.take(id, metrics),
     onEnd: (id) => summed.end(id),
   })
   const summed = new SummedMetrics(registry, () => workers.measure())

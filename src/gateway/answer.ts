@@ -15,9 +15,14 @@ export interface Head {
   readonly isSized: boolean
 }
 
+/** Interim answers that are passed on. A client can't say that it takes no more of them. */
+const MOST_HINTS = 8
+
 /** The client's side of an exchange: the upstream's answer as it is passed on. */
 export class Answer {
   readonly #method: string | undefined
+  readonly #isOld: boolean
+  #hints = 0
   readonly #response: ServerResponse
   readonly #rules: HeaderRules
   readonly #idle: Milliseconds
@@ -32,6 +37,7 @@ export class Answer {
   /** @param idle How long a client may take nothing of it. */
   constructor(request: IncomingMessage, response: ServerResponse, rules: HeaderRules, idle: Milliseconds) {
     this.#method = request.method
+    this.#isOld = request.httpVersion === '1.0'
     this.#response = response
     this.#rules = rules
     this.#idle = idle
@@ -61,6 +67,17 @@ export class Answer {
     if (this.#method === 'HEAD' || status === 204 || status === 304) return this.end()
     // A head whose body comes at once shares a packet with it.
     setImmediate(flushHead, response)
+  }
+
+  /** Passes an interim answer on, such as 103 (RFC 9110 §15.2); not to HTTP/1.0, which knows none. */
+  hint(controller: Dispatcher.DispatchController, status: number): void {
+    if (this.#isOld || this.isBegun || this.#hints === MOST_HINTS) return
+    this.#hints += 1
+    const headers = this.#rules.response(controller.rawHeaders as RawHeaders)
+    let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
+    for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`
+    // Node writes those of its own choosing alone. Before the answer's head, nothing else is written here.
+    this.#client.write(`${head}\r\n`, 'latin1')
   }
 
   write(chunk: Buffer, controller: Dispatcher.DispatchController): void {

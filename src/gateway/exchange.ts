@@ -118,8 +118,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
     headers: Record<string, unknown>,
     message?: string,
   ): void {
+    if (this.#settled) return
     // 103 and its kin: the head is yet to come.
-    if (status < 200 || this.#settled) return
+    if (status < 200) return this.#answer.hint(controller, status)
     this.#target.health.answered()
     this.#status = status
     const head = { status, message, isSized: headers['content-length'] !== undefined }

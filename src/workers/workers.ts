@@ -17,6 +17,8 @@ export interface WorkersPorts {
   }
   /** One was started in the place of one that had died. */
   readonly onRestart: () => void
+  /** What a worker has told of itself. */
+  readonly onMeasured: (id: number, metrics: MetricValues) => void
   /** It is gone, and won't tell anything any more. */
   readonly onEnd: (id: number) => void
 }
@@ -26,7 +28,7 @@ const SHORTEST_DELAY: Milliseconds = 100
 const LONGEST_DELAY: Milliseconds = 5_000
 /** Who has listened for as long is not thought to die again at once. */
 const STEADY_AFTER: Milliseconds = 10_000
-/** A worker that takes longer to tell its metrics is left out. */
+/** A worker that takes longer to tell its metrics isn't waited for. */
 const MEASURE_PATIENCE: Milliseconds = 1_000
 
 /** A worker's place: its successors take it, and inherit how badly it went. */
@@ -43,7 +45,7 @@ interface Place {
 export class Workers {
   readonly #ports: WorkersPorts
   readonly #places: readonly Place[]
-  readonly #measuring = new Map<Worker, (metrics?: MetricValues) => void>()
+  readonly #measuring = new Map<Worker, () => void>()
   #settings: GatewaySettings
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #onChange: () => void = () => {}
@@ -100,23 +102,19 @@ export class Workers {
     await this.#until(() => this.#isEmpty)
   }
 
-  /** What each says of itself, by its id; without those that didn't say it in time. */
-  async measure(): Promise<Map<number, MetricValues>> {
-    const found = new Map<number, MetricValues>()
+  /** Asks each for its metrics; resolves when `onMeasured` was told of all, or has waited long enough for them. */
+  async measure(): Promise<void> {
     const asked = this.#places.flatMap(({ worker, listeningSince }) =>
       worker && listeningSince !== undefined ? [worker] : [],
     )
-    await Promise.all(
-      asked.map(async (worker) => {
-        const metrics = await new Promise<MetricValues | undefined>((resolve) => {
-          this.#measuring.set(worker, resolve)
-          setTimeout(() => resolve(undefined), MEASURE_PATIENCE).unref()
-          tell(worker, { type: 'measure' })
-        })
-        if (metrics) found.set(worker.id, metrics)
-      }),
-    )
-    return found
+    const answered = asked.map((worker) => {
+      tell(worker, { type: 'measure' })
+      return new Promise<void>((resolve) => {
+        this.#measuring.set(worker, resolve)
+        setTimeout(resolve, MEASURE_PATIENCE).unref()
+      })
+    })
+    await Promise.all(answered)
   }
 
   #fork(place: Place): void {
@@ -148,7 +146,10 @@ export class Workers {
       place.refusal = report.reason
       // Not by itself: its end might be noticed before what it has said.
       tell(worker, { type: 'stop' })
-    } else this.#measuring.get(worker)?.(report.metrics)
+    } else {
+      this.#ports.onMeasured(worker.id, report.metrics)
+      this.#measuring.get(worker)?.()
+    }
     this.#onChange()
   }
 

@@ -113,16 +113,23 @@ t.test('a body where none may be: HEAD, 204, 304 have none', async (t) => {
   }
 })
 
-t.test('heads without an end: too large, too many, and 1xx after 1xx', async (t) => {
+t.test('heads without an end: too large, too many', async (t) => {
   const results = await beforeAll(t, {
     'one header': `HTTP/1.1 200 OK\r\nX: ${'evil'.repeat(50_000)}\r\n\r\n`,
     'many headers': `HTTP/1.1 200 OK\r\n${'X: evil\r\n'.repeat(20_000)}\r\n`,
-    'many answers before the answer': 'HTTP/1.1 103 Early Hints\r\nLink: </evil>\r\n\r\n'.repeat(5000),
   })
   for (const { name, statuses, text } of results) {
     t.match(statuses.join(), /^50[24]$/, name)
     t.notMatch(text, 'evil')
   }
+})
+
+t.test('interim answers without an end: a few pass, and then it is late', async (t) => {
+  const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'.repeat(5000)
+  const { ask } = await before(t, { '/': hints })
+  const { statuses } = await ask('/')
+  t.strictSame(statuses.slice(0, -1), Array<number>(8).fill(103))
+  t.match(String(statuses.at(-1)), /^50[24]$/)
 })
 
 t.test('hop-by-hop headers and trailers of an answer end here', async (t) => {

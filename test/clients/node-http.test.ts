@@ -126,7 +126,7 @@ t.test('103 Early Hints come before the answer', async (t) => {
   }
   const direct = await hintsOf(app.url)
   t.equal(direct.length, 1)
-  t.strictSame(await hintsOf(url), direct, { todo: 'RFC 9110 §15.2: the forwarder drops them' })
+  t.strictSame(await hintsOf(url), direct)
 })
 
 t.test('a client that goes away amid the answer: the upstream is told', async (t) => {

@@ -95,8 +95,8 @@ export async function untilGone(pids: readonly number[]): Promise<void> {
 }
 
 /** Ends the command when this process is gone; its workers have to notice the end of theirs by themselves. */
-const LEASH = `data:text/javascript,import cluster from 'node:cluster'
-if (cluster.isPrimary) process.on('disconnect',()=>process.kill(process.pid,'SIGKILL')).channel.unref()`
+const LEASH = `data:text/javascript,import cluster from 'node:cluster';
+if (cluster.isPrimary) { process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); process.channel.unref() }`
 
 /** `portcullis serve`, without waiting for anything. */
 export async function runServe(t: Scope, directory: string, overrides: Overrides) {

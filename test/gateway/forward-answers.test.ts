@@ -94,10 +94,29 @@ t.test('an answer that lasts until the upstream closes', async (t) => {
   t.equal((await outcome()).kind, 'answered')
 })
 
-t.test('informational answers are not the answer', async (t) => {
+t.test('interim answers come before the answer (RFC 9110 §15.2); HTTP/1.0 knows none', async (t) => {
+  const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'
+  const hop =
+    'HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: __Host-access=evil\r\n\r\n'
+  const bare = 'HTTP/1.1 103 Early Hints\r\n\r\n'
+  for (const [version, told, passed] of [
+    ['1.1', hint, hint],
+    ['1.1', `HTTP/1.1 102 Processing\r\n\r\n${hint}`, `HTTP/1.1 102 Processing\r\n\r\n${hint}`],
+    ['1.1', hop, bare],
+    ['1.1', hint.repeat(20), hint.repeat(8)],
+    ['1.0', hint, ''],
+  ] as const) {
+    const upstream = await canned(t, `${told}HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello`)
+    const { port } = await gateway(t, upstream.port)
+    const { text } = await get(port, 'GET', version)
+    t.equal(text.slice(0, passed.length), passed)
+    t.match(text.slice(passed.length), /^HTTP\/1\.1 200 OK\r\n/)
+    t.match(text, /\r\n\r\nhello$/)
+  }
+})
+
+t.test('100 Continue, unasked, is not passed on', async (t) => {
   for (const [method, informational] of [
-    ['GET', 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'],
-    ['GET', 'HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n'],
     ['POST', 'HTTP/1.1 100 Continue\r\n\r\n'],
     ['POST', 'HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n'],
     ['GET', 'HTTP/1.0 100 Continue\r\n\r\n'],

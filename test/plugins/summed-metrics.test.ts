@@ -13,24 +13,23 @@ function someProcess() {
   return { registry: registers[0]!, requests, seconds, open, left }
 }
 
-/** A primary and two workers, of which all answer unless they are taken out. */
+/** A primary and two workers, of which all answer unless they are taken out; `late` happens after their answers. */
 function start() {
   const [primary, one, two] = [someProcess(), someProcess(), someProcess()]
   const answering = new Map([
     [1, one],
     [2, two],
   ])
-  const asked = { times: 0 }
-  const measure = async () => {
+  const asked = { times: 0, late: () => {} }
+  const summed = new SummedMetrics(primary.registry, async () => {
     asked.times += 1
-    const told = [...answering].map(async ([id, { registry }]) => {
+    for (const [id, { registry }] of answering) {
       // As it comes over the channel.
-      const values = JSON.parse(JSON.stringify(await registry.getMetricsAsJSON())) as MetricValues
-      return [id, values] as const
-    })
-    return new Map(await Promise.all(told))
-  }
-  return { primary, one, two, answering, asked, summed: new SummedMetrics(primary.registry, measure) }
+      summed.take(id, JSON.parse(JSON.stringify(await registry.getMetricsAsJSON())) as MetricValues)
+    }
+    asked.late()
+  })
+  return { primary, one, two, answering, asked, summed }
 }
 
 const lines = async (summed: SummedMetrics) =>
@@ -108,4 +107,18 @@ t.test('who asks while the workers are being asked gets the same answer', async 
   t.equal(asked.times, 1)
   await summed.metrics()
   t.equal(asked.times, 2)
+})
+
+t.test('one that ends between its answer and that of others counts once, and its gauges don’t', async (t) => {
+  const { one, answering, asked, summed } = start()
+  one.requests.inc({ code: 'a' }, 2)
+  one.open.set(5)
+  await summed.metrics()
+  one.requests.inc({ code: 'a' }, 1)
+  asked.late = () => {
+    answering.delete(1)
+    summed.end(1)
+  }
+  const found = await lines(summed)
+  t.ok(found.includes('requests{code="a"} 3') && found.includes('open 0'), found.join(', '))
 })
