@@ -125,6 +125,8 @@ function targetFor(route: GateRoute, raw: string, { transport }: Identified): st
   return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
 }
 
+const ENDS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'token_expired'])
+
 /** Answers what was not forwarded; the rest was answered on the way. */
 function settle(
   request: FastifyRequest,
@@ -141,7 +143,9 @@ function settle(
     throw outcome.refusal ?? new Refusal(error, { reason, headers })
   }
   if (outcome.kind === 'cut') {
-    request.log.warn({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
+    // The end of a session is no trouble; what an upstream or the store does may be.
+    const level = ENDS.has(outcome.reason) ? 'info' : 'warn'
+    request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
   }
   return reply.hijack()
 }

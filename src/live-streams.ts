@@ -33,13 +33,13 @@ export interface LiveStreamPorts {
 interface Watched extends LiveStream {
   readonly revocable: Revocable
   unknown: { readonly since: Milliseconds; looks: number } | undefined
+  /** No look has seen it. What was denied between its verdict and now isn't told again. */
+  isFresh: boolean
 }
 
 export class LiveStreams {
   readonly #ports: LiveStreamPorts
   readonly #streams = new Set<Watched>()
-  /** Those that no look has seen. What was denied between their verdict and now isn't told again. */
-  #fresh: Watched[] = []
   #timer: NodeJS.Timeout | undefined
   #version: string | undefined
   /** Those that a store is being asked about. */
@@ -56,9 +56,8 @@ export class LiveStreams {
 
   /** Ties a stream to its token until the function that it gives is called, or the stream was ended. */
   watch({ auth, onOutage, end }: LiveStream): () => void {
-    const watched = { auth, onOutage, end, revocable: revocableOf(auth), unknown: undefined }
+    const watched = { auth, onOutage, end, revocable: revocableOf(auth), unknown: undefined, isFresh: true }
     this.#streams.add(watched)
-    this.#fresh.push(watched)
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref()
     return () => this.#streams.delete(watched)
   }
@@ -84,11 +83,11 @@ export class LiveStreams {
     const version = revocation.version()
     const isUnchanged = version !== undefined && version === this.#version
     this.#version = version
-    const streams = isUnchanged ? this.#fresh : this.#streams
-    this.#fresh = []
     const asked: Watched[] = []
     const answers: Promise<void>[] = []
-    for (const stream of streams) {
+    for (const stream of this.#streams) {
+      if (isUnchanged && !stream.isFresh) continue
+      stream.isFresh = false
       const found = revocation.peek(stream.revocable)
       if (found instanceof Promise) {
         asked.push(stream)

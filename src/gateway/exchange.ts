@@ -119,8 +119,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
     message?: string,
   ): void {
     if (this.#settled) return
-    // 103 and its kin: the head is yet to come.
-    if (status < 200) return this.#answer.hint(controller, status)
+    // 103 and its kin: the head is yet to come. (What nobody asked to switch to, undici takes for a broken answer.)
+    if (status < 200) return status === 101 ? undefined : this.#answer.hint(controller, status)
     this.#target.health.answered()
     this.#status = status
     const head = { status, message, isSized: headers['content-length'] !== undefined }

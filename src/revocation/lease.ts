@@ -72,6 +72,11 @@ export class Instance {
     return this.#applied
   }
 
+  /** From when on the lease knows the history; undefined: there never was one. */
+  get since(): UnixMs | undefined {
+    return this.#lease?.since
+  }
+
   get size(): number {
     return this.#replica.size + this.#former.size
   }

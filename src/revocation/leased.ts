@@ -70,7 +70,8 @@ export class LeasedReplica implements Revocation {
     const { instance, now } = this.#options
     if (!instance.isLeased(now())) return undefined
     const { ms, seq } = instance.applied
-    return `${instance.generation}:${ms}-${seq}`
+    // A new epoch's lease may know less of the past than the one before, though its log has nothing yet.
+    return `${instance.generation}:${instance.since}:${ms}-${seq}`
   }
 
   /** All that find no lease wait together for the next sync that grants one. */
