@@ -18,7 +18,7 @@ import type { Gate, GateRoute, Identified } from './gate.js'
 import type { IdentityProof } from './identity.js'
 import { onSuccessOf } from './on-success.js'
 import { targetOf } from './target.js'
-import { endTurn, takeTurn } from './turns.js'
+import { endTurn, isDoomed, takeTurn } from './turns.js'
 import { registerUpgrades } from './upgrade.js'
 import type { Upgrades } from './upgrade.js'
 import { readUpstreamCa } from './upstream-ca.js'
@@ -73,14 +73,15 @@ export async function registerGateway(
     const turn = takeTurn(socket)
     if (turn) await turn
     try {
-      return await pass(way, request, reply)
+      if (turn && isDoomed(socket)) reply.hijack()
+      else await pass(way, request, reply)
     } finally {
       endTurn(socket)
     }
   })
 }
 
-async function pass(way: Way, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+async function pass(way: Way, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const { core, gate } = way
   const target = targetOf(request.raw)
   const route = gate.find({ method: request.method, target })
@@ -116,7 +117,7 @@ async function pass(way: Way, request: FastifyRequest, reply: FastifyReply): Pro
     auth && core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
   const outcome = await forwarding.outcome
   unwatch?.()
-  return settle(request, reply, upstream, outcome)
+  settle(request, reply, upstream, outcome)
 }
 
 function targetFor(route: GateRoute, raw: string, { transport }: Identified): string {
@@ -128,12 +129,7 @@ function targetFor(route: GateRoute, raw: string, { transport }: Identified): st
 const ENDS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'token_expired'])
 
 /** Answers what was not forwarded; the rest was answered on the way. */
-function settle(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { name }: Upstream,
-  outcome: Outcome,
-): FastifyReply {
+function settle(request: FastifyRequest, reply: FastifyReply, { name }: Upstream, outcome: Outcome): void {
   if (outcome.kind === 'failed') {
     const { error, reason } = outcome
     request.log.warn({ event: 'forward_failed', upstream: name, error, reason }, 'not forwarded')
@@ -147,7 +143,8 @@ function settle(
     const level = ENDS.has(outcome.reason) ? 'info' : 'warn'
     request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
   }
-  return reply.hijack()
+  // Given back, the reply would be waited for: it is a promise of its own end.
+  reply.hijack()
 }
 
 function outgoingHeaders(

@@ -8,6 +8,7 @@ import type { GatewaySettings } from '../src/config.js'
 import { withoutQueryTokens } from '../src/token/query.js'
 import { answerRefusal } from './errors.js'
 import { targetRefused } from './gate.js'
+import { doom } from './turns.js'
 
 /** Kept on the request itself: a WeakMap of as many is dear to collect. */
 const JUDGED = Symbol('judged')
@@ -36,8 +37,9 @@ export function targetOf(request: Judged): JudgedTarget {
 export function refuseBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
   app.addHook('onRequest', (request, reply, done) => {
     const refusal = refusalOf(request.raw, headerCount)
-    if (refusal) answerRefusal(request, reply, refusal)
-    else done()
+    if (!refusal) return done()
+    doom(request.raw.socket)
+    answerRefusal(request, reply, refusal)
   })
 }
 

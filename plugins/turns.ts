@@ -4,13 +4,14 @@ import type { Socket } from 'node:net'
 const MOST_WAITING = 100
 
 const TURNS = Symbol('turns')
+const DOOMED = Symbol('doomed')
 
 interface Turns {
   isTaken: boolean
   readonly waiting: (() => void)[]
 }
 
-type WithTurns = Socket & { [TURNS]?: Turns }
+type WithTurns = Socket & { [TURNS]?: Turns; [DOOMED]?: true }
 
 /**
  * Requests that a client sends without waiting for answers (pipelining) go one after another: together they would take as
@@ -32,4 +33,13 @@ export function endTurn(socket: WithTurns): void {
   const next = turns.waiting.shift()
   if (next) next()
   else turns.isTaken = false
+}
+
+/** An answer that is on its way closes the connection: what was sent behind its request is answered by nobody. */
+export function doom(socket: WithTurns): void {
+  socket[DOOMED] = true
+}
+
+export function isDoomed(socket: WithTurns): boolean {
+  return socket[DOOMED] === true
 }

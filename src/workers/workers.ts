@@ -40,7 +40,12 @@ interface Place {
   /** Why the worker gave up, in its own words. */
   refusal: string | undefined
   restart: NodeJS.Timeout | undefined
+  /** Closes the connection that the worker was given and hasn't taken. */
+  abandon: () => void
 }
+
+/** While stopping, between two looks for connections that no worker takes any more. */
+const ABANDON_EVERY: Milliseconds = 100
 
 export class Workers {
   readonly #ports: WorkersPorts
@@ -65,6 +70,7 @@ export class Workers {
       deathsInARow: 0,
       refusal: undefined,
       restart: undefined,
+      abandon: () => {},
     }))
     process.once('exit', () => this.#kill())
   }
@@ -99,7 +105,10 @@ export class Workers {
       clearTimeout(restart)
       if (worker) tell(worker, { type: 'stop' })
     }
+    // One that comes while the last worker stops listening is taken by nobody, and its client would wait for all of them.
+    const timer = setInterval(() => this.#places.forEach(({ abandon }) => abandon()), ABANDON_EVERY)
     await this.#until(() => this.#isEmpty)
+    clearInterval(timer)
   }
 
   /** Asks each for its metrics; resolves when `onMeasured` was told of all, or has waited long enough for them. */
@@ -124,10 +133,10 @@ export class Workers {
     // A message that can't be sent: the worker is dying, and its exit tells it.
     worker.on('error', () => {})
     if (worker.process.pid === undefined) return this.#onExit(place, worker, null, null)
-    const abandon = noteHandedOver(worker)
+    place.abandon = noteHandedOver(worker)
     worker.on('message', (report: Report) => this.#onReport(place, worker, report))
     worker.once('exit', (code: number | null, signal: string | null) => {
-      abandon()
+      place.abandon()
       this.#onExit(place, worker, code, signal)
     })
   }

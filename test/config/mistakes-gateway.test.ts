@@ -25,6 +25,7 @@ refuses(t, [
     'listen.trustProxy[0]',
     /is not a network/,
   ],
+  ['everybody as a peer', { listen: { trustProxy: ['0.0.0.0/0'] } }, 'listen.trustProxy[0]', /everybody/],
   ['a network twice', { listen: { trustProxy: ['::1', '::1'] } }, 'listen.trustProxy[1]', /listed twice/],
   [
     'a certificate without its key',

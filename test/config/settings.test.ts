@@ -168,7 +168,7 @@ t.test('stores, hosts, networks and origins of every good form are taken', async
   for (const host of ['::', '127.0.0.1', 'localhost', 'gw.example.com']) {
     t.equal(loadSettings(preset({ listen: { host } })).settings.listen.host, host)
   }
-  const trustProxy = ['10.0.0.0/8', '::1', 'fd00::/8', '0.0.0.0/0']
+  const trustProxy = ['10.0.0.0/8', '::1', 'fd00::/8', '0.0.0.0/1']
   t.same(loadSettings(preset({ listen: { trustProxy } })).settings.listen.trustProxy, trustProxy)
   const origins = ['https://App.example.com:443', 'http://localhost:5173', 'capacitor://localhost']
   t.same(loadSettings(preset({ cors: { origins } })).settings.cors.origins, [

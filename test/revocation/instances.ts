@@ -21,6 +21,8 @@ export interface InstanceOptions {
   readonly life?: { readonly horizon: number; readonly leeway: number }
   readonly onLostHistory?: 'reject' | 'heal' | 'accept'
   readonly mayEvict?: RevocationPorts['mayEvict']
+  /** false: there may be no server. */
+  readonly waits?: boolean
   /** The connection that isn't the replica's own; default: as Portcullis opens it. */
   readonly redis?: RedisClient
 }
@@ -44,7 +46,7 @@ export async function openInstance(t: Scope, options: InstanceOptions): Promise<
     revocation: { check, onLostHistory },
   })
   const open = await openRevocation(settings, {
-    redis: options.redis ?? (await openConnection(t, url)),
+    redis: options.redis ?? (await openConnection(t, url, { waits: options.waits })),
     life,
     log: fastify().log,
     metrics: createMetrics({ ofProcess: false }),

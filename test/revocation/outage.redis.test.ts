@@ -11,8 +11,9 @@ import { openInstance } from './instances.js'
 const TOKEN = { jti: 'j', sid: 's', sub: 'u', kid: 'k', iat: 0 }
 const UNAVAILABLE = { name: 'Refusal', code: 'store_unavailable', headers: { 'retry-after': '1' } }
 
-async function open(t: Test, own: OwnRedis): Promise<Revocation> {
-  return (await openInstance(t, { prefix: uniquePrefix(), check: 'redis', url: own.url })).revocation
+async function open(t: Test, own: OwnRedis, { waits = true } = {}): Promise<Revocation> {
+  const options = { prefix: uniquePrefix(), check: 'redis', url: own.url, waits } as const
+  return (await openInstance(t, options)).revocation
 }
 
 async function rejectsSoon(t: Test, denylist: Revocation): Promise<void> {
@@ -79,7 +80,7 @@ t.test('a dead Redis: both reject soon, and work again once it is back', async (
 t.test('a Redis that was never there: both reject soon', async (t) => {
   const own = await startRedis(t)
   await own.kill()
-  await rejectsSoon(t, await open(t, own))
+  await rejectsSoon(t, await open(t, own, { waits: false }))
 })
 
 t.test('a Redis that refuses to write: revoke rejects', async (t) => {

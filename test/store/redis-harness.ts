@@ -26,10 +26,14 @@ export interface RedisHarness extends StoreHarness {
  * A connection as Portcullis opens its own, closed at the test's end. Portcullis goes on without a server that is slow to
  * come; a test of what happens with one waits for it.
  */
-export async function openConnection(t: Scope, url: string = redisUrl()): Promise<RedisClient> {
+export async function openConnection(
+  t: Scope,
+  url: string = redisUrl(),
+  { waits = true }: { waits?: boolean | undefined } = {},
+): Promise<RedisClient> {
   const { client, close, isReady } = await openRedis(url, fastify().log)
   t.teardown(close)
-  await soon('the connection is ready', isReady)
+  if (waits) await soon('the connection is ready', isReady)
   return client
 }
 
