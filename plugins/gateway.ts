@@ -47,8 +47,11 @@ export async function registerGateway(
     ...(await readUpstreamCa(settings.upstreams.ca)),
     onHealth: (origin, isUp, reason) =>
       isUp
-        ? app.log.info({ event: 'upstream_up', origin }, 'an upstream is back')
-        : app.log.warn({ event: 'upstream_down', origin, reason }, 'an upstream is left out'),
+        ? app.log.info({ event: 'upstream_up', origin }, 'an upstream can be reached again')
+        : app.log.warn(
+            { event: 'upstream_down', origin, reason },
+            'an upstream doesn’t answer; others of its route are asked instead',
+          ),
   })
   app.addHook('onClose', () => upstreams.destroy())
   const names = cookieNames(settings.cookies)

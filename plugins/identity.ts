@@ -14,8 +14,10 @@ export const IDENTITY_TOKEN_TYPE = 'identity+jwt'
 export interface IdentityProof {
   /** Of every header that it may set; taken from no client. */
   readonly names: readonly string[]
-  /** Header name → value; undefined: none of that name. */
+  /** Header name → value; undefined: none of that name. For an upstream, or who stands before one. */
   of(auth: Auth): Record<string, string | undefined>
+  /** The same without the signed proof, which whoever has it could show to an upstream. */
+  withoutProof(auth: Auth): Record<string, string | undefined>
 }
 
 interface Ports {
@@ -29,11 +31,13 @@ export async function createIdentityProof(ports: Ports): Promise<IdentityProof> 
   const { headers, token } = ports.settings.identity
   const plain = identityHeaders(headers)
   const names = Object.keys(headers)
-  if (token === undefined) return { names, of: ({ claims }) => plain(claims) }
+  const withoutProof = ({ claims }: Auth) => plain(claims)
+  if (token === undefined) return { names, of: withoutProof, withoutProof }
   const proofOf = await createProofs(ports, token)
   return {
     names: [...names, token.header],
     of: (auth) => ({ ...plain(auth.claims), [token.header]: proofOf(auth) }),
+    withoutProof,
   }
 }
 

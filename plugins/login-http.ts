@@ -6,6 +6,7 @@ import { Refusal } from '../src/errors.js'
 import { rateLimited } from '../src/session/login.js'
 import { mapIdentity } from '../src/session/mapped-identity.js'
 import type { Identity } from '../src/session/session.js'
+import { addressOf } from './client.js'
 import { createSampler } from './sample.js'
 
 type Login = Exclude<PluginSettings['login'], (...args: never[]) => unknown>
@@ -42,7 +43,7 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
     throw new Refusal(code, { detail: 'Logins are not possible now; try again later.', reason })
   }
 
-  const ask = async (credentials: Credentials, ip: string | undefined): Promise<Answer> => {
+  const ask = async (credentials: Credentials, ip: string): Promise<Answer> => {
     try {
       const { statusCode, headers, body } = await api.request({
         ...messageOf(settings, credentials, ip),
@@ -62,8 +63,8 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
     }
   }
 
-  return async (credentials: Credentials, { ip }: FastifyRequest): Promise<Identity | null> => {
-    const { status, retryAfter, text } = await ask(credentials, ip)
+  return async (credentials: Credentials, request: FastifyRequest): Promise<Identity | null> => {
+    const { status, retryAfter, text } = await ask(credentials, addressOf(request))
     if (WRONG.has(status)) return null
     if (status === 429) throw rateLimited(secondsOf(retryAfter))
     if (!isSuccess(status)) return fail('upstream_unavailable', `status_${status}`)
@@ -86,7 +87,7 @@ function isSuccess(status: number): boolean {
 function messageOf(
   { body, username, password }: LoginHttp,
   credentials: Credentials,
-  ip: string | undefined,
+  ip: string,
 ): Pick<Dispatcher.RequestOptions, 'headers' | 'body'> {
   const fields = { [username]: credentials.username, [password]: credentials.password }
   const isForm = body === 'form'
@@ -96,7 +97,7 @@ function messageOf(
       'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
       'user-agent': 'portcullis',
       // For its own limits and its log: the address that ours go by.
-      ...(ip !== undefined && { 'x-forwarded-for': ip }),
+      ...(ip !== '' && { 'x-forwarded-for': ip }),
     },
     body: isForm ? new URLSearchParams(fields).toString() : JSON.stringify(fields),
   }

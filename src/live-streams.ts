@@ -42,8 +42,8 @@ export class LiveStreams {
   readonly #streams = new Set<Watched>()
   #timer: NodeJS.Timeout | undefined
   #version: string | undefined
-  /** Those that a store is being asked about. */
-  #asked: readonly Watched[] = []
+  /** A store is being asked about them. */
+  #isAsking = false
 
   constructor(ports: LiveStreamPorts) {
     this.#ports = ports
@@ -78,25 +78,22 @@ export class LiveStreams {
       if (stream.auth.expiresAt * 1000 + leeway <= now) this.#end(stream, 'token_expired')
     }
     // A store that doesn't answer leaves them in the dark.
-    if (this.#asked.length > 0) return this.#asked.forEach((stream) => this.#onUnknown(stream))
+    if (this.#isAsking) return this.#streams.forEach((stream) => this.#onUnknown(stream))
 
     const version = revocation.version()
     const isUnchanged = version !== undefined && version === this.#version
     this.#version = version
-    const asked: Watched[] = []
     const answers: Promise<void>[] = []
     for (const stream of this.#streams) {
       if (isUnchanged && !stream.isFresh) continue
       stream.isFresh = false
       const found = revocation.peek(stream.revocable)
-      if (found instanceof Promise) {
-        asked.push(stream)
-        answers.push(found.then((late) => this.#judge(stream, late)))
-      } else this.#judge(stream, found)
+      if (found instanceof Promise) answers.push(found.then((late) => this.#judge(stream, late)))
+      else this.#judge(stream, found)
     }
-    if (asked.length === 0) return
-    this.#asked = asked
-    void Promise.allSettled(answers).then(() => (this.#asked = []))
+    if (answers.length === 0) return
+    this.#isAsking = true
+    void Promise.allSettled(answers).then(() => (this.#isAsking = false))
   }
 
   #judge(stream: Watched, found: Denial | 'unknown' | undefined): void {

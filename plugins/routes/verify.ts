@@ -36,16 +36,20 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
   const unknown = front ? METHODS.filter((method) => !app.supportedMethods.includes(method)) : []
   for (const method of unknown) app.addHttpMethod(method)
 
-  const originalOf = front && originals(`${core.settings.prefix}/verify`, front.settings)
+  const isListed = peersIn(front?.settings.listen.trustProxy ?? [])
+  const originalOf = front && originals(`${core.settings.prefix}/verify`, front.settings.limits)
   const page = typeof core.settings.login === 'function' ? undefined : core.settings.login.page
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const original = originalOf?.(request)
+    const isTrusted = isListed(request.raw.socket.remoteAddress)
+    const original = isTrusted ? originalOf?.(request) : undefined
     try {
       const admitted = original
         ? passes(front!.gate, request, reply, original)
         : judgeAlone(core, request, reply)
       const auth = admitted instanceof Promise ? await admitted : admitted
-      return reply.headers(auth ? identityHeaders(core.identity.of(auth)) : {}).send()
+      if (!auth) return reply.send()
+      const { of, withoutProof } = core.identity
+      return reply.headers(identityHeaders(isTrusted ? of(auth) : withoutProof(auth))).send()
     } catch (error) {
       if (!original || page === undefined || !goesToLogin(error, request, original)) throw error
       return reply.code(302).header('location', loginUrl(page, original.target)).send()
@@ -54,12 +58,10 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
   for (const url of ['/verify', '/verify/*']) app.all(url, { onRequest }, () => undefined)
 }
 
-/** The request that a check is about; undefined where nobody said it who may. */
-function originals(path: string, { listen, limits }: Front['settings']) {
-  const isListed = peersIn(listen.trustProxy)
+/** The request that a check of a listed peer is about; undefined where it doesn't say. */
+function originals(path: string, limits: Front['settings']['limits']) {
   return (request: FastifyRequest): Original | undefined => {
     const { raw, query } = request
-    if (!isListed(raw.socket.remoteAddress)) return undefined
     const original = readOriginal({ method: request.method, url: raw.url!, rawHeaders: raw.rawHeaders }, path)
     if (original.kind === 'untold') return undefined
     if (original.kind === 'unclear') throw new Refusal('invalid_request', { detail: original.detail })

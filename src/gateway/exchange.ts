@@ -71,7 +71,6 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
     const { target: path, headers, timeouts, upgrade } = this.#options
     this.#target = target
     this.#controller = undefined
-    if (timeouts.headers > 0) this.#inLine = setTimeout(() => this.#onLate('in_line'), timeouts.headers)
     const options: Dispatcher.DispatchOptions & { servername: string } = {
       method: this.#request.method as Dispatcher.HttpMethod,
       path,
@@ -83,6 +82,9 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
       ...(upgrade && { upgrade: upgrade.protocol }),
     }
     target.pool.dispatch(options, this)
+    // Mostly a connection was free, and the request is on its way already.
+    if (this.#controller !== undefined || this.#settled || this.#target !== target) return
+    if (timeouts.headers > 0) this.#inLine = setTimeout(() => this.#onLate('in_line'), timeouts.headers)
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {

@@ -98,10 +98,14 @@ t.test('no client can send one, in no spelling, on no route', async (t) => {
   }
 })
 
-t.test('forward-auth gives it to the proxy in front', async (t) => {
-  const { url } = await startGateway(t, { identity })
-  const { access_token: token } = await logIn(url)
-  const { status, headers } = await call(url, 'GET', '/auth/verify', { token })
-  t.equal(status, 200)
-  t.match(claimsOf(String(headers[LOWER])), { sub: 'ada', aud: identity.token.audience })
+t.test('forward-auth gives it to the proxy in front, and to nobody else', async (t) => {
+  for (const trustProxy of [['127.0.0.1'], []]) {
+    const { url } = await startGateway(t, { identity, listen: { host: '127.0.0.1', port: 0, trustProxy } })
+    const { access_token: token } = await logIn(url)
+    const { status, headers } = await call(url, 'GET', '/auth/verify', { token })
+    t.match({ status, headers }, { status: 200, headers: { 'x-forwarded-user': 'ada' } })
+    if (trustProxy.length === 0)
+      t.notOk(LOWER in headers, 'who brings a token gets no proof to show elsewhere')
+    else t.match(claimsOf(String(headers[LOWER])), { sub: 'ada', aud: identity.token.audience })
+  }
 })
