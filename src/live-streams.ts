@@ -35,11 +35,17 @@ interface Watched extends LiveStream {
   unknown: { readonly since: Milliseconds; looks: number } | undefined
   /** No look has seen it. What was denied between its verdict and now isn't told again. */
   isFresh: boolean
+  /** Its place in the list; −1: it has left. */
+  index: number
 }
 
 export class LiveStreams {
   readonly #ports: LiveStreamPorts
-  readonly #streams = new Set<Watched>()
+  /**
+   * Each at its `index`. A Set would do; but with every request entering and leaving it, it is made anew again and again, and
+   * what the old ones still point to outlives its time: as much garbage as all the rest of a request makes.
+   */
+  readonly #streams: Watched[] = []
   #timer: NodeJS.Timeout | undefined
   #version: string | undefined
   /** A store is being asked about them. */
@@ -51,46 +57,54 @@ export class LiveStreams {
 
   /** How many there are now. */
   get size(): number {
-    return this.#streams.size
+    return this.#streams.length
   }
 
   /** Ties a stream to its token until the function that it gives is called, or the stream was ended. */
   watch({ auth, onOutage, end }: LiveStream): () => void {
-    const watched = { auth, onOutage, end, revocable: revocableOf(auth), unknown: undefined, isFresh: true }
-    this.#streams.add(watched)
+    const watched = {
+      auth,
+      onOutage,
+      end,
+      revocable: revocableOf(auth),
+      unknown: undefined,
+      isFresh: true,
+      index: this.#streams.length,
+    }
+    this.#streams.push(watched)
     this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref()
-    return () => this.#streams.delete(watched)
+    return () => void this.#remove(watched)
   }
 
   close(): void {
     clearInterval(this.#timer)
-    this.#streams.clear()
+    this.#each((stream) => this.#remove(stream))
   }
 
   #look(): void {
-    if (this.#streams.size === 0) {
+    if (this.#streams.length === 0) {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
     const { revocation, clock, leeway } = this.#ports
     const now = clock.now()
-    for (const stream of this.#streams) {
+    this.#each((stream) => {
       if (stream.auth.expiresAt * 1000 + leeway <= now) this.#end(stream, 'token_expired')
-    }
+    })
     // A store that doesn't answer leaves them in the dark.
-    if (this.#isAsking) return this.#streams.forEach((stream) => this.#onUnknown(stream))
+    if (this.#isAsking) return this.#each((stream) => this.#onUnknown(stream))
 
     const version = revocation.version()
     const isUnchanged = version !== undefined && version === this.#version
     this.#version = version
     const answers: Promise<void>[] = []
-    for (const stream of this.#streams) {
-      if (isUnchanged && !stream.isFresh) continue
+    this.#each((stream) => {
+      if (isUnchanged && !stream.isFresh) return
       stream.isFresh = false
       const found = revocation.peek(stream.revocable)
       if (found instanceof Promise) answers.push(found.then((late) => this.#judge(stream, late)))
       else this.#judge(stream, found)
-    }
+    })
     if (answers.length === 0) return
     this.#isAsking = true
     void Promise.allSettled(answers).then(() => (this.#isAsking = false))
@@ -116,12 +130,33 @@ export class LiveStreams {
   }
 
   #end(stream: Watched, code: ErrorCode): void {
-    if (!this.#streams.delete(stream)) return
+    if (!this.#remove(stream)) return
     try {
       stream.end(code)
     } catch (error) {
       // The others are to be ended all the same.
       process.emitWarning(error as Error)
     }
+  }
+
+  /** From the last to the first: whatever leaves meanwhile, its place is taken by one that was seen already. */
+  #each(look: (stream: Watched) => void): void {
+    for (let at = this.#streams.length - 1; at >= 0; at -= 1) {
+      const stream = this.#streams[at]
+      if (stream) look(stream)
+    }
+  }
+
+  /** Whether it was still there. */
+  #remove(stream: Watched): boolean {
+    const { index } = stream
+    if (index === -1) return false
+    stream.index = -1
+    const last = this.#streams.pop()!
+    if (last !== stream) {
+      this.#streams[index] = last
+      last.index = index
+    }
+    return true
   }
 }
