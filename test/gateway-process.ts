@@ -23,7 +23,7 @@ import type { Scope } from './redis/scope.js'
 export const USERS = { ada: 'gate-keeper-1843', bob: 'drawbridge-1066' } as const
 
 const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url))
-const START_TIMEOUT_MILLISECONDS = 15_000
+const START_TIMEOUT_MILLISECONDS = 45_000
 
 /** Ends the child when this process is gone, however that came. */
 const LEASH = `data:text/javascript,process.on('disconnect',()=>process.kill(process.pid,'SIGKILL'));process.channel.unref()`
