@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { Refusal, type ErrorCode } from '../errors.js'
+import { changesState } from '../token/cross-site.js'
 import { Answer, type Head } from './answer.js'
 import type { Forwarding, ForwardOptions, Outcome } from './forward.js'
 import { RequestBody } from './request-body.js'
@@ -187,7 +188,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
     const tried = [...this.#tried, last]
     if (error instanceof ConnectFailure) return upstream.pick((this.#tried = tried))
     if (this.#begun || this.#resent || !isLostConnection(error)) return undefined
-    if (this.#controller && !(this.#body === null && isSafe(this.#request.method))) return undefined
+    const mayChange = this.#body !== null || changesState(this.#request.method!)
+    if (this.#controller && mayChange) return undefined
     this.#resent = true
     return upstream.pick(tried) ?? last
   }
@@ -228,8 +230,4 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
     this.#body?.destroy()
     if (!this.#answer.isEnded || outcome.kind !== 'answered') this.#controller?.abort(new Error(outcome.kind))
   }
-}
-
-function isSafe(method: string | undefined): boolean {
-  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
 }

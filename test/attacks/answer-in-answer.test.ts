@@ -1,4 +1,4 @@
-/** FAILS today. Bytes that are no request, sent amid an answer: the parser's refusal must not be written into it. */
+/** Bytes that are no request, sent amid an answer: the parser's refusal must not be written into it. */
 import net from 'node:net'
 import t from 'tap'
 import { rawUpstream, until } from '../gateway/rig.js'

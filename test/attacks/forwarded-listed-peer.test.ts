@@ -79,3 +79,49 @@ t.test('identity is taken from no peer', async (t) => {
   await attack(t, wire, { known: head('GET /mine HTTP/1.1', ...lines) })
   t.strictSame(valuesOf(upstream.requests.at(-1)!, 'X-Forwarded-User'), ['ada'])
 })
+
+t.test('an address that is none reaches neither upstream nor rate limit as one', async (t) => {
+  for (const value of [
+    'unknown',
+    '<script>',
+    '198.51.100.7:80',
+    '_hidden',
+    '1.2.3.4.5',
+    '',
+    ',',
+    '"::1"',
+    'a b',
+    '٣.3.3.3',
+  ]) {
+    const text = await told(`X-Forwarded-For: ${Buffer.from(value).toString('latin1')}`)
+    t.match(text, /^(127\.0\.0\.1|198\.51\.100\.7) http inner$|^400$/, JSON.stringify(value))
+  }
+})
+
+t.test('protocol and host: one plain value each, or not believed', async (t) => {
+  t.equal(await told('X-Forwarded-Proto: https'), '127.0.0.1 https inner')
+  for (const value of [
+    'javascript',
+    'https\xa0',
+    'HTTPS',
+    'https;x',
+    'ftp',
+    'http://evil.example',
+    '"https"',
+  ]) {
+    t.match(await told(`X-Forwarded-Proto: ${value}`), /^127\.0\.0\.1 https? inner$|^400$/, value)
+  }
+  t.equal(await told('X-Forwarded-Host: api.example'), '127.0.0.1 http api.example')
+  for (const value of [
+    'evil.example/x',
+    'a@evil.example',
+    'a b',
+    'evil.example"',
+    'evil.example#x',
+    'x;y',
+    '\\evil',
+    'a:b:c',
+  ]) {
+    t.match(await told(`X-Forwarded-Host: ${value}`), /^127\.0\.0\.1 http inner$|^400$/, value)
+  }
+})

@@ -1,4 +1,4 @@
-/** FAILS today. A request refused for its framing or its Host says by `Connection: close` that nothing after it is read. */
+/** A request refused for its framing or its Host says by `Connection: close` that nothing after it is read. */
 import t from 'tap'
 import { SMUGGLED, attack, head, startWire } from './wire.js'
 

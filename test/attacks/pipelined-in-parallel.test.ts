@@ -1,6 +1,6 @@
 /**
- * FAILS today. Pipelined requests are forwarded all at once: one packet of one client's takes as many of the upstream's
- * connections as it names requests, and what isn't safe is done in any order (RFC 9112 §9.3.2).
+ * Pipelined requests, were they forwarded all at once: one packet of one client's would take as many of the upstream's
+ * connections as it names requests, and what isn't safe would be done in any order (RFC 9112 §9.3.2).
  */
 import net from 'node:net'
 import t from 'tap'
