@@ -9,6 +9,7 @@ import { Refusal } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { StartError } from '../src/start-error.js'
 import { answerRefusal, problemOf, toRefusal } from './errors.js'
+import { childLoggerFactory } from './request-log.js'
 import { judgeBeforeRouting } from './target.js'
 
 /** How often Node looks for connections whose headers are late, in ms; its default, 30 s, would be the real limit. */
@@ -29,6 +30,7 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
   }
   const options = {
     loggerInstance: log,
+    childLoggerFactory,
     logController: new LogController({ disableRequestLogging: !settings.log.requests }),
     trustProxy: listen.trustProxy.length > 0 ? [...listen.trustProxy] : false,
     genReqId: requestIds(),

@@ -31,6 +31,8 @@ export class Answer {
   #framed = false
   /** All of it was handed to Node. */
   #ended = false
+  /** Held until what was read with it is known: what is all of the body goes in one write with the head. null: passed. */
+  #first: Buffer | null | undefined
   /** The client connection's own timeout, put back when a stalled client reads on; undefined before the first stall. */
   #clientTimeout: number | undefined
 
@@ -65,8 +67,7 @@ export class Answer {
     this.#framed = isSized
     writeHead(response, status, message, headers)
     if (this.#method === 'HEAD' || status === 204 || status === 304) return this.end()
-    // A head whose body comes at once shares a packet with it.
-    setImmediate(flushHead, response)
+    process.nextTick(release, this, controller)
   }
 
   /** Passes an interim answer on, such as 103 (RFC 9110 §15.2); not to HTTP/1.0, which knows none. */
@@ -81,6 +82,28 @@ export class Answer {
   }
 
   write(chunk: Buffer, controller: Dispatcher.DispatchController): void {
+    if (this.#first === undefined && chunk.length < this.#response.writableHighWaterMark) {
+      this.#first = chunk
+      return
+    }
+    this.#passFirst(controller)
+    this.#pass(chunk, controller)
+  }
+
+  /** What came with the head has been read, and it isn't all. */
+  release(controller: Dispatcher.DispatchController): void {
+    if (this.#ended || this.#response.destroyed) return
+    if (this.#first === undefined) this.#response.flushHeaders()
+    this.#passFirst(controller)
+  }
+
+  #passFirst(controller: Dispatcher.DispatchController): void {
+    const first = this.#first
+    this.#first = null
+    if (first) this.#pass(first, controller)
+  }
+
+  #pass(chunk: Buffer, controller: Dispatcher.DispatchController): void {
     if (this.#response.write(chunk)) return
     controller.pause()
     // Cuts a client that takes nothing: Node counts progress within a single write, too.
@@ -101,6 +124,7 @@ export class Answer {
       this.#response.addTrailers(this.#rules.trailers(rawTrailers as RawHeaders))
     }
     this.#ended = true
+    if (this.#first) return void this.#response.end(this.#first)
     if (this.#response.writableNeedDrain) this.#client.setTimeout(this.#idle)
     this.#response.end()
   }
@@ -134,8 +158,8 @@ export function writeHead(response: ServerResponse, status: number, message = ''
   response.writeHead(status, reason)
 }
 
-function flushHead(response: ServerResponse): void {
-  if (!response.writableEnded && !response.destroyed) response.flushHeaders()
+function release(answer: Answer, controller: Dispatcher.DispatchController): void {
+  answer.release(controller)
 }
 
 function removeContentLength(headers: string[]): void {

@@ -86,9 +86,11 @@ export class RequestBody extends Readable {
  */
 export function discard(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed) return
+  request.resume()
+  // All of it has come: nothing is left to wait for.
+  if (request.complete) return
   const { socket } = request
   const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS)
   timer.unref()
   request.once('close', () => clearTimeout(timer))
-  request.resume()
 }
