@@ -8,6 +8,7 @@ import type { Spread } from './statistics.js'
 
 /** Three significant digits, without an exponent. */
 const short = (value: number) => (value >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString())
+const interval = ({ low, high }: Spread) => `${short(low)}–${short(high)}`
 const spread = ({ median, min, max }: Spread) => `${short(median)} (${short(min)}–${short(max)})`
 
 export function markdown({ options, machine, rows, figures, leftOut }: Results): string {
@@ -31,7 +32,10 @@ least and the greatest in brackets. ${connections} connections, by ${driver}. Th
     ),
     ...(figures.length === 0
       ? []
-      : ['## Targets', table(['', 'ratio', 'reach', 'aim', ''], figures.map(figureCells))]),
+      : [
+          '## Targets',
+          table(['', 'ratio', '95 % of the median', 'reach', 'aim', ''], figures.map(figureCells)),
+        ]),
     ...(leftOut.length === 0
       ? []
       : ['## Left out', leftOut.map(({ name, why }) => `- \`${name}\`: ${why}`).join('\n')]),
@@ -59,11 +63,11 @@ const VERDICTS: Record<Verdict, string> = {
   aim: 'aim met',
   reached: 'met',
   missed: 'missed',
-  open: 'undecided: the spread has both',
+  open: 'undecided: the interval has both',
 }
 
 function figureCells({ what, ratio, reach, aim, verdict }: FigureResult): string[] {
-  return [what, spread(ratio), `≤ ${short(reach)}`, short(aim), VERDICTS[verdict]]
+  return [what, spread(ratio), interval(ratio), `≤ ${short(reach)}`, short(aim), VERDICTS[verdict]]
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

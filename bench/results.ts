@@ -34,7 +34,7 @@ export interface FigureResult extends Figure {
   readonly verdict: Verdict
 }
 
-/** `open`: some rounds say this and some that. */
+/** `open`: the interval of the median has both. */
 export type Verdict = 'aim' | 'reached' | 'missed' | 'open'
 
 export interface LeftOut {
@@ -74,10 +74,10 @@ export function resultsOf(
   return { options: told, machine: { ...machineOf(pinning), ...softwareOf(options) }, rows, figures, leftOut }
 }
 
-function judge({ min, max }: Spread, { reach, aim }: Figure): Verdict {
-  if (max <= aim) return 'aim'
-  if (max <= reach) return 'reached'
-  return min > reach ? 'missed' : 'open'
+function judge({ low, high }: Spread, { reach, aim }: Figure): Verdict {
+  if (high <= aim) return 'aim'
+  if (high <= reach) return 'reached'
+  return low > reach ? 'missed' : 'open'
 }
 
 /** On what it was measured, and when. */

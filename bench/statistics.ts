@@ -1,6 +1,9 @@
 /** Several measurements of one thing. */
 export interface Spread {
   readonly median: number
+  /** Between these two lies, with 95 %, the median that endless rounds would have. */
+  readonly low: number
+  readonly high: number
   readonly min: number
   readonly max: number
 }
@@ -8,8 +11,29 @@ export interface Spread {
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = (sorted.length - 1) / 2
-  const [low = Number.NaN, high = low] = [sorted[Math.floor(middle)], sorted[Math.ceil(middle)]]
-  return { median: (low + high) / 2, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN }
+  const at = (rank: number) => sorted[rank] ?? Number.NaN
+  const cut = ranksToCut(sorted.length)
+  return {
+    median: (at(Math.floor(middle)) + at(Math.ceil(middle))) / 2,
+    low: at(cut),
+    high: at(sorted.length - 1 - cut),
+    min: at(0),
+    max: at(sorted.length - 1),
+  }
+}
+
+/**
+ * How many values may be left out at each end, so that what is left has the true median in it with 95 %: each value is as
+ * likely above it as below (the sign test's interval). With fewer than six, none.
+ */
+function ranksToCut(count: number): number {
+  let cut = 0
+  let tail = 0.5 ** count
+  for (let chance = tail; tail <= 0.025; cut += 1) {
+    chance *= (count - cut) / (cut + 1)
+    tail += chance
+  }
+  return Math.max(0, cut - 1)
 }
 
 /**
