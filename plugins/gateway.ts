@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { GatewaySettings } from '../src/config.js'
 import { Refusal } from '../src/errors.js'
 import { forward } from '../src/gateway/forward.js'
-import type { ForwardOptions, Outcome } from '../src/gateway/forward.js'
+import type { ForwardOptions, Outcome, Upgrade } from '../src/gateway/forward.js'
 import { headerRules } from '../src/gateway/headers.js'
 import type { HeaderRules } from '../src/gateway/headers.js'
 import { rewriteTarget } from '../src/gateway/rewrite.js'
@@ -71,56 +71,91 @@ export async function registerGateway(
     if (is404 && headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
     done(null, payload)
   })
-  app.setNotFoundHandler(async (request, reply) => {
-    const { socket } = request.raw
-    const turn = takeTurn(socket)
-    if (turn) await turn
-    try {
-      if (turn && isDoomed(socket)) reply.hijack()
-      else await pass(way, request, reply)
-    } finally {
-      endTurn(socket)
-    }
+  app.setNotFoundHandler((request, reply) => {
+    const turn = takeTurn(request.raw.socket)
+    if (turn === undefined) return pass(way, request, reply)
+    return void turn.then(() => goOn(way, request, reply))
   })
 }
 
-async function pass(way: Way, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-  const { core, gate } = way
-  const target = targetOf(request.raw)
-  const route = gate.find({ method: request.method, target })
-  const upstream = way.servers.get(route)
-  // It is there for forward-auth alone.
-  if (!upstream) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
-  const upgrade = way.upgrades.take(request)
-  const admitted = gate.admit(request, reply, route, { isUpgrade: upgrade !== undefined })
-  const identified = admitted instanceof Promise ? await admitted : admitted
+/** It was its turn to wait for; unless the connection is about to close. */
+function goOn(way: Way, request: FastifyRequest, reply: FastifyReply): void {
+  const { socket } = request.raw
+  if (!isDoomed(socket)) return pass(way, request, reply)
+  reply.hijack()
+  endTurn(socket)
+}
+
+/** Judges a request, and forwards or refuses it. Without promises where nothing is waited for: most requests are many. */
+function pass(way: Way, request: FastifyRequest, reply: FastifyReply): void {
+  const refuse = (error: unknown) => {
+    endTurn(request.raw.socket)
+    void reply.send(error)
+  }
+  try {
+    const { gate, upgrades } = way
+    const target = targetOf(request.raw)
+    const route = gate.find({ method: request.method, target })
+    const upstream = way.servers.get(route)
+    // It is there for forward-auth alone.
+    if (!upstream) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
+    const upgrade = upgrades.take(request)
+    const covered = { route, upstream, target: rawTarget(target), upgrade }
+    const admitted = gate.admit(request, reply, route, { isUpgrade: upgrade !== undefined })
+    if (!(admitted instanceof Promise)) return send(way, request, reply, covered, admitted)
+    admitted.then((identified) => send(way, request, reply, covered, identified)).catch(refuse)
+  } catch (error) {
+    refuse(error)
+  }
+}
+
+interface Covered {
+  readonly route: GateRoute
+  readonly upstream: Upstream
+  /** As it came. */
+  readonly target: string
+  readonly upgrade: Upgrade | undefined
+}
+
+function send(
+  way: Way,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { route, upstream, target, upgrade }: Covered,
+  identified: Identified,
+): void {
+  const { core } = way
   const { auth } = identified
   const onSuccess = onSuccessOf(core, route, identified, reply)
-
   const outgoing = outgoingHeaders(way, request, route, identified)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
+  let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
-    target: targetFor(route, rawTarget(target), identified),
+    target: targetFor(route, target, identified),
     ...outgoing,
     rules: way.rules,
     limits: { ...route.limits, idle: way.limits.idle },
     timeouts: route.timeouts,
     upgrade,
-    ...(onSuccess && {
-      onHead: (status: number) => {
+    onHead:
+      onSuccess &&
+      ((status: number) => {
         if (status < 200 || status > 299) return undefined
         // It is about to end its own session.
         if (route.onSuccess !== 'end-other-sessions') unwatch?.()
         return onSuccess()
-      },
-    }),
+      }),
+    onOutcome(outcome) {
+      unwatch?.()
+      unwatch = null
+      endTurn(request.raw.socket)
+      settle(request, reply, upstream, outcome)
+    },
   })
-  const unwatch =
-    auth && core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
-  const outcome = await forwarding.outcome
-  unwatch?.()
-  settle(request, reply, upstream, outcome)
+  // null: it is over already.
+  if (auth === null || unwatch === null) return
+  unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
 }
 
 function targetFor(route: GateRoute, raw: string, { transport }: Identified): string {
@@ -139,15 +174,13 @@ function settle(request: FastifyRequest, reply: FastifyReply, { name }: Upstream
     dropRawHeaders(reply)
     // What is left of the body may still come.
     const headers = error === 'request_timeout' ? { connection: 'close' } : {}
-    throw outcome.refusal ?? new Refusal(error, { reason, headers })
+    return void reply.send(outcome.refusal ?? new Refusal(error, { reason, headers }))
   }
   if (outcome.kind === 'cut') {
     // The end of a session is no trouble; what an upstream or the store does may be.
     const level = ENDS.has(outcome.reason) ? 'info' : 'warn'
     request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
   }
-  // Given back, the reply would be waited for: it is a promise of its own end.
-  reply.hijack()
 }
 
 function outgoingHeaders(
@@ -155,14 +188,14 @@ function outgoingHeaders(
   request: FastifyRequest,
   route: GateRoute,
   { auth, transport }: Identified,
-): Pick<ForwardOptions, 'headers' | 'framing'> {
+): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
     origin: clientOf(request),
     host: route.host,
     drop: route.forwardToken ? undefined : tokenHeader(transport),
     identity: auth ? identity.of(auth) : {},
   })
-  if (outgoing.ok) return { headers: outgoing.headers, framing: outgoing.framing }
+  if (outgoing.ok) return outgoing
   if (outgoing.reason === 'identity_value') throw identityRefused()
   throw new Refusal('invalid_request', {
     detail: `The ${outgoing.reason.replace('_', ' ')} header is not acceptable.`,

@@ -1,18 +1,14 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
-import type { Dispatcher } from 'undici'
 import type { Milliseconds } from '../clock.js'
 import type { HeaderRules } from './headers.js'
+import type { ResponseHead } from './response-head.js'
 
-type RawHeaders = readonly (Buffer | string)[]
-
-/** What `controller.rawHeaders` doesn't have of an answer's head. */
-export interface Head {
-  readonly status: number
-  readonly message: string | undefined
-  /** It has a `Content-Length`. */
-  readonly isSized: boolean
+/** Where the answer comes from. */
+export interface Source {
+  pause(): void
+  resume(): void
 }
 
 /** Interim answers that are passed on. A client can't say that it takes no more of them. */
@@ -20,13 +16,14 @@ const MOST_HINTS = 8
 
 /** The client's side of an exchange: the upstream's answer as it is passed on. */
 export class Answer {
-  readonly #method: string | undefined
   readonly #isOld: boolean
   #hints = 0
   readonly #response: ServerResponse
   readonly #rules: HeaderRules
   readonly #idle: Milliseconds
   readonly #client: Socket
+  /** Not written yet. */
+  #head: ResponseHead | undefined
   /** It says by its own length or framing where it ends. */
   #framed = false
   /** All of it was handed to Node. */
@@ -38,7 +35,6 @@ export class Answer {
 
   /** @param idle How long a client may take nothing of it. */
   constructor(request: IncomingMessage, response: ServerResponse, rules: HeaderRules, idle: Milliseconds) {
-    this.#method = request.method
     this.#isOld = request.httpVersion === '1.0'
     this.#response = response
     this.#rules = rules
@@ -60,69 +56,83 @@ export class Answer {
     return this.#ended && this.#response.writableFinished
   }
 
-  begin(controller: Dispatcher.DispatchController, { status, message, isSized }: Head): void {
-    const response = this.#response
-    const headers = this.#rules.response(controller.rawHeaders as RawHeaders)
-    if (status === 204) removeContentLength(headers)
-    this.#framed = isSized
-    writeHead(response, status, message, headers)
-    if (this.#method === 'HEAD' || status === 204 || status === 304) return this.end()
-    process.nextTick(release, this, controller)
+  /** What comes with the head is waited for, as long as it is there already. */
+  begin(head: ResponseHead, source: Source): void {
+    this.#head = head
+    this.#framed = head.length !== undefined
+    process.nextTick(release, this, source)
   }
 
   /** Passes an interim answer on, such as 103 (RFC 9110 §15.2); not to HTTP/1.0, which knows none. */
-  hint(controller: Dispatcher.DispatchController, status: number): void {
-    if (this.#isOld || this.isBegun || this.#hints === MOST_HINTS) return
+  hint({ status, headers: raw }: ResponseHead): void {
+    // 100 is between us and the upstream, which may send it unasked (RFC 9110 §15.2).
+    if (status === 100 || this.#isOld || this.isBegun || this.#hints === MOST_HINTS) return
     this.#hints += 1
-    const headers = this.#rules.response(controller.rawHeaders as RawHeaders)
+    const headers = this.#rules.response(raw)
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
     for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`
     // Node writes those of its own choosing alone. Before the answer's head, nothing else is written here.
     this.#client.write(`${head}\r\n`, 'latin1')
   }
 
-  write(chunk: Buffer, controller: Dispatcher.DispatchController): void {
+  /** Nothing of it will be passed on: somebody else answers. */
+  drop(): void {
+    this.#ended = true
+  }
+
+  #writeHead(): void {
+    if (this.#head === undefined) return
+    const { status, reason, headers: raw } = this.#head
+    this.#head = undefined
+    const headers = this.#rules.response(raw)
+    if (status === 204) removeContentLength(headers)
+    writeHead(this.#response, status, reason, headers)
+  }
+
+  write(chunk: Buffer, source: Source): void {
     if (this.#first === undefined && chunk.length < this.#response.writableHighWaterMark) {
       this.#first = chunk
       return
     }
-    this.#passFirst(controller)
-    this.#pass(chunk, controller)
+    this.#passFirst(source)
+    this.#pass(chunk, source)
   }
 
   /** What came with the head has been read, and it isn't all. */
-  release(controller: Dispatcher.DispatchController): void {
+  release(source: Source): void {
     if (this.#ended || this.#response.destroyed) return
-    if (this.#first === undefined) this.#response.flushHeaders()
-    this.#passFirst(controller)
+    const isAlone = this.#first === undefined
+    this.#passFirst(source)
+    if (isAlone) this.#response.flushHeaders()
   }
 
-  #passFirst(controller: Dispatcher.DispatchController): void {
+  #passFirst(source: Source): void {
     const first = this.#first
     this.#first = null
-    if (first) this.#pass(first, controller)
+    this.#writeHead()
+    if (first) this.#pass(first, source)
   }
 
-  #pass(chunk: Buffer, controller: Dispatcher.DispatchController): void {
+  #pass(chunk: Buffer, source: Source): void {
     if (this.#response.write(chunk)) return
-    controller.pause()
+    source.pause()
     // Cuts a client that takes nothing: Node counts progress within a single write, too.
     const isFirst = this.#clientTimeout === undefined
     this.#clientTimeout ??= this.#client.timeout ?? 0
     this.#client.setTimeout(this.#idle)
-    if (isFirst) this.#response.on('drain', () => this.#onDrain(controller))
+    if (isFirst) this.#response.on('drain', () => this.#onDrain(source))
   }
 
-  #onDrain(controller: Dispatcher.DispatchController): void {
+  #onDrain(source: Source): void {
     if (this.#ended) return
     this.#client.setTimeout(this.#clientTimeout ?? 0)
-    controller.resume()
+    source.resume()
   }
 
-  end(rawTrailers?: unknown): void {
-    if (Array.isArray(rawTrailers) && rawTrailers.length > 0) {
-      this.#response.addTrailers(this.#rules.trailers(rawTrailers as RawHeaders))
-    }
+  /** @param trailers As they came. */
+  end(trailers: readonly string[] = []): void {
+    this.#writeHead()
+    if (trailers.length > 0) this.#response.addTrailers(this.#rules.trailers(trailers))
     this.#ended = true
     if (this.#first) return void this.#response.end(this.#first)
     if (this.#response.writableNeedDrain) this.#client.setTimeout(this.#idle)
@@ -145,7 +155,7 @@ export class Answer {
 
 /** Headers that the caller has set go before the upstream's of the same name; `Vary` and cookies add up. */
 export function writeHead(response: ServerResponse, status: number, message = '', headers: string[]): void {
-  // undici decodes the reason phrase as UTF-8; what was not ASCII is not what it was.
+  // Some clients stumble over what isn't ASCII.
   const reason = /^[\t -~]+$/.test(message) ? message : (STATUS_CODES[status] ?? 'unknown')
   const preset = response.getHeaderNames()
   if (preset.length === 0) return void response.writeHead(status, reason, headers)
@@ -158,8 +168,8 @@ export function writeHead(response: ServerResponse, status: number, message = ''
   response.writeHead(status, reason)
 }
 
-function release(answer: Answer, controller: Dispatcher.DispatchController): void {
-  answer.release(controller)
+function release(answer: Answer, source: Source): void {
+  answer.release(source)
 }
 
 function removeContentLength(headers: string[]): void {

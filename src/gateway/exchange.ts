@@ -1,22 +1,19 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import { Refusal, type ErrorCode } from '../errors.js'
 import { changesState } from '../token/cross-site.js'
-import { Answer, type Head } from './answer.js'
+import { Answer } from './answer.js'
 import type { Forwarding, ForwardOptions, Outcome } from './forward.js'
 import { RequestBody } from './request-body.js'
-import { isLostConnection, isMiss, upstreamFailure } from './upstream-failure.js'
-import { ConnectFailure } from './upstream-socket.js'
+import type { ResponseHead } from './response-head.js'
+import type { ResponseHandler, UpstreamConnection } from './upstream-connection.js'
+import type { UpstreamError } from './upstream-error.js'
 import type { UpstreamTarget } from './upstreams.js'
 
 type Failure = Omit<Extract<Outcome, { kind: 'failed' }>, 'kind'>
 
-/** One request and its answer: what undici calls back, and what the client's connection reports. See `forward`. */
-export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
-  readonly outcome: Promise<Outcome>
-  #settle!: (outcome: Outcome) => void
+/** One request and its answer: what the upstream's connection tells, and what the client's reports. See `forward`. */
+export class Exchange implements ResponseHandler, Forwarding {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #options: ForwardOptions
@@ -25,26 +22,25 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
   #target!: UpstreamTarget
   /** Those that could not be reached. */
   #tried: readonly UpstreamTarget[] = []
-  /** Set once something was sent to the target. */
-  #controller: Dispatcher.DispatchController | undefined
-  #inLine: NodeJS.Timeout | undefined
+  /** From the moment when it is sent to when its answer has come; after that it may be another one's. */
+  #connection: UpstreamConnection | undefined
   #total: NodeJS.Timeout | undefined
   #status = 0
+  #isSent = false
   #resent = false
   /** The connections were joined; that of the client says when it is over. */
   #upgraded = false
-  /** The first byte of some answer came. */
-  #begun = false
-  /** `onHead` is pondering; `complete` where the answer has come to its end meanwhile. */
-  #held: 'no' | 'yes' | 'complete' = 'no'
   #settled = false
 
   constructor(request: IncomingMessage, response: ServerResponse, options: ForwardOptions) {
-    this.outcome = new Promise((resolve) => (this.#settle = resolve))
     this.#request = request
     this.#response = response
     this.#options = options
     this.#answer = new Answer(request, response, options.rules, options.limits.idle)
+  }
+
+  get isSettled(): boolean {
+    return this.#settled
   }
 
   start(): void {
@@ -69,112 +65,84 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
   }
 
   #dispatch(target: UpstreamTarget): void {
-    const { target: path, headers, timeouts, upgrade } = this.#options
+    const { target: path, host = target.host, headers, framing, timeouts, upgrade } = this.#options
     this.#target = target
-    this.#controller = undefined
-    const options: Dispatcher.DispatchOptions & { servername: string } = {
-      method: this.#request.method as Dispatcher.HttpMethod,
-      path,
+    this.#isSent = false
+    const request = {
+      method: this.#request.method!,
+      target: path,
+      host,
       headers,
+      framing,
       body: this.#body,
-      headersTimeout: timeouts.headers,
-      bodyTimeout: timeouts.body,
-      servername: target.hostname,
-      ...(upgrade && { upgrade: upgrade.protocol }),
+      upgrade: upgrade?.protocol,
+      timeouts,
     }
-    target.pool.dispatch(options, this)
-    // Mostly a connection was free, and the request is on its way already.
-    if (this.#controller !== undefined || this.#settled || this.#target !== target) return
-    if (timeouts.headers > 0) this.#inLine = setTimeout(() => this.#onLate('in_line'), timeouts.headers)
+    target.pool.dispatch(request, this)
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    clearTimeout(this.#inLine)
-    // Thrown rather than aborted: nothing was sent, so the connection stays good for others.
-    if (this.#settled) throw new Error('no longer wanted')
-    this.#controller = controller
+  onSend(connection: UpstreamConnection): void {
+    this.#isSent = true
+    this.#connection = connection
   }
 
-  onResponseStarted(): void {
-    this.#begun = true
+  onInterim(head: ResponseHead): void {
+    this.#answer.hint(head)
   }
 
-  onRequestUpgrade(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    _headers: unknown,
-    socket: Duplex,
-  ): void {
+  onUpgrade({ status, headers }: ResponseHead, socket: Socket): void {
     const { upgrade, rules } = this.#options
-    if (this.#settled) return void socket.destroy()
+    this.#connection = undefined
     this.#target.health.answered()
     this.#status = status
-    this.#upgraded = upgrade!.open(socket as Socket, rules.response(controller.rawHeaders as Buffer[]))
+    this.#upgraded = upgrade!.open(socket, rules.response(headers))
     if (this.#upgraded) return clearTimeout(this.#total)
     socket.destroy()
     this.#fail({ error: 'upstream_unavailable', reason: 'bad_upgrade' })
   }
 
-  onResponseStart(
-    controller: Dispatcher.DispatchController,
-    status: number,
-    headers: Record<string, unknown>,
-    message?: string,
-  ): void {
-    if (this.#settled) return
-    // 103 and its kin: the head is yet to come. (What nobody asked to switch to, undici takes for a broken answer.)
-    if (status < 200) return status === 101 ? undefined : this.#answer.hint(controller, status)
+  onHead(head: ResponseHead): void {
     this.#target.health.answered()
-    this.#status = status
-    const head = { status, message, isSized: headers['content-length'] !== undefined }
+    this.#status = head.status
     const { onHead } = this.#options
-    if (onHead === undefined) this.#answer.begin(controller, head)
-    else this.#ask(onHead, controller, head)
+    if (onHead === undefined) this.#answer.begin(head, this.#connection!)
+    else this.#ask(onHead, head)
   }
 
-  #ask(
-    onHead: NonNullable<ForwardOptions['onHead']>,
-    controller: Dispatcher.DispatchController,
-    head: Head,
-  ): void {
+  #ask(onHead: NonNullable<ForwardOptions['onHead']>, head: ResponseHead): void {
+    const connection = this.#connection!
     let pondering: void | Promise<void>
     try {
       pondering = onHead(head.status)
     } catch (error) {
       return this.#refuse(error)
     }
-    if (pondering === undefined) return this.#answer.begin(controller, head)
-    this.#held = 'yes'
-    controller.pause()
+    if (pondering === undefined) return this.#answer.begin(head, connection)
+    connection.pause()
     const pass = () => {
       if (this.#settled) return
-      const isComplete = this.#held === 'complete'
-      this.#held = 'no'
-      this.#answer.begin(controller, head)
-      // An answer to HEAD ends without being read on.
-      if (!isComplete) controller.resume()
-      else if (!this.#answer.isEnded) this.#answer.end()
+      this.#answer.begin(head, connection)
+      connection.resume()
     }
     pondering.then(pass).catch((error: unknown) => this.#refuse(error))
   }
 
-  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.#answer.isEnded && !this.#settled) this.#answer.write(chunk, controller)
+  onData(piece: Buffer): void {
+    if (!this.#answer.isEnded) this.#answer.write(piece, this.#connection!)
   }
 
-  onResponseEnd(controller: Dispatcher.DispatchController): void {
-    if (this.#answer.isEnded || this.#settled) return
-    if (this.#held === 'no') this.#answer.end(controller.rawTrailers)
-    else this.#held = 'complete'
+  onEnd(trailers: string[]): void {
+    this.#connection = undefined
+    if (!this.#answer.isEnded) this.#answer.end(trailers)
   }
 
-  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+  onError(error: UpstreamError): void {
+    const connection = this.#connection
+    this.#connection = undefined
     if (this.#answer.isEnded || this.#settled) return
-    const failure = upstreamFailure(error)
-    if (this.#controller && this.#status === 0 && isMiss(error)) this.#target.health.missed(failure.reason)
-    const next = this.#nextAfter(error)
-    if (next === undefined) return this.#fail(failure)
-    clearTimeout(this.#inLine)
+    if (this.#isSent && this.#status === 0 && error.isMiss) this.#target.health.missed(error.reason)
+    const next = this.#nextAfter(error, connection?.hasBegun ?? false)
+    if (next === undefined) return this.#fail({ error: error.code, reason: error.reason })
     this.#dispatch(next)
   }
 
@@ -182,14 +150,14 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
    * Where to send the request again. What was not sent goes to each target once. A kept connection may close just as a
    * request is sent on it: what changes nothing is then sent once more (RFC 9112 §9.3.1), anything else might be done twice.
    */
-  #nextAfter(error: Error): UpstreamTarget | undefined {
+  #nextAfter({ kind }: UpstreamError, hasBegun: boolean): UpstreamTarget | undefined {
     const { upstream } = this.#options
     const last = this.#target
     const tried = [...this.#tried, last]
-    if (error instanceof ConnectFailure) return upstream.pick((this.#tried = tried))
-    if (this.#begun || this.#resent || !isLostConnection(error)) return undefined
+    if (kind === 'unreachable') return upstream.pick((this.#tried = tried))
+    if (hasBegun || this.#resent || kind !== 'lost') return undefined
     const mayChange = this.#body !== null || changesState(this.#request.method!)
-    if (this.#controller && mayChange) return undefined
+    if (this.#isSent && mayChange) return undefined
     this.#resent = true
     return upstream.pick(tried) ?? last
   }
@@ -200,12 +168,8 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
   }
 
   #onTotal(): void {
-    if (this.#controller && this.#status === 0) this.#target.health.missed('total_timeout')
-    this.#onLate('total_timeout')
-  }
-
-  #onLate(reason: string): void {
-    this.#fail({ error: 'upstream_timeout', reason })
+    if (this.#isSent && this.#status === 0) this.#target.health.missed('total_timeout')
+    this.#fail({ error: 'upstream_timeout', reason: 'total_timeout' })
   }
 
   /** What `onHead` threw. */
@@ -224,10 +188,10 @@ export class Exchange implements Dispatcher.DispatchHandler, Forwarding {
   #finish(outcome: Outcome): void {
     if (this.#settled) return
     this.#settled = true
-    clearTimeout(this.#inLine)
     clearTimeout(this.#total)
-    this.#settle(outcome)
+    this.#connection?.abort(this)
+    if (outcome.kind === 'failed') this.#answer.drop()
     this.#body?.destroy()
-    if (!this.#answer.isEnded || outcome.kind !== 'answered') this.#controller?.abort(new Error(outcome.kind))
+    this.#options.onOutcome(outcome)
   }
 }

@@ -11,8 +11,10 @@ export interface ForwardOptions {
   readonly upstream: Upstream
   /** Path and query, judged by `judgeTarget`; sent as it is. */
   readonly target: string
+  /** What `Host` the upstream sees; undefined: its own. */
+  readonly host: string | undefined
   /** From `HeaderRules.request`, as is `framing`. */
-  readonly headers: string[]
+  readonly headers: readonly string[]
   readonly framing: RequestFraming
   readonly rules: HeaderRules
   readonly limits: BodyLimits & {
@@ -33,6 +35,8 @@ export interface ForwardOptions {
    * answered instead.
    */
   readonly onHead?: ((status: number) => void | Promise<void>) | undefined
+  /** Told once. */
+  readonly onOutcome: (outcome: Outcome) => void
   /** Asks the upstream to go on in another protocol; its answer may still be an ordinary one. */
   readonly upgrade?: Upgrade | undefined
 }
@@ -50,8 +54,6 @@ export interface Upgrade {
 }
 
 export interface Forwarding {
-  /** Never rejects. */
-  readonly outcome: Promise<Outcome>
   /**
    * Ends it now. Before the answer's head was passed on the outcome is `failed` with this code; after that the client's
    * connection is cut, and the code is the reason; once the answer has left, nothing happens.
@@ -87,8 +89,8 @@ export function forward(
   const { framing, limits } = options
   if (framing.kind === 'sized' && framing.bytes > limits.body) {
     discard(request)
-    const outcome = { kind: 'failed', error: 'body_too_large', reason: 'content-length' } as const
-    return { outcome: Promise.resolve(outcome), cut() {} }
+    options.onOutcome({ kind: 'failed', error: 'body_too_large', reason: 'content-length' })
+    return { cut() {} }
   }
   const exchange = new Exchange(request, response, options)
   exchange.start()

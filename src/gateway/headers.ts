@@ -8,7 +8,14 @@ export type RequestFraming =
   | { readonly kind: 'chunked' }
 
 export type RequestHeaders =
-  | { readonly ok: true; readonly headers: string[]; readonly framing: RequestFraming }
+  | {
+      readonly ok: true
+      /** Undefined: the upstream's own. */
+      readonly host: string | undefined
+      /** Without `Host`, and without what frames the body. */
+      readonly headers: string[]
+      readonly framing: RequestFraming
+    }
   | {
       readonly ok: false
       /** `identity_value`: a claim that no header can carry unchanged; all others are the client's doing. */
@@ -17,7 +24,7 @@ export type RequestHeaders =
 
 export interface RequestHeaderOptions {
   readonly origin: Origin
-  /** What `Host` the upstream sees: the client's, or its own, which is set where it is sent. */
+  /** What `Host` the upstream sees: the client's, or its own. */
   readonly host: 'keep' | 'upstream'
   /** The header, in lower case, whose access token was accepted and must not travel on. */
   readonly drop: string | undefined
@@ -29,9 +36,9 @@ export interface HeaderRules {
   /** What to send upstream, as name, value, name, value…, from `IncomingMessage.rawHeaders`. */
   request(rawHeaders: readonly string[], options: RequestHeaderOptions): RequestHeaders
   /** What to send to the client, in the upstream's order and spelling. */
-  response(rawHeaders: readonly (Buffer | string)[]): string[]
+  response(rawHeaders: readonly string[]): string[]
   /** The same for trailers, which may not carry fields that steer a message (RFC 9110 §6.5.1). */
-  trailers(rawTrailers: readonly (Buffer | string)[]): [string, string][]
+  trailers(rawTrailers: readonly string[]): [string, string][]
 }
 
 /** Meant for this connection alone (RFC 9110 §7.6.1), or answered by this gateway (`Expect`). */
@@ -73,7 +80,7 @@ export function headerRules(options: {
 }): HeaderRules {
   const cookies = ownCookies(options.cookies)
   const stripped = new Set([...HOP_BY_HOP, ...CLIENT_MAY_NOT_SAY, ...options.identity.map(flattenName)])
-  const response = (raw: readonly (Buffer | string)[]) => responseHeaders(raw, cookies)
+  const response = (raw: readonly string[]) => responseHeaders(raw, cookies)
   return {
     request: (raw, requestOptions) => requestHeaders(raw, requestOptions, stripped, cookies),
     response,
@@ -134,11 +141,9 @@ function requestHeaders(
   }
   if (host !== undefined && host !== '' && !isPlainHost(host)) return { ok: false, reason: 'host' }
 
-  if (options.host === 'keep' && host !== undefined) headers.push('Host', host)
-  if (framing.kind === 'sized') headers.push('Content-Length', String(framing.bytes))
   pushForwarded(headers, options.origin)
   return pushIdentity(headers, options.identity)
-    ? { ok: true, headers, framing }
+    ? { ok: true, host: options.host === 'keep' ? host : undefined, headers, framing }
     : { ok: false, reason: 'identity_value' }
 }
 
@@ -161,13 +166,12 @@ export function identityValue(value: string): string | undefined {
   return Buffer.from(value, 'utf8').toString('latin1')
 }
 
-function responseHeaders(raw: readonly (Buffer | string)[], cookies: OwnCookies): string[] {
+function responseHeaders(raw: readonly string[], cookies: OwnCookies): string[] {
   const headers: string[] = []
-  const text = raw.map((part) => (typeof part === 'string' ? part : part.toString('latin1')))
-  const nominated = nominatedIn(text)
-  for (let at = 0; at < text.length; at += 2) {
-    const name = text[at]!
-    const value = text[at + 1]!
+  const nominated = nominatedIn(raw)
+  for (let at = 0; at < raw.length; at += 2) {
+    const name = raw[at]!
+    const value = raw[at + 1]!
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.includes(lower) || lower.startsWith('proxy-')) continue
     if (nominated?.has(lower) && lower !== 'content-length') continue

@@ -1,7 +1,7 @@
 import type { SecureContext } from 'node:tls'
-import { Pool } from 'undici'
 import type { Milliseconds } from '../clock.js'
 import { Health, type OnHealth } from './health.js'
+import { UpstreamPool } from './upstream-pool.js'
 import { trusting, upstreamConnector } from './upstream-socket.js'
 
 /** A server behind the gateway, with its connections. */
@@ -10,9 +10,7 @@ export interface UpstreamTarget {
   readonly origin: string
   /** What its own `Host` is: `name` or `name:port`. */
   readonly host: string
-  /** For undici's `servername`: always given, or the client's `Host` would be taken, and change the connection. */
-  readonly hostname: string
-  readonly pool: Pool
+  readonly pool: UpstreamPool
   /** Of the origin: shared by all that name it. */
   readonly health: Health
 }
@@ -75,7 +73,7 @@ export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
     }
     return target
   }
-  const every = async (end: (pool: Pool) => Promise<void>) => {
+  const every = async (end: (pool: UpstreamPool) => Promise<void>) => {
     for (const health of healths.values()) health.close()
     await Promise.all([...targets.values()].map(({ pool }) => end(pool)))
   }
@@ -117,18 +115,13 @@ interface TargetOptions extends UpstreamOptions {
 
 function open(origin: string, connect: Milliseconds, options: TargetOptions): UpstreamTarget {
   const { health, secureContext, connections = 1024 } = options
-  const { host, hostname } = new URL(origin)
+  const url = new URL(origin)
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
-  const pool = new Pool(origin, {
-    connect: upstreamConnector({ timeout: connect, secureContext, onFailure }),
-    connections,
-    // A second request on a busy connection would wait for the first one's answer, and share its fate.
-    pipelining: 1,
-    // Below the 5 s after which Node, Apache and others close an idle connection.
-    keepAliveTimeout: 4000,
-    keepAliveTimeoutThreshold: 1000,
+  const pool = new UpstreamPool({
+    connect: upstreamConnector(url, { timeout: connect, secureContext, onFailure }),
+    most: connections,
   })
-  return { origin, host, hostname, pool, health }
+  return { origin, host: url.host, pool, health }
 }
 
 /** Makes a connection and closes it. */
@@ -137,11 +130,9 @@ function connectOnce(
   timeout: Milliseconds,
   secureContext: SecureContext | undefined,
 ): Promise<void> {
-  const { host, protocol, port } = url
-  const hostname = url.hostname.replace(/^\[|\]$/g, '')
   return new Promise((resolve, reject) => {
-    upstreamConnector({ timeout, secureContext })({ host, hostname, protocol, port }, (error, socket) => {
-      if (error) return reject(error)
+    upstreamConnector(url, { timeout, secureContext })((error, socket) => {
+      if (socket === null) return reject(error!)
       socket.destroy()
       resolve()
     })

@@ -48,7 +48,7 @@ t.test('stopped, so that it hangs: 504 in time before its head, cut in time afte
     } else {
       t.match(text, /half/)
       t.ok(showsCut(text, end), path)
-      t.strictSame(await outcome(), { kind: 'cut', status: 200, reason: 'UND_ERR_BODY_TIMEOUT' })
+      t.strictSame(await outcome(), { kind: 'cut', status: 200, reason: 'body_timeout' })
     }
   }
 })

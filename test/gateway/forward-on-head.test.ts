@@ -126,7 +126,7 @@ t.test(
   'while it waits, the upstream may break off, the time run out, the client leave, or it be cut',
   async (t) => {
     for (const [what, outcome] of [
-      ['reset', { kind: 'failed', error: 'upstream_unavailable', reason: 'UPSTREAM_RESET' }],
+      ['reset', { kind: 'failed', error: 'upstream_unavailable', reason: 'ECONNRESET' }],
       ['total', { kind: 'failed', error: 'upstream_timeout', reason: 'total_timeout' }],
       ['leave', { kind: 'aborted' }],
       ['cut', { kind: 'failed', error: 'token_revoked', reason: 'cut' }],

@@ -38,6 +38,12 @@ function sent(headers: string[], more: Partial<RequestHeaderOptions> = {}): stri
   return result.headers
 }
 
+function hostSent(headers: string[], more: Partial<RequestHeaderOptions> = {}): string | undefined {
+  const result = rules.request(headers, { ...options, ...more })
+  if (!result.ok) throw new Error(result.reason)
+  return result.host
+}
+
 /** What goes upstream of the client's own headers. */
 function passed(headers: string[], more: Partial<RequestHeaderOptions> = {}): string[] {
   const all = sent(headers, more)
@@ -96,8 +102,9 @@ t.test('attack: Connection names away what the gateway sets', async (t) => {
   const headers = raw('Host: api.example.com', named, 'Content-Length: 3')
   t.strictSame(
     sent(headers, { identity: { 'X-Forwarded-User': 'alice' } }),
-    raw('Host: api.example.com', 'Content-Length: 3').concat(MADE, raw('X-Forwarded-User: alice')),
+    MADE.concat(raw('X-Forwarded-User: alice')),
   )
+  t.equal(hostSent(headers), 'api.example.com')
 })
 
 t.test('attack: forwarded headers, rewrites and method overrides from the client', async (t) => {
@@ -182,8 +189,9 @@ t.test('Authorization goes only where its token was accepted', async (t) => {
 
 t.test('Host is kept, or the upstream’s own', async (t) => {
   const headers = raw('host: api.example.com', 'X-A: 1')
-  t.strictSame(passed(headers), raw('X-A: 1', 'Host: api.example.com'))
-  t.strictSame(passed(headers, { host: 'upstream' }), raw('X-A: 1'), 'which is set where it is sent')
+  t.strictSame(passed(headers), raw('X-A: 1'))
+  t.equal(hostSent(headers), 'api.example.com')
+  t.equal(hostSent(headers, { host: 'upstream' }), undefined)
 })
 
 t.test('framing is told apart and made anew', async (t) => {
@@ -264,8 +272,8 @@ t.test('answers: order, case and duplicates stay, hop-by-hop headers go', async 
     'Upgrade: h2',
     'Proxy-Authenticate: Basic',
   )
-  const buffers = kept.concat(dropped, raw('ETAG: "x"')).map((part) => Buffer.from(part, 'latin1'))
-  t.strictSame(rules.response(buffers), kept.concat(raw('ETAG: "x"')))
+  const all = kept.concat(dropped, raw('ETAG: "x"'))
+  t.strictSame(rules.response(all), kept.concat(raw('ETAG: "x"')))
 })
 
 t.test('attack: an upstream sets the gateway’s cookies', async (t) => {

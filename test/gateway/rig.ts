@@ -5,6 +5,12 @@ import type { Test } from 'tap'
 import { ERRORS } from '../../src/errors.js'
 import { forward, type Forwarding, type ForwardOptions, type Outcome } from '../../src/gateway/forward.js'
 import { headerRules } from '../../src/gateway/headers.js'
+import type {
+  ResponseHandler,
+  UpstreamConnection,
+  UpstreamRequest,
+} from '../../src/gateway/upstream-connection.js'
+import type { UpstreamPool } from '../../src/gateway/upstream-pool.js'
 import { createUpstreams, type UpstreamOptions } from '../../src/gateway/upstreams.js'
 
 /** What a test sets otherwise than a usual gateway has it. */
@@ -42,7 +48,7 @@ export async function gateway(
   const group = upstreams.get(origins, options.connect ?? 1000)
   const forwardings: Forwarding[] = []
   const outcomes: Outcome[] = []
-  const server = http.createServer(async (request, response) => {
+  const server = http.createServer((request, response) => {
     const made = rules.request(request.rawHeaders, {
       origin: { ip: '127.0.0.1', protocol: 'http', host: request.headers.host },
       host: options.host ?? 'keep',
@@ -53,21 +59,23 @@ export async function gateway(
     const forwarding = forward(request, response, {
       upstream: group,
       target: request.url!,
+      host: made.host,
       headers: made.headers,
       framing: made.framing,
       rules,
       limits: { body: 1 << 20, bodyTimeout: 5000, idle: 5000, ...options.limits },
       timeouts: { headers: 5000, body: 5000, total: 0, ...options.timeouts },
       onHead: options.onHead,
+      onOutcome(outcome) {
+        if (outcome.kind === 'failed') {
+          if (response.headersSent) throw new Error('forward answered and failed')
+          response.writeHead(ERRORS[outcome.error][0], { 'content-type': 'text/plain' }).end(outcome.error)
+        }
+        outcomes.push(outcome)
+        server.emit('outcome')
+      },
     })
     forwardings.push(forwarding)
-    const outcome = await forwarding.outcome
-    if (outcome.kind === 'failed') {
-      if (response.headersSent) throw new Error('forward answered and failed')
-      response.writeHead(ERRORS[outcome.error][0], { 'content-type': 'text/plain' }).end(outcome.error)
-    }
-    outcomes.push(outcome)
-    server.emit('outcome')
   })
   const port = await listen(t, server)
   t.teardown(() => upstreams.destroy())
@@ -99,6 +107,36 @@ export async function listen(t: Test, server: net.Server): Promise<number> {
     for (const socket of sockets) socket.destroy()
   })
   return (server.address() as net.AddressInfo).port
+}
+
+/**
+ * Asks a server by its pool, without a gateway: `GET /` unless told otherwise. Gives status and body, or why there is none.
+ *
+ * @param given What the pool is given, to be looked at and changed meanwhile.
+ */
+export function ask(
+  pool: UpstreamPool,
+  request: Partial<UpstreamRequest> = {},
+  given: { isSettled?: boolean; handler?: ResponseHandler; connection?: UpstreamConnection } = {},
+): Promise<string> {
+  return new Promise((resolve) => {
+    let text = ''
+    given.handler = {
+      get isSettled() {
+        return given.isSettled ?? false
+      },
+      onSend: (connection) => void (given.connection = connection),
+      onInterim() {},
+      onHead: ({ status }) => void (text = `${status} `),
+      onData: (piece) => void (text += piece.toString()),
+      onEnd: () => resolve(text),
+      onUpgrade() {},
+      onError: ({ reason }) => resolve(reason),
+    }
+    const plain = { method: 'GET', target: '/', host: 'x', headers: [], body: null, upgrade: undefined }
+    const timeouts = { headers: 5000, body: 5000 }
+    pool.dispatch({ ...plain, framing: { kind: 'none' }, timeouts, ...request }, given.handler)
+  })
 }
 
 /** An upstream that is given each connection's bytes as they come; `seen` has all of them, by connection. */

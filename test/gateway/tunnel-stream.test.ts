@@ -38,7 +38,7 @@ t.test('silence does not end it, nor what timed the connection before', async (t
   const timeouts = { headers: '200ms', body: '200ms', total: '200ms' }
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.startsWith('GET /live')) agrees()(socket, seen)
-    else if (isHead(seen)) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    else if (isHead(seen)) socket.write('HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok')
   })
   const port = await open(t, upstream.port, { limits, timeouts })
   const fresh = client(t, port, handshake())

@@ -30,10 +30,10 @@ function group(t: Test, ...names: readonly string[]) {
     names.map((name) => `http://${name}`),
     1000,
   )
-  const targets = Object.fromEntries(upstream.targets.map((target) => [target.hostname, target]))
+  const targets = Object.fromEntries(upstream.targets.map((target) => [target.host, target]))
   return {
     upstream,
-    pick: (...tried: string[]) => upstream.pick(tried.map((name) => targets[name]!))?.hostname,
+    pick: (...tried: string[]) => upstream.pick(tried.map((name) => targets[name]!))?.host,
     down: (name: string) => targets[name]!.health.unreachable('a test'),
   }
 }
@@ -103,7 +103,7 @@ t.test('three in a row without an answer: down for five seconds, though it takes
   await get(port)
   const begin = performance.now()
   const origin = `http://127.0.0.1:${hung.port}`
-  t.strictSame(changes, [[origin, false, 'UND_ERR_HEADERS_TIMEOUT']])
+  t.strictSame(changes, [[origin, false, 'headers_timeout']])
   await until('it is up', () => changes.length === 2)
   t.ok(performance.now() - begin > 4900)
   t.strictSame(changes[1], [origin, true, 'connected'])
@@ -124,7 +124,7 @@ t.test('lost requests count, too; one that is answered begins the count anew', a
   t.strictSame(changes, [])
   answers = false
   for (let n = 0; n < 3; n++) await get(port, 'POST')
-  t.match(changes, [[/./, false, /UND_ERR_SOCKET|UPSTREAM_RESET/]])
+  t.match(changes, [[/./, false, /closed|ECONNRESET/]])
 })
 
 t.test('closing ends the looking: nothing is told afterwards, and nobody asked', async (t) => {

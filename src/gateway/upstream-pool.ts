@@ -1,0 +1,178 @@
+import type { Socket } from 'node:net'
+import type { Milliseconds } from '../clock.js'
+import { UpstreamConnection, headOf } from './upstream-connection.js'
+import type { ConnectionOwner, ResponseHandler, UpstreamRequest } from './upstream-connection.js'
+import { UpstreamError } from './upstream-error.js'
+
+/** Makes a connection; the error is `unreachable`. */
+export type Connect = (done: (error: UpstreamError | null, socket: Socket | null) => void) => void
+
+interface Waiting {
+  readonly head: string
+  readonly request: UpstreamRequest
+  readonly handler: ResponseHandler
+  /** By `performance.now()`. */
+  readonly deadline: Milliseconds
+  /** A connection is being made for it. */
+  isConnecting: boolean
+}
+
+/** How exactly timeouts are kept. */
+const CHECK_EVERY: Milliseconds = 250
+
+/** The connections to a server, kept for more than one request; each has one at a time, and more requests wait in line. */
+export class UpstreamPool implements ConnectionOwner {
+  readonly #connect: Connect
+  readonly #most: number
+  readonly #connections = new Set<UpstreamConnection>()
+  /** The last one used is the first to be used again: the others get old, and are closed. */
+  readonly #free: UpstreamConnection[] = []
+  #waiting: Waiting[] = []
+  /** Those that are being made included. */
+  #size = 0
+  #next: NodeJS.Immediate | undefined
+  #check: NodeJS.Timeout | undefined
+  #closed: (() => void) | undefined
+  #state: 'open' | 'closing' | 'destroyed' = 'open'
+
+  constructor({ connect, most }: { connect: Connect; most: number }) {
+    this.#connect = connect
+    this.#most = most
+  }
+
+  /** How many connections there are, those that are being made included. */
+  get size(): number {
+    return this.#size
+  }
+
+  /** Sends a request when there is a connection for it. */
+  dispatch(request: UpstreamRequest, handler: ResponseHandler): void {
+    const head = headOf(request)
+    if (head === undefined) return handler.onError(new UpstreamError('broken', 'line_break'))
+    if (this.#state === 'destroyed') return handler.onError(new UpstreamError('lost', 'destroyed'))
+    const { headers } = request.timeouts
+    const deadline = headers > 0 ? performance.now() + headers : Number.POSITIVE_INFINITY
+    this.#waiting.push({ head, request, handler, deadline, isConnecting: false })
+    this.#soon()
+  }
+
+  /** Lets what was dispatched end, then closes every connection. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#closed = resolve
+      this.#state = 'closing'
+      for (const connection of this.#free.splice(0)) connection.destroy()
+      this.#finishClosing()
+    })
+  }
+
+  /** Closes every connection now; what is under way fails. */
+  async destroy(): Promise<void> {
+    this.#state = 'destroyed'
+    clearInterval(this.#check)
+    clearImmediate(this.#next)
+    const waiting = this.#waiting.splice(0)
+    for (const connection of this.#connections) connection.fail(new UpstreamError('lost', 'destroyed'))
+    for (const { handler } of waiting) handler.onError(new UpstreamError('lost', 'destroyed'))
+  }
+
+  onFree(connection: UpstreamConnection): void {
+    if (this.#state !== 'open' && this.#waiting.length === 0) connection.destroy()
+    else this.#free.push(connection)
+    if (this.#waiting.length > 0) this.#soon()
+  }
+
+  onGone(connection: UpstreamConnection): void {
+    this.#connections.delete(connection)
+    const at = this.#free.indexOf(connection)
+    if (at !== -1) this.#free.splice(at, 1)
+    this.#shrink()
+  }
+
+  /**
+   * Requests are handed out together when this turn of the event loop has read what there is to read: so what an upstream
+   * sent unasked on a kept connection, or its end, is seen before the connection is used again.
+   */
+  #soon(): void {
+    this.#next ??= setImmediate(this.#handOut)
+  }
+
+  #handOut = (): void => {
+    this.#next = undefined
+    const waiting = this.#waiting
+    let at = 0
+    for (; at < waiting.length; at += 1) {
+      const { head, request, handler } = waiting[at]!
+      if (handler.isSettled) continue
+      const connection = this.#free.pop()
+      if (connection === undefined) break
+      connection.send(head, request, handler)
+    }
+    if (at === waiting.length) waiting.length = 0
+    else waiting.splice(0, at)
+    for (const one of waiting) {
+      if (this.#size >= this.#most) break
+      if (!one.isConnecting && !one.handler.isSettled) this.#open(one)
+    }
+    if (this.#check === undefined && (this.#size > 0 || waiting.length > 0)) {
+      this.#check = setInterval(this.#checkAll, CHECK_EVERY).unref()
+    }
+    this.#finishClosing()
+  }
+
+  #open(first: Waiting): void {
+    first.isConnecting = true
+    this.#size += 1
+    this.#connect((error, socket) => {
+      if (this.#state === 'destroyed') return void socket?.destroy()
+      if (socket === null) return this.#onUnreachable(first, error!)
+      const connection = new UpstreamConnection(socket, this)
+      this.#connections.add(connection)
+      const next = this.#take()
+      if (next) connection.send(next.head, next.request, next.handler)
+      else this.onFree(connection)
+    })
+  }
+
+  #onUnreachable(first: Waiting, error: UpstreamError): void {
+    const at = this.#waiting.indexOf(first)
+    if (at !== -1) this.#waiting.splice(at, 1)
+    this.#shrink()
+    if (at !== -1) first.handler.onError(error)
+  }
+
+  #take(): Waiting | undefined {
+    for (;;) {
+      const next = this.#waiting.shift()
+      if (next === undefined || !next.handler.isSettled) return next
+    }
+  }
+
+  #shrink(): void {
+    this.#size -= 1
+    if (this.#waiting.length > 0) this.#soon()
+    this.#finishClosing()
+  }
+
+  #checkAll = (): void => {
+    const now = performance.now()
+    for (const connection of this.#connections) connection.check(now)
+    const late: Waiting[] = []
+    this.#waiting = this.#waiting.filter((one) => {
+      if (one.handler.isSettled) return false
+      if (now < one.deadline) return true
+      late.push(one)
+      return false
+    })
+    for (const { handler } of late) handler.onError(new UpstreamError('late', 'in_line'))
+    if (this.#size > 0 || this.#waiting.length > 0) return
+    clearInterval(this.#check)
+    this.#check = undefined
+  }
+
+  #finishClosing(): void {
+    if (this.#closed === undefined || this.#size > 0 || this.#waiting.length > 0) return
+    clearInterval(this.#check)
+    this.#closed()
+  }
+}

@@ -1,0 +1,157 @@
+import type net from 'node:net'
+import t from 'tap'
+import type { Test } from 'tap'
+import { createUpstreams } from '../../src/gateway/upstreams.js'
+import type { UpstreamOptions } from '../../src/gateway/upstreams.js'
+import { ask, rawUpstream, until } from './rig.js'
+
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
+/** The pool of a server that is given each connection's bytes as they come. */
+async function poolOf(
+  t: Test,
+  onData: (socket: net.Socket, seen: string, at: number) => void,
+  options?: UpstreamOptions,
+) {
+  const upstream = await rawUpstream(t, onData)
+  const upstreams = createUpstreams(options)
+  t.teardown(() => upstreams.destroy())
+  const { pool } = upstreams.get([`http://127.0.0.1:${upstream.port}`], 1000).pick()!
+  return { ...upstream, pool, upstreams }
+}
+
+const answering = (answer: string) => (socket: net.Socket, seen: string) => {
+  if (seen.endsWith('\r\n\r\n')) socket.write(Buffer.from(answer, 'latin1'))
+}
+
+t.test('a connection is kept after every answer that says where it ends', async (t) => {
+  for (const [method, answer] of [
+    ['GET', OK],
+    ['GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
+    ['GET', 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok'],
+    ['GET', 'HTTP/1.1 304 Not Modified\r\n\r\n'],
+    ['GET', `HTTP/1.1 103 Early Hints\r\n\r\n${OK}`],
+    ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n'],
+    ['HEAD', 'HTTP/1.1 200 OK\r\n\r\n'],
+  ] as const) {
+    const { pool, sockets } = await poolOf(t, answering(answer))
+    for (let n = 0; n < 3; n++) t.match(await ask(pool, { method }), /^[23]0[04] (?:ok)?$/, answer)
+    t.equal(sockets.length, 1, answer)
+  }
+})
+
+t.test('and after no other', async (t) => {
+  for (const answer of [
+    'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok',
+    'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok',
+    'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok',
+    `${OK}\r\n`,
+  ]) {
+    const { pool, sockets } = await poolOf(t, answering(answer))
+    for (let n = 1; n <= 2; n++) {
+      t.equal(await ask(pool), '200 ok')
+      t.equal(sockets.length, n, answer)
+      await until('it is closed', () => sockets.every(({ destroyed }) => destroyed))
+    }
+    await until('none is left', () => pool.size === 0)
+  }
+})
+
+t.test('no more connections than allowed; who waits gets the next that is free, in order', async (t) => {
+  const waiting: net.Socket[] = []
+  const { pool, sockets } = await poolOf(t, (socket) => void waiting.push(socket), { connections: 2 })
+  const order: number[] = []
+  const answers = Array.from({ length: 6 }, async (_, at) => {
+    const answer = await ask(pool)
+    order.push(at)
+    return answer
+  })
+  for (let left = 6; left > 0; left--) {
+    await until('one is asked', () => waiting.length > 0)
+    waiting.shift()!.write(OK)
+  }
+  t.strictSame(new Set(await Promise.all(answers)), new Set(['200 ok']))
+  t.strictSame(order, [0, 1, 2, 3, 4, 5])
+  t.equal(sockets.length, 2)
+})
+
+t.test(
+  'a connection without requests is closed after four seconds, and sooner where the server says so',
+  async (t) => {
+    for (const [header, before, after] of [
+      ['', 3_000, 4_000],
+      ['Keep-Alive: timeout=60\r\n', 3_000, 4_000],
+      ['Keep-Alive: max=9, timeout=3\r\n', 1_000, 2_000],
+    ] as const) {
+      const { pool, sockets } = await poolOf(t, answering(OK.replace('Content', `${header}Content`)))
+      let shift = 0
+      const real = performance.now.bind(performance)
+      performance.now = () => real() + shift
+      t.equal(await ask(pool), '200 ok')
+      shift = before
+      t.equal(await ask(pool), '200 ok')
+      shift += before
+      await new Promise((resolve) => setTimeout(resolve, 350))
+      t.equal(pool.size, 1, 'kept')
+      shift += after - before
+      await until('it is closed', () => pool.size === 0)
+      await until('the server hears of it', () => sockets[0]!.destroyed)
+      t.equal(sockets.length, 1)
+      performance.now = real
+    }
+  },
+)
+
+t.test('attack: a line break in what is sent would be another header, or another request', async (t) => {
+  const { pool, sockets } = await poolOf(t, answering(OK))
+  for (const bad of ['\r\nX-Evil: 1', '\nX-Evil: 1', '\r', '\0']) {
+    t.equal(await ask(pool, { target: `/${bad}` }), 'line_break')
+    t.equal(await ask(pool, { host: `x${bad}` }), 'line_break')
+    t.equal(await ask(pool, { headers: ['X-A', `1${bad}`] }), 'line_break')
+  }
+  t.equal(sockets.length, 0)
+})
+
+t.test('what waits in line no longer than it may; the rest goes on', async (t) => {
+  const { pool, sockets } = await poolOf(t, () => {}, { connections: 1 })
+  const first = ask(pool)
+  await until('the first is sent', () => sockets.length === 1)
+  t.equal(await ask(pool, { timeouts: { headers: 300, body: 0 } }), 'in_line')
+  sockets[0]!.write(OK)
+  t.equal(await first, '200 ok')
+})
+
+t.test('destroyed: all that is under way or in line fails, and what comes later', async (t) => {
+  const { pool, sockets, upstreams } = await poolOf(t, () => {}, { connections: 1 })
+  const answers = [ask(pool), ask(pool)]
+  await until('the first is sent', () => sockets.length === 1)
+  await upstreams.destroy()
+  t.strictSame(await Promise.all([...answers, ask(pool)]), ['destroyed', 'destroyed', 'destroyed'])
+  await until('its connection is closed', () => sockets[0]!.destroyed)
+  t.equal(sockets.length, 1)
+})
+
+t.test('a request that nobody waits for any more is not sent', async (t) => {
+  const { pool, sockets, seen } = await poolOf(t, answering(OK), { connections: 1 })
+  const given = { isSettled: false }
+  const dropped = ask(pool, { target: '/dropped' }, given)
+  given.isSettled = true
+  t.equal(await ask(pool), '200 ok')
+  t.notMatch(seen.join(''), '/dropped')
+  t.equal(sockets.length, 1)
+  t.equal(await Promise.race([dropped, 'nothing is told']), 'nothing is told')
+})
+
+t.test('aborted by who no longer has it, a connection goes on for who has it now', async (t) => {
+  const { pool, sockets } = await poolOf(t, (socket, seen) => {
+    if (seen.endsWith('GET /1 HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\n\r\n')) socket.write(OK)
+  })
+  const given: Parameters<typeof ask>[2] = {}
+  t.equal(await ask(pool, { target: '/1' }, given), '200 ok')
+  const second = ask(pool, { target: '/2' })
+  await until('the second is sent', () => pool.size === 1 && sockets[0]!.bytesRead > 100)
+  given.connection!.abort(given.handler!)
+  sockets[0]!.write(OK)
+  t.equal(await second, '200 ok')
+  t.equal(sockets.length, 1)
+})
