@@ -30,7 +30,7 @@ interface Way {
   readonly rules: HeaderRules
   readonly servers: ReadonlyMap<GateRoute, Upstream>
   readonly upgrades: Upgrades
-  readonly limits: GatewaySettings['limits']
+  readonly limits: ReadonlyMap<GateRoute, ForwardOptions['limits']>
 }
 
 /**
@@ -57,11 +57,13 @@ export async function registerGateway(
   const names = cookieNames(settings.cookies)
   const rules = headerRules({ identity: identity.names, cookies: [names.access, names.refresh] })
   const servers = new Map<GateRoute, Upstream>()
+  const limits = new Map<GateRoute, ForwardOptions['limits']>()
   for (const route of gate.routes) {
+    limits.set(route, { ...route.limits, idle: settings.limits.idle })
     if (route.upstream) servers.set(route, upstreams.get(route.upstream, route.timeouts.connect))
   }
   const upgrades = registerUpgrades(app, settings)
-  const way: Way = { core, gate, identity, rules, servers, upgrades, limits: settings.limits }
+  const way: Way = { core, gate, identity, rules, servers, upgrades, limits }
 
   // The body is streamed on, not parsed.
   app.removeAllContentTypeParsers()
@@ -135,7 +137,7 @@ function send(
     target: targetFor(route, target, identified),
     ...outgoing,
     rules: way.rules,
-    limits: { ...route.limits, idle: way.limits.idle },
+    limits: way.limits.get(route)!,
     timeouts: route.timeouts,
     upgrade,
     onHead:

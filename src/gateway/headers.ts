@@ -187,8 +187,11 @@ function nominatedIn(headers: readonly string[]): Set<string> | undefined {
   let names: Set<string> | undefined
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]!.length !== 10 || headers[at]!.toLowerCase() !== 'connection') continue
+    const value = headers[at + 1]!.toLowerCase()
+    // Mostly it names none.
+    if (value === 'keep-alive' || value === 'close') continue
     names ??= new Set()
-    for (const name of headers[at + 1]!.split(',')) names.add(name.trim().toLowerCase())
+    for (const name of value.split(',')) names.add(name.trim())
   }
   return names
 }

@@ -22,6 +22,11 @@ const FIELD_LINES = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0-\x08\n-\x1f\x7f]*\r\n)
 const LENGTH = /^[0-9]{1,15}$/
 /** Allowed as a blank, but Node's parser, for one, doesn't take it there. */
 const FRAMED_BY_TAB = /^(?:content-length|transfer-encoding):[^\r]*\t/im
+/** RFC 9112 §7.1: a size, and extensions, which nobody reads; without blanks, as Node has it. */
+const CHUNK =
+  /^([0-9a-fA-F]{1,12})(?:;[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/
+const CLOSE = /(?:^|,)[\t ]*close[\t ]*(?:,|$)/
+const KEPT = /(?:^|,)[\t ]*keep-alive[\t ]*(?:,|$)/
 const KEEP_ALIVE = /(?:^|[,; \t])timeout=([0-9]{1,6})/i
 
 /**
@@ -37,7 +42,8 @@ export function parseHead(text: string): ResponseHead {
   const isOld = line[1] === '0'
   let length: number | undefined
   let isChunked = false
-  let isKept = !isOld
+  let closes = false
+  let keeps = !isOld
   let keepAlive: number | undefined
   for (let at = 0; at < headers.length; at += 2) {
     const name = headers[at]!
@@ -52,10 +58,9 @@ export function parseHead(text: string): ResponseHead {
       if (isChunked || isOld || !isPlain) throw new UpstreamError('broken', 'bad_framing')
       isChunked = true
     } else if (name.length === 10 && name.toLowerCase() === 'connection') {
-      for (const option of headers[at + 1]!.toLowerCase().split(',')) {
-        if (option.trim() === 'close') isKept = false
-        else if (isOld && option.trim() === 'keep-alive') isKept = true
-      }
+      const options = headers[at + 1]!.toLowerCase()
+      closes ||= CLOSE.test(options)
+      keeps ||= KEPT.test(options)
     } else if (name.length === 10 && name.toLowerCase() === 'keep-alive') {
       const seconds = KEEP_ALIVE.exec(headers[at + 1]!)?.[1]
       if (seconds !== undefined) keepAlive = Number(seconds)
@@ -63,7 +68,8 @@ export function parseHead(text: string): ResponseHead {
   }
   const isOdd = text.includes('\t') && FRAMED_BY_TAB.test(text)
   if (isOdd || (isChunked && length !== undefined)) throw new UpstreamError('broken', 'bad_framing')
-  return { status: Number(line[2]), reason: line[3] ?? '', headers, length, isChunked, isKept, keepAlive }
+  const [, , status, reason = ''] = line
+  return { status: Number(status), reason, headers, length, isChunked, isKept: keeps && !closes, keepAlive }
 }
 
 /**
@@ -81,6 +87,18 @@ export function parseFields(text: string): string[] {
     at = end + 2
   }
   return fields
+}
+
+/**
+ * The size of a chunk, in bytes; 0: the last.
+ *
+ * @param line Without its CR LF.
+ * @throws {UpstreamError} `broken`
+ */
+export function parseChunkSize(line: string): number {
+  const size = CHUNK.exec(line)?.[1]
+  if (size === undefined) throw new UpstreamError('broken', 'bad_chunk')
+  return Number.parseInt(size, 16)
 }
 
 function unpadded(text: string, start: number, end: number): string {

@@ -1,4 +1,4 @@
-import { parseFields, parseHead } from './response-head.js'
+import { parseChunkSize, parseFields, parseHead } from './response-head.js'
 import type { ResponseHead } from './response-head.js'
 import { UpstreamError } from './upstream-error.js'
 
@@ -27,10 +27,6 @@ const CRLF = Buffer.from('\r\n')
 const HEAD_END = Buffer.from('\r\n\r\n')
 /** A line that ends otherwise than by CR LF, and NUL: waiting for the rest of it would be in vain. */
 const NEVER_WELL = /\r[^\n]|[^\r]\n|^\n|\0/
-/** RFC 9112 §7.1: a size, and extensions, which nobody reads; without blanks, as Node has it. */
-const CHUNK =
-  /^([0-9a-fA-F]{1,12})(?:;[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:=(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+|"(?:[\t !#-[\]-~\x80-\xff]|\\[\t -~\x80-\xff])*"))?)*$/
-
 type State =
   | 'head'
   | 'sized'
@@ -223,9 +219,7 @@ export class ResponseParser {
   #readChunk(data: Buffer): boolean {
     const line = this.#until(CRLF, data, 'bad_chunk', 'bad_chunk')
     if (line === undefined) return false
-    const size = CHUNK.exec(line)?.[1]
-    if (size === undefined) throw new UpstreamError('broken', 'bad_chunk')
-    this.#left = Number.parseInt(size, 16)
+    this.#left = parseChunkSize(line)
     this.#state = this.#left === 0 ? 'trailers' : 'chunk-data'
     return true
   }

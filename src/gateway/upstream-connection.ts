@@ -1,33 +1,12 @@
 import type { Socket } from 'node:net'
-import type { Readable } from 'node:stream'
 import type { Milliseconds } from '../clock.js'
-import type { RequestFraming } from './headers.js'
+import type { UpstreamRequest } from './request-head.js'
 import type { ResponseHead } from './response-head.js'
 import { ResponseParser } from './response-parser.js'
 import type { ResponseEvents } from './response-parser.js'
+import { upload } from './upload.js'
+import type { UploadProgress } from './upload.js'
 import { UpstreamError } from './upstream-error.js'
-
-/** What is sent to an upstream. Strings are Latin-1, as they go on the wire. */
-export interface UpstreamRequest {
-  readonly method: string
-  /** Path and query. */
-  readonly target: string
-  readonly host: string
-  /** Name, value, name, value…: without `Host`, and without what is about the connection or the body's length. */
-  readonly headers: readonly string[]
-  readonly framing: RequestFraming
-  /** As `framing` says; null: none. */
-  readonly body: Readable | null
-  /** Asks to go on in this protocol. */
-  readonly upgrade: string | undefined
-  /** 0 = none. */
-  readonly timeouts: {
-    /** In line for a connection, and from the end of the request to the end of the answer's head. */
-    readonly headers: Milliseconds
-    /** Between two pieces of the answer. */
-    readonly body: Milliseconds
-  }
-}
 
 /** What is told of a request, after `onSend`. `onEnd`, `onUpgrade` or `onError` is the last of it. */
 export interface ResponseHandler extends Omit<ResponseEvents, 'onUpgrade'> {
@@ -52,12 +31,6 @@ export interface ConnectionOwner {
 const KEPT: Milliseconds = 4000
 /** A server that says how long it keeps it means from when it has sent, not from when that has come. */
 const KEPT_LESS: Milliseconds = 1000
-
-/** RFC 9110 §5.5: what would begin a line of its own, or end the text somewhere. */
-const NEVER_IN_LINE = /[\0\r\n]/
-
-/** Methods of which a server may wait for a body, so that its absence is said (RFC 9110 §8.6). */
-const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
 /** A connection to an upstream that stands, with one request at a time (RFC 9112). */
 export class UpstreamConnection implements ResponseEvents {
@@ -94,7 +67,7 @@ export class UpstreamConnection implements ResponseEvents {
 
   /** @param head From `headOf` */
   send(head: string, request: UpstreamRequest, handler: ResponseHandler): void {
-    const { body, method, upgrade } = request
+    const { body, framing, method, upgrade } = request
     this.#request = request
     this.#handler = handler
     this.#hasBegun = false
@@ -102,8 +75,8 @@ export class UpstreamConnection implements ResponseEvents {
     this.#parser.expect({ isHead: method === 'HEAD', isUpgrade: upgrade !== undefined })
     this.#await()
     handler.onSend(this)
-    if (body === null) this.#socket.write(head, 'latin1')
-    else this.#upload(head, body, request)
+    if (body === null) return void this.#socket.write(head, 'latin1')
+    upload(this.#socket, { head, body, framing }, this.#progressOf(request))
   }
 
   /** Nothing more is read, or told. */
@@ -187,40 +160,13 @@ export class UpstreamConnection implements ResponseEvents {
     handler.onUpgrade(head, socket)
   }
 
-  /** The head goes with what comes of the body first: one whose body never comes keeps no server waiting. */
-  #upload(head: string, body: Readable, request: UpstreamRequest): void {
-    const { framing } = request
-    const isChunked = framing.kind === 'chunked'
-    const isOurs = () => this.#request === request && !this.#isGone
-    let unsent = head
-    let left = framing.kind === 'sized' ? framing.bytes : Number.POSITIVE_INFINITY
-    const write = (...pieces: readonly (string | Buffer)[]) => {
-      const socket = this.#socket
-      socket.cork()
-      if (unsent !== '') socket.write(unsent, 'latin1')
-      unsent = ''
-      for (const piece of pieces) socket.write(piece, 'latin1')
-      socket.uncork()
-      this.#await()
+  #progressOf(request: UpstreamRequest): UploadProgress {
+    return {
+      isWanted: () => this.#request === request && !this.#isGone,
+      onWrite: () => this.#await(),
+      onSent: () => (this.#isSent = true),
+      onTrouble: (error) => this.fail(error),
     }
-    body.on('data', (piece: Buffer) => {
-      if (!isOurs()) return
-      left -= piece.length
-      if (left < 0) return this.fail(new UpstreamError('broken', 'request_length'))
-      if (isChunked) write(`${piece.length.toString(16)}\r\n`, piece, '\r\n')
-      else write(piece)
-      if (this.#socket.writableNeedDrain) body.pause()
-    })
-    body.on('end', () => {
-      if (!isOurs()) return
-      if (!isChunked && left > 0) return this.fail(new UpstreamError('broken', 'request_length'))
-      this.#isSent = true
-      write(...(isChunked ? ['0\r\n\r\n'] : []))
-    })
-    body.on('close', () => {
-      // The upstream would wait for the rest.
-      if (isOurs() && !this.#isSent) this.fail(new UpstreamError('lost', 'request_cut'))
-    })
   }
 
   /** From now on it may take as long as it may until the next thing comes. */
@@ -286,26 +232,4 @@ export class UpstreamConnection implements ResponseEvents {
     this.#handler = undefined
     this.#owner.onGone(this)
   }
-}
-
-/** A request's head as it goes on the wire. Undefined: something in it would begin a line of its own. */
-export function headOf(request: UpstreamRequest): string | undefined {
-  const { method, target, host, headers, framing, upgrade } = request
-  const connection = upgrade === undefined ? 'keep-alive' : `upgrade\r\nupgrade: ${upgrade}`
-  let isPlain = !NEVER_IN_LINE.test(target) && !NEVER_IN_LINE.test(host)
-  let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: ${connection}\r\n`
-  for (let at = 0; at < headers.length; at += 2) {
-    const value = headers[at + 1]!
-    isPlain &&= !NEVER_IN_LINE.test(value)
-    head += `${headers[at]}: ${value}\r\n`
-  }
-  // All of it comes from a parser or was checked. Were that wrong, it would become another request here.
-  if (!isPlain) return undefined
-  return `${head}${framingOf(method, framing)}\r\n`
-}
-
-function framingOf(method: string, framing: RequestFraming): string {
-  if (framing.kind === 'chunked') return 'transfer-encoding: chunked\r\n'
-  const bytes = framing.kind === 'sized' ? framing.bytes : 0
-  return bytes > 0 || EXPECTS_BODY.has(method) ? `content-length: ${bytes}\r\n` : ''
 }

@@ -1,7 +1,9 @@
 import type { Socket } from 'node:net'
 import type { Milliseconds } from '../clock.js'
-import { UpstreamConnection, headOf } from './upstream-connection.js'
-import type { ConnectionOwner, ResponseHandler, UpstreamRequest } from './upstream-connection.js'
+import { headOf } from './request-head.js'
+import type { UpstreamRequest } from './request-head.js'
+import { UpstreamConnection } from './upstream-connection.js'
+import type { ConnectionOwner, ResponseHandler } from './upstream-connection.js'
 import { UpstreamError } from './upstream-error.js'
 
 /** Makes a connection; the error is `unreachable`. */

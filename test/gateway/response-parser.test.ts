@@ -27,6 +27,10 @@ const good: Record<string, [text: string, expected: Partial<Read>, options?: Par
     'HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok',
     { body: 'ok', isReusable: true },
   ],
+  'HTTP/1.0, kept and closed': [
+    'HTTP/1.0 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok',
+    { body: 'ok', isReusable: false },
+  ],
   'no reason': ['HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n', { status: 404, reason: '' }],
   'a reason in Latin-1': [
     'HTTP/1.1 200 Tr\xe8s bien\r\nContent-Length: 0\r\n\r\n',

@@ -5,11 +5,8 @@ import type { Test } from 'tap'
 import { ERRORS } from '../../src/errors.js'
 import { forward, type Forwarding, type ForwardOptions, type Outcome } from '../../src/gateway/forward.js'
 import { headerRules } from '../../src/gateway/headers.js'
-import type {
-  ResponseHandler,
-  UpstreamConnection,
-  UpstreamRequest,
-} from '../../src/gateway/upstream-connection.js'
+import type { UpstreamRequest } from '../../src/gateway/request-head.js'
+import type { ResponseHandler, UpstreamConnection } from '../../src/gateway/upstream-connection.js'
 import type { UpstreamPool } from '../../src/gateway/upstream-pool.js'
 import { createUpstreams, type UpstreamOptions } from '../../src/gateway/upstreams.js'
 
