@@ -11,6 +11,11 @@ import { usageOf } from './usage.js'
 
 /** Before the rounds: until V8 has compiled what is hot, and caches have seen each token. */
 const WARM = { requests: 30_000, mostSeconds: 4, mostSecondsForTokens: 60 }
+/**
+ * Before each measurement, in seconds: a peer has idled while the others had their turns, its memory is in no cache, and V8
+ * has given back the space for new objects. A server under load has had that behind it for long.
+ */
+const LEAD_IN = 1
 
 export interface Running {
   readonly peer: Peer
@@ -58,9 +63,14 @@ export async function measure(
   const { rounds, seconds } = bench.options
   const idleRate = await idleCommands(bench.redis, seconds)
   for (let round = 0; round < rounds; round += 1) {
-    await eachInTurn(async (running) => running.rounds.push(await measureOnce(bench, running, idleRate)))
+    await eachInTurn(async (running) => {
+      await stretch(bench, running, LEAD_IN)
+      running.rounds.push(await measureOnce(bench, running, idleRate))
+    })
+    // So that nobody always comes after the same one.
+    left = [...left.slice(1), ...left.slice(0, 1)]
   }
-  return left
+  return all.filter((running) => left.includes(running))
 }
 
 async function warm(bench: Bench, running: Running): Promise<void> {
