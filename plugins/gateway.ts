@@ -45,6 +45,7 @@ export async function registerGateway(
 ): Promise<void> {
   const upstreams = createUpstreams({
     ...(await readUpstreamCa(settings.upstreams.ca)),
+    connections: settings.upstreams.connections,
     onHealth: (origin, isUp, reason) =>
       isUp
         ? app.log.info({ event: 'upstream_up', origin }, 'an upstream can be reached again')

@@ -60,7 +60,7 @@ export class Verdict {
     } catch (error) {
       if (onOutage === 'closed' || !(error instanceof Refusal) || error.code !== 'store_unavailable')
         throw error
-      const verdict = this.#ports.revocation.checkInOutage(live.revocable, onOutage)
+      const verdict = this.#ports.revocation.checkInOutage(live, onOutage)
       if (!verdict) throw error
       return { auth: admit(live, verdict.denial), outage: verdict.outage }
     }
@@ -82,14 +82,14 @@ export class Verdict {
     const { claims, key, expired } = this.recognise(token)
     refuseIf(expired, 'token_expired')
     const auth = freeze(authOf(claims, key.kid))
-    const live = { auth, key, revocable: revocableOf(auth), expiresAt: claims.exp * 1000 + rules.leeway }
+    const live = { ...revocableOf(auth), auth, key, expiresAt: claims.exp * 1000 + rules.leeway }
     verified.set(token, live)
     return live
   }
 
   /** The last step: the denylist. */
   #ask(live: LiveToken): Auth | Promise<Auth> {
-    const denial = this.#ports.revocation.check(live.revocable)
+    const denial = this.#ports.revocation.check(live)
     return denial instanceof Promise ? denial.then((late) => admit(live, late)) : admit(live, denial)
   }
 
@@ -142,11 +142,10 @@ export class Verdict {
   }
 }
 
-/** A good token, as long as it isn't denied. */
-export interface LiveToken {
+/** A good token, as long as it isn't denied. One object has all that is looked at on each request. */
+export interface LiveToken extends Revocable {
   readonly auth: Auth
   readonly key: KeyVerifier
-  readonly revocable: Revocable
   /** With the leeway. */
   readonly expiresAt: UnixMs
 }

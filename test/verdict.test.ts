@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createJwt } from '../plugins/jwt.js'
 import { Refusal } from '../src/errors.js'
-import type { Revocation } from '../src/revocation/port.js'
+import type { Revocable, Revocation } from '../src/revocation/port.js'
 import { MemoryDenylist } from '../src/revocation/memory.js'
 import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../src/token/refresh-token.js'
 import { VerifiedTokens } from '../src/token/verified.js'
@@ -225,12 +225,13 @@ t.test('a denied subject, everybody, and a denied key are revoked tokens', async
 })
 
 t.test('the denylist is asked about just this token, and about the key that signed it', async (t) => {
-  const asked: unknown[] = []
+  const asked: Revocable[] = []
   const denylist = stub((about) => void asked.push(about))
   const { verdict, token, claims } = await court({ denylist })
   await verdict.judge(token())
   const { jti, sid, sub, iat } = claims
-  t.strictSame(asked, [{ jti, sid, sub, iat, kid: key.kid }])
+  t.match(asked, [{ jti, sid, sub, iat, kid: key.kid }])
+  t.equal(asked.length, 1)
 })
 
 t.test('in an outage only a route that asks for it is judged without the denylist', async (t) => {

@@ -1,5 +1,3 @@
-import { isIPv6 } from 'node:net'
-
 /** Who asked, as far as this gateway can vouch for it. */
 export interface Origin {
   /** The client's address. */
@@ -21,7 +19,7 @@ export function isPlainHost(host: string): boolean {
 export function pushForwarded(headers: string[], origin: Origin): void {
   const ip = origin.ip.startsWith('::ffff:') && origin.ip.includes('.') ? origin.ip.slice(7) : origin.ip
   headers.push('X-Forwarded-For', ip, 'X-Forwarded-Proto', origin.protocol)
-  const node = isIPv6(ip) ? `"[${ip}]"` : ip
+  const node = ip.includes(':') ? `"[${ip}]"` : ip
   let forwarded = `for=${node};proto=${origin.protocol}`
   if (origin.host !== undefined) {
     headers.push('X-Forwarded-Host', origin.host, 'X-Forwarded-Port', portOf(origin.host, origin.protocol))

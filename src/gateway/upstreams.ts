@@ -41,7 +41,7 @@ export interface Upstreams {
 export interface UpstreamOptions {
   /** PEM of CAs that upstreams' certificates may be of, besides those that Node trusts. */
   readonly ca?: string
-  /** Open requests per target, one to a connection; more wait in line. A long answer holds its connection. */
+  /** Open requests per target, one to a connection; more wait in line. A long answer holds its connection. All, unless set. */
   readonly connections?: number
   readonly onHealth?: OnHealth
 }
@@ -114,7 +114,7 @@ interface TargetOptions extends UpstreamOptions {
 }
 
 function open(origin: string, connect: Milliseconds, options: TargetOptions): UpstreamTarget {
-  const { health, secureContext, connections = 1024 } = options
+  const { health, secureContext, connections = Number.POSITIVE_INFINITY } = options
   const url = new URL(origin)
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
   const pool = new UpstreamPool({

@@ -34,6 +34,7 @@ limits.upgrades 10000|limits.upgradesPerAddress 100|limits.eventLoopDelay 1s
 timeouts.connect 2s|timeouts.headers 30s|timeouts.body 60s|timeouts.total 0s|timeouts.shutdown 10s
 admin on|admin.host 127.0.0.1|admin.port 9400|admin.token none
 upstreams.ca none
+upstreams.connections 1024
 log.level info|log.requests false`
 
 t.test('the settings are the documented ones, no more and no less, with their defaults', async (t) => {

@@ -57,7 +57,7 @@ t.test('without a word, every setting has its documented default, parsed', async
     timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, shutdown: 10_000 },
     admin: { host: '127.0.0.1', port: 9400 },
     identity: { headers: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' } },
-    upstreams: {},
+    upstreams: { connections: 1024 },
     log: { level: 'info', requests: false },
   })
 })
