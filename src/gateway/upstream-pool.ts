@@ -15,8 +15,6 @@ interface Waiting {
   readonly handler: ResponseHandler
   /** By `performance.now()`. */
   readonly deadline: Milliseconds
-  /** A connection is being made for it. */
-  isConnecting: boolean
 }
 
 /** How exactly timeouts are kept. */
@@ -32,6 +30,8 @@ export class UpstreamPool implements ConnectionOwner {
   #waiting: Waiting[] = []
   /** Those that are being made included. */
   #size = 0
+  /** Being made. Whoever waits first gets the next. */
+  #connecting = 0
   #next: NodeJS.Immediate | undefined
   #check: NodeJS.Timeout | undefined
   #closed: (() => void) | undefined
@@ -54,7 +54,7 @@ export class UpstreamPool implements ConnectionOwner {
     if (this.#state === 'destroyed') return handler.onError(new UpstreamError('lost', 'destroyed'))
     const { headers } = request.timeouts
     const deadline = headers > 0 ? performance.now() + headers : Number.POSITIVE_INFINITY
-    this.#waiting.push({ head, request, handler, deadline, isConnecting: false })
+    this.#waiting.push({ head, request, handler, deadline })
     this.#soon()
   }
 
@@ -112,22 +112,20 @@ export class UpstreamPool implements ConnectionOwner {
     }
     if (at === waiting.length) waiting.length = 0
     else waiting.splice(0, at)
-    for (const one of waiting) {
-      if (this.#size >= this.#most) break
-      if (!one.isConnecting && !one.handler.isSettled) this.#open(one)
-    }
+    while (this.#connecting < this.#waiting.length && this.#size < this.#most) this.#open()
     if (this.#check === undefined && (this.#size > 0 || waiting.length > 0)) {
       this.#check = setInterval(this.#checkAll, CHECK_EVERY).unref()
     }
     this.#finishClosing()
   }
 
-  #open(first: Waiting): void {
-    first.isConnecting = true
+  #open(): void {
+    this.#connecting += 1
     this.#size += 1
     this.#connect((error, socket) => {
+      this.#connecting -= 1
       if (this.#state === 'destroyed') return void socket?.destroy()
-      if (socket === null) return this.#onUnreachable(first, error!)
+      if (socket === null) return this.#onUnreachable(error!)
       const connection = new UpstreamConnection(socket, this)
       this.#connections.add(connection)
       const next = this.#take()
@@ -136,11 +134,13 @@ export class UpstreamPool implements ConnectionOwner {
     })
   }
 
-  #onUnreachable(first: Waiting, error: UpstreamError): void {
-    const at = this.#waiting.indexOf(first)
-    if (at !== -1) this.#waiting.splice(at, 1)
+  /** One of those that wait is told, unless there will be a connection for each of them all the same. */
+  #onUnreachable(error: UpstreamError): void {
+    this.#waiting = this.#waiting.filter(({ handler }) => !handler.isSettled)
+    const coming = this.#connecting + this.#free.length
+    const unlucky = this.#waiting.length > coming ? this.#waiting.shift() : undefined
     this.#shrink()
-    if (at !== -1) first.handler.onError(error)
+    unlucky?.handler.onError(error)
   }
 
   #take(): Waiting | undefined {

@@ -1,6 +1,9 @@
-import type net from 'node:net'
+import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
+import { UpstreamError } from '../../src/gateway/upstream-error.js'
+import { UpstreamPool } from '../../src/gateway/upstream-pool.js'
+import type { Connect } from '../../src/gateway/upstream-pool.js'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
 import type { UpstreamOptions } from '../../src/gateway/upstreams.js'
 import { ask, rawUpstream, until } from './rig.js'
@@ -154,4 +157,41 @@ t.test('aborted by who no longer has it, a connection goes on for who has it now
   sockets[0]!.write(OK)
   t.equal(await second, '200 ok')
   t.equal(sockets.length, 1)
+})
+
+t.test('a connection that can’t be made is told to one who waits, and keeps nobody waiting', async (t) => {
+  const { port } = await rawUpstream(t, (socket, seen) => {
+    if (seen.slice(seen.lastIndexOf('GET')).includes('/served')) socket.write(OK)
+  })
+  const made: Parameters<Connect>[0][] = []
+  const pool = new UpstreamPool({ connect: (done) => void made.push(done), most: 10 })
+  t.teardown(() => pool.destroy())
+  const works = () => {
+    const socket = net.connect(port, '127.0.0.1')
+    t.teardown(() => socket.destroy())
+    return socket
+  }
+  const fails = new UpstreamError('unreachable', 'ECONNREFUSED')
+
+  const [first, second] = [ask(pool, { target: '/served' }), ask(pool, { target: '/second' })]
+  await until('both have one made', () => made.length === 2)
+  made[1]!(null, works())
+  t.equal(await first, '200 ok', 'whoever waits first gets what is there first')
+  made[0]!(fails, null)
+  t.equal(
+    await Promise.race([second, 'nothing is told']),
+    'nothing is told',
+    'it got the first one’s connection',
+  )
+  pool.destroy()
+
+  const other = new UpstreamPool({ connect: (done) => void made.push(done), most: 10 })
+  t.teardown(() => other.destroy())
+  const holder = ask(other, { target: '/holds' })
+  const waits = ask(other, { target: '/waits' })
+  await until('both have one made', () => made.length === 4)
+  made[3]!(null, works())
+  made[2]!(fails, null)
+  t.equal(await waits, 'ECONNREFUSED', 'nothing else is being made for it')
+  t.equal(await Promise.race([holder, 'nothing is told']), 'nothing is told')
 })
