@@ -34,7 +34,10 @@ least and the greatest in brackets. ${connections} connections, by ${driver}. Th
       ? []
       : [
           '## Targets',
-          table(['', 'ratio', '95 % of the median', 'reach', 'aim', ''], figures.map(figureCells)),
+          table(
+            ['', 'ratio', '95 % of the median', 'quiet rounds', 'reach', 'aim', ''],
+            figures.map(figureCells),
+          ),
         ]),
     ...(leftOut.length === 0
       ? []
@@ -66,8 +69,16 @@ const VERDICTS: Record<Verdict, string> = {
   open: 'undecided: the interval has both',
 }
 
-function figureCells({ what, ratio, reach, aim, verdict }: FigureResult): string[] {
-  return [what, spread(ratio), interval(ratio), `≤ ${short(reach)}`, short(aim), VERDICTS[verdict]]
+function figureCells({ what, rounds, ratio, reach, aim, verdict }: FigureResult): string[] {
+  return [
+    what,
+    spread(ratio),
+    interval(ratio),
+    `${rounds}`,
+    `≤ ${short(reach)}`,
+    short(aim),
+    VERDICTS[verdict],
+  ]
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {

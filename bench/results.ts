@@ -7,7 +7,7 @@ import type { Figure } from './figures.js'
 import type { Running } from './measure.js'
 import type { Options } from './options.js'
 import { findProgram } from './programs.js'
-import { ratioOf, spreadOf } from './statistics.js'
+import { quietRounds, ratioOf, spreadOf } from './statistics.js'
 import type { Spread } from './statistics.js'
 
 export interface Results {
@@ -30,6 +30,8 @@ export interface Row {
 }
 
 export interface FigureResult extends Figure {
+  /** How many rounds it is of: the quiet ones. */
+  readonly rounds: number
   readonly ratio: Spread
   readonly verdict: Verdict
 }
@@ -67,8 +69,10 @@ export function resultsOf(
   const figures = figuresFor(options).flatMap((figure): FigureResult[] => {
     const [own, other] = [cpuOf(figure.peer), cpuOf(figure.to)]
     if (!own || !other) return []
-    const ratio = ratioOf(own, other)
-    return [{ ...figure, ratio, verdict: judge(ratio, figure) }]
+    const quiet = quietRounds(other)
+    const of = (values: readonly number[]) => quiet.map((round) => values[round] ?? Number.NaN)
+    const ratio = ratioOf(of(own), of(other))
+    return [{ ...figure, rounds: quiet.length, ratio, verdict: judge(ratio, figure) }]
   })
   const { out: _out, peers: _peers, ...told } = options
   return { options: told, machine: { ...machineOf(pinning), ...softwareOf(options) }, rows, figures, leftOut }

@@ -43,3 +43,19 @@ function ranksToCut(count: number): number {
 export function ratioOf(values: readonly number[], to: readonly number[]): Spread {
   return spreadOf(values.map((value, round) => value / (to[round] ?? Number.NaN)))
 }
+
+/** By how much a peer may exceed its best round in a quiet one. */
+const QUIET = 1.15
+/** Of fewer, an interval says nothing. */
+const LEAST_ROUNDS = 6
+
+/**
+ * The rounds in which the machine was left alone: those in which a peer took hardly more than in its best one. Chosen by
+ * the lesser side of a ratio, they make that greater rather than less. Too few: all of them.
+ */
+export function quietRounds(values: readonly number[]): readonly number[] {
+  const limit = QUIET * Math.min(...values)
+  const rounds = [...values.keys()]
+  const quiet = rounds.filter((round) => values[round]! <= limit)
+  return quiet.length < LEAST_ROUNDS ? rounds : quiet
+}

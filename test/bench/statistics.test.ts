@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ratioOf, spreadOf } from '../../bench/statistics.js'
+import { quietRounds, ratioOf, spreadOf } from '../../bench/statistics.js'
 
 const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1)
 
@@ -24,4 +24,9 @@ t.test('medians, and ratios round by round', async (t) => {
   t.equal(spreadOf([3, 1, 2]).median, 2)
   t.equal(spreadOf([4, 1, 2, 3]).median, 2.5)
   t.match(ratioOf([2, 9, 4], [1, 3, 4]), { median: 2, min: 1, max: 3 })
+})
+
+t.test('quiet rounds are those near the best one; too few of them are no choice', async (t) => {
+  t.strictSame(quietRounds([10, 11, 20, 11.5, 10, 11, 30, 10.5]), [0, 1, 3, 4, 5, 7])
+  t.strictSame(quietRounds([10, 20, 20, 20, 20, 20]), [0, 1, 2, 3, 4, 5])
 })
