@@ -8,8 +8,18 @@ export type Place = 'server' | 'rest'
 /** Lists of cores as `taskset --cpu-list` takes them. */
 export type Cores = Readonly<Record<Place, string>>
 
-/** Undefined where nothing can be pinned: no taskset, or a single core. */
+let chosen: { readonly cores: Cores | undefined } | undefined
+
+/**
+ * Undefined where nothing can be pinned: no taskset, or a single core. The same each time, as this process, once it is
+ * pinned, sees fewer.
+ */
 export function chooseCores(): Cores | undefined {
+  chosen ??= { cores: choose() }
+  return chosen.cores
+}
+
+function choose(): Cores | undefined {
   if (process.platform !== 'linux' || !isInstalled('taskset')) return undefined
   const list = /^Cpus_allowed_list:\s*(\S+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? ''
   const allowed = list.split(',').flatMap((range) => {

@@ -15,7 +15,10 @@ export interface Options {
   /** How many distinct good tokens the load rotates through. */
   readonly tokens: number
   readonly connections: number
+  /** Of each launch. */
   readonly rounds: number
+  /** How often all of it is started anew. */
+  readonly launches: number
   readonly seconds: number
   /** Names; undefined: all that aren't optional. */
   readonly peers: readonly string[] | undefined
@@ -34,6 +37,7 @@ const FLAGS = {
   tokens: { type: 'string', default: '1000' },
   connections: { type: 'string', default: '64' },
   rounds: { type: 'string', default: '5' },
+  launches: { type: 'string', default: '1' },
   seconds: { type: 'string', default: '2' },
   peers: { type: 'string' },
   baseline: { type: 'string', default: 'bare' },
@@ -52,6 +56,7 @@ npm run bench -- million                a million denials (COUNT=1000000)
   --tokens      distinct tokens that the load rotates through: 1, 1000, 100000 …  (1000)
   --connections of the load generator  (64)
   --rounds      each peer once a round  (5)
+  --launches    all processes anew, so many times  (1)
   --seconds     of load a peer and round  (2)
   --peers       names, with commas  (all but those with a *)
   --baseline    the peer that the ratios are to  (bare)
@@ -72,6 +77,7 @@ export function readOptions(args: readonly string[], known: readonly string[]): 
     tokens: positive('tokens', values.tokens),
     connections: positive('connections', values.connections),
     rounds: positive('rounds', values.rounds),
+    launches: positive('launches', values.launches),
     seconds: positive('seconds', values.seconds),
     peers,
     baseline: oneOf('baseline', values.baseline, known),

@@ -12,10 +12,10 @@ const interval = ({ low, high }: Spread) => `${short(low)}–${short(high)}`
 const spread = ({ median, min, max }: Spread) => `${short(median)} (${short(min)}–${short(max)})`
 
 export function markdown({ options, machine, rows, figures, leftOut }: Results): string {
-  const { algorithm, tokens, connections, rounds, seconds, driver, baseline } = options
+  const { algorithm, tokens, connections, rounds, launches, seconds, driver, baseline } = options
   return [
     `# ${algorithm}, ${tokens.toLocaleString('en')} ${tokens === 1 ? 'token' : 'tokens'}`,
-    `CPU time of the server for a request, user and system: the median of ${rounds} rounds of ${seconds} s, round robin, the
+    `CPU time of the server for a request, user and system: the median of ${rounds * launches} rounds of ${seconds} s in ${launches} launches, round robin, the
 least and the greatest in brackets. ${connections} connections, by ${driver}. The ratio is to \`${baseline}\` in the same round.`,
     table(
       [

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { faultOf } from './check.js'
 import { choose } from './choose.js'
+import { chooseCores } from './cores.js'
 import { measure } from './measure.js'
 import type { Running } from './measure.js'
 import { help, readOptions, UsageError } from './options.js'
@@ -31,10 +32,30 @@ async function bench(options: Options): Promise<void> {
     leftOut.push({ name, why: String(why) })
     process.exitCode = 1
   }
+  const all = new Map<Peer, Running>()
+  for (let launch = 0; launch < options.launches; launch += 1) {
+    for (const running of await measureOnce(options, peers, fail)) {
+      const former = all.get(running.peer)
+      if (former) former.rounds.push(...running.rounds)
+      else all.set(running.peer, running)
+    }
+  }
+  // Ratios are taken round by round, so each must be of all of them.
+  const whole = [...all.values()].filter(({ rounds }) => rounds.length === options.rounds * options.launches)
+  const results = resultsOf(options, whole, leftOut, pinningOf(chooseCores()))
+  console.log(`\n${markdown(results)}\n`)
+  say(`Written: ${(await writeResults(results, options.out)).join(', ')}`)
+}
+
+/** A launch: everything is started, measured, and stopped. Gives those that got through. */
+async function measureOnce(
+  options: Options,
+  peers: readonly Peer[],
+  fail: (peer: Peer, why: unknown) => void,
+): Promise<Running[]> {
   const stage = await openStage(options)
   try {
-    const pinning = pinningOf(stage.cores)
-    say(`${peers.length} peers start; pinned: ${pinning}`)
+    say(`${peers.length} peers start; pinned: ${pinningOf(stage.cores)}`)
     const started = await start(stage, peers, fail)
     await sleep(1_100) // see mintTokens
     const tokens = await mintTokens(stage.setup, await denyEverywhere(stage))
@@ -46,10 +67,7 @@ async function bench(options: Options): Promise<void> {
 
     say(`${checked.length} peers do as they should; ${options.rounds} rounds of ${options.seconds} s each`)
     const work = { options, tokens: tokens.good, tokensFile, noTokensFile, redis: stage.redis }
-    const measured = await measure(work, checked, ({ peer }, why) => fail(peer, why))
-    const results = resultsOf(options, measured, leftOut, pinning)
-    console.log(`\n${markdown(results)}\n`)
-    say(`Written: ${(await writeResults(results, options.out)).join(', ')}`)
+    return await measure(work, checked, ({ peer }, why) => fail(peer, why))
   } finally {
     await stage.close()
   }
