@@ -33,8 +33,8 @@ async function bench(options: Options): Promise<void> {
     process.exitCode = 1
   }
   const all = new Map<Peer, Running>()
-  for (let launch = 0; launch < options.launches; launch += 1) {
-    for (const running of await measureOnce(options, peers, fail)) {
+  for (let turn = 0; turn < options.launches; turn += 1) {
+    for (const running of await launch(options, peers, fail)) {
       const former = all.get(running.peer)
       if (former) former.rounds.push(...running.rounds)
       else all.set(running.peer, running)
@@ -47,8 +47,8 @@ async function bench(options: Options): Promise<void> {
   say(`Written: ${(await writeResults(results, options.out)).join(', ')}`)
 }
 
-/** A launch: everything is started, measured, and stopped. Gives those that got through. */
-async function measureOnce(
+/** Everything is started, measured, and stopped. Gives those that got through. */
+async function launch(
   options: Options,
   peers: readonly Peer[],
   fail: (peer: Peer, why: unknown) => void,

@@ -21,7 +21,7 @@ export interface ForwardOptions {
     /** How long a client may take nothing of an answer that waits for it. */
     readonly idle: Milliseconds
   }
-  /** 0 = none. Those of the upstream's answer count to half a second at best. */
+  /** 0 = none. Those of the upstream's answer are looked at four times a second. */
   readonly timeouts: {
     /** Until the head of the answer: in line for a connection, and again from the end of the request. */
     readonly headers: Milliseconds

@@ -17,7 +17,7 @@ const LINGER_MILLISECONDS = 5000
 
 /**
  * The body of a client's request on its way to an upstream: counted, timed, and read no faster than the upstream takes it.
- * undici gets this in place of the request because it would destroy that, socket and all.
+ * It stands in for the request, which would take its socket along where a body is given up.
  */
 export class RequestBody extends Readable {
   readonly #request: IncomingMessage
@@ -32,7 +32,7 @@ export class RequestBody extends Readable {
     this.#request = request
     this.#limits = limits
     this.#onTrouble = onTrouble
-    // undici destroys a body with its own error, at times when it no longer listens.
+    // What goes wrong is told by `onTrouble`; an error that nobody hears would end the process.
     this.on('error', () => {})
   }
 
@@ -70,7 +70,7 @@ export class RequestBody extends Readable {
   }
 
   #onIdle = (): void => {
-    // While paused it is the upstream that is slow; undici times that.
+    // While paused it is the upstream that is slow; its connection times that.
     if (!this.#request.isPaused()) this.#fail('request_timeout')
   }
 

@@ -1,4 +1,4 @@
-/** What advisories told of undici, tried on this gateway: with it, it speaks to upstreams. */
+/** What advisories told of undici, tried on this gateway: its own client for upstreams has the same work to do. */
 import t from 'tap'
 import type { Test } from 'tap'
 import { rawUpstream, until } from '../gateway/rig.js'

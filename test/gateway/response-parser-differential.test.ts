@@ -2,21 +2,11 @@
 import http from 'node:http'
 import { Duplex } from 'node:stream'
 import t from 'tap'
+import { Random } from '../simulation/random.js'
 import { read } from './answers.js'
 
 const CASES = 5_000
 const SEED = 20_261_121
-
-/** Numbers from 0 to 1, the same ones in each run (mulberry32). */
-function randoms(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
 
 interface Answer {
   status: number
@@ -72,22 +62,21 @@ const LINES = [
 ]
 
 /** One to three changes at random places. */
-function mutate(text: string, random: () => number): string {
-  const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)]!
+function mutate(text: string, random: Random): string {
   let changed = text
-  for (let left = 1 + Math.floor(random() * 3); left > 0; left--) {
-    const at = Math.floor(random() * changed.length)
-    const kind = random()
+  for (let left = 1 + random.below(3); left > 0; left--) {
+    const at = random.below(changed.length)
+    const kind = random.next()
     if (kind < 0.3) changed = changed.slice(0, at) + changed.slice(at + 1)
-    else if (kind < 0.6) changed = changed.slice(0, at) + pick(PIECES) + changed.slice(at)
-    else if (kind < 0.8) changed = changed.slice(0, at) + pick(PIECES) + changed.slice(at + 1)
-    else changed = changed.replace('\r\n', `\r\n${pick(LINES)}`)
+    else if (kind < 0.6) changed = changed.slice(0, at) + random.pick(PIECES) + changed.slice(at)
+    else if (kind < 0.8) changed = changed.slice(0, at) + random.pick(PIECES) + changed.slice(at + 1)
+    else changed = changed.replace('\r\n', `\r\n${random.pick(LINES)}`)
   }
   return changed
 }
 
 t.test(`${CASES} broken answers from seed ${SEED}`, async (t) => {
-  const random = randoms(SEED)
+  const random = new Random(SEED)
   let taken = 0
   let refused = 0
   for (let n = 0; n < CASES; n++) {

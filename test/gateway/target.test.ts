@@ -1,4 +1,5 @@
 import t from 'tap'
+import { Random } from '../simulation/random.js'
 import { compileRoutes } from '../../src/gateway/routes.js'
 import { judgeTarget, type TargetRefusal } from '../../src/gateway/target.js'
 
@@ -169,17 +170,6 @@ t.test('hostile targets of a megabyte take linear time', async (t) => {
   t.ok(performance.now() - started < 5000, 'eleven of them within 5 s; a quadratic judge takes minutes')
 })
 
-/** A small seeded generator (mulberry32), so that a failure can be repeated. */
-function random(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296
-  }
-}
-
 const PIECES = [
   '/ / / // \\ . .. ./ ../ ; ;a=b % %2 ? # : @',
   'public admin post a b 1 p %70 %61 %41 %2e %2E %2f %5c %3b %25',
@@ -228,14 +218,14 @@ t.test(
   '10,000 random targets: what passes reaches the same route however an upstream decodes it',
   async (t) => {
     const routes = compileRoutes(['/', '/public', '/public/post', '/admin', '/a/b'].map((path) => ({ path })))
-    const next = random(20_261)
+    const random = new Random(20_261)
     let passed = 0
     let refused = 0
     const strayed: string[] = []
     for (let n = 0; n < 10_000; n++) {
       let target = '/'
-      for (let pieces = 1 + Math.floor(next() * 5); pieces > 0; pieces--) {
-        target += PIECES[Math.floor(next() * PIECES.length)]!
+      for (let pieces = 1 + random.below(5); pieces > 0; pieces--) {
+        target += random.pick(PIECES)!
       }
       const judged = judgeTarget(target, limits)
       if (!judged.ok) {
