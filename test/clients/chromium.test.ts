@@ -100,16 +100,18 @@ async function through(command: string): Promise<void> {
     const live = await run(`
     const events = window.events = new EventSource('/private/events')
     const socket = window.socket = new WebSocket('wss://' + location.host + '/private/socket')
+    // Both are listened to at once: either may be the first.
+    const echoed = new Promise((resolve, reject) => {
+      socket.onopen = () => socket.send('hello')
+      socket.onmessage = ({ data }) => resolve(data)
+      socket.onclose = ({ code }) => reject(new Error('closed ' + code))
+    })
     const got = []
     await new Promise((resolve, reject) => {
       events.onmessage = ({ data }) => { got.push(data); if (got.length === 3) resolve() }
       events.onerror = () => reject(new Error('events'))
     })
-    got.push(await new Promise((resolve, reject) => {
-      socket.onopen = () => socket.send('hello')
-      socket.onmessage = ({ data }) => resolve(data)
-      socket.onclose = ({ code }) => reject(new Error('closed ' + code))
-    }))
+    got.push(await echoed)
     return got`)
     t.strictSame(live, ['event 1', 'event 2', 'event 3', 'ada: hello'])
     // The stream is connected anew by itself, and is then refused: 2 is CLOSED; of a WebSocket that is 3.

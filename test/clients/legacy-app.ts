@@ -85,7 +85,11 @@ const HANDLERS: Record<string, Handler> = {
       .end(`<!doctype html><title>Private</title><h1>Hello ${headers['x-forwarded-user']}</h1>`),
   '/private/events': (_, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).write('retry: 100\n\n')
-    for (let n = 1; n <= 3; n++) response.write(`id: ${n}\ndata: event ${n}\n\n`)
+    const send = (n: number) => response.write(`id: ${n}\ndata: event ${n}\n\n`)
+    send(1)
+    send(2)
+    // Later, as real ones: what else the page has begun is ready before it.
+    setTimeout(send, 300, 3)
   },
 }
 
