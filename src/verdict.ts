@@ -2,13 +2,14 @@
  * THE one place that decides whether an access token is good. Every gate calls it. In order: shape, signature, claims,
  * revocation; the first that fails is the reason.
  */
-import type { Clock, UnixMs, UnixSeconds } from './clock.js'
+import type { Clock, UnixSeconds } from './clock.js'
 import type { Explanation, ExplainStep } from './contract.js'
 import { Refusal } from './errors.js'
 import type { ErrorCode } from './errors.js'
 import type { Denial, OnOutage, Revocable, Revocation } from './revocation/port.js'
 import { judgeClaims, selectKey } from './token/access-token.js'
 import type { AccessClaims, ClaimRules, KeyVerifier } from './token/access-token.js'
+import { ownCopy } from './token/verified.js'
 import type { VerifiedTokens } from './token/verified.js'
 
 /** Who a request is from: what `request.auth` holds. Requests with the same token share one, frozen through and through. */
@@ -68,22 +69,23 @@ export class Verdict {
 
   /** A token that was found to be ours before, and hasn't expired since. */
   #remembered(token: string): LiveToken | undefined {
-    const { keys, verified, clock } = this.#ports
+    const { keys, verified, clock, rules } = this.#ports
     const known = verified.get(token)
     if (known === undefined) return undefined
-    if (clock.now() < known.expiresAt && keys.get(known.key.kid) === known.key) return known
-    verified.delete(token)
+    const isLive = clock.now() < known.exp * 1000 + rules.leeway
+    if (isLive && keys.get(known.kid) === known.key) return known
+    verified.delete(known)
     return undefined
   }
 
   /** A token of ours that hasn't expired. */
   #live(token: string): LiveToken {
-    const { rules, verified } = this.#ports
+    const { verified } = this.#ports
     const { claims, key, expired } = this.recognise(token)
     refuseIf(expired, 'token_expired')
     const auth = freeze(authOf(claims, key.kid))
-    const live = { ...revocableOf(auth), auth, key, expiresAt: claims.exp * 1000 + rules.leeway }
-    verified.set(token, live)
+    const live = { token: ownCopy(token), ...revocableOf(auth), exp: claims.exp, key, auth }
+    verified.set(live)
     return live
   }
 
@@ -144,10 +146,10 @@ export class Verdict {
 
 /** A good token, as long as it isn't denied. One object has all that is looked at on each request. */
 export interface LiveToken extends Revocable {
-  readonly auth: Auth
+  readonly token: string
+  readonly exp: UnixSeconds
   readonly key: KeyVerifier
-  /** With the leeway. */
-  readonly expiresAt: UnixMs
+  readonly auth: Auth
 }
 
 /**

@@ -22,6 +22,9 @@ interface Lease extends Vouch {
   readonly sent: Now
 }
 
+/** Of an epoch's name, what every id begins with that was made in it. */
+const MARK_LENGTH = 8
+
 /** Said on every request, so made once. */
 const ADMITTED: Decision = Object.freeze({ kind: 'admitted' })
 const NO_LEASE: Decision = Object.freeze({ kind: 'no_lease' })
@@ -65,7 +68,7 @@ export class Instance {
 
   /** What every `jti` minted now begins with. */
   get mark(): string {
-    return this.#epoch.slice(0, 8)
+    return this.#epoch.slice(0, MARK_LENGTH)
   }
 
   get applied(): Position {
@@ -117,19 +120,15 @@ export class Instance {
     // What is known first: a route that stays open in an outage lets `history` pass.
     const by = this.#replica.denial(token, wall) ?? this.#former.denial(token, wall)
     if (by !== undefined) return { kind: 'denied', by }
-    return this.#isUnknown(token) ? { kind: 'denied', by: 'history' } : ADMITTED
+    // Not of before the time that anybody knows of.
+    return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
   }
 
-  /** Whether it is of before the time that anybody knows of. */
-  #isUnknown({ jti, iat }: Revocable): boolean {
-    return !this.remembers(jti.slice(0, 8), iat * 1000)
-  }
-
-  /** Whether what was written under this mark at this time is part of the history that is known. */
-  remembers(mark: string, at: UnixMs): boolean {
+  /** Whether what was written at this time, with an id that begins with its mark, is part of the history that is known. */
+  remembers(id: string, at: UnixMs): boolean {
     if (this.#settings.onLostHistory === 'accept' || this.#off('since')) return true
     if (!this.#lease) return false
-    return at > this.#lease.since || this.#lease.marks.includes(mark)
+    return at > this.#lease.since || this.#lease.marks.includes(id.slice(0, MARK_LENGTH))
   }
 
   /** The next sync to send. Only one may be under way. */

@@ -10,20 +10,15 @@ export interface VerifiedStats {
   readonly size: number
 }
 
-interface Remembered<T> {
-  readonly token: string
-  readonly value: T
-}
-
 /**
  * A bounded map from whole tokens to what they say. Only what was verified may enter, so junk can't displace anything.
  *
  * The one that came first goes first, however often it is used: it is verified again, once in as many others as there is
  * room for, which costs less than to keep account of each use.
  */
-export class VerifiedTokens<T> {
+export class VerifiedTokens<T extends { readonly token: string }> {
   readonly #room: number
-  readonly #tokens = new Map<string, Remembered<T>>()
+  readonly #tokens = new Map<string, T>()
   /** One iterator for good: a new one would step over the holes of all that was deleted. */
   readonly #oldest = this.#tokens.keys()
   #hits = 0
@@ -46,22 +41,26 @@ export class VerifiedTokens<T> {
       return undefined
     }
     this.#hits += 1
-    return found.value
+    return found
   }
 
-  set(token: string, value: T): void {
+  /** @param verified One object has all that a request needs: each further one would have to come from memory. */
+  set(verified: T): void {
     if (this.#room === 0) return
-    // A copy: a token cut out of a header would keep all of the header in memory.
-    const own = Buffer.from(token, 'latin1').toString('latin1')
-    const tail = own.slice(-TAIL)
+    const tail = ownCopy(verified.token.slice(-TAIL))
     if (this.#tokens.size >= this.#room && !this.#tokens.has(tail)) {
       this.#tokens.delete(this.#oldest.next().value!)
     }
-    this.#tokens.set(tail, { token: own, value })
+    this.#tokens.set(tail, verified)
   }
 
-  delete(token: string): void {
+  delete({ token }: T): void {
     const tail = token.slice(-TAIL)
     if (this.#tokens.get(tail)?.token === token) this.#tokens.delete(tail)
   }
+}
+
+/** For what is kept: text that was cut out of a longer one keeps all of that in memory. */
+export function ownCopy(text: string): string {
+  return Buffer.from(text, 'latin1').toString('latin1')
 }
