@@ -66,6 +66,8 @@ const CLIENT_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-
  * client would be taken for this one.
  */
 const BOUND = /^\s*(?:ntlm|negotiate|kerberos)\b/i
+/** Visible ASCII, with spaces inside at most: what most values are. */
+const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
 const LONE_SURROGATE = /\p{Surrogate}/u
 const NOT_IN_TRAILERS =
   /^(?:content-|set-cookie|cache-control|age|expires|date|vary|location|retry-after|host$|www-auth|auth)/
@@ -161,6 +163,7 @@ function pushIdentity(headers: string[], identity: RequestHeaderOptions['identit
 
 /** A claim's value as Node sends it, its UTF-8 as Latin-1; undefined where no header can carry it unchanged. */
 export function identityValue(value: string): string | undefined {
+  if (PLAIN.test(value)) return value
   // oxlint-disable-next-line no-control-regex
   if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || LONE_SURROGATE.test(value)) return undefined
   return Buffer.from(value, 'utf8').toString('latin1')
