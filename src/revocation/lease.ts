@@ -7,14 +7,12 @@
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { Barrier } from './barrier.js'
-import { reaches, START } from './entry.js'
 import type { LogEntry, Position } from './entry.js'
+import { EpochReplica } from './epoch-replica.js'
 import type { Decision, InstanceSettings, Now, Rule, State, Sync, SyncOutcome } from './instance.js'
 import { lapseOf } from './log.js'
 import type { NewEntry, RevokeReply, SyncReply, Vouch } from './log.js'
 import type { Revocable } from './port.js'
-import { Publication } from './publication.js'
-import { Replica } from './replica.js'
 
 export type * from './instance.js'
 
@@ -33,29 +31,19 @@ export class Instance {
   readonly #settings: InstanceSettings
   #epoch = ''
   #generation = 0
-  #enteredAt: Milliseconds = 0
-  #applied: Position = START
-  #readToEnd = false
-  #settled = false
-  /** What this epoch's log has brought. */
-  #replica = new Replica()
-  /** What earlier epochs had brought, and this log doesn't hold. */
-  #former = new Replica()
-  /** Of what of `#former` must be published again in this epoch. */
-  #publication: Publication
+  #replica: EpochReplica
   #lease: Lease | undefined
   /** What the last lease of an earlier epoch knew. */
   #known: Vouch | undefined
   #vouched = false
   readonly #barriers = new Set<Barrier>()
-
   /** W */
   readonly #lapse: Milliseconds
 
   constructor(settings: InstanceSettings) {
     this.#settings = settings
     this.#lapse = this.#off('margin') ? settings.lease : lapseOf(settings)
-    this.#publication = new Publication(this.#former, this.#replica, settings.page)
+    this.#replica = new EpochReplica(0, settings.page)
   }
 
   get id(): string {
@@ -72,7 +60,7 @@ export class Instance {
   }
 
   get applied(): Position {
-    return this.#applied
+    return this.#replica.applied
   }
 
   /** From when on the lease knows the history; undefined: there never was one. */
@@ -81,7 +69,7 @@ export class Instance {
   }
 
   get size(): number {
-    return this.#replica.size + this.#former.size
+    return this.#replica.size
   }
 
   /** Whether an own revoke waits at its barrier. */
@@ -92,8 +80,8 @@ export class Instance {
   state(now: Now): State {
     if (this.#epoch === '') return 'OUT'
     if (this.isLeased(now)) return 'LEASED'
-    if (!this.#readToEnd) return 'READING'
-    return this.#settled ? 'LAPSED' : 'SETTLING'
+    if (!this.#replica.isRead) return 'READING'
+    return this.#replica.isSettled ? 'LAPSED' : 'SETTLING'
   }
 
   isLeased(now: Now): boolean {
@@ -118,7 +106,7 @@ export class Instance {
   /** The same without asking for the lease; for routes that prefer stale answers to none. */
   decideFromReplica(token: Revocable, { wall }: Now): Decision {
     // What is known first: a route that stays open in an outage lets `history` pass.
-    const by = this.#replica.denial(token, wall) ?? this.#former.denial(token, wall)
+    const by = this.#replica.denial(token, wall)
     if (by !== undefined) return { kind: 'denied', by }
     // Not of before the time that anybody knows of.
     return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
@@ -141,7 +129,7 @@ export class Instance {
       request: {
         instance: this.id,
         epoch: this.#epoch,
-        applied: this.#applied,
+        applied: this.applied,
         count: this.#settings.page,
         settle: this.#maySettle(now),
         vouch: this.#mayVouch(now) ? this.#known : undefined,
@@ -158,17 +146,13 @@ export class Instance {
     if (sync.generation !== this.#generation || now.monotonic - sent.monotonic > this.#settings.lease)
       return nothing
     this.#meet(reply.epoch, now)
-    for (const entry of reply.entries) this.#replica.apply(entry)
-    if (reply.last && reaches(reply.last, this.#applied)) this.#applied = reply.last
-    this.#settled = reply.settled
-    if (!reply.more) this.#readToEnd = true
+    this.#replica.onSync(reply)
     if (request.vouch && request.epoch === reply.epoch) this.#vouched = true
-    this.#publication.onApplied(this.#applied)
 
     const granted = this.#mayGrant(reply, now)
     if (granted) this.#lease = { sent, since: reply.since, marks: reply.marks }
     for (const barrier of sync.barriers.keys()) {
-      if (this.#barriers.has(barrier) && barrier.onSync(sync, reply, this.#applied))
+      if (this.#barriers.has(barrier) && barrier.onSync(sync, reply, this.applied))
         this.#barriers.delete(barrier)
     }
     return { granted, again: reply.more || reply.entries.length > 0, applied: reply.entries.length }
@@ -191,13 +175,7 @@ export class Instance {
   #enter(epoch: string, { monotonic }: Now): void {
     this.#generation += 1
     this.#epoch = epoch
-    this.#enteredAt = monotonic
-    this.#applied = START
-    this.#readToEnd = false
-    this.#settled = false
-    this.#former = this.#replica.with(this.#former)
-    this.#replica = new Replica()
-    this.#publication = new Publication(this.#former, this.#replica, this.#settings.page)
+    this.#replica = new EpochReplica(monotonic, this.#settings.page, this.#replica)
     if (this.#lease) this.#known = { since: this.#lease.since, marks: this.#lease.marks }
     this.#vouched = false
     for (const barrier of this.#barriers) barrier.restart()
@@ -205,29 +183,27 @@ export class Instance {
 
   /** W in the epoch: all leases of the one before have lapsed. */
   #hasWaited({ monotonic }: Now): boolean {
-    return monotonic - this.#enteredAt >= this.#lapse
+    return monotonic - this.#replica.enteredAt >= this.#lapse
   }
 
   /** Whether there is nothing left to publish again. */
   get #isPublished(): boolean {
-    if (this.#off('publish') || this.#off('published')) return true
-    return this.#readToEnd && this.#publication.isDone
+    return this.#off('publish') || this.#off('published') || this.#replica.isPublished
   }
 
   #maySettle(now: Now): boolean {
-    return (
-      this.#epoch !== '' && !this.#settled && this.#hasWaited(now) && this.#readToEnd && this.#isPublished
-    )
+    const { isRead, isSettled } = this.#replica
+    return this.#epoch !== '' && !isSettled && this.#hasWaited(now) && isRead && this.#isPublished
   }
 
   #mayVouch(now: Now): boolean {
     if (this.#settings.onLostHistory !== 'heal' || this.#vouched || !this.#known) return false
-    return this.#isPublished && (this.#settled || this.#hasWaited(now))
+    return this.#isPublished && (this.#replica.isSettled || this.#hasWaited(now))
   }
 
   /** Whether something is left to look through for what must be published again. */
   get isReviewing(): boolean {
-    return this.#readToEnd && this.#publication.isReviewing
+    return this.#replica.isReviewing
   }
 
   /**
@@ -235,15 +211,14 @@ export class Instance {
    * `sid` entries are to be ended before.
    */
   publish({ wall }: Now): readonly LogEntry[] {
-    if (!this.#readToEnd || this.#off('publish')) return []
-    return this.#publication.next(wall)
+    return this.#off('publish') ? [] : this.#replica.publish(wall)
   }
 
   /** The page was written. Until the log is read up to there, it isn't published. */
   onPublish(generation: number, reply: RevokeReply, now: Now): void {
     if (generation !== this.#generation) return
     this.#meet(reply.epoch, now)
-    if (generation === this.#generation) this.#publication.onWritten(reply.position)
+    if (generation === this.#generation) this.#replica.onPublish(reply.position)
   }
 
   get generation(): number {
@@ -272,7 +247,6 @@ export class Instance {
   /** Forgets what has expired. */
   expire({ wall }: Now): void {
     this.#replica.expire(wall)
-    this.#former.expire(wall)
   }
 
   #off(rule: Rule): boolean {
