@@ -9,7 +9,7 @@ export interface SettingRow {
   /** `--tokens.access`; null where only the whole list can be given. */
   readonly flag: string | null
   readonly env: string | null
-  /** As it would be written; `required`, or `none` where it may be left out. */
+  /** As it would be written; `none` where it may be left out, `required`, or `required with` what it is a part of. */
   readonly default: string
   readonly description: string
 }
@@ -72,14 +72,19 @@ function defaultOf(path: string, node: Node, schema: Node): string {
   if (node.default !== undefined)
     return typeof node.default === 'string' ? node.default : JSON.stringify(node.default)
   if (node.anyOf !== undefined) return 'on'
-  return isRequired(path.split('.'), schema) ? 'required' : 'none'
+  const optional = optionalAround(path.split('.'), schema)
+  if (optional === undefined) return 'required'
+  return optional === path ? 'none' : `required with ${optional}`
 }
 
-/** Whether the value and all that encloses it are. */
-function isRequired(path: readonly string[], schema: Node): boolean {
-  const [key = '', ...rest] = path
-  const { properties = {}, required = [] } = schema.anyOf?.[1] ?? schema
-  if (!required.includes(key)) return false
-  const child = properties[key]
-  return rest.length === 0 || child === undefined || isRequired(rest, child)
+/** The innermost part of the path that may be left out; undefined: none. */
+function optionalAround(path: readonly string[], schema: Node): string | undefined {
+  let optional: string | undefined
+  let node: Node | undefined = schema
+  path.forEach((key, at) => {
+    const { properties = {}, required = [] } = node?.anyOf?.[1] ?? node ?? {}
+    if (!required.includes(key)) optional = path.slice(0, at + 1).join('.')
+    node = properties[key]
+  })
+  return optional
 }

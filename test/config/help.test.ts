@@ -3,7 +3,7 @@ import { describePluginOptions, describeSettings, settingPaths, settingsHelp } f
 
 /** Path and default of each setting, as documented. */
 const DOCUMENTED = `
-listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.tls.cert none|listen.tls.key none
+listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.tls.cert required with listen.tls|listen.tls.key required with listen.tls
 prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required|audience required
 keys.algorithm ES256|keys.dir ./keys|keys.signing none
 tokens.access 15m|tokens.refresh 30d|tokens.absolute 90d|tokens.refreshLimit 0|tokens.reuseGrace 10s|tokens.leeway 0s
@@ -13,10 +13,10 @@ revocation.check replica|revocation.lease 1s|revocation.onOutage closed
 revocation.onLostHistory heal|revocation.waitReplicas 0|revocation.horizon none
 accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []
 login.users none
-login.http.url none|login.http.body json|login.http.username username|login.http.password password
-login.http.subject none|login.http.claims {}|login.http.timeout 5s|login.page none
+login.http.url required with login.http|login.http.body json|login.http.username username|login.http.password password
+login.http.subject required with login.http|login.http.claims {}|login.http.timeout 5s|login.page none
 identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
-identity.token.header X-Portcullis-Identity|identity.token.audience none|identity.token.life 30s
+identity.token.header X-Portcullis-Identity|identity.token.audience required with identity.token|identity.token.life 30s
 rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.per 15m
 rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
@@ -24,7 +24,7 @@ workers 1
 routes []|routes[].path required|routes[].methods none|routes[].upstream none
 routes[].rewritePrefix none|routes[].targetAllow []|routes[].auth required
 routes[].scope []|routes[].host keep
-routes[].rateLimit.max none|routes[].rateLimit.per 1m|routes[].rateLimit.by subject|routes[].onSuccess none
+routes[].rateLimit.max required with rateLimit|routes[].rateLimit.per 1m|routes[].rateLimit.by subject|routes[].onSuccess none
 routes[].forwardToken false|routes[].onOutage none
 routes[].limits.body none|routes[].limits.bodyTimeout none
 routes[].timeouts.connect none|routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
