@@ -15,7 +15,6 @@ import { clientOf } from './client.js'
 import type { Core } from './core.js'
 import { identityRefused } from './gate.js'
 import type { Gate, GateRoute, Identified } from './gate.js'
-import type { IdentityProof } from './identity.js'
 import { onSuccessOf } from './on-success.js'
 import { targetOf } from './target.js'
 import { endTurn, isDoomed, takeTurn } from './turns.js'
@@ -23,14 +22,19 @@ import { registerUpgrades } from './upgrade.js'
 import type { Upgrades } from './upgrade.js'
 import { readUpstreamCa } from './upstream-ca.js'
 
-interface Way {
+/** All that a request needs on its way through. */
+interface ProxyContext {
   readonly core: Core
   readonly gate: Gate
-  readonly identity: IdentityProof
   readonly rules: HeaderRules
-  readonly servers: ReadonlyMap<GateRoute, Upstream>
   readonly upgrades: Upgrades
-  readonly limits: ReadonlyMap<GateRoute, ForwardOptions['limits']>
+  /** Of each route that leads somewhere. */
+  readonly destinations: ReadonlyMap<GateRoute, Destination>
+}
+
+interface Destination {
+  readonly upstream: Upstream
+  readonly limits: ForwardOptions['limits']
 }
 
 /**
@@ -41,7 +45,7 @@ export async function registerGateway(
   app: FastifyInstance,
   core: Core,
   settings: GatewaySettings,
-  { gate, identity }: { gate: Gate; identity: IdentityProof },
+  gate: Gate,
 ): Promise<void> {
   const upstreams = createUpstreams({
     ...(await readUpstreamCa(settings.upstreams.ca)),
@@ -54,17 +58,16 @@ export async function registerGateway(
             'an upstream doesn’t answer; others of its route are asked instead',
           ),
   })
-  app.addHook('onClose', () => upstreams.destroy())
+  app.addHook('onClose', async () => upstreams.destroy())
   const names = cookieNames(settings.cookies)
-  const rules = headerRules({ identity: identity.names, cookies: [names.access, names.refresh] })
-  const servers = new Map<GateRoute, Upstream>()
-  const limits = new Map<GateRoute, ForwardOptions['limits']>()
+  const rules = headerRules({ identity: core.identity.names, cookies: [names.access, names.refresh] })
+  const destinations = new Map<GateRoute, Destination>()
   for (const route of gate.routes) {
-    limits.set(route, { ...route.limits, idle: settings.limits.idle })
-    if (route.upstream) servers.set(route, upstreams.get(route.upstream, route.timeouts.connect))
+    if (!route.upstream) continue
+    const upstream = upstreams.get(route.upstream, route.timeouts.connect)
+    destinations.set(route, { upstream, limits: { ...route.limits, idle: settings.limits.idle } })
   }
-  const upgrades = registerUpgrades(app, settings)
-  const way: Way = { core, gate, identity, rules, servers, upgrades, limits }
+  const context: ProxyContext = { core, gate, rules, upgrades: registerUpgrades(app, settings), destinations }
 
   // The body is streamed on, not parsed.
   app.removeAllContentTypeParsers()
@@ -76,37 +79,37 @@ export async function registerGateway(
   })
   app.setNotFoundHandler((request, reply) => {
     const turn = takeTurn(request.raw.socket)
-    if (turn === undefined) return pass(way, request, reply)
-    return void turn.then(() => goOn(way, request, reply))
+    if (turn === undefined) return pass(context, request, reply)
+    return void turn.then(() => goOn(context, request, reply))
   })
 }
 
-/** It was its turn to wait for; unless the connection is about to close. */
-function goOn(way: Way, request: FastifyRequest, reply: FastifyReply): void {
+/** Runs a request whose turn has come, unless the connection is about to close. */
+function goOn(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
   const { socket } = request.raw
-  if (!isDoomed(socket)) return pass(way, request, reply)
+  if (!isDoomed(socket)) return pass(context, request, reply)
   reply.hijack()
   endTurn(socket)
 }
 
-/** Judges a request, and forwards or refuses it. Without promises where nothing is waited for: most requests are many. */
-function pass(way: Way, request: FastifyRequest, reply: FastifyReply): void {
+/** Judges a request, and forwards or refuses it. Without a promise where nothing is waited for: it runs on every request. */
+function pass(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
   const refuse = (error: unknown) => {
     endTurn(request.raw.socket)
     void reply.send(error)
   }
   try {
-    const { gate, upgrades } = way
+    const { gate, upgrades } = context
     const target = targetOf(request.raw)
     const route = gate.find({ method: request.method, target })
-    const upstream = way.servers.get(route)
+    const destination = context.destinations.get(route)
     // It is there for forward-auth alone.
-    if (!upstream) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
+    if (!destination) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
     const upgrade = upgrades.take(request)
-    const covered = { route, upstream, target: rawTarget(target), upgrade }
+    const covered = { route, destination, target: rawTarget(target), upgrade }
     const admitted = gate.admit(request, reply, route, { isUpgrade: upgrade !== undefined })
-    if (!(admitted instanceof Promise)) return send(way, request, reply, covered, admitted)
-    admitted.then((identified) => send(way, request, reply, covered, identified)).catch(refuse)
+    if (!(admitted instanceof Promise)) return send(context, request, reply, covered, admitted)
+    admitted.then((identified) => send(context, request, reply, covered, identified)).catch(refuse)
   } catch (error) {
     refuse(error)
   }
@@ -114,31 +117,32 @@ function pass(way: Way, request: FastifyRequest, reply: FastifyReply): void {
 
 interface Covered {
   readonly route: GateRoute
-  readonly upstream: Upstream
+  readonly destination: Destination
   /** As it came. */
   readonly target: string
   readonly upgrade: Upgrade | undefined
 }
 
 function send(
-  way: Way,
+  context: ProxyContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { route, upstream, target, upgrade }: Covered,
+  { route, destination, target, upgrade }: Covered,
   identified: Identified,
 ): void {
-  const { core } = way
+  const { core } = context
+  const { upstream, limits } = destination
   const { auth } = identified
   const onSuccess = onSuccessOf(core, route, identified, reply)
-  const outgoing = outgoingHeaders(way, request, route, identified)
+  const outgoing = outgoingHeaders(context, request, route, identified)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
     target: targetFor(route, target, identified),
     ...outgoing,
-    rules: way.rules,
-    limits: way.limits.get(route)!,
+    rules: context.rules,
+    limits,
     timeouts: route.timeouts,
     upgrade,
     onHead:
@@ -187,7 +191,7 @@ function settle(request: FastifyRequest, reply: FastifyReply, { name }: Upstream
 }
 
 function outgoingHeaders(
-  { rules, identity }: Way,
+  { rules, core }: ProxyContext,
   request: FastifyRequest,
   route: GateRoute,
   { auth, transport }: Identified,
@@ -196,7 +200,7 @@ function outgoingHeaders(
     origin: clientOf(request),
     host: route.host,
     drop: route.forwardToken ? undefined : tokenHeader(transport),
-    identity: auth ? identity.of(auth) : {},
+    identity: auth ? core.identity.of(auth) : {},
   })
   if (outgoing.ok) return outgoing
   if (outgoing.reason === 'identity_value') throw identityRefused()

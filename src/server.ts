@@ -111,7 +111,7 @@ async function build(app: FastifyInstance, core: Core, settings: GatewaySettings
   await registerCors(app, settings.cors.origins)
   const limiters = await createRouteLimiters(settings.routes, redisKeys(settings.keyPrefix), core.redis)
   const gate = new Gate(core, settings, limiters)
-  await registerGateway(app, core, settings, { gate, identity: core.identity })
+  await registerGateway(app, core, settings, gate)
   await registerHealth(app, core)
   await registerCore(app, core, { gate, settings })
 }

@@ -11,11 +11,7 @@ export interface RoutePattern {
 export interface RouteTable<R> {
   /** The route with the longest path among those that list the method; `match` comes from `judgeTarget`. */
   find(method: string, match: string): R | undefined
-  /** The methods that some route would take at this path; empty where no route covers it. */
-  allowedMethods(match: string): string[]
 }
-
-const ANY = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 /** The routes that share one path. */
 interface Place<R> {
@@ -52,15 +48,6 @@ export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): Rou
         if (route !== undefined) return route
       }
       return undefined
-    },
-    allowedMethods(match) {
-      const methods = new Set<string>()
-      for (let prefix = firstPrefix(match, longest); prefix !== undefined; prefix = shorter(prefix)) {
-        const place = places.get(prefix)
-        for (const method of place?.byMethod.keys() ?? []) methods.add(method)
-        if (place?.rest !== undefined) for (const method of ANY) methods.add(method)
-      }
-      return [...methods]
     },
   }
 }

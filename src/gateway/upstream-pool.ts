@@ -34,8 +34,7 @@ export class UpstreamPool implements ConnectionOwner {
   #connecting = 0
   #next: NodeJS.Immediate | undefined
   #check: NodeJS.Timeout | undefined
-  #closed: (() => void) | undefined
-  #state: 'open' | 'closing' | 'destroyed' = 'open'
+  #isDestroyed = false
 
   constructor({ connect, most }: { connect: Connect; most: number }) {
     this.#connect = connect
@@ -51,26 +50,16 @@ export class UpstreamPool implements ConnectionOwner {
   dispatch(request: UpstreamRequest, handler: ResponseHandler): void {
     const head = headOf(request)
     if (head === undefined) return handler.onError(new UpstreamError('broken', 'line_break'))
-    if (this.#state === 'destroyed') return handler.onError(new UpstreamError('lost', 'destroyed'))
+    if (this.#isDestroyed) return handler.onError(new UpstreamError('lost', 'destroyed'))
     const { headers } = request.timeouts
     const deadline = headers > 0 ? performance.now() + headers : Number.POSITIVE_INFINITY
     this.#waiting.push({ head, request, handler, deadline })
     this.#soon()
   }
 
-  /** Lets what was dispatched end, then closes every connection. */
-  close(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#closed = resolve
-      this.#state = 'closing'
-      for (const connection of this.#free.splice(0)) connection.destroy()
-      this.#finishClosing()
-    })
-  }
-
   /** Closes every connection now; what is under way fails. */
-  async destroy(): Promise<void> {
-    this.#state = 'destroyed'
+  destroy(): void {
+    this.#isDestroyed = true
     clearInterval(this.#check)
     clearImmediate(this.#next)
     const waiting = this.#waiting.splice(0)
@@ -79,8 +68,7 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   onFree(connection: UpstreamConnection): void {
-    if (this.#state !== 'open' && this.#waiting.length === 0) connection.destroy()
-    else this.#free.push(connection)
+    this.#free.push(connection)
     if (this.#waiting.length > 0) this.#soon()
   }
 
@@ -116,7 +104,6 @@ export class UpstreamPool implements ConnectionOwner {
     if (this.#check === undefined && (this.#size > 0 || waiting.length > 0)) {
       this.#check = setInterval(this.#checkAll, CHECK_EVERY).unref()
     }
-    this.#finishClosing()
   }
 
   #open(): void {
@@ -124,7 +111,7 @@ export class UpstreamPool implements ConnectionOwner {
     this.#size += 1
     this.#connect((error, socket) => {
       this.#connecting -= 1
-      if (this.#state === 'destroyed') return void socket?.destroy()
+      if (this.#isDestroyed) return void socket?.destroy()
       if (socket === null) return this.#onUnreachable(error!)
       const connection = new UpstreamConnection(socket, this)
       this.#connections.add(connection)
@@ -153,7 +140,6 @@ export class UpstreamPool implements ConnectionOwner {
   #shrink(): void {
     this.#size -= 1
     if (this.#waiting.length > 0) this.#soon()
-    this.#finishClosing()
   }
 
   #checkAll = (): void => {
@@ -170,11 +156,5 @@ export class UpstreamPool implements ConnectionOwner {
     if (this.#size > 0 || this.#waiting.length > 0) return
     clearInterval(this.#check)
     this.#check = undefined
-  }
-
-  #finishClosing(): void {
-    if (this.#closed === undefined || this.#size > 0 || this.#waiting.length > 0) return
-    clearInterval(this.#check)
-    this.#closed()
   }
 }

@@ -32,10 +32,8 @@ export interface Upstreams {
    * @param connect To reach a target; 0 = none.
    */
   get(origins: readonly string[], connect: Milliseconds): Upstream
-  /** Lets open requests end, then closes every connection. */
-  close(): Promise<void>
   /** Closes every connection now; open requests fail. */
-  destroy(): Promise<void>
+  destroy(): void
 }
 
 export interface UpstreamOptions {
@@ -73,14 +71,12 @@ export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
     }
     return target
   }
-  const every = async (end: (pool: UpstreamPool) => Promise<void>) => {
-    for (const health of healths.values()) health.close()
-    await Promise.all([...targets.values()].map(({ pool }) => end(pool)))
-  }
   return {
     get: (origins, connect) => group([...new Set(origins)].map((origin) => targetOf(origin, connect))),
-    close: () => every((pool) => pool.close()),
-    destroy: () => every((pool) => pool.destroy()),
+    destroy() {
+      for (const health of healths.values()) health.close()
+      for (const { pool } of targets.values()) pool.destroy()
+    },
   }
 }
 
