@@ -4,15 +4,16 @@ import { systemClock } from '../src/clock.js'
 import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE, withinDeadline } from '../src/deadline.js'
-import type { Denied } from '../src/revocation/denials.js'
-import type { DenialLife } from '../src/revocation/port.js'
+import { LiveStreams } from '../src/live-streams.js'
 import { CLOCK_SLACK } from '../src/revocation/port.js'
+import type { DenialLife, Denied } from '../src/revocation/port.js'
 import type { SecurityEvent } from '../src/session/events.js'
 import type { SessionPorts } from '../src/session/ports.js'
 import type { Sid } from '../src/session/session.js'
 import { redisKeys } from '../src/store/keys.js'
 import { MemorySessionStore } from '../src/store/memory.js'
 import type { SessionStore } from '../src/store/port.js'
+import type { RedisClient } from '../src/store/redis-client.js'
 import { RedisSessionStore } from '../src/store/redis.js'
 import { defineScripts } from '../src/store/redis-scripts.js'
 import type { Transports } from '../src/token/bearer.js'
@@ -20,7 +21,6 @@ import { cookieNames } from '../src/token/cookies.js'
 import { loadKey } from '../src/token/key-directory.js'
 import type { SigningKey } from '../src/token/keys.js'
 import { VerifiedTokens } from '../src/token/verified.js'
-import { LiveStreams } from '../src/live-streams.js'
 import { Verdict } from '../src/verdict.js'
 import type { LiveToken } from '../src/verdict.js'
 import { createIdentityProof } from './identity.js'
@@ -33,8 +33,8 @@ import type { Limiter } from './rate-limit.js'
 import { checkServer } from './redis-checks.js'
 import type { ServerChecks } from './redis-checks.js'
 import { openRedis } from './redis.js'
+import type { RedisConnection } from './redis.js'
 import { openRevocation } from './revocation.js'
-import type { RedisClient } from '../src/store/redis-client.js'
 
 export interface Core {
   readonly settings: PluginSettings
@@ -71,21 +71,45 @@ export async function createCore(
   log: FastifyBaseLogger,
   { ofProcess }: { ofProcess: boolean },
 ): Promise<Core> {
-  const { issuer, audience, tokens, cookies, accept } = settings
-  const { key, createdFile, warnings } = await loadKey(settings.keys)
+  const key = await openKey(settings.keys, log)
+  const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
+  try {
+    return await assemble({ settings, log, ofProcess, key, redis })
+  } catch (error) {
+    redis?.close()
+    throw error
+  }
+}
+
+async function openKey(keys: PluginSettings['keys'], log: FastifyBaseLogger): Promise<SigningKey> {
+  const { key, createdFile, warnings } = await loadKey(keys)
   if (createdFile !== undefined)
     log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'made a signing key')
   for (const warning of warnings) log.warn({ event: 'key_warning' }, warning)
+  return key
+}
 
+interface Parts {
+  readonly settings: PluginSettings
+  readonly log: FastifyBaseLogger
+  readonly ofProcess: boolean
+  readonly key: SigningKey
+  readonly redis: RedisConnection | undefined
+}
+
+async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promise<Core> {
+  const { issuer, audience, tokens, cookies, accept } = settings
   const jwt = await createJwt(key, settings)
-  const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
   const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
   const life: DenialLife = { horizon: settings.revocation.horizon ?? tokens.access, leeway: tokens.leeway }
   const clock = systemClock
   const store = createSessionStore(redis?.client, settings)
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
-  const opening = openRevocation(settings, {
+  const identity = await createIdentityProof({ key, clock, settings })
+  const limiters = await createCoreLimiters(settings, redis?.client)
+  // The last thing that can fail, as it goes on by itself.
+  const denylist = await openRevocation(settings, {
     redis: redis?.client,
     life,
     log,
@@ -94,10 +118,6 @@ export async function createCore(
     endSession: async (sid) => {
       await store.end({ sid: sid as Sid, reason: 'logout', tombstone, now: clock.now() })
     },
-  })
-  const denylist = await opening.catch((error: unknown) => {
-    redis?.close()
-    throw error
   })
   const { revocation } = denylist
   const verified = new VerifiedTokens<LiveToken>(tokens.verifiedCache)
@@ -141,8 +161,8 @@ export async function createCore(
       query: accept.from.includes('query'),
       body: accept.from.includes('body'),
     },
-    identity: await createIdentityProof({ key, clock, settings }),
-    limiters: await createCoreLimiters(settings, redis?.client),
+    identity,
+    limiters,
     revokeDeadline: STORE_DEADLINE + denylist.patience,
     listDenials: (search) => withinDeadline(denylist.list(search)),
     readiness: async () => {

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
-import type { Denied } from './revocation/denials.js'
+import type { Denied } from './revocation/port.js'
 import type { TokenSet } from './session/issue.js'
 import type { Session } from './session/session.js'
 

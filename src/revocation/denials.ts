@@ -3,15 +3,8 @@ import { Cluster } from 'ioredis'
 import { storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
-import type { LogEntry } from './entry.js'
-
-export interface Denied extends Omit<LogEntry, 'kind'> {
-  readonly kind: string
-  readonly reason: string
-}
-
-/** The most that one listing shows. */
-export const MOST_LISTED = 1_000
+import { MOST_LISTED } from './port.js'
+import type { Denied } from './port.js'
 
 /**
  * The denials in force whose id or reason has the text in it, in no order, and `MOST_LISTED` at the most.

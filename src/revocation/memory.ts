@@ -1,10 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
 import type { Clock, UnixMs, UnixSeconds } from '../clock.js'
-import { MOST_LISTED } from './denials.js'
-import type { Denied } from './denials.js'
-import { CLOCK_SLACK, toNewEntry } from './port.js'
-import type { Denial, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
+import { CLOCK_SLACK, MOST_LISTED, toNewEntry } from './port.js'
+import type { Denial, Denied, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
 import { Replica } from './replica.js'
 import { stampPastDenials } from './stamp.js'
 

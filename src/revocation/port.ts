@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import type { EntryKind } from './entry.js'
+import type { EntryKind, LogEntry } from './entry.js'
 import type { NewEntry } from './log.js'
 
 /**
@@ -22,6 +22,15 @@ export type Entry = { readonly reason?: string | undefined } & (
     }
   | { readonly kind: 'all'; readonly before?: UnixMs | undefined }
 )
+
+/** A denial as it is listed, for people. */
+export interface Denied extends Omit<LogEntry, 'kind'> {
+  readonly kind: string
+  readonly reason: string
+}
+
+/** The most that one listing shows. */
+export const MOST_LISTED = 1_000
 
 /** What a look-up needs of an access token. */
 export interface Revocable {
