@@ -3,7 +3,7 @@ import type { Milliseconds } from '../clock.js'
 import { reaches } from './entry.js'
 import type { Position } from './entry.js'
 import type { NewEntry, RevokeReply, SyncReply } from './log.js'
-import type { Rule, Sync } from './lease.js'
+import type { Sync } from './protocol.js'
 
 export type BarrierState =
   /** The script is to be run: at the beginning, and again after an epoch in which the entries may be lost. */
@@ -24,22 +24,12 @@ export class Barrier {
   /** When its caller's patience is over. */
   readonly deadline: Milliseconds
   readonly #lapse: Milliseconds
-  readonly #without: ReadonlySet<Rule>
   #state: BarrierState = { kind: 'writing' }
 
-  /**
-   * @param lapse W: how long until every lease that was granted before has lapsed
-   * @param without rules that a simulation leaves out
-   */
-  constructor(
-    entries: readonly NewEntry[],
-    now: Milliseconds,
-    lapse: Milliseconds,
-    without: ReadonlySet<Rule> = new Set(),
-  ) {
+  /** @param lapse W: how long until every lease that was granted before has lapsed */
+  constructor(entries: readonly NewEntry[], now: Milliseconds, lapse: Milliseconds) {
     this.entries = entries
     this.#lapse = lapse
-    this.#without = without
     this.deadline = now + 2 * lapse + 1_000
   }
 
@@ -49,15 +39,13 @@ export class Barrier {
 
   /** Another epoch: the entries may be lost. */
   restart(): void {
-    if (!this.#without.has('restart')) this.#state = { kind: 'writing' }
+    this.#state = { kind: 'writing' }
   }
 
   onRevoke({ epoch, position, members }: RevokeReply, now: Milliseconds, own: string): void {
     const others = members.filter(({ id }) => id !== own)
     const awaited = new Map(others.map(({ id, version }) => [id, version]))
-    this.#state = this.#without.has('barrier')
-      ? { kind: 'closed', by: 'lapse' }
-      : { kind: 'waiting', epoch, position, since: now, awaited }
+    this.#state = { kind: 'waiting', epoch, position, since: now, awaited }
   }
 
   /** Who is to be taken for dead by a sync that is sent now: it is late enough for their leases to have lapsed. */
@@ -80,10 +68,14 @@ export class Barrier {
     const isLate = sent.monotonic >= state.since + this.#lapse
     const wasComplete = state.awaited.size === 0
     if (request.who) this.#strikeOff(state.awaited, reply, state.position)
-    if (!this.#isLasting(reply, state.position, applied)) return false
+    if (!this.isLasting(reply, state.position, applied)) return false
     if (!isLate && state.awaited.size > 0) return false
-    this.#state = { kind: 'closed', by: isLate && !wasComplete ? 'lapse' : 'acknowledgement' }
+    this.close(isLate && !wasComplete ? 'lapse' : 'acknowledgement')
     return true
+  }
+
+  protected close(by: 'acknowledgement' | 'lapse'): void {
+    this.#state = { kind: 'closed', by }
   }
 
   /** Who has left or acknowledged is awaited no more: it can't have a lease again that doesn't know of the entries. */
@@ -96,8 +88,7 @@ export class Barrier {
   }
 
   /** Whether no lease of an earlier epoch is left, no failover can lose the entries, and the instance itself has them. */
-  #isLasting({ settled, waitOk }: SyncReply, position: Position, applied: Position): boolean {
-    if (!settled && !this.#without.has('settled')) return false
-    return waitOk && (reaches(applied, position) || this.#without.has('own'))
+  protected isLasting({ settled, waitOk }: SyncReply, position: Position, applied: Position): boolean {
+    return settled && waitOk && reaches(applied, position)
   }
 }

@@ -5,7 +5,7 @@
 import type { Milliseconds } from '../clock.js'
 import type { Bell } from './bell.js'
 import type { LogEntry, Position } from './entry.js'
-import type { Instance, Now, SyncOutcome } from './lease.js'
+import type { Instance, Now, SyncOutcome } from './instance.js'
 import type { RevocationLog } from './log.js'
 
 /** While an own revoke waits, syncs follow each other: 1 ms apart, then a third longer each time, up to 10. */

@@ -1,255 +1,35 @@
-/**
- * One instance's part in the protocol of the leased replica, as pure code: no I/O, no timers, no clock of its own. It is told
- * what was sent and what came back, and says what to send and what may be decided.
- *
- * The lease is the right to decide from the replica until a moment on the instance's own clocks. A revocation returns only
- * when every lease that doesn't know of it has lapsed, or every instance that has one has said that it knows.
- */
 import type { Milliseconds, UnixMs } from '../clock.js'
-import { Barrier } from './barrier.js'
-import type { LogEntry, Position } from './entry.js'
-import { EpochReplica } from './epoch-replica.js'
-import type { Decision, InstanceSettings, Now, Rule, State, Sync, SyncOutcome } from './instance.js'
-import { lapseOf } from './log.js'
-import type { NewEntry, RevokeReply, SyncReply, Vouch } from './log.js'
-import type { Revocable } from './port.js'
+import type { Vouch } from './log.js'
+import type { Now } from './protocol.js'
 
-export type * from './instance.js'
-
-interface Lease extends Vouch {
-  readonly sent: Now
-}
-
-/** Of an epoch's name, what every id begins with that was made in it. */
 const MARK_LENGTH = 8
 
-/** Said on every request, so made once. */
-const ADMITTED: Decision = Object.freeze({ kind: 'admitted' })
-const NO_LEASE: Decision = Object.freeze({ kind: 'no_lease' })
+/** Of an epoch's name, what every id begins with that was made in it; the same of such an id. */
+export function markOf(name: string): string {
+  return name.slice(0, MARK_LENGTH)
+}
 
-export class Instance {
-  readonly #settings: InstanceSettings
-  #epoch = ''
-  #generation = 0
-  #replica: EpochReplica
-  #lease: Lease | undefined
-  /** What the last lease of an earlier epoch knew. */
-  #known: Vouch | undefined
-  #vouched = false
-  readonly #barriers = new Set<Barrier>()
-  /** W */
-  readonly #lapse: Milliseconds
+/** The right to decide from the replica until a moment on the instance's own clocks. Pure code. */
+export class Lease {
+  /** When the sync was sent that has brought it. */
+  readonly #sent: Now
+  readonly #length: Milliseconds
+  /** What of the past it knows. */
+  readonly history: Vouch
 
-  constructor(settings: InstanceSettings) {
-    this.#settings = settings
-    this.#lapse = this.#off('margin') ? settings.lease : lapseOf(settings)
-    this.#replica = new EpochReplica(0, settings.page)
+  constructor(sent: Now, length: Milliseconds, history: Vouch) {
+    this.#sent = sent
+    this.#length = length
+    this.history = history
   }
 
-  get id(): string {
-    return this.#settings.id
+  /** How long it still lasts, by the clock that is further; 0 or less: it is over. */
+  left({ monotonic, wall }: Now): Milliseconds {
+    return Math.min(this.#sent.monotonic - monotonic, this.#sent.wall - wall) + this.#length
   }
 
-  get epoch(): string {
-    return this.#epoch
-  }
-
-  /** What every `jti` minted now begins with. */
-  get mark(): string {
-    return this.#epoch.slice(0, MARK_LENGTH)
-  }
-
-  get applied(): Position {
-    return this.#replica.applied
-  }
-
-  /** From when on the lease knows the history; undefined: there never was one. */
-  get since(): UnixMs | undefined {
-    return this.#lease?.since
-  }
-
-  get size(): number {
-    return this.#replica.size
-  }
-
-  /** Whether an own revoke waits at its barrier. */
-  get isWaiting(): boolean {
-    return this.#barriers.size > 0
-  }
-
-  state(now: Now): State {
-    if (this.#epoch === '') return 'OUT'
-    if (this.isLeased(now)) return 'LEASED'
-    if (!this.#replica.isRead) return 'READING'
-    return this.#replica.isSettled ? 'LAPSED' : 'SETTLING'
-  }
-
-  isLeased(now: Now): boolean {
-    if (this.#off('lease')) return this.#epoch !== ''
-    return this.leaseLeft(now) > 0
-  }
-
-  /** How long the lease still lasts; 0 or less: it is over; −∞: there never was one. */
-  leaseLeft({ monotonic, wall }: Now): Milliseconds {
-    if (!this.#lease) return Number.NEGATIVE_INFINITY
-    const { sent } = this.#lease
-    const { lease } = this.#settings
-    return Math.min(sent.monotonic + lease - monotonic, sent.wall + lease - wall)
-  }
-
-  /** Whether a token that is good otherwise may pass. */
-  decide(token: Revocable, now: Now): Decision {
-    if (!this.isLeased(now)) return NO_LEASE
-    return this.decideFromReplica(token, now)
-  }
-
-  /** The same without asking for the lease; for routes that prefer stale answers to none. */
-  decideFromReplica(token: Revocable, { wall }: Now): Decision {
-    // What is known first: a route that stays open in an outage lets `history` pass.
-    const by = this.#replica.denial(token, wall)
-    if (by !== undefined) return { kind: 'denied', by }
-    // Not of before the time that anybody knows of.
-    return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
-  }
-
-  /** Whether what was written at this time, with an id that begins with its mark, is part of the history that is known. */
+  /** Whether what was written at this time, with an id that begins with its mark, is part of the history. */
   remembers(id: string, at: UnixMs): boolean {
-    if (this.#settings.onLostHistory === 'accept' || this.#off('since')) return true
-    if (!this.#lease) return false
-    return at > this.#lease.since || this.#lease.marks.includes(id.slice(0, MARK_LENGTH))
-  }
-
-  /** The next sync to send. Only one may be under way. */
-  sync(now: Now, { who = this.isWaiting }: { who?: boolean } = {}): Sync {
-    const barriers = new Map([...this.#barriers].map((barrier) => [barrier, barrier.state]))
-    return {
-      sent: now,
-      generation: this.#generation,
-      barriers,
-      request: {
-        instance: this.id,
-        epoch: this.#epoch,
-        applied: this.applied,
-        count: this.#settings.page,
-        settle: this.#maySettle(now),
-        vouch: this.#mayVouch(now) ? this.#known : undefined,
-        dead: [...barriers.keys()].flatMap((barrier) => barrier.deadAt(now.monotonic)),
-        who,
-      },
-    }
-  }
-
-  /** A sync's reply. One that comes too late, or was asked for in another epoch, is as if it were lost. */
-  onSync(sync: Sync, reply: SyncReply, now: Now): SyncOutcome {
-    const nothing = { granted: false, again: false, applied: 0 }
-    const { sent, request } = sync
-    if (sync.generation !== this.#generation || now.monotonic - sent.monotonic > this.#settings.lease)
-      return nothing
-    this.#meet(reply.epoch, now)
-    this.#replica.onSync(reply)
-    if (request.vouch && request.epoch === reply.epoch) this.#vouched = true
-
-    const granted = this.#mayGrant(reply, now)
-    if (granted) this.#lease = { sent, since: reply.since, marks: reply.marks }
-    for (const barrier of sync.barriers.keys()) {
-      if (this.#barriers.has(barrier) && barrier.onSync(sync, reply, this.applied))
-        this.#barriers.delete(barrier)
-    }
-    return { granted, again: reply.more || reply.entries.length > 0, applied: reply.entries.length }
-  }
-
-  #mayGrant(reply: SyncReply, now: Now): boolean {
-    const { tolerance } = this.#settings
-    const isRead = !reply.more || this.#off('more')
-    const isSettled = reply.settled || this.#off('settled')
-    return isRead && isSettled && reply.waitOk && now.wall <= reply.time + tolerance
-  }
-
-  #meet(epoch: string, now: Now): void {
-    if (epoch === this.#epoch) return
-    if (this.#off('epoch') && this.#epoch !== '') this.#epoch = epoch
-    else this.#enter(epoch, now)
-  }
-
-  /** A new epoch: whatever was known is of an earlier one, and must be published again; an old lease runs to its end. */
-  #enter(epoch: string, { monotonic }: Now): void {
-    this.#generation += 1
-    this.#epoch = epoch
-    this.#replica = new EpochReplica(monotonic, this.#settings.page, this.#replica)
-    if (this.#lease) this.#known = { since: this.#lease.since, marks: this.#lease.marks }
-    this.#vouched = false
-    for (const barrier of this.#barriers) barrier.restart()
-  }
-
-  /** W in the epoch: all leases of the one before have lapsed. */
-  #hasWaited({ monotonic }: Now): boolean {
-    return monotonic - this.#replica.enteredAt >= this.#lapse
-  }
-
-  /** Whether there is nothing left to publish again. */
-  get #isPublished(): boolean {
-    return this.#off('publish') || this.#off('published') || this.#replica.isPublished
-  }
-
-  #maySettle(now: Now): boolean {
-    const { isRead, isSettled } = this.#replica
-    return this.#epoch !== '' && !isSettled && this.#hasWaited(now) && isRead && this.#isPublished
-  }
-
-  #mayVouch(now: Now): boolean {
-    if (this.#settings.onLostHistory !== 'heal' || this.#vouched || !this.#known) return false
-    return this.#isPublished && (this.#replica.isSettled || this.#hasWaited(now))
-  }
-
-  /** Whether something is left to look through for what must be published again. */
-  get isReviewing(): boolean {
-    return this.#replica.isReviewing
-  }
-
-  /**
-   * The next page of what must be published again, by `revoke` with just these values; empty: nothing now. Sessions of
-   * `sid` entries are to be ended before.
-   */
-  publish({ wall }: Now): readonly LogEntry[] {
-    return this.#off('publish') ? [] : this.#replica.publish(wall)
-  }
-
-  /** The page was written. Until the log is read up to there, it isn't published. */
-  onPublish(generation: number, reply: RevokeReply, now: Now): void {
-    if (generation !== this.#generation) return
-    this.#meet(reply.epoch, now)
-    if (generation === this.#generation) this.#replica.onPublish(reply.position)
-  }
-
-  get generation(): number {
-    return this.#generation
-  }
-
-  /** Begins a revoke of one's own. Its entries are to be run through the script; then `onRevoke`. */
-  revoke(entries: readonly NewEntry[], now: Now): Barrier {
-    const barrier = new Barrier(entries, now.monotonic, this.#lapse, this.#settings.without)
-    this.#barriers.add(barrier)
-    return barrier
-  }
-
-  /** The script's reply to a revoke: only now does its waiting begin. */
-  onRevoke(barrier: Barrier, generation: number, reply: RevokeReply, now: Now): void {
-    if (generation !== this.#generation) return barrier.restart()
-    this.#meet(reply.epoch, now)
-    barrier.onRevoke(reply, now.monotonic, this.id)
-  }
-
-  /** Gives a revoke up: its caller was told so. */
-  abandon(barrier: Barrier): void {
-    this.#barriers.delete(barrier)
-  }
-
-  /** Forgets what has expired. */
-  expire({ wall }: Now): void {
-    this.#replica.expire(wall)
-  }
-
-  #off(rule: Rule): boolean {
-    return this.#settings.without?.has(rule) ?? false
+    return at > this.history.since || this.history.marks.includes(markOf(id))
   }
 }

@@ -2,7 +2,7 @@
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { Follower } from './follower.js'
-import type { Instance, Now } from './lease.js'
+import type { Instance, Now } from './instance.js'
 import type { RevocationLog } from './log.js'
 import { toNewEntry } from './port.js'
 import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'

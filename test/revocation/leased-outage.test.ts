@@ -2,7 +2,7 @@
 import t from 'tap'
 import { START } from '../../src/revocation/entry.js'
 import { Follower } from '../../src/revocation/follower.js'
-import { Instance } from '../../src/revocation/lease.js'
+import { Instance } from '../../src/revocation/instance.js'
 import { LeasedReplica } from '../../src/revocation/leased.js'
 import type { RevocationLog } from '../../src/revocation/log.js'
 import type { Revocable } from '../../src/revocation/port.js'

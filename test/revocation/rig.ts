@@ -1,8 +1,8 @@
 /** An instance of the leased replica under a test's hand: its clocks, and replies of a log that the test words. */
 import { parsePosition } from '../../src/revocation/entry.js'
 import type { Position } from '../../src/revocation/entry.js'
-import { Instance } from '../../src/revocation/lease.js'
-import type { InstanceSettings, Sync, SyncOutcome } from '../../src/revocation/lease.js'
+import { Instance } from '../../src/revocation/instance.js'
+import type { InstanceSettings, Sync, SyncOutcome } from '../../src/revocation/instance.js'
 import type { RevokeReply, SyncReply } from '../../src/revocation/log.js'
 import type { Revocable } from '../../src/revocation/port.js'
 

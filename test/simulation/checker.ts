@@ -1,6 +1,6 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
 import type { LogEntry } from '../../src/revocation/entry.js'
-import type { Decision } from '../../src/revocation/lease.js'
+import type { Decision } from '../../src/revocation/instance.js'
 import type { NewEntry } from '../../src/revocation/log.js'
 import type { Revocable } from '../../src/revocation/port.js'
 

@@ -1,11 +1,12 @@
 /** One instance: the real state machine, its clocks, and what the follower does around it. */
 import type { Milliseconds } from '../../src/clock.js'
-import { Instance } from '../../src/revocation/lease.js'
-import type { Now, Sync } from '../../src/revocation/lease.js'
+import { Instance } from '../../src/revocation/instance.js'
+import type { Now, Sync } from '../../src/revocation/instance.js'
 import type { NewEntry, SyncReply } from '../../src/revocation/log.js'
 import type { Revocation, Token } from './checker.js'
 import type { Clocks } from './clocks.js'
 import type { Server } from './server.js'
+import { WEAK_INSTANCES } from './weak-instances.js'
 import type { Link, World } from './world.js'
 import { Writer } from './writer.js'
 
@@ -36,7 +37,8 @@ export class Node {
     this.world = world
     this.clocks = clocks
     this.server = world.server
-    this.instance = new Instance({ ...settings, id, onLostHistory, page, ...(without && { without }) })
+    const Kind = without === undefined ? Instance : WEAK_INSTANCES[without]
+    this.instance = new Kind({ ...settings, id, onLostHistory, page })
     this.#nextSyncAt = this.now.monotonic
     this.#writer = new Writer(this)
     this.isPortable = world.random.chance(0.3)

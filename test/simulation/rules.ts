@@ -1,21 +1,10 @@
 /** The rules that can be left out, each on its side. */
-import type { Rule } from '../../src/revocation/lease.js'
 import type { Switches } from './schedule.js'
 import type { ServerRule } from './server.js'
+import { WEAK_INSTANCES } from './weak-instances.js'
+import type { InstanceRule } from './weak-instances.js'
 
-export const INSTANCE_RULES = [
-  'barrier',
-  'lease',
-  'more',
-  'margin',
-  'epoch',
-  'settled',
-  'publish',
-  'published',
-  'since',
-  'restart',
-  'own',
-] as const satisfies readonly Rule[]
+export const INSTANCE_RULES = Object.keys(WEAK_INSTANCES) as InstanceRule[]
 
 export const SERVER_RULES = [
   'register',
@@ -25,10 +14,10 @@ export const SERVER_RULES = [
   'version',
 ] as const satisfies readonly ServerRule[]
 
-export type AnyRule = Rule | ServerRule
+export type AnyRule = InstanceRule | ServerRule
 
 export function switchOff(rule: AnyRule): Switches {
   return (SERVER_RULES as readonly AnyRule[]).includes(rule)
     ? { serverWithout: new Set([rule as ServerRule]) }
-    : { without: new Set([rule as Rule]) }
+    : { without: rule as InstanceRule }
 }

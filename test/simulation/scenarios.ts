@@ -1,5 +1,5 @@
 /** Schedules directed at one rule each, for those that chance doesn't find soon. With the rule they must hold, too. */
-import type { LostHistory } from '../../src/revocation/lease.js'
+import type { LostHistory } from '../../src/revocation/instance.js'
 import { Clocks, DRIFT } from './clocks.js'
 import { boot, lose } from './faults.js'
 import { Node } from './node.js'

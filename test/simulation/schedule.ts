@@ -1,11 +1,12 @@
 /** A seeded schedule: some instances, clients, and faults for which the protocol's table promises something. */
-import type { LostHistory, Rule } from '../../src/revocation/lease.js'
+import type { LostHistory } from '../../src/revocation/instance.js'
 import { boot, crash, disturb, failOver, lose, LOSSES, restart, sleep, step, suspend } from './faults.js'
 import type { Node } from './node.js'
 import { checkProgress } from './progress.js'
 import { Random } from './random.js'
 import { EMPTY } from './server.js'
 import type { Data, ServerRule } from './server.js'
+import type { InstanceRule } from './weak-instances.js'
 import { Workload } from './workload.js'
 import { World } from './world.js'
 
@@ -13,7 +14,7 @@ import { World } from './world.js'
 export type Deployment = 'durable' | 'lossy' | 'waited'
 
 export interface Switches {
-  readonly without?: ReadonlySet<Rule>
+  readonly without?: InstanceRule
   readonly serverWithout?: ReadonlySet<ServerRule>
   readonly trace?: (line: string) => void
 }

@@ -1,6 +1,6 @@
 /** What all instances of a simulation share: the true time, the network, and the servers. */
 import type { Milliseconds } from '../../src/clock.js'
-import type { LostHistory, Rule } from '../../src/revocation/lease.js'
+import type { LostHistory } from '../../src/revocation/instance.js'
 import type { LogSettings } from '../../src/revocation/log.js'
 import { Checker } from './checker.js'
 import { Events } from './events.js'
@@ -8,6 +8,7 @@ import type { Node } from './node.js'
 import type { Random } from './random.js'
 import { Server } from './server.js'
 import type { Data, ServerRule } from './server.js'
+import type { InstanceRule } from './weak-instances.js'
 
 export interface WorldOptions {
   readonly random: Random
@@ -17,7 +18,7 @@ export interface WorldOptions {
   readonly page: number
   /** Whether the log is on a primary with one replica, and syncs wait for it. */
   readonly waits?: boolean
-  readonly without?: ReadonlySet<Rule>
+  readonly without?: InstanceRule
   readonly serverWithout?: ReadonlySet<ServerRule>
   readonly trace?: (line: string) => void
 }

@@ -1,7 +1,7 @@
 /** What an instance writes to the log: revokes of its own, which wait at their barriers, and what it publishes again. */
 import type { Milliseconds } from '../../src/clock.js'
 import type { Barrier } from '../../src/revocation/barrier.js'
-import type { Now } from '../../src/revocation/lease.js'
+import type { Now } from '../../src/revocation/instance.js'
 import type { NewEntry } from '../../src/revocation/log.js'
 import type { Revocation } from './checker.js'
 import type { Node } from './node.js'

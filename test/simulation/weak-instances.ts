@@ -1,0 +1,124 @@
+/** The real instance less one rule: whether the checker notices is what shows that both the rule and the checker are needed. */
+import type { Milliseconds } from '../../src/clock.js'
+import { Barrier } from '../../src/revocation/barrier.js'
+import { START } from '../../src/revocation/entry.js'
+import type { Position } from '../../src/revocation/entry.js'
+import { Instance } from '../../src/revocation/instance.js'
+import type { InstanceSettings, Now } from '../../src/revocation/instance.js'
+import type { NewEntry, RevokeReply, SyncReply } from '../../src/revocation/log.js'
+
+/** An instance whose revokes wait at barriers of this kind. */
+function withBarrier(Weak: typeof Barrier): typeof Instance {
+  return class extends Instance {
+    protected override newBarrier(entries: readonly NewEntry[], now: Milliseconds): Barrier {
+      return new Weak(entries, now, this.lapse)
+    }
+  }
+}
+
+class SettledAnyway extends Barrier {
+  protected override isLasting(reply: SyncReply, position: Position, applied: Position): boolean {
+    return super.isLasting({ ...reply, settled: true }, position, applied)
+  }
+}
+
+export type InstanceRule =
+  | 'barrier'
+  | 'lease'
+  | 'more'
+  | 'margin'
+  | 'epoch'
+  | 'settled'
+  | 'publish'
+  | 'published'
+  | 'since'
+  | 'restart'
+  | 'own'
+
+export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
+  /** A revoke returns when it is written. */
+  barrier: withBarrier(
+    class extends Barrier {
+      override onRevoke(reply: RevokeReply, now: Milliseconds, own: string): void {
+        super.onRevoke(reply, now, own)
+        this.close('lapse')
+      }
+    },
+  ),
+  /** It decides as soon as it knows an epoch. */
+  lease: class extends Instance {
+    override isLeased(): boolean {
+      return this.epoch !== ''
+    }
+  },
+  /** A page that isn't the last grants a lease. */
+  more: class extends Instance {
+    protected override mayGrant(reply: SyncReply, now: Now): boolean {
+      return super.mayGrant({ ...reply, more: false }, now)
+    }
+  },
+  /** W is L: clocks are taken to run alike. */
+  margin: class extends Instance {
+    readonly #lease: Milliseconds
+
+    constructor(settings: InstanceSettings) {
+      super(settings)
+      this.#lease = settings.lease
+    }
+
+    protected override get lapse(): Milliseconds {
+      return this.#lease
+    }
+  },
+  /** A new epoch changes nothing. */
+  epoch: class extends Instance {
+    #hasEntered = false
+
+    protected override enter(now: Now): void {
+      if (!this.#hasEntered) super.enter(now)
+      this.#hasEntered = true
+    }
+  },
+  /** Leases are granted, and revokes return, before the epoch is settled. */
+  settled: class extends withBarrier(SettledAnyway) {
+    protected override mayGrant(reply: SyncReply, now: Now): boolean {
+      return super.mayGrant({ ...reply, settled: true }, now)
+    }
+  },
+  /** What earlier epochs had brought isn't published again. */
+  publish: class extends Instance {
+    override publish(): readonly [] {
+      return []
+    }
+
+    protected override get isPublished(): boolean {
+      return true
+    }
+  },
+  /** It settles the epoch before it has published all. */
+  published: class extends Instance {
+    protected override get isPublished(): boolean {
+      return true
+    }
+  },
+  /** Tokens of a time that nobody remembers are admitted. */
+  since: class extends Instance {
+    override remembers(): boolean {
+      return true
+    }
+  },
+  /** A revoke isn't begun again in a new epoch. */
+  restart: withBarrier(
+    class extends Barrier {
+      override restart(): void {}
+    },
+  ),
+  /** A revoke returns before its own instance knows of it. */
+  own: withBarrier(
+    class extends Barrier {
+      protected override isLasting(reply: SyncReply): boolean {
+        return super.isLasting(reply, START, START)
+      }
+    },
+  ),
+}
