@@ -12,8 +12,8 @@ import { usageOf } from './usage.js'
 /** Before the rounds: until V8 has compiled what is hot, and caches have seen each token. */
 const WARM = { requests: 30_000, mostSeconds: 4, mostSecondsForTokens: 60 }
 /**
- * Before each measurement, in seconds: a peer has idled while the others had their turns, its memory is in no cache, and V8
- * has given back the space for new objects. A server under load has had that behind it for long.
+ * Before each measurement, in seconds: a peer has idled while the others had their turns, its memory is in no cache,
+ * and V8 has given back the space for new objects. A server under load has had that behind it for long.
  */
 const LEAD_IN = 1
 

@@ -1,6 +1,6 @@
 /**
- * A million live revocations: what they cost in Redis and in an instance, and how long a new instance reads them. Run by
- * `npm run bench -- million` (COUNT=1000000).
+ * A million live revocations: what they cost in Redis and in an instance, and how long a new instance reads them. Run
+ * by `npm run bench -- million` (COUNT=1000000).
  */
 import { randomBytes } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'

@@ -23,8 +23,8 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * How many values may be left out at each end, so that what is left has the true median in it with 95 %: each value is as
- * likely above it as below (the sign test's interval). With fewer than six, none.
+ * How many values may be left out at each end, so that what is left has the true median in it with 95 %: each value
+ * is as likely above it as below (the sign test's interval). With fewer than six, none.
  */
 function ranksToCut(count: number): number {
   let cut = 0
@@ -50,8 +50,8 @@ const QUIET = 1.15
 const LEAST_ROUNDS = 6
 
 /**
- * The rounds in which the machine was left alone: those in which a peer took hardly more than in its best one. Chosen by
- * the lesser side of a ratio, they make that greater rather than less. Too few: all of them.
+ * The rounds in which the machine was left alone: those in which a peer took hardly more than in its best one. Chosen
+ * by the lesser side of a ratio, they make that greater rather than less. Too few: all of them.
  */
 export function quietRounds(values: readonly number[]): readonly number[] {
   const limit = QUIET * Math.min(...values)

@@ -16,8 +16,8 @@ export interface AdminParts {
 }
 
 /**
- * The admin listener: a server of its own, on its own port, never on the public one. `/metrics` is open; `/api` is there
- * only with a token, and asks for it.
+ * The admin listener: a server of its own, on its own port, never on the public one. `/metrics` is open; `/api` is
+ * there only with a token, and asks for it.
  */
 export async function createAdmin(
   { metrics, api }: AdminParts,

@@ -76,7 +76,10 @@ const CLIENT_ERRORS: Record<string, ErrorCode> = {
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
-/** Node's own field: the answer that is being written. As Node's default does, nothing is written into one that has begun. */
+/**
+ * Node's own field: the answer that is being written. As Node's default does, nothing is written into one that has
+ * begun.
+ */
 type Answering = Socket & { _httpMessage?: ServerResponse | null }
 
 function answerClientError(error: NodeJS.ErrnoException, socket: Answering): void {

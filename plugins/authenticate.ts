@@ -54,9 +54,9 @@ export function createGuards(ports: GuardPorts) {
 }
 
 /**
- * The access token that a request brings, or undefined; whether it can be one is left to the verdict. One that comes as a
- * cookie counts only on requests that another site can't make a browser send. Where it stands in the URL, the answer
- * isn't to be stored.
+ * The access token that a request brings, or undefined; whether it can be one is left to the verdict. One that comes
+ * as a cookie counts only on requests that another site can't make a browser send. Where it stands in the URL, the
+ * answer isn't to be stored.
  *
  * @throws {Refusal} `credentials_ambiguous`, `cross_site_request`
  */

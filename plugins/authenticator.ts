@@ -11,8 +11,8 @@ const QUEUE = 100
 const WAITING_SLOTS = 32
 
 /**
- * Who may log in by `POST /auth/login`; undefined: there is no such route, the host logs in by itself. `processes`: how many
- * do so on this machine.
+ * Who may log in by `POST /auth/login`; undefined: there is no such route, the host logs in by itself. `processes`:
+ * how many do so on this machine.
  */
 export async function createAuthenticator(
   login: PluginSettings['login'],

@@ -4,8 +4,8 @@ import { isPlainHost } from '../src/gateway/forwarded.js'
 import type { Origin } from '../src/gateway/forwarded.js'
 
 /**
- * The address of who asks, as the listed peers tell it (`listen.trustProxy`). What they pass on unread of a client may be
- * no address at all; then it is the last one that is known for sure.
+ * The address of who asks, as the listed peers tell it (`listen.trustProxy`). What they pass on unread of a client
+ * may be no address at all; then it is the last one that is known for sure.
  */
 export function addressOf(request: FastifyRequest): string {
   const { ip } = request

@@ -3,8 +3,9 @@ import type { FastifyCorsOptionsDelegatePromise } from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Lets pages of the configured origins call with credentials, on all routes of the gateway, and answers their preflights.
- * An OPTIONS request that is no preflight is a request like others. (In a host's app CORS is the host's business.)
+ * Lets pages of the configured origins call with credentials, on all routes of the gateway, and answers their
+ * preflights. An OPTIONS request that is no preflight is a request like others. (In a host's app CORS is the host's
+ * business.)
  */
 export async function registerCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return

@@ -7,7 +7,8 @@ import { problemOf } from './errors.js'
 
 /**
  * `Expect: 100-continue` (RFC 9110 §10.1.1): Node would ask for the body before anything was judged. With this, `100
- * Continue` is sent when the body is wanted: by an upstream, or by a route of ours. To be called before there are routes.
+ * Continue` is sent when the body is wanted: by an upstream, or by a route of ours. To be called before there are
+ * routes.
  */
 export function registerExpectContinue(app: FastifyInstance): void {
   const { server } = app

@@ -35,8 +35,8 @@ export interface Identified {
 }
 
 /**
- * Decides for the gateway's routes: which one covers a request, and whether it may pass. The reverse proxy, its upgrades and
- * forward-auth all ask here.
+ * Decides for the gateway's routes: which one covers a request, and whether it may pass. The reverse proxy, its
+ * upgrades and forward-auth all ask here.
  */
 export class Gate {
   readonly #core: Core

@@ -38,8 +38,8 @@ interface Destination {
 }
 
 /**
- * The reverse proxy. Whatever isn't one of our own routes is looked up in the route table, judged, and forwarded; what no
- * route covers is 404. It all happens in the handler of what Fastify hasn't found, before the body is read.
+ * The reverse proxy. Whatever isn't one of our own routes is looked up in the route table, judged, and forwarded;
+ * what no route covers is 404. It all happens in the handler of what Fastify hasn't found, before the body is read.
  */
 export async function registerGateway(
   app: FastifyInstance,
@@ -92,7 +92,10 @@ function goOn(context: ProxyContext, request: FastifyRequest, reply: FastifyRepl
   endTurn(socket)
 }
 
-/** Judges a request, and forwards or refuses it. Without a promise where nothing is waited for: it runs on every request. */
+/**
+ * Judges a request, and forwards or refuses it. Without a promise where nothing is waited for: it runs on every
+ * request.
+ */
 function pass(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
   const refuse = (error: unknown) => {
     endTurn(request.raw.socket)

@@ -47,8 +47,8 @@ interface Proof {
 }
 
 /**
- * A short JWT for upstreams that want proof. Signing takes longer than all the rest, so one is sent for half of its life.
- * It is kept beside what is remembered of the access token, and for as long (`tokens.verifiedCache`).
+ * A short JWT for upstreams that want proof. Signing takes longer than all the rest, so one is sent for half of its
+ * life. It is kept beside what is remembered of the access token, and for as long (`tokens.verifiedCache`).
  */
 async function createProofs(
   { key, settings, clock }: Ports,

@@ -10,8 +10,9 @@ export interface Jwt {
 }
 
 /**
- * @fastify/jwt, bound to one key and one algorithm. It lives on a Fastify instance of its own that never listens: there it
- * can't meet the host's @fastify/jwt, whichever was registered first, and the host's tokens don't verify with it.
+ * @fastify/jwt, bound to one key and one algorithm. It lives on a Fastify instance of its own that never listens:
+ *   there it can't meet the host's @fastify/jwt, whichever was registered first, and the host's tokens don't verify
+ *   with it.
  */
 export async function createJwt(
   key: SigningKey,
@@ -45,8 +46,8 @@ export async function createJwt(
 }
 
 /**
- * Signs what isn't an access token, with the same key: `typ` tells the two apart, as no guard takes another than its own.
- * On an island of its own, as the type is set for good when @fastify/jwt is registered.
+ * Signs what isn't an access token, with the same key: `typ` tells the two apart, as no guard takes another than its
+ * own. On an island of its own, as the type is set for good when @fastify/jwt is registered.
  */
 export async function createSigner(key: SigningKey, typ: string): Promise<(claims: object) => string> {
   const island = fastify()

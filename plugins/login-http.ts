@@ -20,8 +20,8 @@ const WRONG = new Set([400, 401, 403, 404, 422])
 const MAX_RETRY_AFTER = 3_600
 
 /**
- * Asks a legacy API who may log in (`login.http`), and maps its answer. Redirects aren't followed, as the password would
- * go along. Of the client it is told the address alone.
+ * Asks a legacy API who may log in (`login.http`), and maps its answer. Redirects aren't followed, as the password
+ * would go along. Of the client it is told the address alone.
  *
  * The function that it gives rejects with a Refusal: `rate_limited`, `upstream_unavailable`, `upstream_timeout`.
  *

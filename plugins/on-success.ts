@@ -8,8 +8,8 @@ import type { Core } from './core.js'
 import type { GateRoute, Identified } from './gate.js'
 
 /**
- * What a route's `onSuccess` asks for, once the upstream has said 2xx and before that is passed on: so whoever hears of a
- * changed password knows that the sessions of before are over. Undefined: nothing.
+ * What a route's `onSuccess` asks for, once the upstream has said 2xx and before that is passed on: so whoever hears
+ * of a changed password knows that the sessions of before are over. Undefined: nothing.
  *
  * The function that it gives rejects with a `store_unavailable` Refusal where that can't be had.
  */

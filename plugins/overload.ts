@@ -14,7 +14,8 @@ import { createSampler } from './sample.js'
 export async function shedLoad(app: FastifyInstance, core: Core, settings: GatewaySettings): Promise<void> {
   const limit = settings.limits.eventLoopDelay
   if (limit === 0) return
-  // It measures only. A threshold would add its own hook, which builds an object of the route's options for each request.
+  // It measures only. A threshold would add its own hook, which builds an object of the route's options for each
+  // request.
   await app.register(underPressure)
   const spared = new Set(['/healthz', '/readyz', `${settings.prefix}/logout`])
   const sessions = `${settings.prefix}/sessions/`

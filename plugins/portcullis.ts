@@ -32,7 +32,10 @@ declare module 'fastify' {
   }
 }
 
-/** What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` Refusal when the store is away. */
+/**
+ * What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` Refusal when the store is
+ * away.
+ */
 export interface Portcullis {
   /** Begins a session for somebody whom the host has authenticated. */
   issue(login: Identity & Origin): Promise<TokenResponse>

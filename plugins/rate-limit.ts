@@ -21,9 +21,9 @@ export interface Limit {
 }
 
 /**
- * Limiters on @fastify/rate-limit, in Redis where there is one. While it can't be asked, each instance counts by itself.
- * They live on a Fastify instance of their own that never listens, so that the host's @fastify/rate-limit and ours
- * don't meet.
+ * Limiters on @fastify/rate-limit, in Redis where there is one. While it can't be asked, each instance counts by
+ * itself. They live on a Fastify instance of their own that never listens, so that the host's @fastify/rate-limit and
+ * ours don't meet.
  */
 export async function createLimiters<Name extends string>(
   limits: Record<Name, Limit>,
@@ -40,7 +40,10 @@ export async function createLimiters<Name extends string>(
   return limiters
 }
 
-/** A limiter that takes longer counts as one that can't be asked: logins wait for each other, so its delays would add up. */
+/**
+ * A limiter that takes longer counts as one that can't be asked: logins wait for each other, so its delays would add
+ * up.
+ */
 const SLOW: Milliseconds = 250
 /** For how long it isn't asked again then. */
 const PAUSE: Milliseconds = 1_000
@@ -77,7 +80,7 @@ async function createCounter(
     })
     limiter = context.createRateLimit()
   })
-  // All that it looks at in a request is the key, and a route that hasn't a group.
+  // @fastify/rate-limit reads nothing else of a request: the key, and whether the route belongs to a group.
   const counted = (key: string) => ({ key, routeOptions: {} }) satisfies Counted as unknown as FastifyRequest
   return {
     async waitSeconds(key) {

@@ -1,4 +1,7 @@
-/** What a server must be like for the promises to hold: asked on every new connection, told in the log and by `/readyz`. */
+/**
+ * What a server must be like for the promises to hold: asked on every new connection, told in the log and by
+ * `/readyz`.
+ */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Milliseconds } from '../src/clock.js'
 import type { RedisClient } from '../src/store/redis-client.js'

@@ -54,7 +54,8 @@ export interface RedisConnection {
 
 /**
  * Opens a connection and waits a moment for it. A server that can't be reached is no error: the connection keeps
- * trying, and its commands fail until it succeeds. `log` is told of losses; of several connections to one server, one is enough.
+ * trying, and its commands fail until it succeeds. `log` is told of losses; of several connections to one server, one
+ * is enough.
  */
 export async function openRedis(
   store: string | Readonly<Record<string, unknown>>,

@@ -5,8 +5,8 @@ type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 type Line = readonly unknown[]
 
 /**
- * A request's log, made when its first line is written. Most requests write none, and a child of pino's costs 2 KB, as the
- * redaction goes over its bindings.
+ * A request's log, made when its first line is written. Most requests write none, and a child of pino's costs 2 KB,
+ * as the redaction goes over its bindings.
  */
 class RequestLog implements Record<Level, (...line: Line) => void> {
   readonly #given: Given

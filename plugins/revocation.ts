@@ -1,4 +1,6 @@
-/** The denylist, built on its adapter: memory, Redis asked each time, or the leased replica with its two connections. */
+/**
+ * The denylist, built on its adapter: memory, Redis asked each time, or the leased replica with its two connections.
+ */
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
 import { systemClock } from '../src/clock.js'

@@ -3,8 +3,9 @@ import type { Registry } from 'prom-client'
 import type { MetricValues } from '../src/workers/messages.js'
 
 /**
- * The metrics of the primary and its workers as one: what is counted is summed, gauges are joined as each says (`aggregator`).
- * What a worker had counted when it was last asked stays counted after its end, so that no count goes back.
+ * The metrics of the primary and its workers as one: what is counted is summed, gauges are joined as each says
+ * (`aggregator`). What a worker had counted when it was last asked stays counted after its end, so that no count goes
+ * back.
  */
 export class SummedMetrics {
   readonly contentType: string

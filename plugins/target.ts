@@ -16,14 +16,14 @@ const JUDGED = Symbol('judged')
 type Judged = IncomingMessage & { [JUDGED]?: JudgedTarget }
 
 /**
- * For Fastify's `rewriteUrl`, which runs before routing: judges the raw target, and lets the router see a refused one as `/`,
- * where `refuseBadRequests` is waiting for it.
+ * For Fastify's `rewriteUrl`, which runs before routing: judges the raw target, and lets the router see a refused one
+ * as `/`, where `refuseBadRequests` is waiting for it.
  */
 export function judgeBeforeRouting(limits: GatewaySettings['limits']) {
   return (request: Judged): string => {
     const target = judgeTarget(request.url, limits)
     request[JUDGED] = target
-    // What Fastify logs is this; the token in it is still there in what the client sent.
+    // Fastify logs this URL, so a token in it is taken out; the raw request keeps it.
     return target.ok ? withoutQueryTokens(request.url!) : '/'
   }
 }
@@ -33,7 +33,10 @@ export function targetOf(request: Judged): JudgedTarget {
   return request[JUDGED]!
 }
 
-/** Refuses, first of all, what must not be routed: ambiguous targets, heads that servers read differently, too many headers. */
+/**
+ * Refuses, first of all, what must not be routed: ambiguous targets, heads that servers read differently, too many
+ * headers.
+ */
 export function refuseBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
   app.addHook('onRequest', (request, reply, done) => {
     const refusal = refusalOf(request.raw, headerCount)

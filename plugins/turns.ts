@@ -14,8 +14,9 @@ interface Turns {
 type WithTurns = Socket & { [TURNS]?: Turns; [DOOMED]?: true }
 
 /**
- * Requests that a client sends without waiting for answers (pipelining) go one after another: together they would take as
- * many of an upstream's connections, and what isn't safe must not overtake (RFC 9112 §9.3.2). Undefined: it may go now.
+ * Requests that a client sends without waiting for answers (pipelining) go one after another: together they would
+ * take as many of an upstream's connections, and what isn't safe must not overtake (RFC 9112 §9.3.2). Undefined: it
+ * may go now.
  */
 export function takeTurn(socket: WithTurns): Promise<void> | undefined {
   const turns = (socket[TURNS] ??= { isTaken: false, waiting: [] })

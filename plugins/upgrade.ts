@@ -89,7 +89,10 @@ class Counts {
   }
 }
 
-/** Whether an earlier request on the connection is still to be answered. */
+/**
+ * Whether an earlier request on the connection is still to be answered. Node has no word for it, but gives a connection
+ * to one response at a time: taking it fails while another has it.
+ */
 function owesAnswer(request: IncomingMessage): boolean {
   const probe = new ServerResponse(request)
   try {

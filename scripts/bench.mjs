@@ -1,4 +1,5 @@
-// npm run bench [-- refresh | million] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program of bench/.
+// npm run bench [-- refresh | million] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program
+// of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'

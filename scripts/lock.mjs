@@ -53,7 +53,10 @@ function isAbandoned(path) {
   }
 }
 
-/** Two that wait must not both remove: the slower would take away the lock that the faster then made. So look again under a second lock. */
+/**
+ * Two that wait must not both remove: the slower would take away the lock that the faster then made. So look again
+ * under a second lock.
+ */
 function removeAbandoned(path) {
   const breaking = `${path}.breaking`
   if (!take(breaking)) return

@@ -17,7 +17,10 @@ const staging = join(root, '.staging')
 /** On stderr: stdout belongs to the command that all this is done for. */
 const say = (line) => process.stderr.write(`${line}\n`)
 
-/** Installs the locked dependencies when they are missing or older than the lock file. Safe to call from several processes at once. */
+/**
+ * Installs the locked dependencies when they are missing or older than the lock file. Safe to call from several
+ * processes at once.
+ */
 export async function ensureInstalled() {
   if (isInstalled()) return
   mkdirSync(dist, { recursive: true })

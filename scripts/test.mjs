@@ -1,4 +1,5 @@
-// npm test [-- <part of a test file's name> …] [--unit]: everything from a fresh clone to `N passed, N failed`, the last line.
+// npm test [-- <part of a test file's name> …] [--unit]: everything from a fresh clone to `N passed, N failed`, the
+// last line.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -54,7 +55,10 @@ function testFiles() {
   return files.toSorted().map((file) => join('dist/test', file))
 }
 
-/** The other servers and clients of these files. Without a browser, its test says so and is left out; the rest must be there. */
+/**
+ * The other servers and clients of these files. Without a browser, its test says so and is left out; the rest must be
+ * there.
+ */
 function findPrograms(files) {
   const env = {}
   for (const name of ['nginx', 'caddy', 'curl', 'chromium']) {

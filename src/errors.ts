@@ -82,8 +82,8 @@ export class Refusal extends Error {
 const REALM = 'Bearer realm="portcullis"'
 
 /**
- * RFC 6750 §3: what a refused request is told of how to authenticate. Without credentials it bears no error word (§3.1),
- * nor where the credentials weren't a token.
+ * RFC 6750 §3: what a refused request is told of how to authenticate. Without credentials it bears no error word
+ * (§3.1), nor where the credentials weren't a token.
  */
 function challengeOf(code: ErrorCode, statusCode: number): string | undefined {
   if (code === 'credentials_ambiguous') return `${REALM}, error="invalid_request"`

@@ -1,6 +1,6 @@
 /**
- * Answers that last: WebSockets, event streams, long downloads. Each is tied to the access token it was opened with, and
- * ended soon after that is denied, expires, or can't be judged any more.
+ * Answers that last: WebSockets, event streams, long downloads. Each is tied to the access token it was opened with,
+ * and ended soon after that is denied, expires, or can't be judged any more.
  */
 import type { Clock, Milliseconds } from './clock.js'
 import type { ErrorCode } from './errors.js'
@@ -42,8 +42,9 @@ interface Watched extends LiveStream {
 export class LiveStreams {
   readonly #ports: LiveStreamPorts
   /**
-   * Each at its `index`. A Set would do; but with every request entering and leaving it, it is made anew again and again, and
-   * what the old ones still point to outlives its time: as much garbage as all the rest of a request makes.
+   * Each at its `index`. A Set would do; but with every request entering and leaving it, it is made anew again and
+   * again, and what the old ones still point to outlives its time: as much garbage as all the rest of a request
+   * makes.
    */
   readonly #streams: Watched[] = []
   #timer: NodeJS.Timeout | undefined

@@ -12,7 +12,10 @@ import type { AccessClaims, ClaimRules, KeyVerifier } from './token/access-token
 import { ownCopy } from './token/verified.js'
 import type { VerifiedTokens } from './token/verified.js'
 
-/** Who a request is from: what `request.auth` holds. Requests with the same token share one, frozen through and through. */
+/**
+ * Who a request is from: what `request.auth` holds. Requests with the same token share one, frozen through and
+ * through.
+ */
 export interface Auth {
   readonly sub: string
   readonly sid: string
@@ -51,8 +54,8 @@ export class Verdict {
   }
 
   /**
-   * As `judge`, where a route prefers less certainty to none: when the denylist can't be asked, by what `onOutage` says.
-   * `outage` of the result is how the token was admitted then.
+   * As `judge`, where a route prefers less certainty to none: when the denylist can't be asked, by what `onOutage`
+   * says. `outage` of the result is how the token was admitted then.
    */
   async judgeOr(token: string, onOutage: OnOutage): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
     const live = this.#remembered(token) ?? this.#live(token)

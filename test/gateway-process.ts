@@ -31,7 +31,10 @@ const LEASH = `data:text/javascript,process.on('disconnect',()=>process.kill(pro
 /** Settings as in the YAML file; each top-level key replaces the one of `settingsFor`. */
 export type Overrides = Readonly<Record<string, unknown>>
 
-/** A directory for keys and the users file, removed at the test's end. Instances that share it accept each other's tokens. */
+/**
+ * A directory for keys and the users file, removed at the test's end. Instances that share it accept each other's
+ * tokens.
+ */
 export async function home(t: Scope): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'portcullis-test-'))
   t.teardown(() => rm(directory, { recursive: true, force: true }))
@@ -262,7 +265,9 @@ export async function expired(directory: string, token: string): Promise<string>
 
 const PROBLEM_FIELDS = new Set(['code', 'detail', 'request_id', 'status', 'title', 'type'])
 
-/** The answer is a problem (RFC 9457) with this status and code, isn't to be stored, and shows nothing of our inside. */
+/**
+ * The answer is a problem (RFC 9457) with this status and code, isn't to be stored, and shows nothing of our inside.
+ */
 export function isRefused(t: Test, answer: Answer, status: number, code: string, what = code): void {
   const { headers, body, text } = answer
   t.match(

@@ -72,7 +72,9 @@ async function endPresented(
   await withinDeadline(logout(core.sessions, { access, refresh }), core.revokeDeadline)
 }
 
-/** The session of an access token of ours, expired or not. One that isn't ours is told, unless there is a better one. */
+/**
+ * The session of an access token of ours, expired or not. One that isn't ours is told, unless there is a better one.
+ */
 function recognise(core: Core, token: string, { isAlone }: { isAlone: boolean }): Sid | undefined {
   try {
     return core.verdict.recognise(token).claims.sid as Sid

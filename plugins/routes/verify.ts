@@ -27,9 +27,10 @@ interface Original extends Asked {
 }
 
 /**
- * `/auth/verify`, with any method and suffix: forward-auth. A proxy in front asks whether a request may pass, and gets 200
- * with the identity's headers, or the refusal. In the gateway a listed peer asks about a request, which the route table
- * decides; everybody else, and everybody in a host's own application, about a token. Reads no body, sets no cookie.
+ * `/auth/verify`, with any method and suffix: forward-auth. A proxy in front asks whether a request may pass, and
+ * gets 200 with the identity's headers, or the refusal. In the gateway a listed peer asks about a request, which the
+ * route table decides; everybody else, and everybody in a host's own application, about a token. Reads no body, sets
+ * no cookie.
  */
 export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): void {
   // Envoy asks with the original's method. (A host's application keeps the methods that it has.)
@@ -89,7 +90,8 @@ function judgeAlone(core: Core, request: FastifyRequest, reply: FastifyReply): A
     if (error instanceof Refusal) metrics.refusal(error.code)
     throw error
   }
-  // nginx asks by GET whatever the original's method is. A page of another site can't leave `Origin` out when it changes something.
+  // nginx asks by GET whatever the original's method is. A page of another site can't leave `Origin` out when it
+  // changes something.
   const mayChange = changesState(request.method) || request.headers.origin !== undefined || isUpgrade(request)
   const asked = askedBy(request, { method: mayChange ? 'POST' : 'GET', host: request.host })
   try {

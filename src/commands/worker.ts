@@ -1,6 +1,6 @@
 /**
- * What a worker of `serve --workers N` runs: a whole gateway without an admin listener, which its primary starts, asks and
- * stops. No verb.
+ * What a worker of `serve --workers N` runs: a whole gateway without an admin listener, which its primary starts,
+ * asks and stops. No verb.
  */
 import closeWithGrace from 'close-with-grace'
 import type { GatewaySettings } from '../config.js'

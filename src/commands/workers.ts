@@ -1,4 +1,7 @@
-/** `serve --workers N`, N > 1, in the primary: it leads the workers and has the admin listener; it serves no other traffic. */
+/**
+ * `serve --workers N`, N > 1, in the primary: it leads the workers and has the admin listener; it serves no other
+ * traffic.
+ */
 import { fileURLToPath } from 'node:url'
 import { Counter, Gauge } from 'prom-client'
 import { createCore } from '../../plugins/core.js'

@@ -2,7 +2,10 @@ import type { PluginSettings, RouteSettings, Settings } from './settings.js'
 import { flattenName } from '../gateway/headers.js'
 import { formatDuration } from './values.js'
 
-/** A rule over more than one setting. The first key is blamed; a rule whose keys have problems of their own is skipped. */
+/**
+ * A rule over more than one setting. The first key is blamed; a rule whose keys have problems of their own is
+ * skipped.
+ */
 export interface Rule<S> {
   readonly keys: readonly [string, ...string[]]
   /** What is wrong, or nothing. */

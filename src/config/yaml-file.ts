@@ -5,8 +5,8 @@ import { ConfigError } from './problem.js'
 import type { Layer } from './read.js'
 
 /**
- * What is wrong, in our own words: the parser's quote the source, which may be a secret (a password that begins with `*`
- * is an alias to it).
+ * What is wrong, in our own words: the parser's quote the source, which may be a secret (a password that begins with
+ * `*` is an alias to it).
  */
 const MISTAKES: Readonly<Record<string, string>> = {
   BAD_ALIAS: 'an alias that names nothing; put a value that begins with * in quotes',
@@ -20,7 +20,10 @@ const MISTAKES: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'a tag that is not known; put a value that begins with ! in quotes',
 }
 
-/** The layer of a YAML file. A file that can't be read or parsed is an error at once: nothing else in it can be judged. */
+/**
+ * The layer of a YAML file. A file that can't be read or parsed is an error at once: nothing else in it can be
+ * judged.
+ */
 export function yamlLayer(file: string): Layer {
   let source: string
   try {

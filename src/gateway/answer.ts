@@ -28,7 +28,9 @@ export class Answer {
   #framed = false
   /** All of it was handed to Node. */
   #ended = false
-  /** Held until what was read with it is known: what is all of the body goes in one write with the head. null: passed. */
+  /**
+   * Held until what was read with it is known: what is all of the body goes in one write with the head. null: passed.
+   */
   #first: Buffer | null | undefined
   /** The client connection's own timeout, put back when a stalled client reads on; undefined before the first stall. */
   #clientTimeout: number | undefined

@@ -36,7 +36,8 @@ export function ownCookies(names: readonly string[]): OwnCookies {
 }
 
 /**
- * The name of `name=value`. A cookie without a name is sent back as its bare value, so `=a=b` counts as `a`, and so does `a`.
+ * The name of `name=value`. A cookie without a name is sent back as its bare value, so `=a=b` counts as `a`, and so
+ * does `a`.
  */
 function nameOf(pair: string): string {
   const text = pair.replace(/^[\s=]+/, '')

@@ -147,8 +147,9 @@ export class Exchange implements ResponseHandler, Forwarding {
   }
 
   /**
-   * Where to send the request again. What was not sent goes to each target once. A kept connection may close just as a
-   * request is sent on it: what changes nothing is then sent once more (RFC 9112 §9.3.1), anything else might be done twice.
+   * Where to send the request again. What was not sent goes to each target once. A kept connection may close just as
+   * a request is sent on it: what changes nothing is then sent once more (RFC 9112 §9.3.1), anything else might be
+   * done twice.
    */
   #nextAfter({ kind }: UpstreamError, hasBegun: boolean): UpstreamTarget | undefined {
     const { upstream } = this.#options

@@ -45,8 +45,8 @@ export interface Upgrade {
   /** For the header of this name. */
   readonly protocol: string
   /**
-   * The upstream has answered 101: answers the client likewise, and joins the two connections. Closed, the client's ends
-   * it all. Says false where that isn't the answer to what was asked, and has then done nothing.
+   * The upstream has answered 101: answers the client likewise, and joins the two connections. Closed, the client's
+   * ends it all. Says false where that isn't the answer to what was asked, and has then done nothing.
    *
    * @param headers From `HeaderRules.response`.
    */
@@ -63,7 +63,9 @@ export interface Forwarding {
 
 /** What became of a request; `reason` is for the log alone. */
 export type Outcome =
-  /** The upstream's answer went to the client, whole. 101: the client has ended what came after that, or the upstream. */
+  /**
+   * The upstream's answer went to the client, whole. 101: the client has ended what came after that, or the upstream.
+   */
   | { readonly kind: 'answered'; readonly status: number }
   /** The answer had begun and could not be finished; the client's connection is closed. */
   | { readonly kind: 'cut'; readonly status: number; readonly reason: string }

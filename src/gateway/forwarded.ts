@@ -15,7 +15,10 @@ export function isPlainHost(host: string): boolean {
   return HOST.test(host)
 }
 
-/** Appends the headers that tell an upstream about the client: `X-Forwarded-*`, `X-Real-IP` and `Forwarded` (RFC 7239). */
+/**
+ * Appends the headers that tell an upstream about the client: `X-Forwarded-*`, `X-Real-IP` and `Forwarded` (RFC
+ * 7239).
+ */
 export function pushForwarded(headers: string[], origin: Origin): void {
   const ip = origin.ip.startsWith('::ffff:') && origin.ip.includes('.') ? origin.ip.slice(7) : origin.ip
   headers.push('X-Forwarded-For', ip, 'X-Forwarded-Proto', origin.protocol)

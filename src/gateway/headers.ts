@@ -62,8 +62,8 @@ const CLIENT_MAY_NOT_SAY = [
 ]
 const CLIENT_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$))/
 /**
- * Schemes whose credentials hold for the connection, not for the request: as connections to an upstream are shared, the next
- * client would be taken for this one.
+ * Schemes whose credentials hold for the connection, not for the request: as connections to an upstream are shared,
+ * the next client would be taken for this one.
  */
 const BOUND = /^\s*(?:ntlm|negotiate|kerberos)\b/i
 /** Visible ASCII, with spaces inside at most: what most values are. */
@@ -98,8 +98,8 @@ export function headerRules(options: {
 }
 
 /**
- * One name for all spellings that some server takes for the same header: CGI and its kin read every sign that is neither
- * letter nor digit as `_`.
+ * One name for all spellings that some server takes for the same header: CGI and its kin read every sign that is
+ * neither letter nor digit as `_`.
  */
 export function flattenName(name: string): string {
   const lower = name.toLowerCase()

@@ -5,14 +5,16 @@ export type OnHealth = (origin: string, isUp: boolean, reason: string) => void
 
 /** Between two looks at a target that can't be reached. */
 const PROBE_INTERVAL: Milliseconds = 1000
-/** How long one that takes connections but doesn't answer is left alone: a probe couldn't tell that it answers again. */
+/**
+ * How long one that takes connections but doesn't answer is left alone: a probe couldn't tell that it answers again.
+ */
 const SILENT_REST: Milliseconds = 5000
 /** Requests in a row that were lost or came to no answer in time, after which a target is down. */
 const MISSES = 3
 
 /**
- * Whether a target is worth asking, by what became of its requests. While it is down it is looked at about once a second;
- * only such a look brings it up again.
+ * Whether a target is worth asking, by what became of its requests. While it is down it is looked at about once a
+ * second; only such a look brings it up again.
  */
 export class Health {
   readonly #origin: string

@@ -1,4 +1,7 @@
-/** What a proxy in front says, when it asks by a request of its own (forward-auth), about the request that it asks for. */
+/**
+ * What a proxy in front says, when it asks by a request of its own (forward-auth), about the request that it asks
+ * for.
+ */
 import { METHODS } from 'node:http'
 import { BlockList, isIPv6 } from 'node:net'
 import { isPlainHost } from './forwarded.js'

@@ -16,8 +16,8 @@ export type BodyTrouble = 'body_too_large' | 'request_timeout'
 const LINGER_MILLISECONDS = 5000
 
 /**
- * The body of a client's request on its way to an upstream: counted, timed, and read no faster than the upstream takes it.
- * It stands in for the request, which would take its socket along where a body is given up.
+ * The body of a client's request on its way to an upstream: counted, timed, and read no faster than the upstream
+ * takes it. It stands in for the request, which would take its socket along where a body is given up.
  */
 export class RequestBody extends Readable {
   readonly #request: IncomingMessage

@@ -88,7 +88,9 @@ function isOrdinary(method: string): boolean {
   return method !== 'TRACE' && method !== 'CONNECT'
 }
 
-/** The longest prefix of whole segments that any route could have, so that a deep path costs no more than a short one. */
+/**
+ * The longest prefix of whole segments that any route could have, so that a deep path costs no more than a short one.
+ */
 function firstPrefix(match: string, longest: number): string | undefined {
   if (match.length <= longest) return match.endsWith('/') ? match.slice(0, -1) : match
   const end = match.lastIndexOf('/', longest)

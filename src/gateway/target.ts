@@ -68,8 +68,8 @@ const SEMICOLON = 0x3b
 const BACKSLASH = 0x5c
 
 /**
- * Judges a raw request-target, such as `IncomingMessage.url`. Never throws; takes linear time. A target that passes may be
- * forwarded byte for byte, and no usual way of decoding it leads to another route than `match` does.
+ * Judges a raw request-target, such as `IncomingMessage.url`. Never throws; takes linear time. A target that passes
+ * may be forwarded byte for byte, and no usual way of decoding it leads to another route than `match` does.
  */
 export function judgeTarget(rawUrl: string | undefined, limits: TargetLimits): JudgedTarget {
   if (rawUrl === undefined || rawUrl === '') return refused('empty')

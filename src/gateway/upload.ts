@@ -14,8 +14,8 @@ export interface UploadProgress {
 }
 
 /**
- * Sends a request with a body, no faster than the upstream takes it. The head goes with what comes of the body first: one
- * whose body never comes keeps no server waiting.
+ * Sends a request with a body, no faster than the upstream takes it. The head goes with what comes of the body first:
+ * one whose body never comes keeps no server waiting.
  */
 export function upload(
   socket: Socket,

@@ -94,7 +94,9 @@ export class UpstreamConnection implements ResponseEvents {
     if (!this.#isPaused) this.#socket.resume()
   }
 
-  /** The handler no longer wants its answer: closes the connection, if that is still its own, and tells nothing more. */
+  /**
+   * The handler no longer wants its answer: closes the connection, if that is still its own, and tells nothing more.
+   */
   abort(handler: ResponseHandler): void {
     if (this.#handler === handler) this.destroy()
   }

@@ -20,7 +20,10 @@ interface Waiting {
 /** How exactly timeouts are kept. */
 const CHECK_EVERY: Milliseconds = 250
 
-/** The connections to a server, kept for more than one request; each has one at a time, and more requests wait in line. */
+/**
+ * The connections to a server, kept for more than one request; each has one at a time, and more requests wait in
+ * line.
+ */
 export class UpstreamPool implements ConnectionOwner {
   readonly #connect: Connect
   readonly #most: number
@@ -80,8 +83,8 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   /**
-   * Requests are handed out together when this turn of the event loop has read what there is to read: so what an upstream
-   * sent unasked on a kept connection, or its end, is seen before the connection is used again.
+   * Requests are handed out together when this turn of the event loop has read what there is to read: so what an
+   * upstream sent unasked on a kept connection, or its end, is seen before the connection is used again.
    */
   #soon(): void {
     this.#next ??= setImmediate(this.#handOut)

@@ -20,7 +20,9 @@ export interface Upstream {
   /** Its origins, for the log. */
   readonly name: string
   readonly targets: readonly UpstreamTarget[]
-  /** The next in turn that is up, or, where none is, the next in turn; none of `tried`. Undefined once all were tried. */
+  /**
+   * The next in turn that is up, or, where none is, the next in turn; none of `tried`. Undefined once all were tried.
+   */
   pick(tried?: readonly UpstreamTarget[]): UpstreamTarget | undefined
 }
 
@@ -39,7 +41,10 @@ export interface Upstreams {
 export interface UpstreamOptions {
   /** PEM of CAs that upstreams' certificates may be of, besides those that Node trusts. */
   readonly ca?: string
-  /** Open requests per target, one to a connection; more wait in line. A long answer holds its connection. All, unless set. */
+  /**
+   * Open requests per target, one to a connection; more wait in line. A long answer holds its connection. All, unless
+   * set.
+   */
   readonly connections?: number
   readonly onHealth?: OnHealth
 }

@@ -8,8 +8,8 @@ const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
 const NOT_WITH = ['content-length', 'transfer-encoding', 'expect']
 
 /**
- * Whether a request that Node takes for an upgrade is a WebSocket handshake to the letter: a bodiless GET in HTTP/1.1 with
- * `Upgrade: websocket` alone, said once, and one key.
+ * Whether a request that Node takes for an upgrade is a WebSocket handshake to the letter: a bodiless GET in HTTP/1.1
+ * with `Upgrade: websocket` alone, said once, and one key.
  */
 export function isWebSocketHandshake({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
   if (method !== 'GET' || httpVersion !== '1.1') return false

@@ -87,7 +87,9 @@ export class Barrier {
     }
   }
 
-  /** Whether no lease of an earlier epoch is left, no failover can lose the entries, and the instance itself has them. */
+  /**
+   * Whether no lease of an earlier epoch is left, no failover can lose the entries, and the instance itself has them.
+   */
   protected isLasting({ settled, waitOk }: SyncReply, position: Position, applied: Position): boolean {
     return settled && waitOk && reaches(applied, position)
   }

@@ -6,7 +6,10 @@ import type { Position } from './entry.js'
 
 /** Tells that the log has grown. It may be late, stale or dead: it is never believed, only a reason to look. */
 export interface Bell {
-  /** Resolves to true when there is something after this place in the log, to false when that could not be waited for any longer. */
+  /**
+   * Resolves to true when there is something after this place in the log, to false when that could not be waited for
+   * any longer.
+   */
   ring(after: Position): Promise<boolean>
   close(): void
 }

@@ -1,6 +1,9 @@
 import type { UnixMs } from '../clock.js'
 
-/** `jti`: one token. `sid`: one session. `sub`, `all`: what was issued at `before` or earlier. `kid`: what one key signed. */
+/**
+ * `jti`: one token. `sid`: one session. `sub`, `all`: what was issued at `before` or earlier. `kid`: what one key
+ * signed.
+ */
 export const ENTRY_KINDS = ['jti', 'sid', 'sub', 'all', 'kid'] as const
 export type EntryKind = (typeof ENTRY_KINDS)[number]
 
@@ -40,8 +43,8 @@ export function reaches(a: Position, b: Position): boolean {
 const SPACE = 0x20
 
 /**
- * `kind before until id`, as the log keeps it; undefined for what isn't an entry (an epoch's marker). From bytes, as a part
- * of a string would keep the whole of it in memory.
+ * `kind before until id`, as the log keeps it; undefined for what isn't an entry (an epoch's marker). From bytes, as
+ * a part of a string would keep the whole of it in memory.
  */
 export function parseEntry(text: Buffer): LogEntry | undefined {
   const kindEnd = text.indexOf(SPACE)

@@ -6,7 +6,10 @@ import type { Revocable } from './port.js'
 import { Publication } from './publication.js'
 import { Replica } from './replica.js'
 
-/** What an instance has of one epoch's log, and what it knows from earlier ones and must publish again in this. Pure code. */
+/**
+ * What an instance has of one epoch's log, and what it knows from earlier ones and must publish again in this. Pure
+ * code.
+ */
 export class EpochReplica {
   /** By the monotonic clock. */
   readonly enteredAt: Milliseconds

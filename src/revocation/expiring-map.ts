@@ -3,12 +3,12 @@ import type { UnixSeconds } from '../clock.js'
 /** Seconds that share a bucket; one leaves when its last second has passed. */
 const BUCKET_SECONDS = 16
 /**
- * A Map that doubles copies itself, and a million entries take a tenth of a second for that; sixteen smaller ones take their
- * turns.
+ * A Map that doubles copies itself, and a million entries take a tenth of a second for that; sixteen smaller ones
+ * take their turns.
  */
 const SHARDS = 16
 
-/** Ids, each until a second. Made for millions: a small integer an id, and a list of ids a bucket of seconds. */
+/** Ids, each with the second that it expires in. Kept in buckets of seconds, so that millions of them stay cheap. */
 export class ExpiringMap {
   readonly #shards = Array.from({ length: SHARDS }, () => new Map<string, UnixSeconds>())
   readonly #buckets = new Map<number, string[]>()

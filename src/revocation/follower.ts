@@ -157,7 +157,10 @@ export class Follower {
     await Promise.all(sids.map(({ id }) => this.#options.endSession(id)))
   }
 
-  /** The bell only says "sync now". After a ring whose sync finds nothing it is left alone for a while: it may be on a stale server. */
+  /**
+   * The bell only says "sync now". After a ring whose sync finds nothing it is left alone for a while: it may be on a
+   * stale server.
+   */
   async #listen(): Promise<void> {
     const { instance, bell, lease } = this.#options
     while (!this.#isStopped) {

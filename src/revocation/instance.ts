@@ -1,9 +1,9 @@
 /**
- * One instance's part in the protocol of the leased replica, as pure code: no I/O, no timers, no clock of its own. It is told
- * what was sent and what came back, and says what to send and what may be decided.
+ * One instance's part in the protocol of the leased replica, as pure code: no I/O, no timers, no clock of its own. It
+ * is told what was sent and what came back, and says what to send and what may be decided.
  *
- * The lease is the right to decide from the replica until a moment on the instance's own clocks. A revocation returns only
- * when every lease that doesn't know of it has lapsed, or every instance that has one has said that it knows.
+ * The lease is the right to decide from the replica until a moment on the instance's own clocks. A revocation returns
+ * only when every lease that doesn't know of it has lapsed, or every instance that has one has said that it knows.
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { Barrier } from './barrier.js'
@@ -99,7 +99,10 @@ export class Instance {
     return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
   }
 
-  /** Whether what was written at this time, with an id that begins with its mark, is part of the history that is known. */
+  /**
+   * Whether what was written at this time, with an id that begins with its mark, is part of the history that is
+   * known.
+   */
   remembers(id: string, at: UnixMs): boolean {
     if (this.#settings.onLostHistory === 'accept') return true
     return this.#lease?.remembers(id, at) ?? false
@@ -157,7 +160,9 @@ export class Instance {
     this.enter(now)
   }
 
-  /** A new epoch: whatever was known is of an earlier one, and must be published again; an old lease runs to its end. */
+  /**
+   * A new epoch: whatever was known is of an earlier one, and must be published again; an old lease runs to its end.
+   */
   protected enter({ monotonic }: Now): void {
     this.#generation += 1
     this.#replica = new EpochReplica(monotonic, this.#settings.page, this.#replica)

@@ -23,7 +23,10 @@ export interface SyncRequest {
   readonly who: boolean
 }
 
-/** What a survivor knows of the time before an epoch: nothing that was issued after `since`, or bears a mark, is unknown. */
+/**
+ * What a survivor knows of the time before an epoch: nothing that was issued after `since`, or bears a mark, is
+ * unknown.
+ */
 export interface Vouch {
   readonly since: UnixMs
   readonly marks: readonly string[]
@@ -45,7 +48,9 @@ export interface SyncReply {
   readonly waitOk: boolean
 }
 
-/** What is to be denied; `before: 'now'` is the time of Redis plus τ, `until: undefined` as long as anything can live. */
+/**
+ * What is to be denied; `before: 'now'` is the time of Redis plus τ, `until: undefined` as long as anything can live.
+ */
 export interface NewEntry {
   readonly kind: EntryKind
   readonly id: string

@@ -76,7 +76,10 @@ export interface Revocation {
   /** While it is the same, so is what `peek` gives. undefined: that can't be said. */
   version(): string | undefined
   revoke(entries: readonly Entry[]): Promise<void>
-  /** For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s, and what the clocks differ by). */
+  /**
+   * For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s, and what the
+   * clocks differ by).
+   */
   stamp(sub?: string): Promise<Stamp>
   /** Whether a session's record, last written under this mark at this time, may still be believed. */
   trusts(mark: string, writtenAt: UnixMs): boolean

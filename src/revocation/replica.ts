@@ -4,8 +4,8 @@ import { ExpiringMap } from './expiring-map.js'
 import type { Revocable } from './port.js'
 
 /**
- * The denylist in memory: for each target the larger `before` and the larger `until` of all its entries, so that nothing
- * ever shortens a denial. Entries leave it only by expiring.
+ * The denylist in memory: for each target the larger `before` and the larger `until` of all its entries, so that
+ * nothing ever shortens a denial. Entries leave it only by expiring.
  */
 export class Replica {
   readonly #until: Readonly<Record<EntryKind, ExpiringMap>> = {

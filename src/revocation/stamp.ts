@@ -7,8 +7,8 @@ import type { Denial, Revocable, Stamp } from './port.js'
 const LOOK_EVERY: Milliseconds = 100
 
 /**
- * A stamp that no denial covers: where a `sub` or `all` entry of the last seconds would deny the new token, too, it waits
- * until the second is past.
+ * A stamp that no denial covers: where a `sub` or `all` entry of the last seconds would deny the new token, too, it
+ * waits until the second is past.
  */
 export async function stampPastDenials(
   take: () => { wall: UnixMs; mark: string },

@@ -15,7 +15,8 @@ export interface Target {
 
 /**
  * Ends sessions, and says of each what was found. When it returns, no instance admits any token of them, but for the
- * `foreign` ones, which are left as they were. `note` is what the denylist says for people. Harmless to repeat: one that had ended is denied again all the same.
+ * `foreign` ones, which are left as they were. `note` is what the denylist says for people. Harmless to repeat: one
+ * that had ended is denied again all the same.
  *
  * @throws {Refusal} `store_unavailable`: some may have ended, nothing is promised; repeat it
  */
@@ -40,7 +41,10 @@ export async function endSessions(
   return outcomes
 }
 
-/** A record that was lost may have left access tokens that live: so what isn't known is denied, too, unless it had to be somebody's. */
+/**
+ * A record that was lost may have left access tokens that live: so what isn't known is denied, too, unless it had to
+ * be somebody's.
+ */
 function isDenied(target: Target, { kind }: EndOutcome): boolean {
   return kind !== 'foreign' && !(kind === 'unknown' && target.sub !== undefined)
 }

@@ -21,11 +21,11 @@ export interface TokenSet {
 }
 
 /**
- * Begins a session for somebody whom the caller has authenticated. `deadline` is for storing it; before that, there may
- * be a wait of 3 s at most, where the subject was denied a moment ago (see Revocation.stamp).
+ * Begins a session for somebody whom the caller has authenticated. `deadline` is for storing it; before that, there
+ * may be a wait of 3 s at most, where the subject was denied a moment ago (see Revocation.stamp).
  *
- * @throws {TypeError} if `sub` is not a string of 1 to 256 characters, or `claims` make the token too long: faults of the
- *   host, not of the request
+ * @throws {TypeError} if `sub` is not a string of 1 to 256 characters, or `claims` make the token too long: faults of
+ *   the host, not of the request
  * @throws {Refusal} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
  */
 export async function issue(

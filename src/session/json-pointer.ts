@@ -1,6 +1,6 @@
 /**
- * What a JSON pointer (RFC 6901) leads to in a parsed document; undefined where it leads nowhere. Only what the document
- * itself holds counts: nothing that a prototype has, and of lists their items alone.
+ * What a JSON pointer (RFC 6901) leads to in a parsed document; undefined where it leads nowhere. Only what the
+ * document itself holds counts: nothing that a prototype has, and of lists their items alone.
  */
 export function valueAt(document: unknown, pointer: string): unknown {
   let value = document

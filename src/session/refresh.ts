@@ -61,8 +61,8 @@ export async function refresh(ports: SessionPorts, refreshToken: string): Promis
 
 /**
  * Ends a session that a `sub` or `all` denial covers, by the time of its beginning, and one whose record comes from a
- * history that isn't known any more (a snapshot brings ended sessions back). Retries, too: a denial may have come since the
- * rotation, or the end of the session may have failed then.
+ * history that isn't known any more (a snapshot brings ended sessions back). Retries, too: a denial may have come
+ * since the rotation, or the end of the session may have failed then.
  */
 async function refuseIfOver(
   ports: SessionPorts,

@@ -33,7 +33,7 @@ export class Slots {
 
   #wait(): Promise<void> {
     if (this.#waiting.length >= this.#queueLimit) {
-      throw new Refusal('overloaded', { detail: 'Too many logins are waiting; try again shortly.' })
+      throw new Refusal('overloaded', { detail: 'Too many are waiting already; try again shortly.' })
     }
     return new Promise((resolve) => this.#waiting.push(resolve))
   }

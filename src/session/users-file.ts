@@ -1,6 +1,6 @@
 /**
- * The users file: a line a user, `NAME:HASH`, the hash argon2id (PHC string) or bcrypt, as `htpasswd -B` writes it. Empty lines and
- * lines that begin with `#` are skipped. It is read again when it changes.
+ * The users file: a line a user, `NAME:HASH`, the hash argon2id (PHC string) or bcrypt, as `htpasswd -B` writes it.
+ * Empty lines and lines that begin with `#` are skipped. It is read again when it changes.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
@@ -31,7 +31,10 @@ export function normaliseName(name: string): string {
   return name.normalize('NFKC').trim().toLowerCase()
 }
 
-/** An argon2id hash with this version's parameters (OWASP: 19 MiB, 2 passes, 1 lane), as a line of the users file has it. */
+/**
+ * An argon2id hash with this version's parameters (OWASP: 19 MiB, 2 passes, 1 lane), as a line of the users file has
+ * it.
+ */
 export function hashPassword(password: string): Promise<string> {
   return hashArgon2(password)
 }
@@ -72,7 +75,10 @@ export class UsersFile {
     return user && isRight ? user.name : undefined
   }
 
-  /** Some user's hash, always the same for a name, so that an unknown name takes as long as one of the file, each time. */
+  /**
+   * Some user's hash, always the same for a name, so that an unknown name takes as long as one of the file, each
+   * time.
+   */
   #decoyFor(name: string): string {
     const hashes = [...this.#users.values()]
     if (hashes.length === 0) return EMPTY_FILE_DECOY
@@ -104,7 +110,10 @@ const ARGON2ID =
   /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=[1-9]\d{0,3},p=([1-9]\d?)\$([\w+/]{11,86})\$([\w+/]{22,86})$/
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z\d]{53}$/
 
-/** Only what can be verified: argon2id with 8 KiB a lane, 8 bytes of salt and 16 of hash, at least; bcrypt of cost 4 to 31. */
+/**
+ * Only what can be verified: argon2id with 8 KiB a lane, 8 bytes of salt and 16 of hash, at least; bcrypt of cost 4
+ * to 31.
+ */
 function isHash(text: string): boolean {
   const [, memory, lanes, ...bytes] = ARGON2ID.exec(text) ?? []
   if (memory === undefined) return BCRYPT.test(text)

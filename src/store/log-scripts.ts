@@ -1,11 +1,12 @@
 /**
- * The scripts of the revocation log (see docs/flows/revocation.md). The state is one hash, so that members can't be lost
- * alone; state, log and denylist share a slot. Ids of the log are compared by Redis, as pairs of numbers.
+ * The scripts of the revocation log (see docs/flows/revocation.md). The state is one hash, so that members can't be
+ * lost alone; state, log and denylist share a slot. Ids of the log are compared by Redis, as pairs of numbers.
  *
  * All begin with FRESH: KEYS state, log · ARGV wall clock of the caller (ms), nonce, τ, H + G (ms).
  * Errors: CLOCK if the clocks differ by more than τ; NOBOOT if nothing tells one life of the server from the next.
  *
- * The first write of each is one that Redis refuses when it is out of memory: behind any other write it would let all pass.
+ * The first write of each is one that Redis refuses when it is out of memory: behind any other write it would let all
+ * pass.
  */
 
 /**
@@ -61,9 +62,10 @@ end`
 /**
  * Registers, renews and acknowledges in one, and reads a page of the log.
  *
- * KEYS state, log · ARGV (FRESH's) instance or '', its epoch, applied, page, settle or '', vouch: since or '', marks, who or '',
- *   then id and version of each member to take for dead
- * Returns { epoch, settled, since, marks, time, last id of the page or '', more, { text, … }, { id, version, applied, … } }
+ * KEYS state, log · ARGV (FRESH's) instance or '', its epoch, applied, page, settle or '', vouch: since or '', marks,
+ *   who or '', then id and version of each member to take for dead
+ * Returns { epoch, settled, since, marks, time, last id of the page or '', more, { text, … },
+ *   { id, version, applied, … } }
  * Atomic: the member is written before the log is read, or a revoke between the two would be missed by both.
  */
 const sync = `${FRESH}
@@ -104,7 +106,8 @@ return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, text
 /**
  * Writes entries to the log and to the denylist.
  *
- * KEYS state, log, the denylist key of each entry · ARGV (FRESH's), then kind, id, before ('now' or ms), until ('' or ms), reason of each
+ * KEYS state, log, the denylist key of each entry · ARGV (FRESH's), then kind, id, before ('now' or ms), until ('' or
+ *   ms), reason of each
  * Returns { epoch, id of the last entry, { id, version, applied, … } }
  * Atomic: whoever is a member at that moment is told, and answers for itself; a denial is only ever lengthened.
  */

@@ -72,11 +72,13 @@ return 1`,
  * Uses up a refresh token.
  *
  * KEYS session
- * ARGV family hash, secret hash, salt, successor hash, now, idle, refresh limit, grace, tombstone life, slack (all ms), mark,
- *   clock of the sender (ms)
- * Returns { kind, … }: { 'rotated', fields, former mark, former time } · { 'retried', fields, former mark, former time, salt } · { 'reused', sub } · { 'ended', sub, reason } ·
+ * ARGV family hash, secret hash, salt, successor hash, now, idle, refresh limit, grace, tombstone life, slack (all
+ *   ms), mark, clock of the sender (ms)
+ * Returns { kind, … }: { 'rotated', fields, former mark, former time } ·
+ *   { 'retried', fields, former mark, former time, salt } · { 'reused', sub } · { 'ended', sub, reason } ·
  *   { 'expired' } · { 'limit_reached' } · { 'forged' } · { 'unknown' }
- * Error LATE: a frozen server that wakes up would rotate for a caller that has gone, and whose retry would look like theft.
+ * Error LATE: a frozen server that wakes up would rotate for a caller that has gone, and whose retry would look like
+ *   theft.
  * Atomic: of two uses of one token only one may rotate, and a logout comes wholly before or wholly after.
  */
 const rotateSession: Script = {
@@ -90,7 +92,8 @@ if tonumber(t[1]) * 1000 - tonumber(ARGV[12]) > 5000 then
 end
 local family, secret, salt, successor = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, idle, limit, grace = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
-local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previous', 'salt', 'rotated', 'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen')
+local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previous', 'salt', 'rotated',
+  'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen')
 if not r[1] then return { 'unknown' } end
 if r[1] ~= family then return { 'forged' } end
 if r[2] then return { 'ended', r[3], r[2] } end
@@ -106,8 +109,8 @@ if limit > 0 and tonumber(r[10]) >= limit then return { 'limit_reached' } end
 local ends = tonumber(r[9])
 local expires = now + idle
 if idle == 0 or (ends > 0 and ends < expires) then expires = ends end
-redis.call('HSET', key, 'previous', secret, 'current', successor, 'salt', salt, 'rotated', ARGV[5], 'seen', ARGV[5], 'mark', ARGV[11],
-  'formerMark', r[11], 'formerSeen', r[12], 'expires', string.format('%.0f', expires))
+redis.call('HSET', key, 'previous', secret, 'current', successor, 'salt', salt,
+  'rotated', ARGV[5], 'seen', ARGV[5], 'mark', ARGV[11], 'formerMark', r[11], 'formerSeen', r[12], 'expires', string.format('%.0f', expires))
 redis.call('HINCRBY', key, 'count', 1)
 redis.call('PEXPIRE', key, string.format('%.0f', expires - now + tonumber(ARGV[10])))
 return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}), r[11], r[12] }`,

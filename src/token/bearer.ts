@@ -29,7 +29,9 @@ export interface Transports {
 
 /** What is read of a request, as Node has it. */
 export interface RequestHead {
-  /** Names and values in turn. Of several headers with one name Node's own object keeps the first, and drops the rest. */
+  /**
+   * Names and values in turn. Of several headers with one name Node's own object keeps the first, and drops the rest.
+   */
   readonly rawHeaders: readonly string[]
   readonly url?: string | undefined
   /** Where a server has changed `url`: what the client sent. */

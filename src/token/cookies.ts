@@ -1,4 +1,7 @@
-/** The cookie transport: names, how they are set, and how they are read (RFC 6265, RFC 6265bis §4.1.3 for the prefixes). */
+/**
+ * The cookie transport: names, how they are set, and how they are read (RFC 6265, RFC 6265bis §4.1.3 for the
+ * prefixes).
+ */
 import type { UnixSeconds } from '../clock.js'
 
 export interface CookieSettings {

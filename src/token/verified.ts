@@ -1,4 +1,6 @@
-/** Remembers tokens whose signature and claims were found good, so that a token is verified once, not on each request. */
+/**
+ * Remembers tokens whose signature and claims were found good, so that a token is verified once, not on each request.
+ */
 
 /** Of a token, its last characters: of its signature, so as good as random for every token that was verified. */
 const TAIL = 22
@@ -11,10 +13,11 @@ export interface VerifiedStats {
 }
 
 /**
- * A bounded map from whole tokens to what they say. Only what was verified may enter, so junk can't displace anything.
+ * A bounded map from whole tokens to what they say. Only what was verified may enter, so junk can't displace
+ * anything.
  *
- * The one that came first goes first, however often it is used: it is verified again, once in as many others as there is
- * room for, which costs less than to keep account of each use.
+ * First in, first out, however often one is used: to verify it again, once in as many newcomers as there is room for,
+ * costs less than to keep account of each use.
  */
 export class VerifiedTokens<T extends { readonly token: string }> {
   readonly #room: number

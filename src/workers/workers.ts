@@ -1,6 +1,6 @@
 /**
- * The workers of `serve --workers N`, as their primary has them: processes of node:cluster, each a whole gateway, all on one
- * port. One that dies is replaced, however often.
+ * The workers of `serve --workers N`, as their primary has them: processes of node:cluster, each a whole gateway, all
+ * on one port. One that dies is replaced, however often.
  */
 import cluster from 'node:cluster'
 import type { Worker } from 'node:cluster'
@@ -105,7 +105,8 @@ export class Workers {
       clearTimeout(restart)
       if (worker) tell(worker, { type: 'stop' })
     }
-    // One that comes while the last worker stops listening is taken by nobody, and its client would wait for all of them.
+    // One that comes while the last worker stops listening is taken by nobody, and its client would wait for all of
+    // them.
     const timer = setInterval(() => this.#places.forEach(({ abandon }) => abandon()), ABANDON_EVERY)
     await this.#until(() => this.#isEmpty)
     clearInterval(timer)

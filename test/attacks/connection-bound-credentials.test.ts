@@ -1,6 +1,6 @@
 /**
- * NTLM and Negotiate authenticate a connection, not a request: on connections that
- * clients share, the next one would be whoever came before (as in CVE-2026-88007, GHSA-qqjf-53cj-pwvv, of Traefik over HTTP/3).
+ * NTLM and Negotiate authenticate a connection, not a request: on connections that clients share, the next one would
+ * be whoever came before (as in CVE-2026-88007, GHSA-qqjf-53cj-pwvv, of Traefik over HTTP/3).
  */
 import t from 'tap'
 import { rawUpstream } from '../gateway/rig.js'

@@ -1,4 +1,7 @@
-/** A neighbouring site sets cookies of the gateway's names for the browser, or wraps the gateway's own into one of its own. */
+/**
+ * A neighbouring site sets cookies of the gateway's names for the browser, or wraps the gateway's own into one of its
+ * own.
+ */
 import t from 'tap'
 import { call, cookiesOf, logIn, logInByCookies } from '../gateway-process.js'
 import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'

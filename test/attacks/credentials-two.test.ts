@@ -1,4 +1,7 @@
-/** Two access tokens in one request, of which gate and upstream, or two gates, might each take another one (RFC 6750 §2). */
+/**
+ * Two access tokens in one request, of which gate and upstream, or two gates, might each take another one (RFC 6750
+ * §2).
+ */
 import t from 'tap'
 import { logIn } from '../gateway-process.js'
 import { attack, head, startWire, valuesOf } from './wire.js'

@@ -1,4 +1,7 @@
-/** What a form on another site can send without asking first: logins and refreshes in its three media types (Fetch §2.2.2). */
+/**
+ * What a form on another site can send without asking first: logins and refreshes in its three media types (Fetch
+ * §2.2.2).
+ */
 import t from 'tap'
 import { USERS, logInByCookies } from '../gateway-process.js'
 import { head, startWire } from './wire.js'

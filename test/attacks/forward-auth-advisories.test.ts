@@ -1,7 +1,8 @@
 /**
- * Published holes of forward-auth in other programs, tried here. Those about redirects (oauth2-proxy CVE-2020-4037, -5233,
- * -11053, CVE-2021-21291) are in forward-auth-redirect.test.ts; those about the identity on its way from the proxy to the
- * application (Caddy GHSA-7r4p-vjf4-gxv4, Traefik GHSA-x677-9fxg-v5c5, CVE-2026-88879) in test/flows, with real proxies.
+ * Published holes of forward-auth in other programs, tried here. Those about redirects (oauth2-proxy CVE-2020-4037,
+ * -5233, -11053, CVE-2021-21291) are in forward-auth-redirect.test.ts; those about the identity on its way from the
+ * proxy to the application (Caddy GHSA-7r4p-vjf4-gxv4, Traefik GHSA-x677-9fxg-v5c5, CVE-2026-88879) in test/flows,
+ * with real proxies.
  */
 import t from 'tap'
 import { call, isRefused, logIn, logInByCookies, startGateway, startUpstream } from '../gateway-process.js'

@@ -1,4 +1,7 @@
-/** A listed peer passes on what its client wrote: of the forwarding headers, only what that peer itself can vouch for counts. */
+/**
+ * A listed peer passes on what its client wrote: of the forwarding headers, only what that peer itself can vouch for
+ * counts.
+ */
 import t from 'tap'
 import { logIn } from '../gateway-process.js'
 import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'

@@ -1,4 +1,7 @@
-/** Heads that are not to the letter: folded lines, NULs, blanks before the colon, odd versions, HTTP/0.9, other protocols. */
+/**
+ * Heads that are not to the letter: folded lines, NULs, blanks before the colon, odd versions, HTTP/0.9, other
+ * protocols.
+ */
 import t from 'tap'
 import { SMUGGLED, attack, head, startWire } from './wire.js'
 

@@ -1,4 +1,7 @@
-/** Lines that end otherwise than by CR LF, which some servers take for an end of line and others for text (RFC 9112 §2.2). */
+/**
+ * Lines that end otherwise than by CR LF, which some servers take for an end of line and others for text (RFC 9112
+ * §2.2).
+ */
 import t from 'tap'
 import { SMUGGLED, attack, head, startWire } from './wire.js'
 

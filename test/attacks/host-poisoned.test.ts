@@ -1,4 +1,7 @@
-/** A Host, or what claims to be one, that the gateway might repeat: in a redirect, a link, a challenge, a cookie, a problem. */
+/**
+ * A Host, or what claims to be one, that the gateway might repeat: in a redirect, a link, a challenge, a cookie, a
+ * problem.
+ */
 import t from 'tap'
 import { USERS, logIn } from '../gateway-process.js'
 import { head, startWire } from './wire.js'

@@ -1,4 +1,7 @@
-/** A client writes the identity itself, by names that become the gateway's header only behind it, as CGI makes them one. */
+/**
+ * A client writes the identity itself, by names that become the gateway's header only behind it, as CGI makes them
+ * one.
+ */
 import t from 'tap'
 import { logIn } from '../gateway-process.js'
 import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'

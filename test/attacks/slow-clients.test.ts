@@ -1,4 +1,7 @@
-/** Clients that are slow on purpose, to hold what there is a limited number of: heads and bodies that drip, answers not read. */
+/**
+ * Clients that are slow on purpose, to hold what there is a limited number of: heads and bodies that drip, answers
+ * not read.
+ */
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import net from 'node:net'

@@ -1,4 +1,6 @@
-/** An upgrade to HTTP/2 in clear text, with which a proxy that passes it on gives the connection away (RFC 9113 §3.1). */
+/**
+ * An upgrade to HTTP/2 in clear text, with which a proxy that passes it on gives the connection away (RFC 9113 §3.1).
+ */
 import t from 'tap'
 import { logIn } from '../gateway-process.js'
 import { SMUGGLED, attack, head, startWire } from './wire.js'

@@ -1,4 +1,7 @@
-/** An upstream, or who speaks through it, splits answers, frames them twice, or sends more of them than it was asked for. */
+/**
+ * An upstream, or who speaks through it, splits answers, frames them twice, or sends more of them than it was asked
+ * for.
+ */
 import t from 'tap'
 import type { Test } from 'tap'
 import { rawUpstream } from '../gateway/rig.js'

@@ -1,4 +1,6 @@
-/** An upstream sets cookies of the gateway's names, in the ways in which browsers read Set-Cookie (RFC 6265bis §5.6). */
+/**
+ * An upstream sets cookies of the gateway's names, in the ways in which browsers read Set-Cookie (RFC 6265bis §5.6).
+ */
 import t from 'tap'
 import { rawUpstream } from '../gateway/rig.js'
 import { startGateway } from '../gateway-process.js'

@@ -32,7 +32,9 @@ export type { LegacyApp }
 /** What belongs to one connection, or to one moment; RFC 9110 §7.6.1 and §6.6.1. */
 const NOT_COMPARED = new Set(['date', 'connection', 'keep-alive', 'transfer-encoding', 'trailer'])
 
-/** A message's raw headers, names and values in turn, as lines that can be compared with those of another connection. */
+/**
+ * A message's raw headers, names and values in turn, as lines that can be compared with those of another connection.
+ */
 export function comparable(rawHeaders: readonly string[]): string[] {
   const lines: string[] = []
   for (let at = 0; at < rawHeaders.length; at += 2) {

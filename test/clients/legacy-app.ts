@@ -1,4 +1,6 @@
-/** A legacy API with something of everything in HTTP/1.1. It says the same each time, so that answers can be compared. */
+/**
+ * A legacy API with something of everything in HTTP/1.1. It says the same each time, so that answers can be compared.
+ */
 import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:http'

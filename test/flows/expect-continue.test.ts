@@ -11,7 +11,10 @@ import { logIn, startGateway, USERS } from '../gateway-process.js'
 const CONTINUE = 'HTTP/1.1 100 Continue\r\n\r\n'
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
-/** The gateway in front of an upstream that tells what it got, with a route for everybody, and one for those with a token. */
+/**
+ * The gateway in front of an upstream that tells what it got, with a route for everybody, and one for those with a
+ * token.
+ */
 async function behind(t: Test, upstream: string, overrides: Record<string, unknown> = {}) {
   const { url } = await startGateway(t, {
     routes: [

@@ -1,6 +1,6 @@
 /**
- * The check requests of Traefik and Envoy as their documentation tells them, sent byte for byte, and the answers judged by
- * its rules.
+ * The check requests of Traefik and Envoy as their documentation tells them, sent byte for byte, and the answers
+ * judged by its rules.
  */
 import t from 'tap'
 import { head, send } from '../attacks/wire.js'
@@ -130,9 +130,9 @@ t.test('Traefik: the host that the client asked is X-Forwarded-Host', async (t) 
 })
 
 /**
- * https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ext_authz/v3/ext_authz.proto: the client's
- * method, its path behind `path_prefix`, `Content-Length: 0`, `Host`, `Authorization`, and what `allowed_headers` names.
- * Names in small letters, and the headers that its HTTP client adds.
+ * https://www.envoyproxy.io/docs/envoy/latest/api-v3/extensions/filters/http/ext_authz/v3/ext_authz.proto: the
+ * client's method, its path behind `path_prefix`, `Content-Length: 0`, `Host`, `Authorization`, and what
+ * `allowed_headers` names. Names in small letters, and the headers that its HTTP client adds.
  */
 function envoy(method: string, path: string, more: Readonly<Record<string, string>> = {}): string {
   const headers = {

@@ -107,7 +107,8 @@ export async function listen(t: Test, server: net.Server): Promise<number> {
 }
 
 /**
- * Asks a server by its pool, without a gateway: `GET /` unless told otherwise. Gives status and body, or why there is none.
+ * Asks a server by its pool, without a gateway: `GET /` unless told otherwise. Gives status and body, or why there is
+ * none.
  *
  * @param given What the pool is given, to be looked at and changed meanwhile.
  */

@@ -2,7 +2,8 @@ import { connect } from 'node:net'
 
 /**
  * Whether the Redis on this port of 127.0.0.1 answers a PING: `refused` without a listener (or when it hangs up),
- * `silent` when nothing comes within `timeoutMilliseconds`, `loading` while it reads its data. One that asks for a password is up.
+ * `silent` when nothing comes within `timeoutMilliseconds`, `loading` while it reads its data. One that asks for a
+ * password is up.
  */
 export function ping(
   port: number,

@@ -8,8 +8,8 @@ const FIRST = 11_000
 const COUNT = 10_000
 
 /**
- * A free port on loopback, whose `BUS_OFFSET` neighbour is free too. Below the range that systems take from for outgoing
- * connections and for port 0, so it stays free while a server on it is down.
+ * A free port on loopback, whose `BUS_OFFSET` neighbour is free too. Below the range that systems take from for
+ * outgoing connections and for port 0, so it stays free while a server on it is down.
  */
 export async function freePort(): Promise<number> {
   for (;;) {

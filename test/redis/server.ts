@@ -21,7 +21,10 @@ export interface OwnRedisOptions {
   port?: number
 }
 
-/** A real Redis server of the test's own, on 127.0.0.1. Each promise fulfils when the state is reached, not when it was asked for. */
+/**
+ * A real Redis server of the test's own, on 127.0.0.1. Each promise fulfils when the state is reached, not when it
+ * was asked for.
+ */
 export interface OwnRedis {
   readonly port: number
   /** `redis://127.0.0.1:<port>` */

@@ -1,4 +1,6 @@
-/** Routes that prefer stale answers, or open ones, to none: what they let pass without a lease, and that they say so. */
+/**
+ * Routes that prefer stale answers, or open ones, to none: what they let pass without a lease, and that they say so.
+ */
 import t from 'tap'
 import type { Answer, Tokens } from '../gateway-process.js'
 import { call, home, isRefused, soon, startUpstream } from '../gateway-process.js'

@@ -1,4 +1,7 @@
-/** Instances with a leased replica: real `portcullis serve` processes that share their keys, and what is tried on them. */
+/**
+ * Instances with a leased replica: real `portcullis serve` processes that share their keys, and what is tried on
+ * them.
+ */
 import type { Test } from 'tap'
 import type { Answer, GatewayProcess, Overrides, Tokens } from '../gateway-process.js'
 import { call, home, logIn, serveGateway, soon } from '../gateway-process.js'
@@ -101,7 +104,10 @@ export async function untilReady(
   return performance.now() - begunAt
 }
 
-/** A logout that is repeated, as its caller would, while it answers 503; gives how often, and the time of the last one. */
+/**
+ * A logout that is repeated, as its caller would, while it answers 503; gives how often, and the time of the last
+ * one.
+ */
 export async function logoutAtLast(
   instance: Instance,
   token: string,

@@ -1,4 +1,7 @@
-/** An instance that stands still, or can't be reached, or whose connections are cut: a logout waits for its lease, no longer. */
+/**
+ * An instance that stands still, or can't be reached, or whose connections are cut: a logout waits for its lease, no
+ * longer.
+ */
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Tokens } from '../gateway-process.js'

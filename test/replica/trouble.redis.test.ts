@@ -1,4 +1,7 @@
-/** Redis can't be asked, or takes no writes: what needs a lease is 503 in time, nothing else is, and all recover by themselves. */
+/**
+ * Redis can't be asked, or takes no writes: what needs a lease is 503 in time, nothing else is, and all recover by
+ * themselves.
+ */
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Answer, Tokens } from '../gateway-process.js'

@@ -29,8 +29,8 @@ export interface RedisDenylistHarness extends DenylistHarness {
 export const BEYOND = graceOf(LOG_SETTINGS)
 
 /**
- * Time can't be moved in a Redis. So everything that it keeps is made older instead; and as a replica keeps its own, both
- * processes are replaced by new ones then.
+ * Time can't be moved in a Redis. So everything that it keeps is made older instead; and as a replica keeps its own,
+ * both processes are replaced by new ones then.
  */
 export async function openPair(
   t: Scope,

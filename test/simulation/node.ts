@@ -21,7 +21,9 @@ export class Node {
   isServing = true
   /** Greatest `before` of the entries that a sync brought, by kind and id. */
   readonly known = new Map<string, number>()
-  /** A machine that may be suspended, and whose wall clock is therefore never set: both at once is beyond the promise. */
+  /**
+   * A machine that may be suspended, and whose wall clock is therefore never set: both at once is beyond the promise.
+   */
   readonly isPortable: boolean
   #pausedUntil = 0
   readonly #deferred: (() => void)[] = []

@@ -1,4 +1,7 @@
-/** With every fault switched off: all instances get leases, all revokes return in time, and new tokens are good everywhere. */
+/**
+ * With every fault switched off: all instances get leases, all revokes return in time, and new tokens are good
+ * everywhere.
+ */
 import { lapseOf } from '../../src/revocation/log.js'
 import { Violation } from './checker.js'
 import type { Revocation } from './checker.js'

@@ -150,7 +150,10 @@ const version: Scenario = (seed, switches = {}) => {
 /** By the rule that each is directed at. */
 export const SCENARIOS = { margin, publish, published, since, own, restart, register, version }
 
-/** Data are lost that nobody had revoked anything in; says how often an instance that is new then admits an older token. */
+/**
+ * Data are lost that nobody had revoked anything in; says how often an instance that is new then admits an older
+ * token.
+ */
 export function admittedAfterLoss(seed: number, onLostHistory: LostHistory): number {
   const { world, tokens, random } = begin(seed, {}, { onLostHistory })
   const { counts } = world.checker

@@ -1,4 +1,7 @@
-/** The Redis server and its scripts, as the protocol words them. Its data are immutable, so that a snapshot is a reference. */
+/**
+ * The Redis server and its scripts, as the protocol words them. Its data are immutable, so that a snapshot is a
+ * reference.
+ */
 import type { UnixMs } from '../../src/clock.js'
 import { reaches, START } from '../../src/revocation/entry.js'
 import type { LogEntry, Position } from '../../src/revocation/entry.js'

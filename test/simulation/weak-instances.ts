@@ -1,4 +1,7 @@
-/** The real instance less one rule: whether the checker notices is what shows that both the rule and the checker are needed. */
+/**
+ * The real instance less one rule: whether the checker notices is what shows that both the rule and the checker are
+ * needed.
+ */
 import type { Milliseconds } from '../../src/clock.js'
 import { Barrier } from '../../src/revocation/barrier.js'
 import { START } from '../../src/revocation/entry.js'

@@ -1,4 +1,6 @@
-/** What clients do: they log in, refresh, send requests, and log out; and what must hold of the tokens they are given. */
+/**
+ * What clients do: they log in, refresh, send requests, and log out; and what must hold of the tokens they are given.
+ */
 import type { EntryKind } from '../../src/revocation/entry.js'
 import type { Revocation, Token } from './checker.js'
 import type { Node } from './node.js'

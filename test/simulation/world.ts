@@ -23,7 +23,10 @@ export interface WorldOptions {
   readonly trace?: (line: string) => void
 }
 
-/** `slow`: steadily so. `rough`: slow, sometimes beyond every timeout, and losing. `cut`: refuses at once. `silent`: swallows. */
+/**
+ * `slow`: steadily so. `rough`: slow, sometimes beyond every timeout, and losing. `cut`: refuses at once. `silent`:
+ * swallows.
+ */
 export type Link = 'calm' | 'slow' | 'rough' | 'cut' | 'silent'
 
 export class World {

@@ -1,4 +1,6 @@
-/** What an instance writes to the log: revokes of its own, which wait at their barriers, and what it publishes again. */
+/**
+ * What an instance writes to the log: revokes of its own, which wait at their barriers, and what it publishes again.
+ */
 import type { Milliseconds } from '../../src/clock.js'
 import type { Barrier } from '../../src/revocation/barrier.js'
 import type { Now } from '../../src/revocation/instance.js'

@@ -23,8 +23,8 @@ export interface RedisHarness extends StoreHarness {
 }
 
 /**
- * A connection as Portcullis opens its own, closed at the test's end. Portcullis goes on without a server that is slow to
- * come; a test of what happens with one waits for it.
+ * A connection as Portcullis opens its own, closed at the test's end. Portcullis goes on without a server that is
+ * slow to come; a test of what happens with one waits for it.
  */
 export async function openConnection(
   t: Scope,

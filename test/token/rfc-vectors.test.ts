@@ -23,8 +23,8 @@ t.test('the Ed25519 key of RFC 8037 has its thumbprint and makes its signature (
   t.ok(verify(null, Buffer.from(RFC8037.input), key.public, signature))
 })
 
-// These JWTs are not access tokens of ours, so none is accepted in the end. The verifier looks at the signature first and
-// at `typ` next, so what it complains of tells whether the signature was found true.
+// These JWTs are not access tokens of ours, so none is accepted in the end. The verifier looks at the signature first
+// and at `typ` next, so what it complains of tells whether the signature was found true.
 const TRUE_SIGNATURE = { code: 'FAST_JWT_INVALID_TYPE' }
 const FALSE_SIGNATURE = { code: /^FAST_JWT_(?:INVALID_SIGNATURE|VERIFY_ERROR)$/ }
 const NO_SIGNATURE = { code: 'FAST_JWT_MISSING_SIGNATURE' }

@@ -5,11 +5,11 @@ import { postContent, readJson } from './read-body.js'
 type Answer = { readonly status: number; readonly body?: unknown; readonly allow?: string }
 
 /**
- * A small blog API from before tokens: it asks nobody who they are, and takes the gateway's word (`X-Forwarded-User`) for
- * it. The demo stands in front of it; on its own it must not be reachable.
+ * A small blog API from before tokens: it asks nobody who they are, and takes the gateway's word (`X-Forwarded-User`)
+ * for it. The demo stands in front of it; on its own it must not be reachable.
  *
- * Open: `GET /post`, `/post/:id`, `/tag/:tagName`. For the gateway to guard: `GET /post/all` (drafts too), `POST /post`,
- * `PUT /post` (with `id` in the body), `DELETE /post/:id`.
+ * Open: `GET /post`, `/post/:id`, `/tag/:tagName`. For the gateway to guard: `GET /post/all` (drafts too), `POST
+ * /post`, `PUT /post` (with `id` in the body), `DELETE /post/:id`.
  */
 export function createLegacyBlog(): Server {
   const posts = samplePosts()
