@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { Redis, type RedisOptions } from 'ioredis'
+import { Redis } from 'ioredis'
+import type { RedisOptions } from 'ioredis'
 import type { Scope } from './redis/scope.js'
 
 export { freePort } from './redis/port.js'

@@ -6,7 +6,8 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastify from 'fastify'
 // In an application of yours: from 'portcullis'
-import portcullis, { type PluginOptions } from '../../src/index.js'
+import portcullis from '../../src/index.js'
+import type { PluginOptions } from '../../src/index.js'
 
 /** Stands for a table of yours. Keep hashes there, not passwords. */
 const accounts = new Map([

@@ -1,5 +1,6 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
-import { asNode, leavesOf, type Node } from './node.js'
+import { asNode, leavesOf } from './node.js'
+import type { Node } from './node.js'
 import { environmentName } from './texts.js'
 
 /** One setting, for `--help` and the docs. */

@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http'
-import { hasControls, readString, readText, type Read } from './values.js'
+import { hasControls, readString, readText } from './values.js'
+import type { Read } from './values.js'
 import { flattenName } from '../gateway/headers.js'
 import { refuse } from './problem.js'
 

@@ -1,5 +1,6 @@
 import { refuse } from './problem.js'
-import { readString, type Read } from './values.js'
+import { readString } from './values.js'
+import type { Read } from './values.js'
 
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/
 /** What the gateway itself puts into access tokens. */

@@ -1,4 +1,5 @@
-import { Type, type TSchema, type TUnsafe } from 'typebox'
+import { Type } from 'typebox'
+import type { TSchema, TUnsafe } from 'typebox'
 import { readCidr, readHost, readHttpUrl, readOrigin, readStore, readUpstreams } from './network.js'
 import {
   readHeaderName,
@@ -13,15 +14,8 @@ import {
 import { readPointer, readPointers } from './json-pointer.js'
 import { readOnOutage } from './on-outage.js'
 import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
-import {
-  readBoolean,
-  readChoice,
-  readDuration,
-  readInteger,
-  readSize,
-  readText,
-  type Read,
-} from './values.js'
+import { readBoolean, readChoice, readDuration, readInteger, readSize, readText } from './values.js'
+import type { Read } from './values.js'
 
 /** How a value is written: it decides how text from a flag or a variable is taken. */
 interface Written {

@@ -1,10 +1,14 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
-import { GATEWAY_RULES, routeMistakes, SHARED_RULES, type Rule } from './check.js'
+import { GATEWAY_RULES, routeMistakes, SHARED_RULES } from './check.js'
+import type { Rule } from './check.js'
 import { asNode } from './node.js'
-import { ConfigError, type Problem } from './problem.js'
-import { readLayers, type Layer, type Reading } from './read.js'
+import { ConfigError } from './problem.js'
+import type { Problem } from './problem.js'
+import { readLayers } from './read.js'
+import type { Layer, Reading } from './read.js'
 import type { GatewaySettings, PluginSettings, RouteSettings, Settings } from './settings.js'
-import { environmentLayer, flagLayer, type Environment, type Flags } from './texts.js'
+import { environmentLayer, flagLayer } from './texts.js'
+import type { Environment, Flags } from './texts.js'
 import { yamlLayer } from './yaml-file.js'
 
 /** Where settings come from, the strongest first: flags, environment, file, preset, the schema's defaults. */

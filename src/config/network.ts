@@ -1,5 +1,6 @@
 import { isIP } from 'node:net'
-import { readString, readText, type Read } from './values.js'
+import { readString, readText } from './values.js'
+import type { Read } from './values.js'
 import { refuse } from './problem.js'
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i

@@ -1,6 +1,7 @@
 import type { OnOutage } from '../revocation/port.js'
 import { refuse } from './problem.js'
-import { readDuration, type Read } from './values.js'
+import { readDuration } from './values.js'
+import type { Read } from './values.js'
 
 const WANTED = 'write closed, open, or { stale: 30s }'
 

@@ -1,7 +1,9 @@
 import { KINDS } from './leaf.js'
 import { nearest } from './nearest.js'
-import { formatPath, leavesOf, type Node, type Path } from './node.js'
-import { Mistake, type Problem } from './problem.js'
+import { formatPath, leavesOf } from './node.js'
+import type { Node, Path } from './node.js'
+import { Mistake } from './problem.js'
+import type { Problem } from './problem.js'
 
 /** What one source says. Of several layers the first that has a value gives it. */
 export interface Layer {

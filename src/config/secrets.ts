@@ -1,4 +1,5 @@
-import { readString, readText, type Read } from './values.js'
+import { readString, readText } from './values.js'
+import type { Read } from './values.js'
 import { refuse } from './problem.js'
 
 /** One signing key that the configuration names: the key itself (PEM or JWK), or the file that holds it. */

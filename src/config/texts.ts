@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { nearest } from './nearest.js'
-import { leavesOf, type Node } from './node.js'
+import { leavesOf } from './node.js'
+import type { Node } from './node.js'
 import type { Problem } from './problem.js'
 import type { Layer } from './read.js'
 

@@ -81,7 +81,7 @@ export function formatDuration(value: Milliseconds): string {
 }
 
 export function hasControls(text: string): boolean {
-  // eslint-disable-next-line no-control-regex
+  // oxlint-disable-next-line no-control-regex
   return /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(text)
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import type { Document } from 'yaml'
 import type { Path } from './node.js'
 import { ConfigError } from './problem.js'
 import type { Layer } from './read.js'

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Refusal, type ErrorCode } from '../errors.js'
+import { Refusal } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
 import { changesState } from '../token/cross-site.js'
 import { Answer } from './answer.js'
 import type { Forwarding, ForwardOptions, Outcome } from './forward.js'

@@ -4,7 +4,8 @@ import type { Milliseconds } from '../clock.js'
 import type { ErrorCode, Refusal } from '../errors.js'
 import { Exchange } from './exchange.js'
 import type { HeaderRules, RequestFraming } from './headers.js'
-import { discard, type BodyLimits } from './request-body.js'
+import { discard } from './request-body.js'
+import type { BodyLimits } from './request-body.js'
 import type { Upstream } from './upstreams.js'
 
 export interface ForwardOptions {

@@ -1,5 +1,7 @@
-import { ownCookies, type OwnCookies } from './cookies.js'
-import { isPlainHost, pushForwarded, type Origin } from './forwarded.js'
+import { ownCookies } from './cookies.js'
+import type { OwnCookies } from './cookies.js'
+import { isPlainHost, pushForwarded } from './forwarded.js'
+import type { Origin } from './forwarded.js'
 
 /** How the body of a request is delimited (RFC 9112 §6), as the server's parser has validated it. */
 export type RequestFraming =

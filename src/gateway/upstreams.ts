@@ -1,6 +1,7 @@
 import type { SecureContext } from 'node:tls'
 import type { Milliseconds } from '../clock.js'
-import { Health, type OnHealth } from './health.js'
+import { Health } from './health.js'
+import type { OnHealth } from './health.js'
 import { UpstreamPool } from './upstream-pool.js'
 import { trusting, upstreamConnector } from './upstream-socket.js'
 

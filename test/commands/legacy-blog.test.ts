@@ -1,4 +1,5 @@
-import t, { type Test } from 'tap'
+import t from 'tap'
+import type { Test } from 'tap'
 import { createLegacyBlog } from '../../src/commands/legacy-blog/server.js'
 import { listen } from '../gateway/rig.js'
 

@@ -1,9 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { join } from 'node:path'
-import t, { type Test } from 'tap'
+import t from 'tap'
+import type { Test } from 'tap'
 import { settingFlags } from '../../src/config/help.js'
-import { loadSettings, type Sources } from '../../src/config/load.js'
+import { loadSettings } from '../../src/config/load.js'
+import type { Sources } from '../../src/config/load.js'
 import { ConfigError } from '../../src/config/problem.js'
 
 const base = 'issuer: https://api.example.com\naudience: https://api.example.com\n'

@@ -7,7 +7,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
 import { soon } from '../gateway-process.js'
-import { freePort, type Scope } from '../redis.js'
+import { freePort } from '../redis.js'
+import type { Scope } from '../redis.js'
 
 /** What stands behind a proxy. */
 export interface Behind {

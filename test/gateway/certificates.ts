@@ -1,5 +1,6 @@
 /** Certificates (RFC 5280 §4.1) for servers of tests, made here, as not every machine has an openssl. */
-import { generateKeyPairSync, sign, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, sign } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import { isIP } from 'node:net'
 
 export interface Certificate {

@@ -3,12 +3,14 @@ import http from 'node:http'
 import net from 'node:net'
 import type { Test } from 'tap'
 import { ERRORS } from '../../src/errors.js'
-import { forward, type Forwarding, type ForwardOptions, type Outcome } from '../../src/gateway/forward.js'
+import { forward } from '../../src/gateway/forward.js'
+import type { Forwarding, ForwardOptions, Outcome } from '../../src/gateway/forward.js'
 import { headerRules } from '../../src/gateway/headers.js'
 import type { UpstreamRequest } from '../../src/gateway/request-head.js'
 import type { ResponseHandler, UpstreamConnection } from '../../src/gateway/upstream-connection.js'
 import type { UpstreamPool } from '../../src/gateway/upstream-pool.js'
-import { createUpstreams, type UpstreamOptions } from '../../src/gateway/upstreams.js'
+import { createUpstreams } from '../../src/gateway/upstreams.js'
+import type { UpstreamOptions } from '../../src/gateway/upstreams.js'
 
 /** What a test sets otherwise than a usual gateway has it. */
 export interface RigOptions {

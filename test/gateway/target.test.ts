@@ -1,7 +1,8 @@
 import t from 'tap'
 import { Random } from '../simulation/random.js'
 import { compileRoutes } from '../../src/gateway/routes.js'
-import { judgeTarget, type TargetRefusal } from '../../src/gateway/target.js'
+import { judgeTarget } from '../../src/gateway/target.js'
+import type { TargetRefusal } from '../../src/gateway/target.js'
 
 const limits = { target: 8192 }
 

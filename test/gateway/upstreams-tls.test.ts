@@ -4,7 +4,8 @@ import type { TLSSocket } from 'node:tls'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
-import { authority, type Certificate } from './certificates.js'
+import { authority } from './certificates.js'
+import type { Certificate } from './certificates.js'
 import { bodyOf, gateway, get, listen, raw } from './rig.js'
 
 const ours = authority('A CA of the tests')

@@ -1,5 +1,7 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { samplePosts, type Posts } from './posts.js'
+import { createServer } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { samplePosts } from './posts.js'
+import type { Posts } from './posts.js'
 import { postContent, readJson } from './read-body.js'
 
 type Answer = { readonly status: number; readonly body?: unknown; readonly allow?: string }
