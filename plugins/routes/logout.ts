@@ -11,7 +11,7 @@ import { parseRefreshToken } from '../../src/token/refresh-token.js'
 import { addressOf } from '../client.js'
 import type { Core } from '../core.js'
 import { countRefresh } from './refresh.js'
-import { refreshCookie } from './refresh-cookie.js'
+import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 
 /** `POST /auth/logout` */
 export function logoutRoute(app: FastifyInstance, core: Core): void {
@@ -29,7 +29,7 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
         throw new Refusal('invalid_request', { detail: 'keepCurrent: only together with all.' })
       }
       if (isTrue(all)) await endAll(core, access?.token, isTrue(keepCurrent))
-      else await endPresented(core, request, access?.token, [refresh_token, cookie])
+      else await endPresented(core, request, access?.token, oneRefreshToken(refresh_token, cookie))
 
       if (usesCookies && !isTrue(keepCurrent)) {
         reply.header('set-cookie', clearCookies(core.settings.cookies, core.settings.prefix))
@@ -54,14 +54,8 @@ async function endPresented(
   core: Core,
   request: FastifyRequest,
   token: string | undefined,
-  refreshTokens: (string | undefined)[],
+  refreshToken: string | undefined,
 ): Promise<void> {
-  const [refreshToken, another] = refreshTokens.filter((one) => one !== undefined)
-  if (another !== undefined) {
-    throw new Refusal('credentials_ambiguous', {
-      detail: 'Present the refresh token in the body or in the cookie, not in both.',
-    })
-  }
   const refresh = refreshToken === undefined ? undefined : parseRefreshToken(refreshToken)
   const access = token === undefined ? undefined : recognise(core, token, { isAlone: refresh === undefined })
   if (access === undefined && refresh === undefined) {

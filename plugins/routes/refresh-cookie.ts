@@ -16,3 +16,18 @@ export function refreshCookie(request: FastifyRequest, { settings }: Core): stri
   }
   return value === '' ? undefined : value
 }
+
+/**
+ * The refresh token that a request presents; undefined: none.
+ *
+ * @throws {Refusal} `credentials_ambiguous` for two
+ */
+export function oneRefreshToken(
+  fromBody: string | undefined,
+  fromCookie: string | undefined,
+): string | undefined {
+  if (fromBody === undefined || fromCookie === undefined) return fromBody ?? fromCookie
+  throw new Refusal('credentials_ambiguous', {
+    detail: 'Present the refresh token in the body or in the cookie, not in both.',
+  })
+}

@@ -8,7 +8,7 @@ import { refuseCrossSite } from '../../src/token/cross-site.js'
 import { addressOf } from '../client.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
-import { refreshCookie } from './refresh-cookie.js'
+import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 import { sendTokens } from './send-tokens.js'
 
 /** `POST /auth/refresh` */
@@ -18,13 +18,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
     { schema: { body: RefreshBody } },
     async (request, reply) => {
       const fromCookie = refreshCookie(request, core)
-      const fromBody = request.body?.refresh_token
-      if (fromCookie !== undefined && fromBody !== undefined) {
-        throw new Refusal('credentials_ambiguous', {
-          detail: 'Present the refresh token in the body or in the cookie, not in both.',
-        })
-      }
-      const token = fromBody ?? fromCookie
+      const token = oneRefreshToken(request.body?.refresh_token, fromCookie)
       if (token === undefined) {
         throw new Refusal('refresh_token_missing', { detail: 'The body is {"refresh_token": "…"}.' })
       }
