@@ -58,15 +58,12 @@ export interface RedisConnection {
  * is enough.
  */
 export async function openRedis(
-  store: string | Readonly<Record<string, unknown>>,
+  store: string | RedisOptions,
   log: FastifyBaseLogger | undefined,
   tuning: RedisTuning = {},
 ): Promise<RedisConnection> {
   const options = { ...FAIL_FAST, ...tuning }
-  const client =
-    typeof store === 'string'
-      ? connectUrl(store, options)
-      : new Redis({ ...(store as RedisOptions), ...options })
+  const client = typeof store === 'string' ? connectUrl(store, options) : new Redis({ ...store, ...options })
   if (log) logChanges(client, log)
   // ioredis says "error" for each attempt; commands reject by themselves.
   else client.on('error', () => {})

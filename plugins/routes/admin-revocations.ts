@@ -29,7 +29,9 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
 
 /** One target, and what goes with it. */
 function toRequest(body: RevocationBody, now: number): RevokeRequest {
-  const { jti, sid, sub, kid, all, before, expiresIn, reason } = body
+  const { jti, sid, sub, kid, all, expiresIn, reason } = body
+  // What will be issued later is none of it: the answer says what is in force.
+  const before = body.before === undefined ? undefined : Math.min(body.before, Math.floor(now / 1000))
   const targets = [jti, sid, sub, kid, all].filter((target) => target !== undefined)
   if (targets.length !== 1) {
     throw new Refusal('invalid_request', { detail: 'Give one of: jti, sid, sub, kid, all.' })

@@ -1,6 +1,7 @@
 import type { AddressInfo } from 'node:net'
 import closeWithGrace from 'close-with-grace'
-import { readArgs } from './command.js'
+import { StartError } from '../start-error.js'
+import { UsageError, readArgs } from './command.js'
 import type { Command } from './command.js'
 import { createLegacyBlog } from './legacy-blog/server.js'
 
@@ -14,7 +15,11 @@ export const legacyBlog: Command = {
       port: { type: 'string' as const, default: '8080' },
     }
     const { values } = readArgs({ args: [...args], options, strict: true, allowPositionals: false })
-    const { url, close } = await startLegacyBlog(values.host, Number(values.port))
+    if (!/^[0-9]{1,5}$/.test(values.port) || Number(values.port) > 65_535)
+      throw new UsageError(`--port ${values.port} is no port; 0 to 65535`)
+    const { url, close } = await startLegacyBlog(values.host, Number(values.port)).catch((error: Error) => {
+      throw new StartError(`${values.host}:${values.port} can’t be listened on: ${error.message}`)
+    })
     console.log(`the legacy blog listens on ${url}`)
     closeWithGrace({ logger: false }, close)
   },

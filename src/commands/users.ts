@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { UsersFileError, hashPassword, parseUsers } from '../session/users-file.js'
+import { MAX_PASSWORD_BYTES, UsersFileError, hashPassword, parseUsers } from '../session/users-file.js'
 import { UsageError, readArgs } from './command.js'
 import type { Command } from './command.js'
 
@@ -25,6 +25,8 @@ reads the file again by itself.`,
     if (values.file === undefined) throw new UsageError('--file FILE is missing')
     const [password = ''] = (await text(process.stdin)).split(/\r?\n/)
     if (password === '') throw new UsageError('there is no password on the standard input')
+    if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES)
+      throw new UsageError(`the password is longer than ${MAX_PASSWORD_BYTES} bytes, which no login takes`)
     const isNew = await putUser(values.file, name, password)
     console.log(isNew ? `added ${name}` : `changed the password of ${name}`)
   },
@@ -46,6 +48,8 @@ async function putUser(file: string, name: string, password: string): Promise<bo
   else lines[at] = line
   const whole = `${lines.join('\n')}\n`
   parseUsers(file, whole)
-  await writeFile(file, whole, { mode: 0o600 })
+  await writeFile(file, whole, { mode: 0o600 }).catch((error: Error) => {
+    throw new UsersFileError(`${file} can’t be written: ${error.message}`)
+  })
   return at < 0
 }

@@ -1,5 +1,6 @@
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
 import { flattenName } from '../gateway/headers.js'
+import { OWN_PATHS } from '../own-paths.js'
 import { formatDuration } from './values.js'
 
 /**
@@ -90,9 +91,6 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
   },
 ]
 
-/** Paths that the gateway answers itself, besides those under the prefix. */
-const OWN_PATHS = ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server', '/healthz', '/readyz']
-
 export const GATEWAY_RULES: readonly Rule<Settings>[] = [
   {
     keys: ['accept.from'],
@@ -149,7 +147,7 @@ export function routeMistakes(
       ])
     }
     if (OWN_PATHS.includes(route.path)) {
-      found.push([`${key}.path`, `${path} is answered by the gateway itself; choose another path`])
+      found.push([`${key}.path`, `${path} is kept for the gateway itself; choose another path`])
     }
     if (route.scope.length > 0 && route.auth !== 'required') {
       found.push([

@@ -93,6 +93,10 @@ export function parsePluginOptions(options: unknown): PluginSettings {
     plainLayer('the plugin’s options', isMapping ? values : (options ?? {})),
   ])
   const problems = [...reading.problems]
+  if (isClient(client)) {
+    const message = 'is a client; give its options or a URL, as connections of our own are made'
+    problems.push({ key: 'store', message, source: 'the plugin’s options' })
+  }
   const settings = {
     ...(reading.value as object),
     ...(client !== undefined && { store: client }),
@@ -101,6 +105,11 @@ export function parsePluginOptions(options: unknown): PluginSettings {
   problems.push(...broken(SHARED_RULES, settings, soundness(problems), reading))
   if (problems.length > 0) throw new ConfigError(problems)
   return Object.freeze(settings)
+}
+
+/** Of ioredis; its properties would be taken for options. */
+function isClient(store: object | undefined): boolean {
+  return store !== undefined && typeof (store as { sendCommand?: unknown }).sendCommand === 'function'
 }
 
 function plainLayer(name: string, raw: unknown): Layer {

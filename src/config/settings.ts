@@ -1,3 +1,4 @@
+import type { RedisOptions } from 'ioredis'
 import type { Static, TObject, TProperties } from 'typebox'
 import type { PluginSchema, SettingsSchema } from './schema.js'
 import type { Identity } from '../session/session.js'
@@ -34,7 +35,7 @@ export type LoginFunction<Request = unknown> = (
 
 /** The plugin's settings, parsed. `store` may be a client's options object, handed on as it is. */
 export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login'>> & {
-  readonly store: string | Readonly<Record<string, unknown>>
+  readonly store: string | RedisOptions
   readonly login: LoginFunction | Tree['login']
 }
 
@@ -47,7 +48,8 @@ export type PluginOptions<Request = unknown> = Omit<
 > & {
   issuer: string
   audience: string
-  store?: string | Readonly<Record<string, unknown>>
+  /** A URL, or options of ioredis; never a client. */
+  store?: string | RedisOptions
   login?: LoginFunction<Request> | PluginInput['login']
 }
 

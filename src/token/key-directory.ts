@@ -43,7 +43,8 @@ export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<L
   const created = await createKeyFile(dir, file, algorithm)
   const text = await readKeyFile(file, 'keys.dir')
   const key = await named(`keys.dir: ${file}`, importKey(text, algorithm))
-  return { key, createdFile: created ? file : undefined, warnings: await permissionWarnings(file) }
+  const warnings = [...(await permissionWarnings(dir)), ...(await permissionWarnings(file))]
+  return { key, createdFile: created ? file : undefined, warnings }
 }
 
 /**
@@ -93,9 +94,10 @@ async function named(setting: string, key: Promise<SigningKey>): Promise<Signing
   }
 }
 
-async function permissionWarnings(file: string): Promise<string[]> {
-  const { mode } = await stat(file)
-  if ((mode & 0o077) === 0) return []
-  const bits = (mode & 0o777).toString(8)
-  return [`the key file ${file} may be read by others (mode ${bits}); chmod 600 is what it should have`]
+async function permissionWarnings(path: string): Promise<string[]> {
+  const found = await stat(path)
+  if ((found.mode & 0o077) === 0) return []
+  const bits = (found.mode & 0o777).toString(8)
+  const [what, wanted] = found.isDirectory() ? ['the key directory', 700] : ['the key file', 600]
+  return [`${what} ${path} is open to others (mode ${bits}); chmod ${wanted} is what it should have`]
 }

@@ -1,6 +1,10 @@
+import { Redis } from 'ioredis'
 import t from 'tap'
 import type { PluginOptions } from '../../src/config.js'
 import { parsePluginOptions } from '../../src/config/load.js'
+
+const client = new Redis({ lazyConnect: true })
+t.teardown(() => client.disconnect())
 
 const required = { issuer: 'https://api.example.com', audience: 'https://api.example.com' }
 
@@ -52,6 +56,7 @@ const cases: [name: string, options: unknown, words: RegExp][] = [
   ],
   ['a number as text', { ...required, tokens: { refreshLimit: '5' } }, /write the number without quotes/],
   ['a store that is none', { ...required, store: ['redis://h'] }, /store: the value is not text/],
+  ['a client as the store', { ...required, store: client }, /store: is a client; give its options or a URL/],
   ['a login that is none', { ...required, login: 'users' }, /login: text is not a mapping/],
   [
     'unknown refusals',

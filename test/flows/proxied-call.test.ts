@@ -184,3 +184,16 @@ t.test('QUERY without a media type is refused, as its RFC says; with one it pass
   t.strictSame(upstream.seen, [])
   t.equal((await call(url, 'QUERY', '/x', { body: 'x', headers: { 'content-type': 'text/x' } })).status, 200)
 })
+
+t.test('our own paths reach no upstream, by whatever method', async (t) => {
+  const upstream = await startUpstream(t)
+  const { url } = await startGateway(t, { routes: [{ path: '/', upstream: upstream.url, auth: 'none' }] })
+  const own = ['/healthz', '/readyz', '/.well-known/jwks.json', '/auth/login']
+  for (const path of [...own, '/health%7A', '/.well-known/oauth-authorization-server']) {
+    for (const method of ['OPTIONS', 'PROPFIND', 'PURGE', 'POST', 'DELETE', 'GET'])
+      await call(url, method, path)
+  }
+  t.strictSame(upstream.seen, [])
+  t.equal((await call(url, 'OPTIONS', '/healthz/x')).status, 200)
+  t.equal(upstream.seen.length, 1, 'others do')
+})

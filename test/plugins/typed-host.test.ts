@@ -1,9 +1,14 @@
 /** A host as TypeScript sees it: that it compiles is half of the test. */
 import fastify from 'fastify'
+import type { RedisOptions } from 'ioredis'
 import t from 'tap'
 import portcullis from '../../src/index.js'
 import type { Auth, Guard, PluginOptions, SessionView, TokenResponse } from '../../src/index.js'
 import { call, home, sharedSettings } from '../gateway-process.js'
+
+/** A host may have these at hand. */
+const ofRedis: RedisOptions = { host: '127.0.0.1', port: 1 }
+export const onOptions: Pick<PluginOptions, 'store'> = { store: ofRedis }
 
 t.test('a typed host compiles without a cast, and runs', async (t) => {
   const app = fastify()

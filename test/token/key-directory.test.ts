@@ -118,7 +118,7 @@ for (const [bits, warns] of [
     await loadKey({ algorithm, dir })
     chmodSync(file, bits)
     const expected = warns
-      ? [new RegExp(`${SIGNING_KEY_FILE} may be read by others \\(mode ${bits.toString(8)}\\)`)]
+      ? [new RegExp(`${SIGNING_KEY_FILE} is open to others \\(mode ${bits.toString(8)}\\)`)]
       : []
     for (const source of [
       { algorithm, dir },
@@ -130,6 +130,17 @@ for (const [bits, warns] of [
     }
   })
 }
+
+t.test('a directory that others may enter is warned of', async (t) => {
+  const { dir } = place(t)
+  t.strictSame((await loadKey({ algorithm, dir })).warnings, [])
+  for (const bits of [0o755, 0o710, 0o777]) {
+    chmodSync(dir, bits)
+    const { warnings } = await loadKey({ algorithm, dir })
+    t.match(warnings, [/the key directory .* is open to others \(mode 7\d\d\); chmod 700/], bits.toString(8))
+    t.equal(warnings.length, 1)
+  }
+})
 
 t.test('a key that is given as text or file leaves the directory alone', async (t) => {
   const { dir } = place(t)

@@ -1,0 +1,62 @@
+/** The command line as its user has it: a process, its output and its exit code. */
+import { spawn } from 'node:child_process'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { fileURLToPath } from 'node:url'
+import t from 'tap'
+import { home } from '../gateway-process.js'
+import { UsersFile } from '../../src/session/users-file.js'
+
+const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
+
+async function portcullis(args: readonly string[], stdin = '') {
+  const child = spawn(process.execPath, [CLI, ...args])
+  child.stdin.on('error', () => {}).end(stdin)
+  const exited = new Promise<number | null>((resolve) => child.on('exit', resolve))
+  const [code, out, err] = await Promise.all([exited, text(child.stdout), text(child.stderr)])
+  return { code, out, err }
+}
+
+t.test('help is 0, no command or an unknown one 2', async (t) => {
+  t.match(await portcullis(['--help']), { code: 0, out: /users +adds a user/ })
+  t.match(await portcullis(['users', '--help']), { code: 0, out: /users add NAME --file FILE/ })
+  t.match(await portcullis([]), { code: 2 })
+  t.match(await portcullis(['sessions']), { code: 2, err: /there is no command "sessions"/ })
+})
+
+t.test('users add: a new user can log in, and with a changed password by that alone', async (t) => {
+  const file = join(await home(t), 'new.htpasswd')
+  const add = (name: string, password: string) => portcullis(['users', 'add', name, '--file', file], password)
+  t.match(await add('ada', 'the first one\nnot this\n'), { code: 0, out: 'added ada\n' })
+  t.match(await add('bob', 'another one'), { code: 0, out: 'added bob\n' })
+  t.match(await add('ada', 'the second one'), { code: 0, out: 'changed the password of ada\n' })
+  const users = await UsersFile.open(file, (message) => t.fail(message))
+  t.equal(await users.verify('ada', 'the second one'), 'ada')
+  t.equal(await users.verify('ada', 'the first one'), undefined)
+  t.equal(await users.verify('bob', 'another one'), 'bob')
+})
+
+t.test('users add: what is wrong is said without a stack, and changes nothing', async (t) => {
+  const directory = await home(t)
+  const file = join(directory, 'users.htpasswd')
+  const former = await readFile(file, 'utf8')
+  const cases: readonly [args: readonly string[], stdin: string, code: number, err: RegExp][] = [
+    [['users', 'add', 'eve', '--file', file], '', 2, /no password/],
+    [['users', 'add', 'eve', '--file', file], 'x'.repeat(1_025), 2, /longer than 1024 bytes/],
+    [['users', 'add', 'eve'], 'x', 2, /--file FILE is missing/],
+    [['users', 'add', '--file', file], 'x', 2, /users add NAME/],
+    [['users', 'add', 'e:ve', '--file', file], 'x', 1, /the hash must be/],
+    [['users', 'add', 'eve', '--file', directory], 'x', 1, /can’t be read/],
+    [['users', 'add', 'eve', '--file', '/nowhere/users'], 'x', 1, /\/nowhere\/users can’t be written/],
+    [['legacy-blog', '--port', 'abc'], '', 2, /--port abc is no port/],
+    [['legacy-blog', '--port', '65536'], '', 2, /--port 65536 is no port/],
+    [['legacy-blog', '--host', '192.0.2.1'], '', 1, /192\.0\.2\.1:8080 can’t be listened on/],
+  ]
+  for (const [args, stdin, code, err] of cases) {
+    const ended = await portcullis(args, stdin)
+    t.match(ended, { code, err }, args.join(' '))
+    t.notMatch(ended.err, /\n\s+at /, 'no stack')
+  }
+  t.equal(await readFile(file, 'utf8'), former)
+})

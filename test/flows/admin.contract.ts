@@ -1,0 +1,158 @@
+/** The admin listener's API, on any store. */
+import type { Test } from 'tap'
+import {
+  call,
+  claimsOf,
+  home,
+  isRefused,
+  logIn,
+  soon,
+  startGateway,
+  startUpstream,
+} from '../gateway-process.js'
+import type { Overrides } from '../gateway-process.js'
+
+const TOKEN = 'an-admin-token-of-thirty-two-characters'
+
+async function rig(t: Test, overrides: Overrides) {
+  const upstream = await startUpstream(t)
+  const { url, adminUrl } = await startGateway(
+    t,
+    {
+      admin: { host: '127.0.0.1', port: 0, token: TOKEN },
+      routes: [{ path: '/', upstream: upstream.url }],
+      ...overrides,
+    },
+    await home(t),
+  )
+  await soon('it is ready', async () => (await call(url, 'GET', '/readyz')).status === 200)
+  const ask = (method: string, path: string, json?: object) =>
+    call(adminUrl!, method, `/api${path}`, { token: TOKEN, ...(json && { json }) })
+  const passes = async (token: string) => (await call(url, 'GET', '/x', { token })).status
+  return { url, adminUrl: adminUrl!, ask, passes }
+}
+
+interface Listed {
+  readonly kind: string
+  readonly id: string
+  readonly before: number | null
+  readonly reason: string
+}
+
+export async function testAdmin(t: Test, overrides: Overrides, { keepsReasons }: { keepsReasons: boolean }) {
+  await t.test('nothing without the admin token, whatever else is presented', async (t) => {
+    const { url, adminUrl } = await rig(t, overrides)
+    const { access_token } = await logIn(url)
+    for (const path of ['/api/revocations', '/api/explain']) {
+      const method = path === '/api/explain' ? 'POST' : 'GET'
+      isRefused(t, await call(adminUrl, method, path), 401, 'credentials_missing', path)
+      for (const token of [access_token, `${TOKEN}x`, TOKEN.slice(1)])
+        isRefused(t, await call(adminUrl, method, path, { token }), 401, 'token_invalid', path)
+      t.equal((await call(url, method, path, { token: TOKEN })).status, 401, 'not on the public listener')
+    }
+    t.equal((await call(adminUrl, 'GET', '/metrics')).status, 200)
+    isRefused(
+      t,
+      await call(adminUrl, 'DELETE', '/api/revocations', { token: TOKEN }),
+      405,
+      'method_not_allowed',
+    )
+    isRefused(t, await call(adminUrl, 'GET', '/auth/me', { token: TOKEN }), 404, 'not_found')
+  })
+
+  await t.test('each target denies what it names, at once, and is listed', async (t) => {
+    const { url, ask, passes } = await rig(t, overrides)
+    const others = await logIn(url, 'bob')
+    for (const kind of ['jti', 'sid', 'sub'] as const) {
+      const { access_token, refresh_token } = await logIn(url)
+      const id = String(claimsOf(access_token)[kind])
+      t.equal(await passes(access_token), 200)
+      t.match(await ask('POST', '/revocations', { [kind]: id, reason: `why ${kind}` }), {
+        status: 201,
+        body: { [kind]: id },
+      })
+      t.equal(await passes(access_token), 401, kind)
+      t.equal(await passes(others.access_token), 200, `${kind}: nobody else`)
+      const refreshed = await call(url, 'POST', '/auth/refresh', { json: { refresh_token } })
+      t.equal(refreshed.status, kind === 'jti' ? 200 : 401, `${kind}: the session`)
+      const { revocations } = (await ask('GET', `/revocations?search=${id}`)).body as {
+        revocations: Listed[]
+      }
+      const found = revocations.filter((one) => one.kind === kind && one.id === id)
+      t.match(found, [{ reason: keepsReasons ? `why ${kind}` : '' }], `${kind} is listed`)
+    }
+    t.match(await ask('POST', '/revocations', { all: true }), { status: 201, body: { all: true } })
+    t.equal(await passes(others.access_token), 401)
+    t.match((await ask('GET', '/revocations?search=no-such-text')).body, { revocations: [] })
+  })
+
+  await t.test(
+    'before: what was issued later stays; a time to come is taken for now, and said so',
+    async (t) => {
+      const { url, ask, passes } = await rig(t, overrides)
+      const { access_token } = await logIn(url)
+      const { iat } = claimsOf(access_token)
+      t.match(await ask('POST', '/revocations', { sub: 'ada', before: iat - 1 }), {
+        status: 201,
+        body: { before: iat - 1 },
+      })
+      t.equal(await passes(access_token), 200)
+      const answer = await ask('POST', '/revocations', { sub: 'ada', before: iat + 86_400 })
+      t.equal(answer.status, 201)
+      const now = Date.now() / 1000
+      t.ok(answer.body.before <= now && answer.body.before > now - 60, `not ${answer.body.before}`)
+      t.equal(await passes(access_token), 401)
+      t.equal(await passes((await logIn(url)).access_token), 200, 'a new login is none of it')
+    },
+  )
+
+  await t.test('what is no single target is 400, and denies nothing', async (t) => {
+    const { url, ask, passes } = await rig(t, overrides)
+    const { access_token } = await logIn(url)
+    const { sub, sid } = claimsOf(access_token)
+    const mistakes: [object, RegExp][] = [
+      [{}, /Give one of/],
+      [{ reason: 'none' }, /Give one of/],
+      [{ sub, sid }, /Give one of/],
+      [{ sub, all: true }, /Give one of/],
+      [{ all: false }, /all/],
+      [{ sub: '' }, /sub/],
+      [{ sub: 7 }, /sub/],
+      [{ sid, before: 1 }, /before: it goes with/],
+      [{ sub, before: 1.5 }, /before/],
+      [{ sub, expiresIn: 5 }, /expiresIn: it goes with/],
+      [{ jti: 'x', expiresIn: 0 }, /expiresIn/],
+    ]
+    for (const [json, detail] of mistakes) {
+      const answer = await ask('POST', '/revocations', json)
+      isRefused(t, answer, 400, 'invalid_request', JSON.stringify(json))
+      t.match(answer.body.detail, detail)
+    }
+    t.equal(await passes(access_token), 200)
+    t.match((await ask('GET', '/revocations')).body, { revocations: [] })
+  })
+
+  await t.test('explain tells what a guard would answer, and at which step', async (t) => {
+    const { url, ask, passes } = await rig(t, overrides)
+    const { access_token } = await logIn(url)
+    const explain = async (token: string) => (await ask('POST', '/explain', { token })).body
+    t.match(await explain(access_token), { admitted: true, claims: { sub: 'ada' } })
+    t.match(await explain('no token'), {
+      admitted: false,
+      code: 'token_malformed',
+      steps: [{ step: 'shape', ok: false }],
+    })
+    const forged = `${access_token.slice(0, -8)}AAAAAAAA`
+    const { steps } = await explain(forged)
+    t.match(steps, [
+      { step: 'shape', ok: true },
+      { step: 'signature', ok: false },
+    ])
+    t.equal((await call(url, 'POST', '/auth/logout', { token: access_token })).status, 204)
+    const ended = await explain(access_token)
+    t.match(ended, { admitted: false, code: 'session_ended', claims: { sub: 'ada' } })
+    t.match(ended.steps.at(-1), { step: 'revocation', ok: false, reason: 'sid' })
+    t.equal(await passes(access_token), 401)
+    isRefused(t, await ask('POST', '/explain', {}), 400, 'invalid_request')
+  })
+}
