@@ -11,6 +11,7 @@ import { StartError } from '../src/start-error.js'
 import { answerRefusal, problemOf, toRefusal } from './errors.js'
 import { childLoggerFactory } from './request-log.js'
 import { judgeBeforeRouting } from './target.js'
+import { doom } from './turns.js'
 
 /** How often Node looks for connections whose headers are late, in ms; its default, 30 s, would be the real limit. */
 const CONNECTIONS_CHECK = 500
@@ -36,8 +37,10 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
     genReqId: requestIds(),
     rewriteUrl: judgeBeforeRouting(limits),
     clientErrorHandler: answerClientError,
+    // No hook runs then, so it waits for no turn: what comes behind it mustn't overtake.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      answerRefusal(request, reply, toRefusal(error))
+      doom(request.raw.socket)
+      answerRefusal(request, reply.header('connection', 'close'), toRefusal(error))
     },
     // Connections that are open when the server stops may still ask while the others finish.
     return503OnClosing: false,

@@ -4,7 +4,6 @@ import { Refusal } from '../src/errors.js'
 import { compileRoutes } from '../src/gateway/routes.js'
 import type { RouteTable } from '../src/gateway/routes.js'
 import type { JudgedTarget } from '../src/gateway/target.js'
-import { OWN_PATHS } from '../src/own-paths.js'
 import type { OnOutage } from '../src/revocation/port.js'
 import type { Transport } from '../src/token/bearer.js'
 import { refuseCrossSite } from '../src/token/cross-site.js'
@@ -86,7 +85,7 @@ export class Gate {
   }
 
   #covering(method: string, match: string): GateRoute | undefined {
-    const isOurs = match === this.#prefix || match.startsWith(`${this.#prefix}/`) || OWN_PATHS.includes(match)
+    const isOurs = match === this.#prefix || match.startsWith(`${this.#prefix}/`)
     return isOurs ? undefined : this.#table.find(method, match)
   }
 

@@ -9,6 +9,7 @@ import { rewriteTarget } from '../src/gateway/rewrite.js'
 import { rawTarget } from '../src/gateway/target.js'
 import { createUpstreams } from '../src/gateway/upstreams.js'
 import type { Upstream } from '../src/gateway/upstreams.js'
+import { OWN_PATHS } from '../src/own-paths.js'
 import { cookieNames } from '../src/token/cookies.js'
 import { withoutQueryTokens } from '../src/token/query.js'
 import { clientOf } from './client.js'
@@ -17,7 +18,6 @@ import { identityRefused } from './gate.js'
 import type { Gate, GateRoute, Identified } from './gate.js'
 import { onSuccessOf } from './on-success.js'
 import { targetOf } from './target.js'
-import { endTurn, isDoomed, takeTurn } from './turns.js'
 import { registerUpgrades } from './upgrade.js'
 import type { Upgrades } from './upgrade.js'
 import { readUpstreamCa } from './upstream-ca.js'
@@ -77,19 +77,7 @@ export async function registerGateway(
     if (is404 && headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
     done(null, payload)
   })
-  app.setNotFoundHandler((request, reply) => {
-    const turn = takeTurn(request.raw.socket)
-    if (turn === undefined) return pass(context, request, reply)
-    return void turn.then(() => goOn(context, request, reply))
-  })
-}
-
-/** Runs a request whose turn has come, unless the connection is about to close. */
-function goOn(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
-  const { socket } = request.raw
-  if (!isDoomed(socket)) return pass(context, request, reply)
-  reply.hijack()
-  endTurn(socket)
+  app.setNotFoundHandler((request, reply) => pass(context, request, reply))
 }
 
 /**
@@ -97,16 +85,14 @@ function goOn(context: ProxyContext, request: FastifyRequest, reply: FastifyRepl
  * request.
  */
 function pass(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
-  const refuse = (error: unknown) => {
-    endTurn(request.raw.socket)
-    void reply.send(error)
-  }
+  const refuse = (error: unknown) => void reply.send(error)
   try {
     const { gate, upgrades } = context
     const target = targetOf(request.raw)
     const route = gate.find({ method: request.method, target })
-    const destination = context.destinations.get(route)
-    // It is there for forward-auth alone.
+    const isOurs = target.ok && OWN_PATHS.includes(target.match)
+    // Undefined: it is there for forward-auth alone.
+    const destination = isOurs ? undefined : context.destinations.get(route)
     if (!destination) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
     const upgrade = upgrades.take(request)
     const covered = { route, destination, target: rawTarget(target), upgrade }
@@ -159,7 +145,6 @@ function send(
     onOutcome(outcome) {
       unwatch?.()
       unwatch = null
-      endTurn(request.raw.socket)
       settle(request, reply, upstream, outcome)
     },
   })

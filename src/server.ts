@@ -18,6 +18,7 @@ import { registerCore } from '../plugins/portcullis.js'
 import { createRouteLimiters } from '../plugins/route-limits.js'
 import { boundBodyTime } from '../plugins/slow-bodies.js'
 import { refuseBadRequests } from '../plugins/target.js'
+import { takeTurns } from '../plugins/turns.js'
 import type { Milliseconds } from './clock.js'
 import type { GatewaySettings } from './config.js'
 import { StartError } from './start-error.js'
@@ -104,6 +105,7 @@ export async function openAdmin(
 
 async function build(app: FastifyInstance, core: Core, settings: GatewaySettings): Promise<void> {
   app.setErrorHandler((error, request, reply) => answerRefusal(request, reply, toRefusal(error)))
+  takeTurns(app)
   await shedLoad(app, core, settings)
   refuseBadRequests(app, settings.limits)
   registerExpectContinue(app)

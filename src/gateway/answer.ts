@@ -17,6 +17,7 @@ const MOST_HINTS = 8
 
 /** The client's side of an exchange: the upstream's answer as it is passed on. */
 export class Answer {
+  readonly #request: IncomingMessage
   readonly #isOld: boolean
   #hints = 0
   readonly #response: ServerResponse
@@ -38,6 +39,7 @@ export class Answer {
 
   /** @param idle How long a client may take nothing of it. */
   constructor(request: IncomingMessage, response: ServerResponse, rules: HeaderRules, idle: Milliseconds) {
+    this.#request = request
     this.#isOld = request.httpVersion === '1.0'
     this.#response = response
     this.#rules = rules
@@ -119,14 +121,26 @@ export class Answer {
   #pass(chunk: Buffer, source: Source): void {
     if (this.#response.write(chunk)) return
     source.pause()
-    // Cuts a client that takes nothing: Node counts progress within a single write, too.
-    const isFirst = this.#clientTimeout === undefined
-    this.#clientTimeout ??= this.#client.timeout ?? 0
+    if (this.#clientTimeout === undefined) {
+      this.#clientTimeout = this.#client.timeout ?? 0
+      this.#response.on('drain', () => this.#onDrain(source))
+      // After its end there is no more 'drain'.
+      this.#response.once('finish', () => this.#client.resume())
+    }
+    this.#expectReader()
+  }
+
+  /**
+   * Cuts a client that takes nothing. Node's own timeout counts progress within a single write, which is wanted, and
+   * whatever the client sends, which isn't; so that waits, unless it belongs to this request.
+   */
+  #expectReader(): void {
     this.#client.setTimeout(this.#idle)
-    if (isFirst) this.#response.on('drain', () => this.#onDrain(source))
+    if (this.#request.complete) this.#client.pause()
   }
 
   #onDrain(source: Source): void {
+    this.#client.resume()
     if (this.#ended) return
     this.#client.setTimeout(this.#clientTimeout ?? 0)
     source.resume()
@@ -137,9 +151,8 @@ export class Answer {
     this.#writeHead()
     if (trailers.length > 0) this.#response.addTrailers(this.#rules.trailers(trailers))
     this.#ended = true
-    if (this.#first) return void this.#response.end(this.#first)
-    if (this.#response.writableNeedDrain) this.#client.setTimeout(this.#idle)
-    this.#response.end()
+    this.#response.end(this.#first ?? undefined)
+    if (this.#client.writableLength > 0) this.#client.setTimeout(this.#idle)
   }
 
   /**

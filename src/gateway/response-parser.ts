@@ -75,6 +75,11 @@ export class ResponseParser {
     return this.#state === 'head'
   }
 
+  /** All of the answer has come, though its end may not be told yet. */
+  get isWhole(): boolean {
+    return this.#state === 'ended' || this.#state === 'over'
+  }
+
   /** The answer has come to its end, nothing came behind it, and the connection may carry another one. */
   get isReusable(): boolean {
     return this.#state === 'over' && this.#isKept && this.#data === undefined
@@ -184,7 +189,9 @@ export class ResponseParser {
   #begin(head: ResponseHead): void {
     const { status, length, isChunked, isKept, keepAlive } = head
     const isBodiless = this.#expected.isHead || status === 204 || status === 304 || length === 0
-    this.#isKept = isKept && (isBodiless || isChunked || length !== undefined)
+    // RFC 9110 §8.6: a 204 has none. One that announces a body may send it, too.
+    const isBroken = status === 204 && (isChunked || (length ?? 0) > 0)
+    this.#isKept = isKept && !isBroken && (isBodiless || isChunked || length !== undefined)
     this.#keepAlive = keepAlive
     this.#left = length ?? 0
     this.#trailers = []

@@ -140,8 +140,7 @@ export class UpstreamConnection implements ResponseEvents {
     const handler = this.#handler
     this.#handler = undefined
     this.#request = undefined
-    // Kept, it would carry the rest of this request.
-    const isFree = this.#isSent && this.#parser.isReusable && this.#keep()
+    const isFree = this.#isIdle && this.#parser.isReusable && this.#keep()
     if (!isFree) this.destroy()
     handler?.onEnd(trailers)
     if (isFree && !this.#isGone) this.#owner.onFree(this)
@@ -160,6 +159,11 @@ export class UpstreamConnection implements ResponseEvents {
     if (rest.length > 0) socket.unshift(rest)
     this.#leave()
     handler.onUpgrade(head, socket)
+  }
+
+  /** Nothing of the request is left to be sent on it, and the upstream goes on with it. */
+  get #isIdle(): boolean {
+    return this.#isSent && this.#socket.writableLength === 0 && !this.#hasEnded
   }
 
   #progressOf(request: UpstreamRequest): UploadProgress {
@@ -213,6 +217,8 @@ export class UpstreamConnection implements ResponseEvents {
   }
 
   #onError = (error: NodeJS.ErrnoException): void => {
+    // The answer is whole, and only waits to be told.
+    if (this.#isPaused && this.#parser.isWhole) return void (this.#hasEnded = true)
     const reason = error.code ?? error.name
     this.fail(new UpstreamError(reason === 'ETIMEDOUT' ? 'late' : 'lost', reason, error))
   }

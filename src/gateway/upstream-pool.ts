@@ -30,6 +30,11 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #connections = new Set<UpstreamConnection>()
   /** The last one used is the first to be used again: the others get old, and are closed. */
   readonly #free: UpstreamConnection[] = []
+  /**
+   * Free since this turn of the event loop. What came right behind the answer, more of it or the end of the connection,
+   * is read in the next one.
+   */
+  readonly #resting: UpstreamConnection[] = []
   #waiting: Waiting[] = []
   /** Those that are being made included. */
   #size = 0
@@ -71,14 +76,16 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   onFree(connection: UpstreamConnection): void {
-    this.#free.push(connection)
-    if (this.#waiting.length > 0) this.#soon()
+    this.#resting.push(connection)
+    this.#soon()
   }
 
   onGone(connection: UpstreamConnection): void {
     this.#connections.delete(connection)
-    const at = this.#free.indexOf(connection)
-    if (at !== -1) this.#free.splice(at, 1)
+    for (const list of [this.#free, this.#resting]) {
+      const at = list.indexOf(connection)
+      if (at !== -1) list.splice(at, 1)
+    }
     this.#shrink()
   }
 
@@ -103,7 +110,12 @@ export class UpstreamPool implements ConnectionOwner {
     }
     if (at === waiting.length) waiting.length = 0
     else waiting.splice(0, at)
-    while (this.#connecting < this.#waiting.length && this.#size < this.#most) this.#open()
+    if (this.#resting.length > 0) {
+      this.#free.push(...this.#resting.splice(0))
+      if (waiting.length > 0) this.#soon()
+    }
+    const lacking = waiting.length - this.#free.length
+    while (this.#connecting < lacking && this.#size < this.#most) this.#open()
     if (this.#check === undefined && (this.#size > 0 || waiting.length > 0)) {
       this.#check = setInterval(this.#checkAll, CHECK_EVERY).unref()
     }
@@ -120,14 +132,14 @@ export class UpstreamPool implements ConnectionOwner {
       this.#connections.add(connection)
       const next = this.#take()
       if (next) connection.send(next.head, next.request, next.handler)
-      else this.onFree(connection)
+      else this.#free.push(connection)
     })
   }
 
   /** One of those that wait is told, unless there will be a connection for each of them all the same. */
   #onUnreachable(error: UpstreamError): void {
     this.#waiting = this.#waiting.filter(({ handler }) => !handler.isSettled)
-    const coming = this.#connecting + this.#free.length
+    const coming = this.#connecting + this.#free.length + this.#resting.length
     const unlucky = this.#waiting.length > coming ? this.#waiting.shift() : undefined
     this.#shrink()
     unlucky?.handler.onError(error)

@@ -83,16 +83,16 @@ t.test('a kept connection that had a good request before is no other', async (t)
 })
 
 t.test('with either framing alone, the same bytes are one body', async (t) => {
-  const { requests } = wire.upstream
-  requests.length = 0
   const body = `0\r\n\r\n${SMUGGLED}`
   const { sized, chunked } = await attack(t, wire, {
     sized: post(body, `Content-Length: ${body.length}`, 'Connection: close'),
     chunked: post(`${chunk(body)}0\r\n\r\n`, 'Transfer-Encoding: chunked', 'Connection: close'),
   })
   t.strictSame([sized?.statuses, chunked?.statuses], [[200], [200]])
+  // A good one of before may be seen by the upstream only now.
+  const posts = wire.upstream.requests.filter(({ target }) => target !== '/open/good')
   t.strictSame(
-    requests.map((request) => request.body),
+    posts.map((request) => request.body),
     [body, body],
   )
 })

@@ -2,12 +2,13 @@
  * Clients that are slow on purpose, to hold what there is a limited number of: heads and bodies that drip, answers
  * not read.
  */
+import { subscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { listen, until } from '../gateway/rig.js'
+import { listen, settled, until } from '../gateway/rig.js'
 import { LOW_LIMITS, head, startWire } from './wire.js'
 
 const wire = await startWire(t, { limits: { ...LOW_LIMITS, headersTimeout: '700ms', bodyTimeout: '700ms' } })
@@ -97,24 +98,67 @@ t.test('hundreds of half heads hold nobody up', async (t) => {
   await until('all of them are closed', () => sockets.every((socket) => socket.closed))
 })
 
-t.test('a client that never reads is cut, and the upstream’s connection with it', async (t) => {
-  let written = 0
-  let isOver = false
-  const server = createServer((request, response) => {
-    const more = () => {
-      do written += 65_536
-      while (!response.destroyed && response.write(Buffer.alloc(65_536)))
-    }
-    response.on('drain', more).on('close', () => (isOver = true))
-    request.resume()
-    more()
+/** The gateway's end of a client's connection: one that isn't read from doesn't notice by itself that it was cut. */
+const accepted = new Map<number | undefined, net.Socket>()
+subscribe('net.server.socket', (message) => {
+  const { socket } = message as { socket: net.Socket }
+  accepted.set(socket.remotePort, socket)
+})
+const isCut = (client: net.Socket) => accepted.get(client.localPort)?.destroyed ?? false
+
+for (const [name, bytes] of [
+  ['nothing', ''],
+  ['empty lines', '\r\n'],
+  ['requests', head('GET /more HTTP/1.1', 'Host: x')],
+] as const) {
+  t.test(
+    `a client that never reads, and sends ${name}, is cut, and the upstream’s connection with it`,
+    async (t) => {
+      let written = 0
+      let isOver = false
+      const server = createServer((request, response) => {
+        const more = () => {
+          do written += 65_536
+          while (!response.destroyed && response.write(Buffer.alloc(65_536)))
+        }
+        response.on('drain', more).on('close', () => (isOver = true))
+        request.resume()
+        more()
+      })
+      const upstream = `http://127.0.0.1:${await listen(t, server)}`
+      const other = await startWire(t, { routes: [{ path: '/', upstream, auth: 'none' }] })
+      const socket = net.connect(other.port, '127.0.0.1').on('error', () => {})
+      t.teardown(() => socket.destroy())
+      socket.pause()
+      socket.write(head('GET /endless HTTP/1.1', 'Host: x'))
+      // More often than a timeout that counts it as life would allow.
+      const dripping = setInterval(() => socket.write(bytes), 100)
+      t.teardown(() => clearInterval(dripping))
+      await until('the upstream is let go', () => isOver)
+      t.ok(written > 100_000 && written < 50_000_000, `${written} bytes were taken from the upstream`)
+      await until('it is cut', () => isCut(socket))
+    },
+  )
+}
+
+t.test('nor does it hold on by asking for many small answers', async (t) => {
+  let answered = 0
+  const server = createServer((_request, response) => {
+    answered += 1
+    response.end(Buffer.alloc(12_000))
   })
   const upstream = `http://127.0.0.1:${await listen(t, server)}`
   const other = await startWire(t, { routes: [{ path: '/', upstream, auth: 'none' }] })
   const socket = net.connect(other.port, '127.0.0.1').on('error', () => {})
   t.teardown(() => socket.destroy())
   socket.pause()
-  socket.write(head('GET /endless HTTP/1.1', 'Host: x'))
-  await until('the upstream is let go', () => isOver)
-  t.ok(written > 100_000 && written < 50_000_000, `${written} bytes were taken from the upstream`)
+  // As long as they are answered, into the system's buffers; never so many at once that it is cut for that.
+  let asked = 0
+  while (asked === answered && asked < 5_000) {
+    socket.write(head('GET /small HTTP/1.1', 'Host: x').repeat(50))
+    asked += 50
+    await settled(() => answered)
+  }
+  t.ok(answered < asked && asked < 5_000, `${answered} of ${asked} are answered`)
+  await until('it is cut', () => isCut(socket))
 })

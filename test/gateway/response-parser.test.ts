@@ -50,7 +50,7 @@ const good: Record<string, [text: string, expected: Partial<Read>, options?: Par
     { body: '', isReusable: true },
     { method: 'HEAD' },
   ],
-  '204 with a length': ['HTTP/1.1 204 None\r\nContent-Length: 9\r\n\r\n', { body: '', isReusable: true }],
+  '204 with a length': ['HTTP/1.1 204 None\r\nContent-Length: 9\r\n\r\n', { body: '', isReusable: false }],
   '304 with a length': ['HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n', { body: '', isReusable: true }],
   'a switch that was asked for': [
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x00',

@@ -117,7 +117,12 @@ export async function listen(t: Test, server: net.Server): Promise<number> {
 export function ask(
   pool: UpstreamPool,
   request: Partial<UpstreamRequest> = {},
-  given: { isSettled?: boolean; handler?: ResponseHandler; connection?: UpstreamConnection } = {},
+  given: {
+    isSettled?: boolean
+    handler?: ResponseHandler
+    connection?: UpstreamConnection
+    onData?: (connection: UpstreamConnection) => void
+  } = {},
 ): Promise<string> {
   return new Promise((resolve) => {
     let text = ''
@@ -128,7 +133,10 @@ export function ask(
       onSend: (connection) => void (given.connection = connection),
       onInterim() {},
       onHead: ({ status }) => void (text = `${status} `),
-      onData: (piece) => void (text += piece.toString()),
+      onData(piece) {
+        text += piece.toString()
+        given.onData?.(given.connection!)
+      },
       onEnd: () => resolve(text),
       onUpgrade() {},
       onError: ({ reason }) => resolve(reason),
