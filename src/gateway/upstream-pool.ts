@@ -31,8 +31,8 @@ export class UpstreamPool implements ConnectionOwner {
   /** The last one used is the first to be used again: the others get old, and are closed. */
   readonly #free: UpstreamConnection[] = []
   /**
-   * Free since this turn of the event loop. What came right behind the answer, more of it or the end of the connection,
-   * is read in the next one.
+   * Free since this turn of the event loop, while somebody waits. What came right behind the answer, more of it or the
+   * end of the connection, is read in the next turn.
    */
   readonly #resting: UpstreamConnection[] = []
   #waiting: Waiting[] = []
@@ -76,6 +76,7 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   onFree(connection: UpstreamConnection): void {
+    if (this.#waiting.length === 0) return void this.#free.push(connection)
     this.#resting.push(connection)
     this.#soon()
   }
