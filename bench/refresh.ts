@@ -111,7 +111,7 @@ async function bench(options: Options): Promise<void> {
     const md = `# A refresh, ES256\n
 ${connections} clients, each its own session; ${rounds} rounds of ${seconds} s. The round trips are those of a single client.\n
 ${table(['', '', 'target'], rowsOf(results))}\n
-${machine.date} · ${machine.processor} · ${machine.pinning} · Node ${machine.node} · ${machine.redis}`
+${machine.date} · ${machine.commit} · ${machine.processor} · ${machine.pinning} · Node ${machine.node} · ${machine.redis}`
     console.log(`\n${md}\n`)
     const json = { options: { connections, rounds, seconds }, machine, ...results }
     console.error(`Written: ${(await writeFiles(out, 'refresh', { json, md })).join(', ')}`)

@@ -88,7 +88,8 @@ function judge({ low, high }: Spread, { reach, aim }: Figure): Verdict {
 export function machineOf(pinning: string) {
   const processors = cpus()
   return {
-    date: new Date().toISOString().slice(0, 10),
+    date: `${new Date().toISOString().slice(0, 16)}Z`,
+    commit: firstLine('git', ['describe', '--always', '--dirty']),
     processor: `${processors[0]?.model ?? 'unknown'}, ${processors.length} cores`,
     pinning,
     node: process.version,
