@@ -42,7 +42,9 @@ export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeReq
 
 const TARGETS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
 
-/** A host without types may give anything. What isn't one valid target throws: it must not deny nobody, or everybody. */
+/**
+ * A host without types may give anything. What isn't one valid target throws: it must not deny nobody, or everybody.
+ */
 function checkTarget(what: object): void {
   const given = Object.entries(what).filter(([name]) => TARGETS.has(name))
   const [name, id] = given[0] ?? []

@@ -15,10 +15,10 @@ interface Turns {
 type WithTurns = Socket & { [TURNS]?: Turns; [DOOMED]?: true }
 
 /**
- * Requests that a client sends without waiting for answers (pipelining) go one after another: together they would take as
- * many of an upstream's connections, and what isn't safe must not overtake (RFC 9112 §9.3.2). Our own routes take turns,
- * too: Node tells a response that stands in line behind another neither that its client has gone, nor that it takes
- * nothing. To be called before other hooks are added.
+ * Requests that a client sends without waiting for answers (pipelining) go one after another: together they would
+ * take as many of an upstream's connections, and what isn't safe must not overtake (RFC 9112 §9.3.2). Our own routes
+ * take turns, too: Node tells a response that stands in line behind another neither that its client has gone, nor
+ * that it takes nothing. To be called before other hooks are added.
  */
 export function takeTurns(app: FastifyInstance): void {
   app.addHook('onRequest', (request, _reply, done) => {

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { toSeconds } from '../../src/clock.js'
 import { RevocationBody, RevocationsQuery, denialView } from '../../src/contract.js'
 import { Refusal } from '../../src/errors.js'
 import type { Core } from '../core.js'
@@ -31,7 +32,7 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
 function toRequest(body: RevocationBody, now: number): RevokeRequest {
   const { jti, sid, sub, kid, all, expiresIn, reason } = body
   // What will be issued later is none of it: the answer says what is in force.
-  const before = body.before === undefined ? undefined : Math.min(body.before, Math.floor(now / 1000))
+  const before = body.before === undefined ? undefined : Math.min(body.before, toSeconds(now))
   const targets = [jti, sid, sub, kid, all].filter((target) => target !== undefined)
   if (targets.length !== 1) {
     throw new Refusal('invalid_request', { detail: 'Give one of: jti, sid, sub, kid, all.' })

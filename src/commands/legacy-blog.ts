@@ -17,20 +17,24 @@ export const legacyBlog: Command = {
     const { values } = readArgs({ args: [...args], options, strict: true, allowPositionals: false })
     if (!/^[0-9]{1,5}$/.test(values.port) || Number(values.port) > 65_535)
       throw new UsageError(`--port ${values.port} is no port; 0 to 65535`)
-    const { url, close } = await startLegacyBlog(values.host, Number(values.port)).catch((error: Error) => {
-      throw new StartError(`${values.host}:${values.port} can’t be listened on: ${error.message}`)
-    })
+    const { url, close } = await startLegacyBlog(values.host, Number(values.port))
     console.log(`the legacy blog listens on ${url}`)
     closeWithGrace({ logger: false }, close)
   },
 }
 
+/** @throws {StartError} where it can't be listened on */
 export async function startLegacyBlog(
   host: string,
   port: number,
 ): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createLegacyBlog()
-  await new Promise<void>((resolve, reject) => server.once('error', reject).listen(port, host, resolve))
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', ({ message }) =>
+      reject(new StartError(`${host}:${port} can’t be listened on: ${message}`)),
+    )
+    server.listen(port, host, resolve)
+  })
   const { port: bound } = server.address() as AddressInfo
   return {
     url: `http://${host}:${bound}`,

@@ -18,7 +18,6 @@ const MOST_HINTS = 8
 /** The client's side of an exchange: the upstream's answer as it is passed on. */
 export class Answer {
   readonly #request: IncomingMessage
-  readonly #isOld: boolean
   #hints = 0
   readonly #response: ServerResponse
   readonly #rules: HeaderRules
@@ -40,7 +39,6 @@ export class Answer {
   /** @param idle How long a client may take nothing of it. */
   constructor(request: IncomingMessage, response: ServerResponse, rules: HeaderRules, idle: Milliseconds) {
     this.#request = request
-    this.#isOld = request.httpVersion === '1.0'
     this.#response = response
     this.#rules = rules
     this.#idle = idle
@@ -71,7 +69,8 @@ export class Answer {
   /** Passes an interim answer on, such as 103 (RFC 9110 §15.2); not to HTTP/1.0, which knows none. */
   hint({ status, headers: raw }: ResponseHead): void {
     // 100 is between us and the upstream, which may send it unasked (RFC 9110 §15.2).
-    if (status === 100 || this.#isOld || this.isBegun || this.#hints === MOST_HINTS) return
+    const isOld = this.#request.httpVersion === '1.0'
+    if (status === 100 || isOld || this.isBegun || this.#hints === MOST_HINTS) return
     this.#hints += 1
     const headers = this.#rules.response(raw)
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`

@@ -5,8 +5,8 @@
  * Lifetimes: `endsAt` is fixed at the login (`tokens.absolute`); `expiresAt` is the earlier of `endsAt` and the last
  * rotation plus `tokens.refresh`, and is what the store's TTL follows.
  *
- * Threat: whoever reads the store must not be able to use what is found there, so it holds hashes of secrets only; whoever
- * steals a refresh token must be found out, so each may be used once (see refresh.ts).
+ * Threat: whoever reads the store must not be able to use what is found there, so it holds hashes of secrets only;
+ * whoever steals a refresh token must be found out, so each may be used once (see refresh.ts).
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 

@@ -1,7 +1,7 @@
 /**
- * A request behind one of our own, sent ahead on one connection. Forwarded at once, its answer would stand in line behind
- * the other's, and of such a one Node tells neither that its client has gone, nor that it takes nothing: each would hold an
- * upstream connection for good.
+ * A request behind one of our own, sent ahead on one connection. Forwarded at once, its answer would stand in line
+ * behind the other's, and of such a one Node tells neither that its client has gone, nor that it takes nothing: each
+ * would hold an upstream connection for good.
  */
 import net from 'node:net'
 import t from 'tap'

@@ -14,14 +14,14 @@ import type { Overrides } from '../gateway-process.js'
 
 const TOKEN = 'an-admin-token-of-thirty-two-characters'
 
-async function rig(t: Test, overrides: Overrides) {
+async function rig(t: Test, overrides: () => Overrides) {
   const upstream = await startUpstream(t)
   const { url, adminUrl } = await startGateway(
     t,
     {
       admin: { host: '127.0.0.1', port: 0, token: TOKEN },
       routes: [{ path: '/', upstream: upstream.url }],
-      ...overrides,
+      ...overrides(),
     },
     await home(t),
   )
@@ -39,7 +39,12 @@ interface Listed {
   readonly reason: string
 }
 
-export async function testAdmin(t: Test, overrides: Overrides, { keepsReasons }: { keepsReasons: boolean }) {
+/** @param overrides Of the settings; asked for anew by each test, whose data is its own. */
+export async function testAdmin(
+  t: Test,
+  overrides: () => Overrides,
+  { keepsReasons }: { keepsReasons: boolean },
+) {
   await t.test('nothing without the admin token, whatever else is presented', async (t) => {
     const { url, adminUrl } = await rig(t, overrides)
     const { access_token } = await logIn(url)

@@ -3,18 +3,8 @@ import { startRedis } from '../redis.js'
 import { testAdmin } from './admin.contract.js'
 
 const redis = await startRedis(t)
-let life = 0
-for (const check of ['replica', 'redis'])
-  await t.test(`check: ${check}`, (t) => {
-    const store = { store: redis.url, revocation: { check } }
-    return testAdmin(
-      t,
-      {
-        ...store,
-        get keyPrefix() {
-          return `admin-${(life += 1)}`
-        },
-      },
-      { keepsReasons: true },
-    )
-  })
+let count = 0
+for (const check of ['replica', 'redis']) {
+  const overrides = () => ({ store: redis.url, revocation: { check }, keyPrefix: `admin-${(count += 1)}` })
+  await t.test(`check: ${check}`, (t) => testAdmin(t, overrides, { keepsReasons: true }))
+}
