@@ -1,21 +1,43 @@
-/** Keeps the documentation true where a machine can: what it lists, what it links to, and what it tells to paste. */
+/** Compares the documentation with the code: its tables, its links, its commands and its snippets. */
 import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import fastify from 'fastify'
 import t from 'tap'
+import { createMetrics } from '../plugins/metrics.js'
 import { describePluginOptions, describeSettings, loadGatewaySettings } from '../src/config.js'
 import type { SettingRow } from '../src/config.js'
 import { ERRORS } from '../src/errors.js'
+import portcullis from '../src/index.js'
+import { redisKeys } from '../src/store/keys.js'
 import { createApp } from '../examples/plugin/app.js'
 
 /** The tests run from the root of the checkout. */
 const root = process.cwd()
 const read = (file: string) => readFileSync(join(root, file), 'utf8')
-const pages = ['README.md', 'CHANGELOG.md', ...markdownIn('docs')]
+const pages = [
+  'README.md',
+  'CHANGELOG.md',
+  ...filesIn('docs', '.md'),
+  ...filesIn('examples', '.md'),
+  'bench/README.md',
+]
 
-function markdownIn(folder: string): string[] {
+function filesIn(folder: string, extension: string): string[] {
   const files = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-  return files.filter((file) => file.endsWith('.md')).map((file) => `${folder}/${file}`)
+  return files.filter((file) => file.endsWith(extension)).map((file) => `${folder}/${file}`)
+}
+
+/** The ids that GitHub gives to the headings of a page. */
+function anchors(page: string): string[] {
+  const text = read(page).replaceAll(/^```.*?^```$/gms, '')
+  return [...text.matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+    heading
+      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  )
 }
 
 /** The contents of a page's code blocks of one language. */
@@ -29,14 +51,14 @@ function tableRow({ path, default: value, description }: SettingRow): string {
   return `| \`${path}\` | \`${value}\` | ${description} |`
 }
 
-t.test('docs/configuration.md has every setting and plugin option as --help tells it', async (t) => {
+t.test('docs/configuration.md has every setting and plugin option as --help prints it', async (t) => {
   const lines = new Set(read('docs/configuration.md').split('\n'))
   for (const row of [...describeSettings(), ...describePluginOptions()].map(tableRow)) {
     t.ok(lines.has(row), row)
   }
 })
 
-t.test('docs/configuration.md has no setting that there is not', async (t) => {
+t.test('docs/configuration.md has no setting that doesn’t exist', async (t) => {
   const known = new Set([...describeSettings(), ...describePluginOptions()].map(({ path }) => path))
   const told = [...read('docs/configuration.md').matchAll(/^\| `([^`]+)` \|/gm)].map(([, path = '']) => path)
   t.ok(told.length > 60, 'the tables were found')
@@ -46,24 +68,135 @@ t.test('docs/configuration.md has no setting that there is not', async (t) => {
   )
 })
 
-t.test('the README lists exactly the error codes that there are, with their status', async (t) => {
-  const told = [...read('README.md').matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm)].map(([, status, code]) => [
+t.test('docs/errors.md lists exactly the error codes that exist, with their status', async (t) => {
+  const rows = [...read('docs/errors.md').matchAll(/^\| (\d{3}) \| `(\w+)` \|/gm)].map(([, status, code]) => [
     code,
     Number(status),
   ])
   t.strictSame(
-    Object.fromEntries(told),
+    Object.fromEntries(rows),
     Object.fromEntries(Object.entries(ERRORS).map(([code, [status]]) => [code, status])),
   )
 })
 
-t.test('every relative link leads to a file', async (t) => {
+t.test('docs/errors.md has advice for every error code, once', async (t) => {
+  const [, advice = ''] = read('docs/errors.md').split('## What a client should do')
+  const codes = [...advice.split('## All codes')[0]!.matchAll(/^\| (`\w+`.*?) \|/gm)].flatMap(
+    ([, cell = '']) => [...cell.matchAll(/`(\w+)`/g)].map(([, code]) => code),
+  )
+  t.strictSame(codes.toSorted(), Object.keys(ERRORS).toSorted())
+})
+
+t.test('docs/operations.md lists every metric that exists, and no other', async (t) => {
+  const metrics = createMetrics({ ofProcess: false })
+  metrics.watchReplica({ state: () => 'OUT', leaseLeft: () => 0, size: () => 0 })
+  metrics.watchVerified(() => ({ hits: 0, misses: 0, size: 0 }))
+  metrics.watchStreams(() => 0)
+  const ofWorkers = [...read('src/commands/workers.ts').matchAll(/name: '(portcullis_\w+)'/g)].map(
+    ([, name = '']) => name,
+  )
+  t.equal(ofWorkers.length, 2)
+  const rows = [...read('docs/operations.md').matchAll(/^\| `(portcullis_\w+)/gm)].map(
+    ([, name = '']) => name,
+  )
+  const names = metrics.registry.getMetricsAsArray().map(({ name }) => name)
+  t.strictSame(rows.toSorted(), [...names, ...ofWorkers].toSorted())
+})
+
+t.test('docs/operations.md lists every event of the log, and no other', async (t) => {
+  const events = new Set(
+    ['src', 'plugins'].flatMap((folder) =>
+      filesIn(folder, '.ts').flatMap((file) =>
+        [...read(file).matchAll(/\bevent: ('\w+'(?: \| '\w+')*)/g)].flatMap(([, names = '']) =>
+          names.split(' | ').map((name) => name.slice(1, -1)),
+        ),
+      ),
+    ),
+  )
+  t.ok(events.size > 20, 'the events were found')
+  const [, log = ''] = read('docs/operations.md').split('## The log')
+  const rows = [...log.matchAll(/^\| (`\w+`(?:, `\w+`)*) \| /gm)].flatMap(([, cell = '']) =>
+    cell.split(', ').map((name) => name.slice(1, -1)),
+  )
+  t.strictSame(rows.toSorted(), [...events].toSorted())
+})
+
+t.test('docs/http-api.md lists every route of the plugin, and no other under its paths', async (t) => {
+  const app = fastify()
+  const routes: string[] = []
+  // A list of methods is /auth/verify, or a route for 405.
+  app.addHook('onRoute', ({ method, url }) => {
+    if (typeof method === 'string' && method !== 'HEAD') routes.push(`${method} ${url}`)
+  })
+  await app.register(portcullis, {
+    store: 'memory',
+    issuer: 'https://api.example.com',
+    audience: 'https://api.example.com',
+    keys: { dir: t.testdir() },
+    login: () => null,
+  })
+  t.teardown(() => app.close())
+  await app.ready()
+  const rows = [...read('docs/http-api.md').matchAll(/^\| `([A-Z]+) ([^`?]+)[^`]*` \|/gm)].map(
+    ([, method, path]) => `${method} ${path}`,
+  )
+  t.ok(routes.length > 5, 'the routes were found')
+  const ofPlugin = rows.filter((row) => / \/(?:auth|\.well-known)\//.test(row))
+  t.strictSame(ofPlugin.toSorted(), routes.toSorted())
+  t.match(read('docs/http-api.md'), '| `/auth/verify`, `/auth/verify/*` |')
+})
+
+t.test('docs/redis.md lists every kind of Redis key', async (t) => {
+  const page = read('docs/redis.md')
+  const keys = redisKeys('portcullis')
+  const examples = [
+    keys.session('<sid>'),
+    keys.subject('<sub>'),
+    keys.deny('jti', '<jti>'),
+    keys.deny('<kind>', '<id>'),
+    keys.logState,
+    keys.log,
+    `${keys.limit('<limiter>')}<id>`,
+  ]
+  for (const key of examples) t.ok(page.includes(`| \`${key}\` |`), key)
+})
+
+t.test('every relative link leads to a file, and to a heading of it', async (t) => {
   for (const page of pages) {
-    for (const [, target = ''] of read(page).matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)) {
-      if (/^[a-z]+:/.test(target)) continue
-      t.ok(existsSync(join(root, dirname(page), target)), `${page}: ${target}`)
+    for (const [, path = '', anchor] of read(page).matchAll(/\]\(([^)\s#]*)(?:#([^)]*))?\)/g)) {
+      if (/^[a-z]+:/.test(path)) continue
+      const file = path === '' ? page : join(dirname(page), path)
+      t.ok(existsSync(join(root, file)), `${page}: ${path}`)
+      if (anchor !== undefined) t.ok(anchors(file).includes(anchor), `${page}: ${path}#${anchor}`)
     }
   }
+})
+
+t.test('every page of docs/ can be reached from the README', async (t) => {
+  const reached = new Set(['README.md'])
+  for (const page of reached) {
+    for (const [, path = ''] of read(page).matchAll(/\]\(([^)\s#:]+\.md)(?:#[^)]*)?\)/g))
+      reached.add(join(dirname(page), path))
+  }
+  // The README links to the folder of the decisions.
+  const missing = filesIn('docs', '.md').filter((page) => !reached.has(page) && !page.startsWith('docs/adr/'))
+  t.strictSame(missing, [])
+})
+
+t.test('every npm script and command that a page names exists', async (t) => {
+  const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> }
+  let found = 0
+  for (const page of pages) {
+    for (const [, name = ''] of read(page).matchAll(/npm run ([\w:]+)/g)) {
+      found += 1
+      t.ok(name in scripts, `${page}: npm run ${name}`)
+    }
+    for (const [, name = ''] of read(page).matchAll(/(?:node dist\/src\/cli\.js|`portcullis) ([a-z-]+)/g)) {
+      found += 1
+      t.ok(['serve', 'demo', 'users', 'legacy-blog'].includes(name), `${page}: portcullis ${name}`)
+    }
+  }
+  t.ok(found > 20, 'commands were found')
 })
 
 t.test('every file and folder of the project that a page names is there', async (t) => {
@@ -89,10 +222,10 @@ t.test('the README’s gateway in YAML is a configuration that serve accepts', a
 })
 
 t.test(
-  'the README’s TypeScript compiles against the plugin, under the project’s own strict flags',
+  'the TypeScript of the README and the plugin’s page compiles, under the project’s own strict flags',
   async (t) => {
-    const snippets = blocks('README.md', 'ts')
-    t.ok(snippets.length > 0)
+    const snippets = ['README.md', 'docs/plugin.md'].flatMap((page) => blocks(page, 'ts'))
+    t.ok(snippets.length > 3)
     // Below the root, so that its node_modules are found.
     const directory = t.testdir({
       ...Object.fromEntries(snippets.map((text, i) => [`snippet-${i}.ts`, text])),
