@@ -1,15 +1,15 @@
 /**
- * A Fastify application with Portcullis in it. To run it: `npm run build`, then `node dist/examples/plugin/app.js`; the
- * lines to try are in the README. Sessions are kept in memory here: for one process, and only while it runs.
+ * A Fastify application that uses Portcullis. Run `npm run build`, then `node dist/examples/plugin/app.js`. The README has
+ * the requests to try. Sessions are kept in memory, so they end with the process.
  */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastify from 'fastify'
-// In an application of yours: from 'portcullis'
+// In your own application: from 'portcullis'
 import portcullis from '../../src/index.js'
 import type { PluginOptions } from '../../src/index.js'
 
-/** Stands for a table of yours. Keep hashes there, not passwords. */
+/** Replace this with your database, and store hashes instead of passwords. */
 const accounts = new Map([
   ['ada', { password: 'gate-keeper-1843', scope: 'admin', claims: { name: 'Ada' } }],
   ['bob', { password: 'drawbridge-1066', scope: '', claims: { name: 'Bob' } }],
@@ -21,7 +21,7 @@ export async function createApp(options: Partial<PluginOptions> = {}) {
     store: 'memory',
     issuer: 'https://api.example.com',
     audience: 'https://api.example.com',
-    // null: 401 invalid_credentials. What throws is 500, and no session either.
+    // `null` is 401 invalid_credentials. An exception is 500, and no session starts.
     login({ username, password }) {
       const account = accounts.get(username)
       if (account?.password !== password) return null
@@ -37,7 +37,7 @@ export async function createApp(options: Partial<PluginOptions> = {}) {
   }))
   app.delete('/users/:name', { onRequest: app.authorize({ scope: 'admin' }) }, async (request) => {
     const { name } = request.params as { name: string }
-    // Exact: when this line is done, no instance admits a token of theirs.
+    // When this resolves, no instance admits a token of this user any more.
     await app.portcullis.sessions.endAll(name)
     return { ended: name }
   })
