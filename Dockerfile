@@ -1,4 +1,4 @@
-# The gateway, and with another command the sample legacy API: see docker-compose.yml.
+# The gateway, or with another command the sample legacy API: see docker-compose.yml.
 
 FROM node:20-slim AS build
 WORKDIR /app
@@ -16,11 +16,11 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-# Made here so that a volume mounted on it belongs to the user below. The keys never become part of an image.
+# Created here, so that a volume mounted on it belongs to the user below. Keys are never part of an image.
 RUN install --directory --owner=node --group=node --mode=700 /var/lib/portcullis/keys
 USER node
 EXPOSE 3000
-# Asks the port of the configuration in examples/compose; another one: -e PORTCULLIS_LISTEN_PORT=…, which also sets it.
+# The port of examples/compose/portcullis.yaml. PORTCULLIS_LISTEN_PORT changes the port of the gateway and of this check.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORTCULLIS_LISTEN_PORT ?? 3000}/healthz`).then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 ENTRYPOINT ["node", "--enable-source-maps", "dist/src/cli.js"]
