@@ -1,5 +1,6 @@
 /** The core, built on its adapters: what the decorators and the routes work with. Touches no route. */
 import type { FastifyBaseLogger } from 'fastify'
+import { Admitter } from '../src/admission.js'
 import { systemClock } from '../src/clock.js'
 import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
@@ -40,6 +41,8 @@ export interface Core {
   readonly settings: PluginSettings
   readonly sessions: SessionPorts
   readonly verdict: Verdict
+  /** Decides for every gate whether a request may pass. */
+  readonly admitter: Admitter
   readonly key: SigningKey
   readonly transports: Transports
   readonly identity: IdentityProof
@@ -124,19 +127,34 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
   const live = new LiveStreams({ revocation, clock, leeway: tokens.leeway })
   metrics.watchVerified(() => verified.stats)
   metrics.watchStreams(() => live.size)
+  const transports: Transports = {
+    header: accept.from.includes('header'),
+    cookie: cookies.enabled && accept.from.includes('cookie') ? cookieNames(cookies).access : undefined,
+    xAccessToken: accept.from.includes('x-access-token'),
+    query: accept.from.includes('query'),
+    body: accept.from.includes('body'),
+  }
+  const verdict = new Verdict({
+    keys: new Map([[key.kid, jwt.verifier]]),
+    verified,
+    revocation,
+    clock,
+    rules: { issuer, audience, ...life },
+  })
+  const admitter = new Admitter({
+    verdict,
+    transports,
+    origins: settings.cors.origins,
+    onRefused: (code) => metrics.refusal(code),
+  })
   return {
     settings,
     key,
     metrics,
     live,
     redis: redis?.client,
-    verdict: new Verdict({
-      keys: new Map([[key.kid, jwt.verifier]]),
-      verified,
-      revocation,
-      clock,
-      rules: { issuer, audience, ...life },
-    }),
+    verdict,
+    admitter,
     sessions: {
       store,
       revocation,
@@ -154,13 +172,7 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
         logEvent(log, event)
       },
     },
-    transports: {
-      header: accept.from.includes('header'),
-      cookie: cookies.enabled && accept.from.includes('cookie') ? cookieNames(cookies).access : undefined,
-      xAccessToken: accept.from.includes('x-access-token'),
-      query: accept.from.includes('query'),
-      body: accept.from.includes('body'),
-    },
+    transports,
     identity,
     limiters,
     revokeDeadline: STORE_DEADLINE + denylist.patience,

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Admission } from '../src/admission.js'
 import type { GatewaySettings } from '../src/config.js'
 import { Refusal } from '../src/errors.js'
 import { forward } from '../src/gateway/forward.js'
@@ -15,8 +16,9 @@ import { withoutQueryTokens } from '../src/token/query.js'
 import { clientOf } from './client.js'
 import type { Core } from './core.js'
 import { identityRefused } from './gate.js'
-import type { Gate, GateRoute, Identified } from './gate.js'
+import type { Gate, GateRoute } from './gate.js'
 import { onSuccessOf } from './on-success.js'
+import { FastifyRequestFacts, reportAdmission } from './request-facts.js'
 import { targetOf } from './target.js'
 import { registerUpgrades } from './upgrade.js'
 import type { Upgrades } from './upgrade.js'
@@ -96,9 +98,9 @@ function pass(context: ProxyContext, request: FastifyRequest, reply: FastifyRepl
     if (!destination) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
     const upgrade = upgrades.take(request)
     const covered = { route, destination, target: rawTarget(target), upgrade }
-    const admitted = gate.admit(request, reply, route, { isUpgrade: upgrade !== undefined })
-    if (!(admitted instanceof Promise)) return send(context, request, reply, covered, admitted)
-    admitted.then((identified) => send(context, request, reply, covered, identified)).catch(refuse)
+    const admission = gate.admit(new FastifyRequestFacts(request), route)
+    if (!(admission instanceof Promise)) return send(context, request, reply, covered, admission)
+    admission.then((late) => send(context, request, reply, covered, late)).catch(refuse)
   } catch (error) {
     refuse(error)
   }
@@ -117,18 +119,19 @@ function send(
   request: FastifyRequest,
   reply: FastifyReply,
   { route, destination, target, upgrade }: Covered,
-  identified: Identified,
+  admission: Admission,
 ): void {
+  reportAdmission(admission, reply)
   const { core } = context
   const { upstream, limits } = destination
-  const { auth } = identified
-  const onSuccess = onSuccessOf(core, route, identified, reply)
-  const outgoing = outgoingHeaders(context, request, route, identified)
+  const { auth } = admission
+  const onSuccess = onSuccessOf(core, route, admission, reply)
+  const outgoing = outgoingHeaders(context, request, route, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
-    target: targetFor(route, target, identified),
+    target: targetFor(route, target, admission),
     ...outgoing,
     rules: context.rules,
     limits,
@@ -153,7 +156,7 @@ function send(
   unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
 }
 
-function targetFor(route: GateRoute, raw: string, { transport }: Identified): string {
+function targetFor(route: GateRoute, raw: string, { transport }: Admission): string {
   const { path, rewritePrefix, forwardToken } = route
   const target = transport === 'query' && !forwardToken ? withoutQueryTokens(raw) : raw
   return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
@@ -182,7 +185,7 @@ function outgoingHeaders(
   { rules, core }: ProxyContext,
   request: FastifyRequest,
   route: GateRoute,
-  { auth, transport }: Identified,
+  { auth, transport }: Admission,
 ): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
     origin: clientOf(request),
@@ -198,7 +201,7 @@ function outgoingHeaders(
   })
 }
 
-function tokenHeader(transport: Identified['transport']): string | undefined {
+function tokenHeader(transport: Admission['transport']): string | undefined {
   if (transport === 'header') return 'authorization'
   return transport === 'x-access-token' ? transport : undefined
 }

@@ -1,11 +1,12 @@
 import type { FastifyReply } from 'fastify'
+import type { Admission } from '../src/admission.js'
 import { withinDeadline } from '../src/deadline.js'
 import { Refusal } from '../src/errors.js'
 import { logout, logoutAll } from '../src/session/logout.js'
 import type { Sid } from '../src/session/session.js'
 import { clearCookies } from '../src/token/cookies.js'
 import type { Core } from './core.js'
-import type { GateRoute, Identified } from './gate.js'
+import type { GateRoute } from './gate.js'
 
 /**
  * What a route's `onSuccess` asks for, once the upstream has said 2xx and before that is passed on: so whoever hears
@@ -16,7 +17,7 @@ import type { GateRoute, Identified } from './gate.js'
 export function onSuccessOf(
   core: Core,
   { onSuccess }: GateRoute,
-  { auth, transport }: Identified,
+  { auth, transport }: Admission,
   reply: FastifyReply,
 ): (() => Promise<void>) | undefined {
   if (onSuccess === undefined || auth === null) return undefined

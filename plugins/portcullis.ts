@@ -79,11 +79,9 @@ async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRe
 export async function registerCore(app: FastifyInstance, core: Core, front?: Front): Promise<void> {
   const { settings } = core
   const guards = createGuards({
-    ...core,
-    origins: settings.cors.origins,
+    admitter: core.admitter,
     refusals: settings.refusals,
     onOutage: settings.revocation.onOutage,
-    onRefusal: ({ code }) => core.metrics.refusal(code),
   })
   app.decorate('portcullis', createFace(core))
   app.decorate('authenticate', guards.authenticate)

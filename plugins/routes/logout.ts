@@ -10,6 +10,7 @@ import { refuseCrossSite } from '../../src/token/cross-site.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
 import { addressOf } from '../client.js'
 import type { Core } from '../core.js'
+import { FastifyRequestFacts } from '../request-facts.js'
 import { countRefresh } from './refresh.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 
@@ -19,7 +20,7 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
     '/logout',
     { schema: { body: LogoutBody } },
     async (request, reply) => {
-      const access = readAccessToken(request.raw, core.transports, request.body)
+      const access = readAccessToken(new FastifyRequestFacts(request), core.transports, request.body)
       const cookie = refreshCookie(request, core)
       const usesCookies = access?.transport === 'cookie' || cookie !== undefined
       if (usesCookies) refuseCrossSite(request.headers, core.settings.cors.origins)

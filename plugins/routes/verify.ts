@@ -1,5 +1,6 @@
 import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Admission } from '../../src/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
 import { Refusal } from '../../src/errors.js'
 import { peersIn, readOriginal } from '../../src/gateway/original.js'
@@ -8,11 +9,11 @@ import { judgeTarget, rawTarget } from '../../src/gateway/target.js'
 import type { JudgedTarget } from '../../src/gateway/target.js'
 import { changesState } from '../../src/token/cross-site.js'
 import { withoutQueryTokens } from '../../src/token/query.js'
-import type { Auth } from '../../src/verdict.js'
-import { checkNeeds, credentialsOf, judge } from '../authenticate.js'
+import type { BrowserHeaders } from '../../src/token/cross-site.js'
 import type { Core } from '../core.js'
 import { identityRefused } from '../gate.js'
 import type { Asked, Gate } from '../gate.js'
+import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 
 /** What the gateway knows, and a host's own application doesn't. */
 export interface Front {
@@ -44,10 +45,11 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
     const isTrusted = isListed(request.raw.socket.remoteAddress)
     const original = isTrusted ? originalOf?.(request) : undefined
     try {
-      const admitted = original
-        ? passes(front!.gate, request, reply, original)
-        : judgeAlone(core, request, reply)
-      const auth = admitted instanceof Promise ? await admitted : admitted
+      const admission = await (original
+        ? admitOriginal(front!.gate, request, original)
+        : admitToken(core, request))
+      reportAdmission(admission, reply)
+      const { auth } = admission
       if (!auth) return reply.send()
       const { of, withoutProof } = core.identity
       return reply.headers(identityHeaders(isTrusted ? of(auth) : withoutProof(auth))).send()
@@ -72,48 +74,60 @@ function originals(path: string, limits: Front['settings']['limits']) {
   }
 }
 
-type Judged = Auth | null | Promise<Auth | null>
+/** A check as the request that it asks about: the check's own headers and address, but another method and target. */
+class OriginalFacts extends FastifyRequestFacts {
+  readonly #original: { readonly method: string; readonly host: string | undefined; readonly target: string }
+  readonly #request: FastifyRequest
 
-/** As the gateway would decide, were the original request its own. */
-function passes(gate: Gate, request: FastifyRequest, reply: FastifyReply, original: Original): Judged {
-  const route = gate.find(original)
-  const admitted = gate.admit(askedBy(request, original), reply, route, { isUpgrade: isUpgrade(request) })
-  return admitted instanceof Promise ? admitted.then(({ auth }) => auth) : admitted.auth
+  constructor(
+    request: FastifyRequest,
+    original: { method: string; host: string | undefined; target: string },
+  ) {
+    super(request)
+    this.#request = request
+    this.#original = original
+  }
+
+  override get method(): string {
+    return this.#original.method
+  }
+
+  override get target(): string {
+    return this.#original.target
+  }
+
+  override get headers(): BrowserHeaders {
+    return { ...this.#request.headers, host: this.#original.host }
+  }
+
+  override get isUpgrade(): boolean {
+    return isUpgrade(this.#request)
+  }
 }
 
-const REQUIRED = { isRequired: true, scope: [] }
+/** Decides as the gateway would if the original request were its own. */
+function admitOriginal(
+  gate: Gate,
+  request: FastifyRequest,
+  original: Original,
+): Admission | Promise<Admission> {
+  const route = gate.find(original)
+  const { method, host, target } = original
+  return gate.admit(new OriginalFacts(request, { method, host, target: rawTarget(target) }), route)
+}
 
-/** As the guard `authenticate` would. */
-function judgeAlone(core: Core, request: FastifyRequest, reply: FastifyReply): Auth | Promise<Auth> {
-  const { verdict, transports, settings, metrics } = core
-  const refuse = (error: unknown): never => {
-    if (error instanceof Refusal) metrics.refusal(error.code)
-    throw error
-  }
+/** Decides as the guard `authenticate` would. */
+function admitToken(core: Core, request: FastifyRequest): Admission | Promise<Admission> {
   // nginx asks by GET whatever the original's method is. A page of another site can't leave `Origin` out when it
   // changes something.
   const mayChange = changesState(request.method) || request.headers.origin !== undefined || isUpgrade(request)
-  const asked = askedBy(request, { method: mayChange ? 'POST' : 'GET', host: request.host })
-  try {
-    const credentials = credentialsOf(asked, reply, { transports, origins: settings.cors.origins })
-    if (!credentials) checkNeeds(null, REQUIRED)
-    const auth = judge(credentials!.token, reply, { verdict, onOutage: settings.revocation.onOutage })
-    return auth instanceof Promise ? auth.catch(refuse) : auth
-  } catch (error) {
-    return refuse(error)
-  }
-}
-
-/** The check as the request that it stands for; its target was taken by a route. */
-function askedBy(
-  request: FastifyRequest,
-  { method, host, target }: { method: string; host: string | undefined; target?: JudgedTarget },
-): FastifyRequest {
-  const url = { value: target ? rawTarget(target) : request.raw.url }
-  return Object.create(request, {
-    raw: { value: Object.create(request.raw, { url, originalUrl: url }) },
-    method: { value: method },
-    headers: { value: { ...request.headers, host } },
+  const method = mayChange ? 'POST' : 'GET'
+  const { target } = new FastifyRequestFacts(request)
+  const facts = new OriginalFacts(request, { method, host: request.host, target })
+  return core.admitter.admit(facts, {
+    auth: 'required',
+    scope: [],
+    onOutage: core.settings.revocation.onOutage,
   })
 }
 

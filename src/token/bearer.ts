@@ -33,9 +33,8 @@ export interface RequestHead {
    * Names and values in turn. Of several headers with one name Node's own object keeps the first, and drops the rest.
    */
   readonly rawHeaders: readonly string[]
-  readonly url?: string | undefined
-  /** Where a server has changed `url`: what the client sent. */
-  readonly originalUrl?: string | undefined
+  /** Path and query as the client sent them. */
+  readonly target: string
 }
 
 /** RFC 6750 §2.1, `b64token`. */
@@ -66,7 +65,7 @@ export function readAccessToken(
  * @throws {Refusal} `credentials_ambiguous`
  */
 export function findAccessToken(
-  { rawHeaders, url, originalUrl }: RequestHead,
+  { rawHeaders, target }: RequestHead,
   transports: Transports,
   body?: unknown,
 ): Credentials | undefined {
@@ -85,7 +84,7 @@ export function findAccessToken(
     }
   }
   if (transports.query) {
-    for (const token of queryTokens(originalUrl ?? url ?? '')) found = only(found, token, 'query')
+    for (const token of queryTokens(target)) found = only(found, token, 'query')
   }
   if (transports.body) for (const token of bodyTokens(body)) found = only(found, token, 'body')
   return found

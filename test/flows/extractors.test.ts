@@ -61,6 +61,18 @@ t.test('a token in the query ends here, the rest of the query doesn’t', async 
 })
 
 t.test(
+  'forward-auth finds a token in the query of its own URL, in the gateway as in the plugin',
+  async (t) => {
+    const { url } = await startGateway(t, { accept: { from: ['query'] } })
+    const { access_token: token } = await logIn(url)
+    const checked = await call(url, 'GET', `/auth/verify?access_token=${token}`)
+    t.equal(checked.status, 200)
+    t.equal(checked.headers['cache-control'], 'private, no-store')
+    isRefused(t, await call(url, 'GET', '/auth/verify'), 401, 'credentials_missing')
+  },
+)
+
+t.test(
   'X-Access-Token ends here where it was accepted, and travels on where it isn’t looked at',
   async (t) => {
     const upstream = await startUpstream(t)

@@ -158,3 +158,24 @@ t.test('a guard as onRequest refuses before the body is read', async (t) => {
   isRefused(t, await call(url, 'POST', '/guarded', { body: 'x', headers }), 401, 'credentials_missing')
   t.equal(parsed, 0)
 })
+
+t.test('a WebSocket handshake by cookie from another site is refused by the plugin’s guard', async (t) => {
+  const { app, token } = await host(t, {}, (it) => {
+    it.get('/socket', { onRequest: it.authenticate }, async () => 'open')
+  })
+  const handshake = (origin: string) =>
+    app.inject({
+      url: '/socket',
+      headers: {
+        host: 'app.example',
+        cookie: `__Host-access=${token}`,
+        origin,
+        connection: 'upgrade',
+        upgrade: 'websocket',
+      },
+    })
+  const refused = await handshake('https://evil.example')
+  t.equal(refused.statusCode, 403)
+  t.equal(refused.json().code, 'cross_site_request')
+  t.equal((await handshake('https://app.example')).statusCode, 200)
+})

@@ -9,7 +9,7 @@ const both: Transports = { header: true, cookie: COOKIE, xAccessToken: false, qu
 /** What is found, as transport and token; the code of a refusal; or nothing. */
 function found(raw: [name: string, value: string][], transports = both): string {
   try {
-    const credentials = readAccessToken({ rawHeaders: raw.flat() }, transports)
+    const credentials = readAccessToken({ target: '/', rawHeaders: raw.flat() }, transports)
     return credentials ? `${credentials.transport} ${credentials.token}` : 'nothing'
   } catch (error) {
     if (error instanceof Refusal) return error.code
@@ -155,7 +155,7 @@ for (const [name, raw, outcome, transports] of requests) {
 
 t.test('findAccessToken leaves the form to the verdict, and nothing else', async (t) => {
   const find = (...values: string[]) =>
-    findAccessToken({ rawHeaders: values.flatMap((value) => ['Authorization', value]) }, both)
+    findAccessToken({ target: '/', rawHeaders: values.flatMap((value) => ['Authorization', value]) }, both)
   t.strictSame(find('Bearer  a b'), { token: 'a b', transport: 'header' })
   t.strictSame(find('bearer'), { token: '', transport: 'header' })
   t.equal(find('Basic a'), undefined)
