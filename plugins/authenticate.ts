@@ -7,23 +7,45 @@ import { FastifyRequestFacts, reportAdmission } from './request-facts.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** Guard: 401 without a good access token. As `onRequest` (better: before the body is read) or `preHandler`. */
-    authenticate: Guard & {
-      /** Guard: without credentials `request.auth` is null; bad ones are 401 all the same. */
-      optional: Guard
-    }
-    /** Guard: as `authenticate`, and 403 unless the token has every scope. */
-    authorize(needs: { scope: string | readonly string[] }): Guard
+    /** See `Guards.authenticate`. Prefer the import: this decorator is missing until the plugin is registered. */
+    authenticate: Guards['authenticate']
+    /** See `Guards.authorize`. Prefer the import: this decorator is missing until the plugin is registered. */
+    authorize: Guards['authorize']
   }
   interface FastifyRequest {
-    /** Who the request is from, after a guard; null where it is anonymous or wasn't asked. */
+    /** Who the request is from, after a guard; `null` for an anonymous request and before any guard. */
     auth: Auth | null
   }
 }
 
+/** Guards for routes, as `onRequest` (better, as it runs before the body is read) or `preHandler`. */
+export interface Guards {
+  readonly authenticate: Guard & {
+    /** Admits requests without a token, with `request.auth` null. A bad token is 401 all the same. */
+    readonly optional: Guard
+  }
+  /**
+   * As `authenticate`, and 403 unless the token has every `scope` and at least one `anyScope`.
+   *
+   * @throws {TypeError} at once, for needs that demand no scope
+   */
+  authorize(needs: ScopeNeeds): Guard
+}
+
+/** Scopes that a token must have. Each is a list, or a text with spaces between several (RFC 6749 §3.3). */
+export interface ScopeNeeds {
+  /** Every one of these. */
+  readonly scope?: string | readonly string[]
+  /** At least one of these. */
+  readonly anyScope?: string | readonly string[]
+}
+
 type Done = (error?: Error) => void
 
-/** Usable as a hook, and to be awaited in a hook of the host's own. */
+/**
+ * A hook. In a hook of the host's own it can be awaited: it rejects if the request was refused, so that the code behind
+ * it doesn't run. The response has been sent by then, unless `refusals` is `throw`.
+ */
 export interface Guard {
   (request: FastifyRequest, reply: FastifyReply): Promise<void>
   (request: FastifyRequest, reply: FastifyReply, done: Done): void
@@ -36,13 +58,34 @@ export interface GuardPorts {
   readonly onOutage: OnOutage
 }
 
-export function createGuards({ admitter, refusals, onOutage }: GuardPorts) {
-  const guard = (auth: 'required' | 'optional', scope: readonly string[]) =>
-    createGuard(admitter, { auth, scope, onOutage }, refusals)
-  const authenticate = Object.assign(guard('required', []), { optional: guard('optional', []) })
-  const authorize = ({ scope }: { scope: string | readonly string[] }): Guard =>
-    guard('required', typeof scope === 'string' ? scope.split(' ') : scope)
-  return { authenticate, authorize }
+export function createGuards({ admitter, refusals, onOutage }: GuardPorts): Guards {
+  const guard = (requirements: Omit<Requirements, 'onOutage'>) =>
+    createGuard(admitter, { ...requirements, onOutage }, refusals)
+  return {
+    authenticate: Object.assign(guard({ auth: 'required', scope: [] }), {
+      optional: guard({ auth: 'optional', scope: [] }),
+    }),
+    authorize: (needs) => guard({ auth: 'required', ...parseScopeNeeds(needs) }),
+  }
+}
+
+/** @throws {TypeError} for what a host without types may give, and what would let every token pass */
+export function parseScopeNeeds(needs: ScopeNeeds): Pick<Requirements, 'scope' | 'anyScope'> {
+  const unknown = Object.keys(needs ?? {}).filter((name) => name !== 'scope' && name !== 'anyScope')
+  if (unknown.length > 0) throw new TypeError(`authorize: ${unknown.join(', ')}: it takes scope and anyScope`)
+  const scope = parseScopes('scope', needs?.scope)
+  const anyScope = parseScopes('anyScope', needs?.anyScope)
+  if (scope === undefined && anyScope === undefined)
+    throw new TypeError("authorize: name a scope, as in authorize({ scope: 'admin' })")
+  return { scope: scope ?? [], anyScope }
+}
+
+function parseScopes(name: string, given: string | readonly string[] | undefined): string[] | undefined {
+  if (given === undefined) return undefined
+  const scopes = typeof given === 'string' ? given.split(' ').filter((one) => one !== '') : [...given]
+  if (scopes.length > 0 && scopes.every((one) => typeof one === 'string' && /^[!#-[\]-~]+$/.test(one)))
+    return scopes
+  throw new TypeError(`authorize: ${name} must be one or more scopes (RFC 6749 §3.3), as text or as a list`)
 }
 
 function createGuard(admitter: Admitter, requirements: Requirements, refusals: 'answer' | 'throw'): Guard {
@@ -54,10 +97,10 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
     const refusal = toRefusal(error)
     if (refusals === 'throw') return ends.done(refusal)
     answerRefusal(request, reply, refusal)
-    ends.answered?.()
+    ends.answered?.(refusal)
   }
   // Synchronous where admission is: it runs on every guarded request.
-  const guard = (request: FastifyRequest, reply: FastifyReply, done: Done, answered?: () => void): void => {
+  const guard = (request: FastifyRequest, reply: FastifyReply, done: Done, answered?: Done): void => {
     let admission: Admission | Promise<Admission>
     try {
       admission = admitter.admit(new FastifyRequestFacts(request), requirements)
@@ -74,16 +117,16 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
       )
   }
   return ((request: FastifyRequest, reply: FastifyReply, done?: Done) => {
+    // Fastify sees by itself that the guard has sent a response.
     if (done) return guard(request, reply, done)
     return new Promise<void>((resolve, reject) => {
-      // Where the guard has sent the response itself, Fastify sees that the reply was sent.
-      guard(request, reply, (error) => (error ? reject(error) : resolve()), resolve)
+      guard(request, reply, (error) => (error ? reject(error) : resolve()), reject)
     })
   }) as onRequestHookHandler as Guard
 }
 
-/** How a guard ends: for Fastify; or, where it sent the response itself and is awaited, without Fastify. */
+/** Ends of a guard: `done` is Fastify's or settles the promise; `answered` is called after the guard's own response. */
 interface Ends {
   readonly done: Done
-  readonly answered: (() => void) | undefined
+  readonly answered: Done | undefined
 }

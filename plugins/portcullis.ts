@@ -11,6 +11,7 @@ import { logoutAll } from '../src/session/logout.js'
 import type { Identity, Origin, Sid } from '../src/session/session.js'
 import type { Auth } from '../src/verdict.js'
 import { createGuards } from './authenticate.js'
+import type { Guards } from './authenticate.js'
 import { createAuthenticator } from './authenticator.js'
 import { createCore } from './core.js'
 import { revoke } from './revoke.js'
@@ -36,7 +37,7 @@ declare module 'fastify' {
  * What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` Refusal when the store is
  * away.
  */
-export interface Portcullis {
+export interface Portcullis extends Guards {
   /** Begins a session for somebody whom the host has authenticated. */
   issue(login: Identity & Origin): Promise<TokenResponse>
   /** Denies what it says. In force everywhere when it resolves. */
@@ -83,7 +84,7 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
     refusals: settings.refusals,
     onOutage: settings.revocation.onOutage,
   })
-  app.decorate('portcullis', createFace(core))
+  app.decorate('portcullis', { ...guards, ...createFace(core) })
   app.decorate('authenticate', guards.authenticate)
   app.decorate('authorize', guards.authorize)
   app.decorateRequest('auth', null)
@@ -109,7 +110,7 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
   })
 }
 
-function createFace(core: Core): Portcullis {
+function createFace(core: Core): Omit<Portcullis, keyof Guards> {
   const { sessions, settings, verdict, live, readiness } = core
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {

@@ -43,6 +43,8 @@ export interface Requirements {
   readonly auth: 'required' | 'optional' | 'none'
   /** The token must have every one of these. */
   readonly scope: readonly string[]
+  /** The token must have at least one of these; `undefined` demands nothing. */
+  readonly anyScope?: readonly string[] | undefined
   /** What the route prefers while the denylist cannot answer. */
   readonly onOutage: OnOutage
   readonly rateLimit?: RequestLimit | undefined
@@ -160,9 +162,13 @@ export class Admitter {
 }
 
 function checkScope(auth: Auth | null, requirements: Requirements): void {
-  const { scope } = requirements
-  if (auth === null && (requirements.auth === 'required' || scope.length > 0)) {
+  const { scope, anyScope } = requirements
+  if (auth === null) {
+    if (requirements.auth !== 'required' && scope.length === 0 && anyScope === undefined) return
     throw new Refusal('credentials_missing', { detail: 'Send it as: Authorization: Bearer <token>.' })
   }
-  for (const one of scope) if (!auth!.scope.includes(one)) throw insufficientScope(scope)
+  for (const one of scope) if (!auth.scope.includes(one)) throw insufficientScope(scope)
+  if (anyScope !== undefined && !anyScope.some((one) => auth.scope.includes(one))) {
+    throw insufficientScope(anyScope, 'one of the scopes')
+  }
 }

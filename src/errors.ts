@@ -94,10 +94,10 @@ function challengeOf(code: ErrorCode, statusCode: number): string | undefined {
 }
 
 /** The token is good, but not for this (RFC 6750 §3.1). */
-export function insufficientScope(needed: readonly string[]): Refusal {
+export function insufficientScope(needed: readonly string[], demand = 'the scope'): Refusal {
   const scope = needed.join(' ')
   return new Refusal('insufficient_scope', {
-    detail: `It needs the scope: ${scope}.`,
+    detail: `It needs ${demand}: ${scope}.`,
     headers: { 'www-authenticate': `${REALM}, error="insufficient_scope", scope="${scope}"` },
   })
 }

@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastify from 'fastify'
 // In your own application: from 'portcullis'
-import portcullis from '../../src/index.js'
+import portcullis, { authenticate, authorize } from '../../src/index.js'
 import type { PluginOptions } from '../../src/index.js'
 
 /** Replace this with your database, and store hashes instead of passwords. */
@@ -31,11 +31,11 @@ export async function createApp(options: Partial<PluginOptions> = {}) {
   })
 
   app.get('/', async () => ({ anybody: 'may read this' }))
-  app.get('/me', { onRequest: app.authenticate }, async (request) => request.auth)
-  app.get('/greeting', { onRequest: app.authenticate.optional }, async ({ auth }) => ({
+  app.get('/me', { onRequest: authenticate }, async (request) => request.auth)
+  app.get('/greeting', { onRequest: authenticate.optional }, async ({ auth }) => ({
     hello: auth?.claims['name'] ?? 'stranger',
   }))
-  app.delete('/users/:name', { onRequest: app.authorize({ scope: 'admin' }) }, async (request) => {
+  app.delete('/users/:name', { onRequest: authorize({ scope: 'admin' }) }, async (request) => {
     const { name } = request.params as { name: string }
     // When this resolves, no instance admits a token of this user any more.
     await app.portcullis.sessions.endAll(name)
