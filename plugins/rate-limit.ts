@@ -21,23 +21,41 @@ export interface Limit {
 }
 
 /**
- * Limiters on @fastify/rate-limit, in Redis where there is one. While it can't be asked, each instance counts by
- * itself. They live on a Fastify instance of their own that never listens, so that the host's @fastify/rate-limit and
- * ours don't meet.
+ * One limiter per name, each with a local store of its own: a flood of addresses must not push the failures of accounts
+ * out of it.
  */
 export async function createLimiters<Name extends string>(
   limits: Record<Name, Limit>,
   redis: RedisClient | undefined,
 ): Promise<Record<Name, Limiter>> {
-  const island = fastify()
   const limiters = {} as Record<Name, Limiter>
   for (const name of Object.keys(limits) as Name[]) {
-    const local = await createCounter(island, limits[name], undefined)
-    const shared = redis && (await createCounter(island, limits[name], redis))
-    limiters[name] = shared ? withFallback(shared, local) : local
+    const store = await createLimitStore(redis)
+    limiters[name] = store.limiter(limits[name])
   }
-  await island.ready()
   return limiters
+}
+
+export interface LimitStore {
+  /** A limiter costs nothing to make: all of its state is in the store, under its namespace. */
+  limiter(limit: Limit): Limiter
+}
+
+/** The counters that one local store holds; the least recently used one leaves first. About 2 MB. */
+const LOCAL_COUNTERS = 5_000
+
+/**
+ * A store for any number of limits, on @fastify/rate-limit, in Redis where there is one. While Redis can't be asked,
+ * each instance counts by itself, in `localCounters` counters at most.
+ */
+export async function createLimitStore(
+  redis: RedisClient | undefined,
+  localCounters = LOCAL_COUNTERS,
+): Promise<LimitStore> {
+  const local = await createCounter({ cache: localCounters })
+  if (redis === undefined) return { limiter: (limit) => limiterOf(local, limit) }
+  const count = withFallback(await createCounter({ redis }), local)
+  return { limiter: (limit) => limiterOf(count, limit) }
 }
 
 /**
@@ -48,55 +66,65 @@ const SLOW: Milliseconds = 250
 /** For how long it isn't asked again then. */
 const PAUSE: Milliseconds = 1_000
 
-function withFallback(shared: Limiter, local: Limiter): Limiter {
+function withFallback(shared: Counter, local: Counter): Counter {
   let pausedUntil = 0
-  const ask = async (what: keyof Limiter, key: string) => {
-    if (performance.now() < pausedUntil) return local[what](key)
+  return async (counted, options) => {
+    if (performance.now() < pausedUntil) return local(counted, options)
     try {
-      return await withinDeadline(shared[what](key), SLOW)
+      return await withinDeadline(shared(counted, options), SLOW)
     } catch {
       pausedUntil = performance.now() + PAUSE
-      return local[what](key)
+      return local(counted, options)
     }
   }
-  return { waitSeconds: (key) => ask('waitSeconds', key), count: (key) => ask('count', key) }
 }
 
-/** One registration in a context of its own, as each brings a store. */
-async function createCounter(
-  island: FastifyInstance,
-  { namespace, max, per }: Limit,
-  redis: RedisClient | undefined,
-): Promise<Limiter> {
-  let limiter!: ReturnType<FastifyInstance['createRateLimit']>
-  await island.register(async (context) => {
-    await context.register(rateLimit, {
-      global: false,
-      max,
-      timeWindow: per,
-      nameSpace: namespace,
-      keyGenerator: (request) => (request as unknown as Counted).key,
-      ...(redis && { redis }),
-    })
-    limiter = context.createRateLimit()
+/** A request as @fastify/rate-limit reads it: besides our own fields, only whether its route belongs to a group. */
+interface Counted {
+  readonly key: string
+  readonly limit: Limit
+  readonly routeOptions: object
+}
+
+type Counter = (
+  counted: Counted,
+  options?: { readonly increment: boolean },
+) => ReturnType<ReturnType<FastifyInstance['createRateLimit']>>
+
+/**
+ * One registration of @fastify/rate-limit serves every limit: a Fastify context for each would cost as much as a plugin
+ * per route. It is on a Fastify instance of its own that never listens, so that the host's @fastify/rate-limit and ours
+ * don't meet.
+ */
+async function createCounter(store: { readonly cache: number } | { readonly redis: RedisClient }) {
+  const island = fastify()
+  const countedOf = (request: FastifyRequest) => request as unknown as Counted
+  await island.register(rateLimit, {
+    global: false,
+    max: (request) => countedOf(request).limit.max,
+    timeWindow: (request) => countedOf(request).limit.per,
+    // The whole key is made here, as the limits of one store differ in their namespaces.
+    nameSpace: '',
+    keyGenerator: (request) => countedOf(request).limit.namespace + countedOf(request).key,
+    ...store,
   })
-  // @fastify/rate-limit reads nothing else of a request: the key, and whether the route belongs to a group.
-  const counted = (key: string) => ({ key, routeOptions: {} }) satisfies Counted as unknown as FastifyRequest
+  await island.ready()
+  const count = island.createRateLimit()
+  return ((counted, options) => count(counted as unknown as FastifyRequest, options)) satisfies Counter
+}
+
+function limiterOf(count: Counter, limit: Limit): Limiter {
+  const counted = (key: string): Counted => ({ key, limit, routeOptions: {} })
   return {
     async waitSeconds(key) {
-      const state = await limiter(counted(key), { increment: false })
+      const state = await count(counted(key), { increment: false })
       return !state.isAllowed && state.remaining === 0 ? Math.max(1, state.ttlInSeconds) : 0
     },
     async count(key) {
-      const state = await limiter(counted(key))
+      const state = await count(counted(key))
       return !state.isAllowed && state.isExceeded ? Math.max(1, state.ttlInSeconds) : 0
     },
   }
-}
-
-interface Counted {
-  readonly key: string
-  readonly routeOptions: object
 }
 
 /**

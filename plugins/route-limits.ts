@@ -1,35 +1,48 @@
 import type { RouteSettings } from '../src/config.js'
 import { Refusal } from '../src/errors.js'
 import type { Keys } from '../src/store/keys.js'
-import { createLimiters } from './rate-limit.js'
-import type { Limit, Limiter } from './rate-limit.js'
+import { createLimitStore } from './rate-limit.js'
+import type { Limit } from './rate-limit.js'
 import type { RedisClient } from '../src/store/redis-client.js'
 
 /** The limits of routes (`routes[].rateLimit`). */
 export interface RouteLimiters {
   /**
-   * Counts one request of somebody's to a route.
+   * Counts one request to a route. `who` is `sub:` and a subject, or `address:` and an address.
    *
    * @throws {Refusal} `rate_limited`
    */
   count(route: RouteSettings, who: string): Promise<void>
 }
 
-/** Instances with the same routes count together. */
+/**
+ * The local counters of all routes together, half of them for subjects and half for addresses: whoever has many
+ * addresses must not push out the counters of subjects, which need an account each. About 30 MB if all are taken.
+ */
+const LOCAL_COUNTERS = 100_000
+
+/**
+ * Limiters for the routes that have a limit. Instances with the same routes count together.
+ *
+ * @param localCounters All that an instance holds, whatever the number of routes.
+ */
 export async function createRouteLimiters(
   routes: readonly RouteSettings[],
   keys: Keys,
   redis: RedisClient | undefined,
+  localCounters = LOCAL_COUNTERS,
 ): Promise<RouteLimiters> {
-  const limits: Record<string, Limit> = {}
+  const subjects = await createLimitStore(redis, localCounters / 2)
+  const addresses = await createLimitStore(redis, localCounters / 2)
+  const limits = new Map<string, Limit>()
   for (const route of routes) {
-    const { rateLimit } = route
-    if (rateLimit) limits[nameOf(route)] = { ...rateLimit, namespace: keys.limit(`route:${nameOf(route)}`) }
+    const name = nameOf(route)
+    if (route.rateLimit) limits.set(name, { ...route.rateLimit, namespace: keys.limit(`route:${name}`) })
   }
-  const limiters: Readonly<Record<string, Limiter>> = await createLimiters(limits, redis)
   return {
     async count(route, who) {
-      const wait = await limiters[nameOf(route)]!.count(who)
+      const store = who.startsWith('address:') ? addresses : subjects
+      const wait = await store.limiter(limits.get(nameOf(route))!).count(who)
       if (wait > 0) {
         throw new Refusal('rate_limited', {
           detail: 'There were too many requests to this route.',

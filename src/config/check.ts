@@ -137,6 +137,7 @@ export function routeMistakes(
   prefix: string,
 ): [key: string, message: string][] {
   const found: [string, string][] = []
+  const claimsByPath = new Map<string, PathClaims>()
   routes.forEach((route, i) => {
     const key = `routes[${i}]`
     const path = JSON.stringify(route.path)
@@ -162,17 +163,42 @@ export function routeMistakes(
     if (route.onSuccess !== undefined && route.auth === 'none') {
       found.push([`${key}.onSuccess`, 'needs to know who asks, but auth is none; write auth: required'])
     }
-    const earlier = routes
-      .slice(0, i)
-      .findIndex((other) => other.path === route.path && overlap(other, route))
-    if (earlier !== -1) {
+    const claims = claimsByPath.get(route.path) ?? new PathClaims()
+    const earlier = claims.overlapping(route)
+    if (earlier !== undefined) {
       found.push([
         `${key}.path`,
         `${path} is routes[${earlier}].path too, for ${overlap(routes[earlier], route)}; give each method of a path one route`,
       ])
     }
+    claims.add(route, i)
+    claimsByPath.set(route.path, claims)
   })
   return found
+}
+
+/** The routes of one path so far, each by its index in the list: a configuration may have tens of thousands. */
+class PathClaims {
+  readonly #byMethod = new Map<string, number>()
+  /** The first route without `methods`, which takes all of them. */
+  #all: number | undefined
+  #first: number | undefined
+
+  add({ methods }: RouteSettings, index: number): void {
+    this.#first ??= index
+    if (methods === undefined) this.#all ??= index
+    for (const method of withHead(methods)) {
+      if (!this.#byMethod.has(method)) this.#byMethod.set(method, index)
+    }
+  }
+
+  /** The first route that takes a method of this one, if there is any. */
+  overlapping({ methods }: RouteSettings): number | undefined {
+    if (methods === undefined) return this.#first
+    const claims = [this.#all, ...withHead(methods).map((method) => this.#byMethod.get(method))]
+    const indexes = claims.filter((index) => index !== undefined)
+    return indexes.length === 0 ? undefined : Math.min(...indexes)
+  }
 }
 
 /** The methods that both routes list, in words; nothing when there is none. */

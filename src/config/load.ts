@@ -138,8 +138,8 @@ function broken<S>(
   })
 }
 
-function sourceOf({ sources }: Reading, key: string): string | null {
-  return sources.get(key) ?? null
+function sourceOf(reading: Reading, key: string): string | null {
+  return reading.sourceOf(key) ?? null
 }
 
 function fillIn(route: RouteSettings, { limits, timeouts }: Settings): RouteSettings {

@@ -18,24 +18,38 @@ export interface Reading {
   /** Complete and well-typed when there are no problems; values with problems are missing. */
   readonly value: unknown
   readonly problems: Problem[]
-  /** Where each value came from, by path. */
-  readonly sources: ReadonlyMap<string, string>
+  /** Where the value at a path came from; `undefined` if there is no value. */
+  readonly sourceOf: (key: string) => string | undefined
 }
 
 /** Reads the layers by the schema: checks, parses, fills in defaults, and finds every problem there is. */
 export function readLayers(schema: Node, layers: readonly Layer[]): Reading {
   const walk = new Walk(schema)
   const value = walk.read(schema, [], layers, true)
-  return { value, problems: walk.problems, sources: walk.sources }
+  return { value, problems: walk.problems, sourceOf: (key) => walk.sources.get(key)?.() }
 }
 
 class Walk {
   readonly problems: Problem[] = []
-  readonly sources = new Map<string, string>()
+  readonly #values: { readonly path: Path; readonly layer: Layer }[] = []
+  /** Defaults as parsed: they are frozen, so that all items of a list may share them. */
+  readonly #defaults = new Map<Node, unknown>()
   readonly #root: Node
+  #sources: Map<string, () => string> | undefined
 
   constructor(root: Node) {
     this.#root = root
+  }
+
+  /**
+   * Where each value came from, by path. It is made when a problem first needs it: a list of routes has hundreds of
+   * thousands of values.
+   */
+  get sources(): ReadonlyMap<string, () => string> {
+    this.#sources ??= new Map(
+      this.#values.map(({ path, layer }) => [formatPath(path), () => layer.where(path)]),
+    )
+    return this.#sources
   }
 
   read(node: Node, path: Path, layers: readonly Layer[], needed: boolean): unknown {
@@ -46,11 +60,26 @@ class Walk {
     if (node.properties !== undefined) {
       return needed || given.length > 0 ? this.#mapping(node, node.properties, path, given) : undefined
     }
-    const layer = given[0] ?? defaultOf(node)
+    if (given.length === 0 && node.default !== undefined) return this.#default(node, path)
+    const layer = given[0]
     if (layer === undefined) {
       return needed ? this.#report(path, `is missing (${node.description ?? 'no default'})`) : undefined
     }
-    this.sources.set(formatPath(path), layer.where(path))
+    return this.#leaf(node, path, layer)
+  }
+
+  #default(node: Node, path: Path): unknown {
+    if (this.#defaults.has(node)) {
+      this.#values.push({ path, layer: DEFAULT })
+      return this.#defaults.get(node)
+    }
+    const value = this.#leaf(node, path, { ...DEFAULT, raw: node.default })
+    this.#defaults.set(node, value)
+    return value
+  }
+
+  #leaf(node: Node, path: Path, layer: Layer): unknown {
+    this.#values.push({ path, layer })
     return node.items === undefined
       ? this.#value(node, path, layer)
       : this.#list(node, node.items, path, layer)
@@ -170,9 +199,7 @@ function findKey(root: Node, key: string): string | undefined {
   return undefined
 }
 
-function defaultOf(node: Node): Layer | undefined {
-  return node.default === undefined ? undefined : { raw: node.default, text: false, where: () => 'default' }
-}
+const DEFAULT: Layer = { raw: undefined, text: false, where: () => 'default' }
 
 function isMapping(raw: unknown): raw is Readonly<Record<string, unknown>> {
   return Object.prototype.toString.call(raw) === '[object Object]'

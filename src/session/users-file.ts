@@ -3,10 +3,14 @@
  * Empty lines and lines that begin with `#` are skipped. It is read again when it changes.
  */
 import { createHmac, randomBytes } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { verify as verifyArgon2, hash as hashArgon2 } from '@node-rs/argon2'
 import { verify as verifyBcrypt } from '@node-rs/bcrypt'
+import { UsersFileError, normaliseName, readUsers } from './users-parser.js'
+import type { Users } from './users-parser.js'
+
+export { UsersFileError, normaliseName, parseUsers } from './users-parser.js'
 
 /** How many passwords each of so many processes hashes at once: one core stays free for the checks of tokens. */
 export function hashingSlots(processes: number, cores = availableParallelism()): number {
@@ -16,21 +20,6 @@ export function hashingSlots(processes: number, cores = availableParallelism()):
 /** The longest password that is looked at, in bytes of UTF-8. bcrypt itself heeds the first 72 only. */
 export const MAX_PASSWORD_BYTES = 1_024
 
-interface User {
-  readonly name: string
-  readonly hash: string
-}
-
-/** A users file that can't be used; the message names file, line and what is wrong. */
-export class UsersFileError extends Error {
-  override readonly name = 'UsersFileError'
-}
-
-/** One spelling for names that a person takes for the same; log-ins are looked up and counted by it. */
-export function normaliseName(name: string): string {
-  return name.normalize('NFKC').trim().toLowerCase()
-}
-
 /**
  * An argon2id hash with this version's parameters (OWASP: 19 MiB, 2 passes, 1 lane), as a line of the users file has
  * it.
@@ -39,12 +28,19 @@ export function hashPassword(password: string): Promise<string> {
   return hashArgon2(password)
 }
 
+/** How often a file is read at most that changes each time while it is read. */
+const MAX_READS = 3
+
 export class UsersFile {
   readonly #file: string
   readonly #warn: (message: string) => void
   readonly #decoyKey = randomBytes(32)
-  #users = new Map<string, User>()
+  #users: Users = { byName: new Map(), list: [] }
+  /** The version of the file that was read last, also if it could not be used. */
   #version = ''
+  #reloading: Promise<void> | undefined
+  /** What was logged last; `undefined` once the file can be read again. */
+  #complaint: string | undefined
 
   private constructor(file: string, warn: (message: string) => void) {
     this.#file = file
@@ -52,7 +48,7 @@ export class UsersFile {
   }
 
   /**
-   * Opens the file. `warn` is told when a later change of it can't be used; the users stay as they were then.
+   * Opens the file. `warn` is called once for each later change that can't be used; the users stay as they were then.
    *
    * @throws {UsersFileError}
    */
@@ -67,12 +63,13 @@ export class UsersFile {
    * the same time: where the name is unknown, the password is compared with some user's hash.
    */
   async verify(username: string, password: string): Promise<string | undefined> {
-    await this.#load().catch((error: Error) => this.#warn(error.message))
+    await this.#refresh()
     const name = normaliseName(username)
-    const user = this.#users.get(name)
-    const hash = user?.hash ?? this.#decoyFor(name)
+    const hash = this.#users.byName.get(name)?.hash ?? this.#decoyFor(name)
     const isRight = Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && (await verifyHash(hash, password))
-    return user && isRight ? user.name : undefined
+    // The user may have been removed, or have got another password, while this one was hashed.
+    const user = this.#users.byName.get(name)
+    return isRight && user?.hash === hash ? user.name : undefined
   }
 
   /**
@@ -80,65 +77,75 @@ export class UsersFile {
    * time.
    */
   #decoyFor(name: string): string {
-    const hashes = [...this.#users.values()]
-    if (hashes.length === 0) return EMPTY_FILE_DECOY
+    const { list } = this.#users
+    if (list.length === 0) return EMPTY_FILE_DECOY
     const digest = createHmac('sha256', this.#decoyKey).update(name).digest()
-    return hashes[digest.readUInt32BE(0) % hashes.length]!.hash
+    return list[digest.readUInt32BE(0) % list.length]!.hash
   }
 
-  async #load(): Promise<void> {
-    let version: string
-    try {
-      const { mtimeMs, size, ino } = await stat(this.#file)
-      version = `${mtimeMs} ${size} ${ino}`
-      if (version === this.#version) return
-      const users = parseUsers(this.#file, await readFile(this.#file, 'utf8'))
-      this.#users = users
-    } catch (error) {
-      if (error instanceof UsersFileError) throw error
-      throw new UsersFileError(`the users file ${this.#file} can’t be read: ${(error as Error).message}`)
+  /**
+   * Waits until the users are those of the file as it was when this was called, or of a later change. Never rejects.
+   *
+   * A reload that is under way may have read the file before its last change; the next one can't have.
+   */
+  async #refresh(): Promise<void> {
+    for (let reloads = 0; reloads < 2; reloads += 1) {
+      const version = await versionOf(this.#file).catch((error: Error) => this.#complain('', error))
+      if (version === undefined) return
+      if (version === this.#version) {
+        this.#complaint = undefined
+        return
+      }
+      this.#reloading ??= this.#load()
+        .catch((error: Error) => this.#complain(this.#version, error))
+        .finally(() => (this.#reloading = undefined))
+      await this.#reloading
     }
-    this.#version = version
   }
+
+  /** Reads the file until it didn't change meanwhile: else half of a change would do as the whole. */
+  async #load(): Promise<void> {
+    for (let reads = 1; ; reads += 1) {
+      const version = await versionOf(this.#file)
+      const read = await readUsers(this.#file).catch((error: Error) => error)
+      if (reads < MAX_READS && version !== (await versionOf(this.#file))) continue
+      if (read instanceof Error && !(read instanceof UsersFileError)) throw unreadable(this.#file, read)
+      this.#version = version
+      if (read instanceof Error) throw read
+      this.#users = read
+      this.#complaint = undefined
+      return
+    }
+  }
+
+  /** Logs what is wrong with a version of the file, once. */
+  #complain(version: string, { message }: Error): void {
+    const complaint = `${version} ${message}`
+    if (complaint !== this.#complaint) this.#warn(message)
+    this.#complaint = complaint
+  }
+}
+
+/**
+ * Changes with the file: `mtime` alone can be set back by whoever copies a file with its times.
+ *
+ * @throws {UsersFileError}
+ */
+async function versionOf(file: string): Promise<string> {
+  const stats = await stat(file).catch((error: Error) => {
+    throw unreadable(file, error)
+  })
+  const { mtimeMs, ctimeMs, size, ino } = stats
+  return `${mtimeMs} ${ctimeMs} ${size} ${ino}`
+}
+
+function unreadable(file: string, error: Error): UsersFileError {
+  return new UsersFileError(`the users file ${file} can’t be read: ${error.message}`)
 }
 
 /** Nobody's hash, for a file without users. */
 const EMPTY_FILE_DECOY =
   '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
-
-const ARGON2ID =
-  /^\$argon2id\$v=19\$m=([1-9]\d{0,6}),t=[1-9]\d{0,3},p=([1-9]\d?)\$([\w+/]{11,86})\$([\w+/]{22,86})$/
-const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z\d]{53}$/
-
-/**
- * Only what can be verified: argon2id with 8 KiB a lane, 8 bytes of salt and 16 of hash, at least; bcrypt of cost 4
- * to 31.
- */
-function isHash(text: string): boolean {
-  const [, memory, lanes, ...bytes] = ARGON2ID.exec(text) ?? []
-  if (memory === undefined) return BCRYPT.test(text)
-  const isBase64 = (part: string) =>
-    Buffer.from(part, 'base64').toString('base64').replaceAll('=', '') === part
-  return Number(memory) >= 8 * Number(lanes) && bytes.every(isBase64)
-}
-
-/** @throws {UsersFileError} naming file and line */
-export function parseUsers(file: string, text: string): Map<string, User> {
-  const users = new Map<string, User>()
-  text.split(/\r?\n/).forEach((line, i) => {
-    if (line.trim() === '' || line.startsWith('#')) return
-    const wrong = (what: string) => new UsersFileError(`${file}, line ${i + 1}: ${what}`)
-    const colon = line.indexOf(':')
-    if (colon < 1) throw wrong('a line is NAME:HASH')
-    const user = { name: line.slice(0, colon), hash: line.slice(colon + 1).trim() }
-    if (user.name.length > 256) throw wrong('the name is longer than 256 characters')
-    if (!isHash(user.hash)) throw wrong('the hash must be argon2id ($argon2id$…) or bcrypt ($2b$…)')
-    const key = normaliseName(user.name)
-    if (users.has(key)) throw wrong(`the name is there already (as "${users.get(key)!.name}")`)
-    users.set(key, user)
-  })
-  return users
-}
 
 async function verifyHash(hash: string, password: string): Promise<boolean> {
   if (hash.startsWith('$argon2id$')) return verifyArgon2(hash, password)
