@@ -1,4 +1,6 @@
 import t from 'tap'
+import { loadSettings } from '../../src/config.js'
+import { routeMistakes } from '../../src/config/check.js'
 import { refuses, withRoute } from './refuses.js'
 
 const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
@@ -167,3 +169,45 @@ refuses(t, [
     /text is not a mapping; write keys beneath it, such as path/,
   ],
 ])
+
+const routesOf = (routes: readonly object[]) =>
+  loadSettings({
+    preset: { name: 'the test', values: { issuer: 'https://a.test', audience: 'https://a.test', routes } },
+  }).settings.routes
+
+t.test('routes are compared with those of their own path only, however many there are', async (t) => {
+  let reads = 0
+  const many = routesOf(Array.from({ length: 5_000 }, (_, i) => ({ ...route, path: `/${i}` })))
+  const counted = many.map(
+    (one) =>
+      new Proxy(one, {
+        get(target, key) {
+          reads += 1
+          return Reflect.get(target, key) as unknown
+        },
+      }),
+  )
+  t.strictSame(routeMistakes(counted, '/auth'), [])
+  t.ok(reads > 5_000, 'they were read')
+  t.ok(reads < 50 * 5_000, `${reads} properties read of 5,000 routes`)
+})
+
+t.test('the first route that takes a method is named, also among many of one path', async (t) => {
+  const [get, put, get2, all, head] = routesOf([
+    { ...route, path: '/x', methods: ['GET'] },
+    { ...route, path: '/y', methods: ['PUT'] },
+    { ...route, path: '/z', methods: ['GET', 'POST'] },
+    { ...route, path: '/u' },
+    { ...route, path: '/v', methods: ['HEAD'] },
+  ]).map((one) => ({ ...one, path: '/x' }))
+  const mistakes = routeMistakes([put!, get!, get2!, head!, all!, put!], '/auth')
+  t.strictSame(
+    mistakes.map(([key, message]) => `${key} ${/routes.*;/.exec(message)?.[0]}`),
+    [
+      'routes[2].path routes[1].path too, for GET, HEAD;',
+      'routes[3].path routes[1].path too, for HEAD;',
+      'routes[4].path routes[0].path too, for PUT;',
+      'routes[5].path routes[0].path too, for PUT;',
+    ],
+  )
+})

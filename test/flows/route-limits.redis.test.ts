@@ -32,7 +32,10 @@ t.test('instances count together, by subject and by address', async (t) => {
   }
   const redis = connect(t)
   const keys = await redis.keys(`${keyPrefix}:limit:route:*`)
-  t.equal(keys.length, 2)
+  t.strictSame(keys.toSorted(), [
+    `${keyPrefix}:limit:route:*:/address:address:127.0.0.1`,
+    `${keyPrefix}:limit:route:*:/subject:sub:ada`,
+  ])
   for (const key of keys) t.ok((await redis.pttl(key)) > 0, 'they don’t live for ever')
 })
 
@@ -57,4 +60,28 @@ t.test('while Redis is away each instance counts by itself, in time', async (t) 
   t.strictSame(statuses, [200, 200, 200, 429, 429])
   await redis.thaw()
   await soon('Redis counts again', async () => (await call(url, 'GET', '/')).status === 200)
+})
+
+t.test('limits that differ in their counts and times count apart in Redis', async (t) => {
+  const upstream = await startUpstream(t)
+  const keyPrefix = uniquePrefix()
+  cleanUp(t, keyPrefix)
+  const route = { upstream: upstream.url, auth: 'none' }
+  const { url } = await startGateway(t, {
+    store: redisUrl(),
+    keyPrefix,
+    routes: [
+      { ...route, path: '/one', rateLimit: { max: 1, per: '10m' } },
+      { ...route, path: '/two', rateLimit: { max: 2, per: '1h' } },
+    ],
+  })
+  const statuses: number[] = []
+  for (const path of ['/one', '/two', '/one', '/two', '/two'])
+    statuses.push((await call(url, 'GET', path)).status)
+  t.strictSame(statuses, [200, 200, 429, 200, 429])
+  const redis = connect(t)
+  const life = (path: string) => redis.pttl(`${keyPrefix}:limit:route:*:${path}:address:127.0.0.1`)
+  const [one, two] = [await life('/one'), await life('/two')]
+  t.ok(one > 0 && one <= 600_000, `${one} ms`)
+  t.ok(two > 600_000 && two <= 3_600_000, `${two} ms`)
 })

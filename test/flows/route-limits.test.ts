@@ -116,3 +116,19 @@ t.test('when the time is over there is room again', async (t) => {
   t.ok(seen429)
   t.ok(performance.now() - begin < 10_000)
 })
+
+t.test('3,000 routes with a limit each start, and count each by itself', async (t) => {
+  const upstream = await startUpstream(t)
+  const { url } = await startGateway(t, {
+    routes: Array.from({ length: 3_000 }, (_, i) => ({
+      path: `/${i}`,
+      upstream: upstream.url,
+      auth: 'none',
+      rateLimit: { max: 1 + (i % 2), per: '10m' },
+    })),
+  })
+  const statuses: number[] = []
+  for (const path of ['/0', '/0', '/1', '/1', '/1', '/2998', '/2999', '/2999'])
+    statuses.push((await call(url, 'GET', path)).status)
+  t.strictSame(statuses, [200, 429, 200, 200, 429, 200, 200, 200])
+})
