@@ -13,11 +13,12 @@ export interface RouteTable<R> {
   find(method: string, match: string): R | undefined
 }
 
-/** The routes that share one path. */
+/** The routes that share one path, and the paths beneath it by their next segment. */
 interface Place<R> {
   readonly byMethod: Map<string, R>
   /** The one without `methods`. Those that name a method go before it. */
   rest: R | undefined
+  readonly beneath: Map<string, Place<R>>
 }
 
 /**
@@ -25,31 +26,52 @@ interface Place<R> {
  * @throws Error where a path would never match, or two routes of one path claim the same method.
  */
 export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): RouteTable<R> {
-  const places = new Map<string, Place<R>>()
-  let longest = 0
-  for (const route of routes) {
-    const path = normalPath(route.path)
-    longest = Math.max(longest, path.length)
-    let place = places.get(path)
-    if (place === undefined) places.set(path, (place = { byMethod: new Map(), rest: undefined }))
-    claim(place, route)
+  const root = emptyPlace<R>()
+  for (const route of routes) claim(placeAt(root, normalPath(route.path)), route)
+  addHeads(root)
+  return { find: (method, match) => findBeneath(root, method, match) }
+}
+
+function emptyPlace<R>(): Place<R> {
+  return { byMethod: new Map(), rest: undefined, beneath: new Map() }
+}
+
+function placeAt<R>(root: Place<R>, path: string): Place<R> {
+  let place = root
+  for (const segment of path.split('/').slice(1)) {
+    let next = place.beneath.get(segment)
+    if (next === undefined) place.beneath.set(segment, (next = emptyPlace()))
+    place = next
   }
-  for (const { byMethod } of places.values()) {
+  return place
+}
+
+/** Where no route of a path names HEAD, the one for GET takes it. */
+function addHeads<R>(root: Place<R>): void {
+  const places = [root]
+  for (const { byMethod, beneath } of places) {
     const get = byMethod.get('GET')
     if (get !== undefined && !byMethod.has('HEAD')) byMethod.set('HEAD', get)
+    for (const place of beneath.values()) places.push(place)
   }
+}
 
-  return {
-    find(method, match) {
-      for (let prefix = firstPrefix(match, longest); prefix !== undefined; prefix = shorter(prefix)) {
-        const place = places.get(prefix)
-        if (place === undefined) continue
-        const route = place.byMethod.get(method) ?? (isOrdinary(method) ? place.rest : undefined)
-        if (route !== undefined) return route
-      }
-      return undefined
-    },
+/** Reads each segment once, and none behind the first that no route has: a deep path costs no more than a short one. */
+function findBeneath<R>(root: Place<R>, method: string, match: string): R | undefined {
+  let found = routeOf(root, method)
+  let from = 1
+  for (let place: Place<R> | undefined = root; ;) {
+    const slash = match.indexOf('/', from)
+    place = place.beneath.get(slash === -1 ? match.slice(from) : match.slice(from, slash))
+    if (place === undefined) return found
+    found = routeOf(place, method) ?? found
+    if (slash === -1) return found
+    from = slash + 1
   }
+}
+
+function routeOf<R>({ byMethod, rest }: Place<R>, method: string): R | undefined {
+  return byMethod.get(method) ?? (isOrdinary(method) ? rest : undefined)
 }
 
 function claim<R extends RoutePattern>(place: Place<R>, route: R): void {
@@ -86,17 +108,4 @@ function normalPath(path: string): string {
 
 function isOrdinary(method: string): boolean {
   return method !== 'TRACE' && method !== 'CONNECT'
-}
-
-/**
- * The longest prefix of whole segments that any route could have, so that a deep path costs no more than a short one.
- */
-function firstPrefix(match: string, longest: number): string | undefined {
-  if (match.length <= longest) return match.endsWith('/') ? match.slice(0, -1) : match
-  const end = match.lastIndexOf('/', longest)
-  return end === -1 ? undefined : match.slice(0, end)
-}
-
-function shorter(prefix: string): string | undefined {
-  return prefix === '' ? undefined : prefix.slice(0, prefix.lastIndexOf('/'))
 }
