@@ -12,6 +12,7 @@ import { Instance } from '../src/revocation/instance.js'
 import type { Now } from '../src/revocation/instance.js'
 import { RedisLog } from '../src/revocation/redis-log.js'
 import { redisKeys } from '../src/store/keys.js'
+import { fillLog } from './denials.js'
 
 const COUNT = Number(process.env['COUNT'] ?? 1_000_000)
 const URL = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379'
@@ -54,16 +55,7 @@ function follow(): { instance: Instance; stop: () => Promise<void> } {
 }
 
 const before = await usedBytes()
-for (let done = 0; done < COUNT; done += 1_000) {
-  const entries = Array.from({ length: Math.min(1_000, COUNT - done) }, () => ({
-    kind: 'sid' as const,
-    id: randomBytes(16).toString('base64url'),
-    before: 0,
-    until: undefined,
-    reason: 'logout',
-  }))
-  await log.revoke(entries, Date.now())
-}
+await fillLog(log, COUNT)
 const inRedis = ((await usedBytes()) - before) / COUNT
 
 // The first instance settles the epoch, and is gone when the second is measured.

@@ -1,4 +1,4 @@
-// npm run bench [-- refresh | million] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program
+// npm run bench [-- refresh | million | growth] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program
 // of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -9,7 +9,7 @@ import { findServer } from './servers.mjs'
 import { build, ensureInstalled, root } from './setup.mjs'
 
 const given = process.argv.slice(2)
-const isNamed = given[0] === 'refresh' || given[0] === 'million'
+const isNamed = ['refresh', 'million', 'growth'].includes(given[0])
 const [program, args] = isNamed ? [given[0], given.slice(1)] : ['run', given]
 
 try {

@@ -1,0 +1,16 @@
+import { randomBytes } from 'node:crypto'
+import type { RedisLog } from '../src/revocation/redis-log.js'
+
+/** Writes revoked sessions to the log, a thousand at a time. */
+export async function fillLog(log: RedisLog, count: number): Promise<void> {
+  for (let done = 0; done < count; done += 1_000) {
+    const entries = Array.from({ length: Math.min(1_000, count - done) }, () => ({
+      kind: 'sid' as const,
+      id: randomBytes(16).toString('base64url'),
+      before: 0,
+      until: undefined,
+      reason: 'logout',
+    }))
+    await log.revoke(entries, Date.now())
+  }
+}
