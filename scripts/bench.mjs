@@ -3,18 +3,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { exitCodeOf, passSignals } from './instance.mjs'
 import { prepareRedis } from './redis.mjs'
 import { findServer } from './servers.mjs'
-import { build, ensureInstalled, root } from './setup.mjs'
+import { root, setUp } from './setup.mjs'
 
 const given = process.argv.slice(2)
 const isNamed = ['refresh', 'million', 'growth'].includes(given[0])
 const [program, args] = isNamed ? [given[0], given.slice(1)] : ['run', given]
 
 try {
-  await ensureInstalled()
-  await build()
+  await setUp()
   const redis = await redisFor(program)
   try {
     process.exitCode = await run(redis.env)
@@ -40,6 +38,8 @@ async function run(env) {
     cwd: root,
     env: { ...process.env, ...env },
   })
-  passSignals((signal) => bench.kill(signal))
-  return exitCodeOf(...(await once(bench, 'exit')))
+  process.on('SIGINT', () => {}) // the terminal sends it to the program, too, which then stops its servers
+  process.on('SIGTERM', () => bench.kill('SIGTERM'))
+  const [code] = await once(bench, 'exit')
+  return code ?? 1
 }

@@ -1,8 +1,8 @@
-import { build, ensureInstalled } from './setup.mjs'
+// npm run build: installs what is missing, and compiles.
+import { setUp } from './setup.mjs'
 
 try {
-  await ensureInstalled()
-  await build({ force: true })
+  await setUp()
 } catch (error) {
   console.error(error.message)
   process.exitCode = 1

@@ -1,45 +1,28 @@
-// npm run dev [-- <command …>]: runs `demo` (or the command), and anew after each change of a source that compiles.
-import { existsSync, watch } from 'node:fs'
+// npm run dev [-- <command …>]: runs `demo` (or the command), and starts it again after each change that compiles.
+import { spawn } from 'node:child_process'
 import { join } from 'node:path'
-import { passSignals, startInstance } from './instance.mjs'
-import { build, ensureInstalled, root } from './setup.mjs'
+import { root, setUp, tsc } from './setup.mjs'
 
-const SETTLE_MS = 100
 const args = process.argv.length > 2 ? process.argv.slice(2) : ['demo']
-let instance
-let timer
-let turn = Promise.resolve()
 
-const isRunning = () => instance && instance.exitCode === null && instance.signalCode === null
-
-async function restart() {
-  try {
-    await build()
-  } catch (error) {
-    console.error(`${error.message}; still running what was built before`)
-    return
-  }
-  if (isRunning()) {
-    const gone = new Promise((resolve) => void instance.once('exit', resolve))
-    instance.kill('SIGTERM')
-    await gone
-  }
-  instance = startInstance(args)
-  instance.once('exit', (code) => console.error(`${args[0]} ended (${code ?? 'killed'})`))
+try {
+  await setUp()
+} catch (error) {
+  console.error(error.message)
+  process.exit(1)
 }
 
-await ensureInstalled()
-const folders = ['src', 'plugins'].map((folder) => join(root, folder)).filter((folder) => existsSync(folder))
-for (const folder of folders) {
-  watch(folder, { recursive: true }, () => {
-    clearTimeout(timer)
-    timer = setTimeout(() => (turn = turn.then(restart)), SETTLE_MS)
-  })
-}
-turn = turn.then(restart)
-
-passSignals(async (signal) => {
-  if (!isRunning()) process.exit(0)
-  instance.once('exit', () => process.exit(0))
-  instance.kill(signal)
+const compiler = spawn(process.execPath, [tsc, '--build', '--watch', '--preserveWatchOutput', root], {
+  stdio: ['ignore', 2, 2],
+})
+// Node watches every module that the program has imported.
+const program = spawn(
+  process.execPath,
+  ['--watch', '--watch-preserve-output', '--enable-source-maps', join(root, 'scripts/run.mjs'), ...args],
+  { stdio: 'inherit' },
+)
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => program.kill(signal))
+program.on('exit', (code) => {
+  compiler.kill()
+  process.exitCode = code ?? 1
 })

@@ -4,14 +4,19 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const GIVE_UP_AFTER_MS = 10 * 60_000
 
 /**
- * Runs `work` while no other process holds the lock at `path`. The lock is a symbolic link whose target is its
- * holder's process id: link and id come into being in one step, so a lock is never without an owner. One whose
- * owner is dead is removed.
+ * Runs `work` while no other process holds the lock at `path`; `onWait` is called once if another process does. The
+ * lock is a symbolic link whose target is the process id of its owner: link and id are created in one step, so a lock
+ * always has an owner. A lock whose owner is dead is removed.
  */
-export async function exclusively(path, work) {
+export async function exclusively(path, work, onWait) {
   const deadline = Date.now() + GIVE_UP_AFTER_MS
+  let hasWaited = false
   while (!take(path)) {
     if (isAbandoned(path)) removeAbandoned(path)
+    else if (!hasWaited) {
+      hasWaited = true
+      onWait(ownerOf(path))
+    }
     if (Date.now() > deadline) {
       throw new Error(`${path} has been locked by process ${ownerOf(path)} for too long; if it hangs, end it`)
     }
@@ -54,8 +59,8 @@ function isAbandoned(path) {
 }
 
 /**
- * Two that wait must not both remove: the slower would take away the lock that the faster then made. So look again
- * under a second lock.
+ * Removes the lock under a second lock, after another check. Without the second lock, two waiting processes could both
+ * see a dead owner, and the slower one would remove the new lock of the faster one.
  */
 function removeAbandoned(path) {
   const breaking = `${path}.breaking`

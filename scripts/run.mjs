@@ -1,15 +1,34 @@
-// node scripts/run.mjs <command …>: sets up, then runs the command line, as its stand-in for signals and the exit code.
-import { exitCodeOf, passSignals, startInstance } from './instance.mjs'
-import { build, ensureInstalled } from './setup.mjs'
+// node scripts/run.mjs <command …>: sets up, then is the command line.
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { root, setUp } from './setup.mjs'
 
 try {
-  await ensureInstalled()
-  await build()
+  await setUp()
 } catch (error) {
   console.error(error.message)
   process.exit(1)
 }
 
-const instance = startInstance(process.argv.slice(2))
-passSignals((signal) => instance.kill(signal))
-instance.on('exit', (code, signal) => process.exit(exitCodeOf(code, signal)))
+dropEchoes()
+const cli = join(root, 'dist/src/cli.js')
+process.argv[1] = cli
+await import(pathToFileURL(cli).href)
+
+/**
+ * npm passes on a Ctrl-C that the terminal has sent to this process too, within milliseconds. The gateway stops at
+ * once on a second signal, so npm's copy would cut open requests.
+ */
+function dropEchoes() {
+  const ECHO_MILLISECONDS = 500
+  const emit = process.emit
+  let lastAt = -Infinity
+  process.emit = function emitOnce(name, ...args) {
+    if (name === 'SIGINT' || name === 'SIGTERM') {
+      const now = performance.now()
+      if (now - lastAt < ECHO_MILLISECONDS) return true
+      lastAt = now
+    }
+    return emit.call(this, name, ...args)
+  }
+}

@@ -1,65 +1,115 @@
 import { Parser } from 'tap-parser'
 import { stringify } from 'yaml'
 
-/** Of a file's own result: how tap ran it, which says nothing about why it failed. */
+/** Diagnostics of a file's own result that say how tap ran the file, not why it failed. */
 const HOW_IT_RAN = new Set(['stdio', 'cwd', 'externalID', 'command', 'args', 'jobId'])
+/** tap's reason for skipping a file that has ended, without an error, before its first test. */
+const NO_TESTS = 'no tests found'
 
 /**
- * Reads TAP as tap prints it for these files. Says one line for each test file, and below it each failure in full and
- * each test that was skipped. Resolves to the counts: `passed`, `failed` and `skipped` as tap itself adds them up, and
- * `failures`, which has also what tap's sum leaves out: a file that was killed, or has no result at all (after a
- * timeout, tap loses one).
+ * Reads the TAP of a run of these files, and counts tests: the innermost `t.test` blocks, however many assertions they
+ * have. A file without such blocks is one test. A block that contains others counts only if it fails by itself (an
+ * assertion of its own, a plan that isn't met, a hook that throws).
+ *
+ * `failed` has these, too, each at least once: a test that was still running when its file ended, a file that was
+ * killed, crashed or exited with an error, a file that timed out (tap then names no file), a file without any test, a
+ * file without a result, and a run that was broken off.
+ *
+ * `say` gets one line for each file, and below it each failure in full and each skipped test.
  */
 export function reportTap(stream, files, say = console.log) {
   const missing = new Set(files)
-  const total = { pass: 0, fail: 0, skip: 0 }
-  let failures = 0
+  const counts = { passed: 0, failed: 0, skipped: 0 }
+  /** What tap's own sum has in it: assertions. */
+  const assertions = { fail: 0 }
   let findings = []
 
-  function finding(headline, { diag }) {
+  function find(headline, diagnostics = {}) {
     findings.push(`  ${headline}`)
-    const why = Object.entries(diag ?? {}).filter(([key]) => !HOW_IT_RAN.has(key))
-    if (why.length > 0)
-      findings.push(stringify(Object.fromEntries(why)).trimEnd().replaceAll(/^/gm, '      '))
+    const why = Object.entries(diagnostics).filter(([key]) => !HOW_IT_RAN.has(key))
+    if (why.length === 0) return
+    findings.push(stringify(Object.fromEntries(why)).trimEnd().replaceAll(/^/gm, '      '))
   }
 
-  /** `onResult` is called for each result at this level, after those of the subtest that it sums up, if any. */
+  function fail(headline, diagnostics) {
+    counts.failed += 1
+    find(`✖ ${headline}`, diagnostics)
+  }
+
+  /** Counts one block. `result` is undefined if the block has none, because its file ended too early. */
+  function count({ name, ownFailures, blocks, failedBefore }, result) {
+    const [first, ...others] = ownFailures
+    if (first) {
+      fail(first.fullname, first.diag)
+      for (const other of others) find(`✖ ${other.fullname}`, other.diag)
+    } else if (!result) {
+      fail(`${name}: ended without a result`)
+    } else if (result.skip) {
+      skip(result)
+    } else if (!result.ok && !result.todo) {
+      // Otherwise it fails only because a block in it has.
+      if (counts.failed === failedBefore) fail(result.fullname, result.diag)
+    } else if (!result.todo && blocks === 0) {
+      counts.passed += 1
+    }
+  }
+
+  function skip({ fullname, skip: why }) {
+    if (why === NO_TESTS) {
+      fail(`${fullname}: no test was run`)
+      return
+    }
+    counts.skipped += 1
+    find(`– skipped: ${fullname}${why === true ? '' : ` (${why})`}`)
+  }
+
+  /** Follows the blocks of a parser. `onResult` gets the results at this level, with the block of each, if any. */
   function follow(parser, onResult) {
-    let subtest
+    let open
+    const close = (result) => {
+      const block = open
+      open = undefined
+      if (block) count(block, result)
+      return block
+    }
     parser.on('child', (child) => {
-      subtest = { name: child.name, failuresBefore: failures }
-      follow(child, () => {})
+      close()
+      const block = { name: child.fullname, ownFailures: [], blocks: 0, failedBefore: counts.failed }
+      open = block
+      follow(child, (result, inner) => {
+        // A skipped test is a result without a block.
+        if (inner || result.skip) block.blocks += 1
+        if (!inner && result.skip) skip(result)
+        if (!inner && !result.ok && !result.todo && !result.skip) block.ownFailures.push(result)
+      })
     })
-    parser.on('assert', (result) => {
-      const { ok, skip, todo, name, fullname } = result
-      // a subtest with a failure that was told already fails only for that
-      const told = subtest?.name === name && failures > subtest.failuresBefore
-      subtest = undefined
-      if (skip) finding(`– skipped: ${fullname}${skip === true ? '' : ` (${skip})`}`, {})
-      else if (!ok && !todo && !told) {
-        failures += 1
-        finding(`✖ ${fullname}`, result)
-      }
-      onResult(result)
-    })
+    parser.on('assert', (result) => onResult(result, close(result)))
+    parser.on('complete', () => close())
   }
 
   const parser = new Parser()
-  follow(parser, ({ ok, name, time }) => {
+  follow(parser, (result, block) => {
+    const { ok, name, time } = result
+    // A result without a block is tap's own, such as a plan that the run didn't meet.
+    if (!block && !ok) fail(name, result.diag)
     missing.delete(name)
     say(`${ok ? '✔' : '✖'} ${sourceOf(name)}  ${((time ?? 0) / 1000).toFixed(2)} s`)
-    for (const line of findings) say(line)
-    findings = []
+    for (const line of findings.splice(0)) say(line)
   })
+  parser.on('bailout', (reason) => fail(`Bail out! ${reason}`))
   parser.on('comment', (comment) => {
-    if (!comment.startsWith('# { total:')) return
-    for (const [, what, number] of comment.matchAll(/(\w+): (\d+)/g)) total[what] = Number(number)
+    if (comment.startsWith('# { total:')) assertions.fail = Number(/fail: (\d+)/.exec(comment)?.[1] ?? 0)
   })
   return new Promise((resolve) => {
     parser.on('complete', () => {
-      for (const file of missing) say(`✖ ${sourceOf(file)}  gave no result`)
-      failures += missing.size
-      resolve({ passed: total.pass, failed: total.fail, skipped: total.skip, failures })
+      for (const line of findings) say(line)
+      findings = []
+      for (const file of missing) {
+        counts.failed += 1
+        say(`✖ ${sourceOf(file)}  gave no result`)
+      }
+      if (assertions.fail > 0 && counts.failed === 0) counts.failed = 1
+      resolve(counts)
     })
     stream.pipe(parser)
   })

@@ -1,21 +1,17 @@
-// npm test [-- <part of a test file's name> …] [--unit]: everything from a fresh clone to `N passed, N failed`, the
-// last line.
+// npm test [-- <part of a test file's path> …] [--unit | --fast]: everything from a fresh clone to `N passed, N failed`,
+// the last line. N counts tests, see tap-report.mjs.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
-import { exitCodeOf, passSignals } from './instance.mjs'
+import { parseArgs } from 'node:util'
 import { prepareRedis } from './redis.mjs'
+import { needsRedis, selectTests } from './select-tests.mjs'
 import { findServer } from './servers.mjs'
-import { build, ensureInstalled, filesIn, modifiedAt, root } from './setup.mjs'
+import { modifiedAt, root, setUp } from './setup.mjs'
 
-const NEEDS_REDIS = '.redis.test.js'
 /** For two cores; more would also distort the tests that measure time. */
 const JOBS = 2
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs')
-
-const args = process.argv.slice(2)
-const unit = args.includes('--unit')
-const filters = args.filter((arg) => arg !== '--unit')
 
 let counts = { passed: 0, failed: 1 }
 try {
@@ -27,13 +23,17 @@ console.log(`${counts.passed} passed, ${counts.failed} failed`)
 process.exitCode = counts.failed === 0 && counts.passed > 0 ? 0 : 1
 
 async function run() {
-  await ensureInstalled()
-  await build({ force: true })
-  lint()
-  const files = testFiles()
+  const { values: modes, positionals: filters } = parseArgs({
+    options: { unit: { type: 'boolean' }, fast: { type: 'boolean' } },
+    allowPositionals: true,
+  })
+  await setUp()
+  if (filters.length > 0 || modes.fast) console.log('Lint: left out, as only some tests are run')
+  else if (!succeeds('npm', ['run', '--silent', 'lint'])) throw new Error('Lint failed: see above')
+  const files = selectTests({ ...modes, filters }).map((file) => join('dist', file))
   buildTap()
   const programs = findPrograms(files)
-  const redis = files.some((file) => file.endsWith(NEEDS_REDIS)) ? await prepareRedis() : undefined
+  const redis = files.some(needsRedis) ? await prepareRedis() : undefined
   try {
     return await runTap(files, { ...redis?.env, ...programs })
   } finally {
@@ -41,24 +41,7 @@ async function run() {
   }
 }
 
-function lint() {
-  if (filters.length > 0) return console.log('Lint: left out, as only some tests are asked for')
-  if (!succeeds('npm', ['run', '--silent', 'lint'])) throw new Error('Lint failed: see above')
-}
-
-function testFiles() {
-  const files = filesIn(join(root, 'dist/test'))
-    .filter((file) => file.endsWith('.test.js') && !(unit && file.endsWith(NEEDS_REDIS)))
-    .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
-  if (files.length === 0)
-    throw new Error(`No test file's name has ${filters.join(' or ') || '.test.ts'} in it`)
-  return files.toSorted().map((file) => join('dist/test', file))
-}
-
-/**
- * The other servers and clients of these files. Without a browser, its test says so and is left out; the rest must be
- * there.
- */
+/** The other servers and clients that these files need. All but the browser are required; its test says that it is skipped. */
 function findPrograms(files) {
   const env = {}
   for (const name of ['nginx', 'caddy', 'curl', 'chromium']) {
@@ -74,7 +57,7 @@ function findPrograms(files) {
   return env
 }
 
-/** tap makes its own modules from its plugin list, once after each install; without this, the first run fails. */
+/** Builds tap's modules from its list of plugins, once after each installation. Without them, the first run fails. */
 function buildTap() {
   const built = modifiedAt('.tap/plugins/package.json')
   if (built > modifiedAt('node_modules/.package-lock.json') && built > modifiedAt('package.json')) return
@@ -91,17 +74,18 @@ async function runTap(files, env) {
     detached: true, // a group of its own, so that an interruption can end it whole
   })
   let interrupted = false
-  passSignals((signal) => {
-    // the second time without asking
-    if (runner.exitCode === null) process.kill(-runner.pid, interrupted ? 'SIGKILL' : signal)
-    interrupted = true
-  })
+  for (const signal of ['SIGINT', 'SIGTERM']) {
+    process.on(signal, () => {
+      if (runner.exitCode === null && runner.signalCode === null) process.kill(-runner.pid, signal)
+      interrupted = true
+    })
+  }
   const exited = once(runner, 'exit')
-  const { passed, failed, skipped, failures } = await reportTap(runner.stdout, files)
-  const exitCode = exitCodeOf(...(await exited))
+  const { passed, failed, skipped } = await reportTap(runner.stdout, files)
+  const [exitCode] = await exited
   if (skipped > 0) console.log(`${skipped} skipped`)
   if (interrupted) console.log('Interrupted')
-  return { passed, failed: Math.max(failed, failures, exitCode === 0 && !interrupted ? 0 : 1) }
+  return { passed, failed: exitCode === 0 && !interrupted ? failed : Math.max(failed, 1) }
 }
 
 function succeeds(command, commandArgs) {
