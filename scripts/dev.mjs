@@ -12,8 +12,10 @@ try {
   process.exit(1)
 }
 
+// A process group of its own, because tsc starts its native program as a child.
 const compiler = spawn(process.execPath, [tsc, '--build', '--watch', '--preserveWatchOutput', root], {
   stdio: ['ignore', 2, 2],
+  detached: true,
 })
 // Node watches every module that the program has imported.
 const program = spawn(
@@ -23,6 +25,6 @@ const program = spawn(
 )
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => program.kill(signal))
 program.on('exit', (code) => {
-  compiler.kill()
+  process.kill(-compiler.pid)
   process.exitCode = code ?? 1
 })
