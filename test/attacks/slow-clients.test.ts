@@ -104,7 +104,16 @@ subscribe('net.server.socket', (message) => {
   const { socket } = message as { socket: net.Socket }
   accepted.set(socket.remotePort, socket)
 })
-const isCut = (client: net.Socket) => accepted.get(client.localPort)?.destroyed ?? false
+
+/** A client that never reads; `isCut` returns true once the gateway has closed its end. */
+async function connectDeaf(t: Test, port: number) {
+  const socket = net.connect(port, '127.0.0.1').on('error', () => {})
+  t.teardown(() => socket.destroy())
+  socket.pause()
+  await once(socket, 'connect')
+  const { localPort } = socket // a socket that was reset has none any more
+  return { socket, isCut: () => accepted.get(localPort)?.destroyed ?? false }
+}
 
 for (const [name, bytes] of [
   ['nothing', ''],
@@ -127,16 +136,14 @@ for (const [name, bytes] of [
       })
       const upstream = `http://127.0.0.1:${await listen(t, server)}`
       const other = await startWire(t, { routes: [{ path: '/', upstream, auth: 'none' }] })
-      const socket = net.connect(other.port, '127.0.0.1').on('error', () => {})
-      t.teardown(() => socket.destroy())
-      socket.pause()
+      const { socket, isCut } = await connectDeaf(t, other.port)
       socket.write(head('GET /endless HTTP/1.1', 'Host: x'))
       // More often than a timeout that counts it as life would allow.
       const dripping = setInterval(() => socket.write(bytes), 100)
       t.teardown(() => clearInterval(dripping))
       await until('the upstream is let go', () => isOver)
       t.ok(written > 100_000 && written < 50_000_000, `${written} bytes were taken from the upstream`)
-      await until('it is cut', () => isCut(socket))
+      await until('it is cut', isCut)
     },
   )
 }
@@ -149,9 +156,7 @@ t.test('nor does it hold on by asking for many small answers', async (t) => {
   })
   const upstream = `http://127.0.0.1:${await listen(t, server)}`
   const other = await startWire(t, { routes: [{ path: '/', upstream, auth: 'none' }] })
-  const socket = net.connect(other.port, '127.0.0.1').on('error', () => {})
-  t.teardown(() => socket.destroy())
-  socket.pause()
+  const { socket, isCut } = await connectDeaf(t, other.port)
   // As long as they are answered, into the system's buffers; never so many at once that it is cut for that.
   let asked = 0
   while (asked === answered && asked < 5_000) {
@@ -160,5 +165,5 @@ t.test('nor does it hold on by asking for many small answers', async (t) => {
     await settled(() => answered)
   }
   t.ok(answered < asked && asked < 5_000, `${answered} of ${asked} are answered`)
-  await until('it is cut', () => isCut(socket))
+  await until('it is cut', isCut)
 })

@@ -1,7 +1,7 @@
 /** A host's application with one guarded route, for tokens to be thrown at by HTTP. */
+import { once } from 'node:events'
 import { connect } from 'node:net'
-import type { AddressInfo } from 'node:net'
-import { text } from 'node:stream/consumers'
+import type { AddressInfo, Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import fastify from 'fastify'
 import type { FastifyInstance, InjectOptions } from 'fastify'
@@ -68,7 +68,7 @@ export class TokenApp {
         'latin1',
       ),
     )
-    const [head = '', ...body] = (await text(socket)).split('\r\n\r\n')
+    const [head = '', ...body] = (await received(socket)).split('\r\n\r\n')
     const [first = '', ...fields] = head.split('\r\n')
     const headers = fields.map((field) => [
       field.split(':')[0]!.toLowerCase(),
@@ -154,4 +154,19 @@ export function isRefusal(t: Test, answer: Answer, code: string, name: string, t
     if (part.length >= 12 && said.includes(part)) wrong.push(`says ${part}`)
   if (/\bat .*\.js:\d+/.test(body)) wrong.push('shows a stack')
   if (wrong.length > 0) t.fail(`${name}: ${wrong.join('; ')}`)
+}
+
+/**
+ * Everything that the socket receives until it is closed. A server that refuses a request before all of it was read may
+ * reset the connection after its response (RFC 9112 §9.6); Node 24 does.
+ */
+async function received(socket: Socket): Promise<string> {
+  let text = ''
+  socket.setEncoding('utf8')
+  socket.on('data', (chunk: string) => (text += chunk))
+  const [error] = (await once(socket, 'end').catch((reason: unknown) => [reason])) as [
+    NodeJS.ErrnoException | undefined,
+  ]
+  if (error && (error.code !== 'ECONNRESET' || text === '')) throw error
+  return text
 }

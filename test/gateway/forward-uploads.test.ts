@@ -117,14 +117,14 @@ t.test('a body that stops coming: 408; one that comes slowly passes', async (t) 
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.endsWith('12345')) socket.write(OK)
   })
-  const { port, outcome } = await gateway(t, upstream.port, { limits: { bodyTimeout: 400 } })
+  const { port, outcome } = await gateway(t, upstream.port, { limits: { bodyTimeout: 1_500 } })
   const send = async (pieces: string[]) => {
     const client = net.connect(port, '127.0.0.1')
     let text = ''
     client.on('data', (chunk) => (text += chunk.toString()))
     client.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n')
     for (const piece of pieces) {
-      await new Promise((resolve) => setTimeout(resolve, 200))
+      await new Promise((resolve) => setTimeout(resolve, 400))
       client.write(piece)
     }
     await until('an answer', () => text.includes('\r\n\r\n'))
@@ -134,7 +134,7 @@ t.test('a body that stops coming: 408; one that comes slowly passes', async (t) 
   t.match(
     await send(['1', '2', '3', '4', '5']),
     /^HTTP\/1\.1 200 /,
-    'a second in all, 200 ms between two pieces',
+    'two seconds in all, 400 ms between two pieces',
   )
   t.match(await outcome(), { kind: 'answered' })
   t.match(await send(['1', '2']), /^HTTP\/1\.1 408 /)

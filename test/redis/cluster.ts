@@ -27,8 +27,9 @@ export async function startCluster(
   t: Scope,
   { nodes: count = 3 }: OwnClusterOptions = {},
 ): Promise<OwnCluster> {
-  // announce-ip: a lone node doesn't know its own address otherwise
-  const args = '--cluster-enabled yes --cluster-node-timeout 2000 --cluster-announce-ip 127.0.0.1'.split(' ')
+  // node-timeout: on a loaded machine a node is silent for seconds, and must not count as failed for that.
+  // announce-ip: a lone node doesn't know its own address otherwise.
+  const args = '--cluster-enabled yes --cluster-node-timeout 30000 --cluster-announce-ip 127.0.0.1'.split(' ')
   const nodes = await Promise.all(Array.from({ length: count }, () => startRedis(t, { args })))
   const clients = nodes.map(({ url }) => new Redis(url, { maxRetriesPerRequest: 0, commandTimeout: 5000 }))
   for (const client of clients) client.on('error', () => {})
