@@ -139,10 +139,11 @@ export class Answer {
   }
 
   #onDrain(source: Source): void {
-    this.#client.resume()
-    if (this.#ended) return
+    if (this.#ended) return void this.#client.resume()
     this.#client.setTimeout(this.#clientTimeout ?? 0)
     source.resume()
+    // Last, because Node starts to read on the next tick even if the socket was paused again in between.
+    if (!this.#response.writableNeedDrain) this.#client.resume()
   }
 
   /** @param trailers As they came. */
