@@ -40,6 +40,8 @@ export class UpstreamPool implements ConnectionOwner {
   #size = 0
   /** Being made. Whoever waits first gets the next. */
   #connecting = 0
+  /** The errors of connections that could not be made in this turn of the event loop. */
+  #refused: UpstreamError[] = []
   #next: NodeJS.Immediate | undefined
   #check: NodeJS.Timeout | undefined
   #isDestroyed = false
@@ -100,6 +102,7 @@ export class UpstreamPool implements ConnectionOwner {
 
   #handOut = (): void => {
     this.#next = undefined
+    const failed = this.#takeFailed()
     const waiting = this.#waiting
     let at = 0
     for (; at < waiting.length; at += 1) {
@@ -120,6 +123,7 @@ export class UpstreamPool implements ConnectionOwner {
     if (this.#check === undefined && (this.#size > 0 || waiting.length > 0)) {
       this.#check = setInterval(this.#checkAll, CHECK_EVERY).unref()
     }
+    for (const { handler, error } of failed) handler.onError(error)
   }
 
   #open(): void {
@@ -137,13 +141,20 @@ export class UpstreamPool implements ConnectionOwner {
     })
   }
 
-  /** One of those that wait is told, unless there will be a connection for each of them all the same. */
+  /** All refusals of a turn are handled together: a pass over the waiting requests for each would be quadratic. */
   #onUnreachable(error: UpstreamError): void {
+    if (this.#waiting.length > 0) this.#refused.push(error)
+    this.#shrink()
+  }
+
+  /** Removes one waiting request per refused connection, but none that will have another connection. */
+  #takeFailed(): { handler: ResponseHandler; error: UpstreamError }[] {
+    const refused = this.#refused.splice(0)
+    if (refused.length === 0) return []
     this.#waiting = this.#waiting.filter(({ handler }) => !handler.isSettled)
     const coming = this.#connecting + this.#free.length + this.#resting.length
-    const unlucky = this.#waiting.length > coming ? this.#waiting.shift() : undefined
-    this.#shrink()
-    unlucky?.handler.onError(error)
+    const count = Math.min(refused.length, Math.max(0, this.#waiting.length - coming))
+    return this.#waiting.splice(0, count).map(({ handler }, at) => ({ handler, error: refused[at]! }))
   }
 
   #take(): Waiting | undefined {

@@ -182,6 +182,7 @@ t.test('a connection that can’t be made is told to one who waits, and keeps no
   made[1]!(null, works())
   t.equal(await first, '200 ok', 'whoever waits first gets what is there first')
   made[0]!(fails, null)
+  await new Promise((resolve) => setImmediate(resolve))
   t.equal(
     await Promise.race([second, 'nothing is told']),
     'nothing is told',
@@ -198,6 +199,27 @@ t.test('a connection that can’t be made is told to one who waits, and keeps no
   made[2]!(fails, null)
   t.equal(await waits, 'ECONNREFUSED', 'nothing else is being made for it')
   t.equal(await Promise.race([holder, 'nothing is told']), 'nothing is told')
+})
+
+t.test('refused connections cost linear work, however many requests wait', async (t) => {
+  const requests = 2_000
+  const made: Parameters<Connect>[0][] = []
+  const pool = new UpstreamPool({ connect: (done) => void made.push(done), most: requests })
+  t.teardown(() => pool.destroy())
+  let reads = 0
+  const given = () => ({
+    get isSettled() {
+      reads += 1
+      return false
+    },
+  })
+  const responses = Array.from({ length: requests }, () => ask(pool, {}, given()))
+  await until('a connection is being made for each request', () => made.length === requests)
+  for (const done of made.slice()) done(new UpstreamError('unreachable', 'ECONNREFUSED'), null)
+  t.strictSame(new Set(await Promise.all(responses)), new Set(['ECONNREFUSED']))
+  t.ok(reads >= requests && reads <= 10 * requests, `${reads} reads for ${requests} requests`)
+  t.equal(made.length, requests, 'no connection is made for requests that have failed')
+  t.equal(pool.size, 0)
 })
 
 t.test(
