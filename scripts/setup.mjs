@@ -7,7 +7,8 @@ import { exclusively } from './lock.mjs'
 // Node's own modules only: this file runs before anything is installed.
 
 export const root = fileURLToPath(new URL('..', import.meta.url))
-export const tsc = join(root, 'node_modules/typescript/bin/tsc')
+// Not bin/tsc, an ES module without an extension, which Node can't load under tap's loader.
+export const tsc = join(root, 'node_modules/typescript/lib/tsc.js')
 const dist = join(root, 'dist')
 
 /** On stderr, because stdout belongs to the command that needs the set-up. */
