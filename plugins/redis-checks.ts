@@ -11,9 +11,14 @@ const WARN_OFFSET: Milliseconds = 1_000
 /** The first version that can trim the log by time. */
 const LEAST_VERSION = [6, 2] as const
 
+/** The names that Redis has for them. */
+const ROLES: Record<string, ServerChecks['role']> = { master: 'primary', slave: 'replica' }
+
 /** `unknown`: the server doesn't tell (a managed service, an ACL). */
 export interface ServerChecks {
   readonly version: string
+  /** A replica takes no writes. */
+  readonly role: 'primary' | 'replica' | 'unknown'
   readonly evictionPolicy: string
   readonly persistence: 'aof' | 'snapshots' | 'none' | 'unknown'
   /** How far this instance's clock is ahead of the server's. */
@@ -49,8 +54,9 @@ export async function checkServer(client: RedisClient, log: FastifyBaseLogger): 
 
 async function inspect(client: RedisClient): Promise<ServerChecks> {
   const unknown = () => undefined
-  const [info, policy, aof, save, time] = await Promise.all([
+  const [info, replication, policy, aof, save, time] = await Promise.all([
     client.info('server').catch(unknown),
+    client.info('replication').catch(unknown),
     client.config('GET', 'maxmemory-policy').catch(unknown),
     client.config('GET', 'appendonly').catch(unknown),
     client.config('GET', 'save').catch(unknown),
@@ -60,6 +66,7 @@ async function inspect(client: RedisClient): Promise<ServerChecks> {
   const serverNow = time && Number(time[0]) * 1000 + Number(time[1]) / 1000
   return {
     version: /redis_version:([\d.]+)/.exec(String(info))?.[1] ?? 'unknown',
+    role: ROLES[/^role:(\w+)/m.exec(String(replication))?.[1] ?? ''] ?? 'unknown',
     evictionPolicy: valueOf(policy) ?? 'unknown',
     persistence:
       appendOnly === undefined ? 'unknown' : appendOnly === 'yes' ? 'aof' : snapshots ? 'snapshots' : 'none',
@@ -77,12 +84,14 @@ function mayEvict({ evictionPolicy }: ServerChecks): boolean {
 }
 
 function complaintsOf(checks: ServerChecks): string[] {
-  const { version, evictionPolicy, persistence, clockOffsetMs } = checks
+  const { version, role, evictionPolicy, persistence, clockOffsetMs } = checks
   const complaints: string[] = []
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isOld = major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])
   if (version !== 'unknown' && isOld)
     complaints.push(`Redis ${version} is too old; it must be ${LEAST_VERSION.join('.')} or later`)
+  if (role === 'replica')
+    complaints.push('store: this Redis is a replica, which takes no writes; give the address of its primary')
   if (mayEvict(checks)) {
     complaints.push(
       `Redis has maxmemory-policy ${evictionPolicy}: when memory is short, it drops denials and sessions; set it to noeviction`,

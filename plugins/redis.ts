@@ -2,14 +2,22 @@ import type { FastifyBaseLogger } from 'fastify'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions as IoRedisOptions } from 'ioredis'
 import { withinDeadline } from '../src/deadline.js'
+import { dropUnlessSetUp, keepOpen } from '../src/store/keep-open.js'
 import type { RedisClient } from '../src/store/redis-client.js'
+import { limitTime } from '../src/store/redis-time-limits.js'
+import type { TimeLimits } from '../src/store/redis-time-limits.js'
+import { PromptSentinelConnector } from '../src/store/sentinel-connector.js'
 import { parseRedisUrl } from '../src/store/url.js'
+import { logOutages } from './redis-outages.js'
 
 /** Without `replyMapping`, which would change what replies look like. */
 type RedisOptions = Omit<IoRedisOptions, 'replyMapping'>
 
 /** How long one command may take. Several of them in a row must fit into the 2 s in which every answer comes. */
 const COMMAND_TIMEOUT = 400
+
+/** How long after a failed attempt, or an end that wasn't ours, the next attempt begins, in ms. */
+const RETRY_PAUSE = 200
 
 /** How long a start waits for Redis before it goes on without, in ms. */
 const START_PATIENCE = 1_000
@@ -25,47 +33,61 @@ const FAIL_FAST = {
   maxRetriesPerRequest: 0,
   // … and isn't sent again on the next one: a script that was applied, but not answered, would run twice.
   autoResendUnfulfilledCommands: false,
-  // A frozen server accepts commands and answers none.
-  commandTimeout: COMMAND_TIMEOUT,
-  // A command that timed out leaves the connection standing; this leaves it, so that the next ones fail at once.
-  socketTimeout: COMMAND_TIMEOUT,
+  // Ours take their place (`limitTime`).
+  commandTimeout: undefined,
+  socketTimeout: undefined,
   connectTimeout: 1_000,
+  // Closing ends at once; ioredis would wait 2 s for the server to say goodbye, and keep the process.
+  disconnectTimeout: 0,
   // "Ready" is when the server has answered, not when the kernel has accepted the connection.
   enableReadyCheck: true,
   // Come back soon: recovery takes no longer than this once the server is there.
-  retryStrategy: () => 200,
+  retryStrategy: () => RETRY_PAUSE,
   // After a failover the old primary is a replica; look for the new one.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
+  sentinelRetryStrategy: () => RETRY_PAUSE,
+  // A frozen Sentinel accepts connections, and would be waited for without end; the next one is asked.
+  sentinelCommandTimeout: COMMAND_TIMEOUT,
+  // Without it a client stays on the old primary for seconds after a planned failover.
+  failoverDetector: true,
 } satisfies RedisOptions
 
+/** A frozen server accepts commands and replies to none. Its connection is dropped, so that the next ones fail at once. */
+const TIME_LIMITS: TimeLimits = { commandTimeout: COMMAND_TIMEOUT, socketTimeout: COMMAND_TIMEOUT }
+
 /** What differs on a connection for one purpose. */
-export type RedisTuning = Pick<
-  RedisOptions,
-  'commandTimeout' | 'socketTimeout' | 'enableReadyCheck' | 'retryStrategy'
->
+export type RedisTuning = Partial<TimeLimits> & Pick<RedisOptions, 'enableReadyCheck' | 'retryStrategy'>
 
 /** A connection to Redis, and whether it can be used now. */
 export interface RedisConnection {
   readonly client: RedisClient
-  /** Asks the server, for at most 400 ms. */
+  /** Asks the server, for at most 400 ms, whether it takes writes. */
   isReady(): Promise<boolean>
   close(): void
 }
 
 /**
  * Opens a connection and waits a moment for it. A server that can't be reached is no error: the connection keeps
- * trying, and its commands fail until it succeeds. `log` is told of losses; of several connections to one server, one
- * is enough.
+ * trying, and its commands fail until it succeeds. So does a server that refuses the credentials or the database: it
+ * may accept them later. Losses go to `log`; of several connections to one server, one is enough.
  */
 export async function openRedis(
   store: string | RedisOptions,
   log: FastifyBaseLogger | undefined,
   tuning: RedisTuning = {},
 ): Promise<RedisConnection> {
-  const options = { ...FAIL_FAST, ...tuning }
+  const { commandTimeout, socketTimeout, ...tuned } = { ...TIME_LIMITS, ...tuning }
+  const options = { ...FAIL_FAST, ...tuned }
   const client = typeof store === 'string' ? connectUrl(store, options) : new Redis({ ...store, ...options })
-  if (log) logChanges(client, log)
-  // ioredis says "error" for each attempt; commands reject by themselves.
+  const limits = { commandTimeout, socketTimeout }
+  if (client instanceof Cluster) openNodes(client, limits)
+  else {
+    limitTime(client, limits)
+    dropUnlessSetUp(client)
+  }
+  const close = keepOpen(client, RETRY_PAUSE)
+  if (log) logOutages(client, log)
+  // ioredis emits "error" for each attempt; commands reject by themselves.
   else client.on('error', () => {})
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, START_PATIENCE)
@@ -79,12 +101,8 @@ export async function openRedis(
   })
   return {
     client,
-    close: () => client.disconnect(),
-    isReady: () =>
-      withinDeadline(client.ping(), COMMAND_TIMEOUT).then(
-        () => true,
-        () => false,
-      ),
+    close,
+    isReady: () => withinDeadline(takesWrites(client), COMMAND_TIMEOUT).catch(() => false),
   }
 }
 
@@ -97,50 +115,44 @@ function connectUrl(url: string, tuned: RedisOptions): RedisClient {
     ...(password !== undefined && { password }),
   }
   if (kind === 'cluster') {
-    const cluster = new Cluster([...nodes], {
+    return new Cluster([...nodes], {
       redisOptions: options,
       enableOfflineQueue: false,
-      clusterRetryStrategy: () => 200,
-      slotsRefreshTimeout: 1_000,
+      clusterRetryStrategy: () => RETRY_PAUSE,
+      slotsRefreshTimeout: COMMAND_TIMEOUT,
       // How often a command follows a slot that moves; no waiting for a failover within a request.
       maxRedirections: 4,
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
     })
-    // When it is found, not when it is first used: all but the first of the commands that meet there would fail.
-    cluster.on('+node', (node: Redis) => void node.connect().catch(() => {}))
-    return cluster
   }
   if (kind === 'sentinel') {
-    return new Redis({
-      ...options,
-      sentinels: [...nodes],
-      name: primary!,
-      db,
-      sentinelRetryStrategy: () => 200,
-      // Without it a client stays on the old primary for seconds after a planned failover.
-      failoverDetector: true,
-    })
+    const sentinel = { sentinels: [...nodes], name: primary!, Connector: PromptSentinelConnector }
+    return new Redis({ ...options, ...sentinel, db })
   }
   const [{ host, port }] = nodes as [(typeof nodes)[0]]
   return new Redis({ ...options, host, port, db, ...(tls && { tls: {} }) })
 }
 
-/** One line when the connection is lost and one when it is back; ioredis says "error" for each attempt between. */
-function logChanges(client: RedisClient, log: FastifyBaseLogger): void {
-  let isDown = false
-  client.on('error', (error: Error) => {
-    if (isDown) return
-    isDown = true
-    log.error({ event: 'store_down', reason: error.message }, 'Redis cannot be reached')
+/** Each node of a Cluster has a connection of its own, which ioredis makes. */
+function openNodes(cluster: Cluster, limits: TimeLimits): void {
+  cluster.on('+node', (node: Redis) => {
+    limitTime(node, limits)
+    // When it is found, not when it is first used: all but the first of the commands that meet there would fail.
+    void node.connect().catch(() => {})
   })
-  client.on('close', () => {
-    if (isDown || client.status === 'end') return
-    isDown = true
-    log.error({ event: 'store_down' }, 'the connection to Redis was lost')
-  })
-  client.on('ready', () => {
-    if (isDown) log.info({ event: 'store_up' }, 'Redis is back')
-    isDown = false
-  })
+}
+
+/** Rejects if the server can't be reached; of a Cluster any node is asked. */
+async function takesWrites(client: RedisClient): Promise<boolean> {
+  // ioredis lets INFO through on a connection that isn't ready yet.
+  if (client.status !== 'ready') return false
+  if (client instanceof Cluster) return (await client.ping()) === 'PONG'
+  try {
+    return !/^role:slave/m.test(await client.info('replication'))
+  } catch (error) {
+    // An ACL may keep INFO from us.
+    if (!String(error).includes('NOPERM')) throw error
+    return (await client.ping()) === 'PONG'
+  }
 }

@@ -3,25 +3,51 @@ import type { Milliseconds } from './clock.js'
 
 /**
  * How long the Redis work of one request may take in all. Each command has its own, shorter time limit; several in a
- * row add up, and an answer must come within 2 s.
+ * row add up, and a response must come within 2 s.
  */
 export const STORE_DEADLINE: Milliseconds = 1_500
 
+/** A time limit passes in this many parts. A stall of the event loop, however long, uses up one of them. */
+const PARTS = 4
+
 /**
- * What `work` gives, or a `store_unavailable` Refusal when it takes too long. The work isn't cancelled: it may still
- * happen, which is why everything that runs under it may be repeated.
+ * Calls `onLate` once the event loop has run for `limit`, unless it was cancelled before.
+ *
+ * After a stall Node runs timers before it reads sockets. A plain timer would then fire although the reply has long
+ * been there to be read. The last part ends behind the reading of sockets for the same reason.
+ *
+ * @returns Cancels the limit.
+ */
+export function startTimeLimit(limit: Milliseconds, onLate: () => void): () => void {
+  let partsLeft = PARTS
+  let immediate: NodeJS.Immediate | undefined
+  const endPart = () => {
+    partsLeft -= 1
+    if (partsLeft > 0) timer = setTimeout(endPart, limit / PARTS)
+    else immediate = setImmediate(onLate)
+  }
+  let timer = setTimeout(endPart, limit / PARTS)
+  return () => {
+    clearTimeout(timer)
+    clearImmediate(immediate)
+  }
+}
+
+/**
+ * Resolves as `work` does, or rejects with `store_unavailable` when it takes too long. The work isn't cancelled: it may
+ * still happen, which is why everything that runs under a deadline may be repeated.
  */
 export async function withinDeadline<T>(
   work: Promise<T>,
   deadline: Milliseconds = STORE_DEADLINE,
 ): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
+  let cancel: (() => void) | undefined
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(storeUnavailable(`no answer within ${deadline} ms`)), deadline)
+    cancel = startTimeLimit(deadline, () => reject(storeUnavailable(`no answer within ${deadline} ms`)))
   })
   try {
     return await Promise.race([work, late])
   } finally {
-    clearTimeout(timer)
+    cancel?.()
   }
 }
