@@ -1,3 +1,5 @@
+import { StartError } from '../start-error.js'
+
 /** The three forms of a Redis URL, taken apart. Their syntax was judged with the configuration. */
 export interface RedisAddress {
   readonly host: string
@@ -17,11 +19,11 @@ export interface RedisUrl {
 
 const FORM = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\/(?:([^@/?#]*)@)?([^/?#]+)((?:\/[^/?#]*)*)$/
 
-/** @throws {TypeError} if it is no such URL; the message doesn't hold it, as it may have a password. */
+/** @throws {StartError} if it is no such URL; the message doesn't hold it, as it may have a password. */
 export function parseRedisUrl(url: string): RedisUrl {
   const match = FORM.exec(url)
   if (!match)
-    throw new TypeError('store: not a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL')
+    throw new StartError('store: not a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL')
   const [, scheme, userinfo = '', hosts, path] = match as unknown as [
     string,
     string,
@@ -41,8 +43,16 @@ export function parseRedisUrl(url: string): RedisUrl {
     primary,
     db: Number(db ?? 0),
     tls: scheme === 'rediss',
-    username: decodeURIComponent(username) || undefined,
-    password: decodeURIComponent(password) || undefined,
+    username: decode('user', username) || undefined,
+    password: decode('password', password) || undefined,
+  }
+}
+
+function decode(part: 'user' | 'password', text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new StartError(`store: the ${part} has a % that begins no escape of UTF-8; write %25 for %`)
   }
 }
 

@@ -43,6 +43,14 @@ t.test('a password may have any character, escaped, and stand without a name', a
 
 t.test('what is no Redis URL is refused, and its password isn’t repeated', async (t) => {
   for (const url of ['http://u:hunter2@h', 'redis:hunter2']) {
-    t.throws(() => parseRedisUrl(url), { name: 'TypeError', message: /^store: not a redis:\/\/[^@]*URL$/ })
+    t.throws(() => parseRedisUrl(url), { name: 'StartError', message: /^store: not a redis:\/\/[^@]*URL$/ })
+  }
+})
+
+t.test('a lone % in the credentials is named, and the credentials aren’t repeated', async (t) => {
+  const parts = { 'redis://u:50%off@h': 'password', 'redis://:%ff@h': 'password', 'redis://a%:p@h': 'user' }
+  for (const [url, part] of Object.entries(parts)) {
+    const message = `store: the ${part} has a % that begins no escape of UTF-8; write %25 for %`
+    t.throws(() => parseRedisUrl(url), { name: 'StartError', message })
   }
 })
