@@ -1,10 +1,11 @@
-/** A primary with two replicas, and a real Sentinel that watches them. */
+/** A primary with two replicas, and real Sentinels that watch them. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Redis } from 'ioredis'
 import { soon } from '../gateway-process.js'
 import { connect, freePort, startRedis } from '../redis.js'
 import type { OwnRedis, Scope } from '../redis.js'
@@ -14,39 +15,64 @@ import { ping } from '../redis/ping.js'
 const NAME = 'gates'
 
 export interface Watched {
-  /** `redis+sentinel://…/gates` */
+  /** `redis+sentinel://…/gates`, with all Sentinels. */
   readonly url: string
   readonly primary: OwnRedis
   readonly replicas: readonly OwnRedis[]
-  /** Of the primary, as the Sentinel has it. */
+  /** The primary's port, as the first Sentinel knows it. */
   primaryPort(): Promise<number>
+  /** Resolves when every Sentinel knows two replicas in good health. */
+  settle(): Promise<void>
+  /** Begins a planned failover. */
+  failOver(): Promise<void>
 }
 
-/** Starts them, and waits until the Sentinel knows both replicas. */
-export async function startSentinel(t: Scope): Promise<Watched> {
+/** Starts them, and waits until every Sentinel knows both replicas and the other Sentinels. */
+export async function startSentinel(t: Scope, { sentinels = 1 } = {}): Promise<Watched> {
   const primary = await startRedis(t)
   const args = ['--replicaof', '127.0.0.1', String(primary.port), '--repl-diskless-sync-delay', '0']
   const replicas = await Promise.all([startRedis(t, { args }), startRedis(t, { args })])
-  const port = await freePort()
-  await launch(t, port, [
-    `port ${port}`,
-    'bind 127.0.0.1',
-    `sentinel monitor ${NAME} 127.0.0.1 ${primary.port} 1`,
-    `sentinel down-after-milliseconds ${NAME} 700`,
-    `sentinel failover-timeout ${NAME} 3000`,
-  ])
-  const client = connect(t, `redis://127.0.0.1:${port}`)
-  await soon('the Sentinel knows both replicas', async () => {
-    const found = (await client.call('SENTINEL', 'REPLICAS', NAME)) as string[][]
-    return found.filter((one) => one.join(' ').includes('master-link-status ok')).length === 2
-  })
+  const ports = await Promise.all(Array.from({ length: sentinels }, () => freePort()))
+  const quorum = Math.floor(sentinels / 2) + 1
+  const launching = ports.map((port) =>
+    launch(t, port, [
+      `port ${port}`,
+      'bind 127.0.0.1',
+      `sentinel monitor ${NAME} 127.0.0.1 ${primary.port} ${quorum}`,
+      `sentinel down-after-milliseconds ${NAME} 700`,
+      `sentinel failover-timeout ${NAME} 3000`,
+    ]),
+  )
+  await Promise.all(launching)
+  const clients = ports.map((port) => connect(t, `redis://127.0.0.1:${port}`))
+  const find = async (client: Redis, what: 'REPLICAS' | 'SENTINELS') =>
+    ((await client.call('SENTINEL', what, NAME)) as string[][]).map((one) => one.join(' '))
+  const isSettled = async (client: Redis) => {
+    const found = await find(client, 'REPLICAS')
+    const linked = found.filter((one) => /master-link-status ok/.test(one) && !/[so]_down/.test(one))
+    return linked.length === 2 && (await find(client, 'SENTINELS')).length === sentinels - 1
+  }
+  const settle = async () => {
+    for (const client of clients) await soon('a Sentinel knows all', () => isSettled(client))
+  }
+  await settle()
   return {
-    url: `redis+sentinel://127.0.0.1:${port}/${NAME}`,
+    url: `redis+sentinel://${ports.map((port) => `127.0.0.1:${port}`).join(',')}/${NAME}`,
     primary,
     replicas,
+    settle,
     async primaryPort() {
-      const address = (await client.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as string[]
+      const address = (await clients[0]!.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', NAME)) as string[]
       return Number(address[1])
+    },
+    async failOver() {
+      const begin = () =>
+        clients[0]!.call('SENTINEL', 'FAILOVER', NAME).catch((error: Error) => {
+          // Another failover is too recent, or the replicas' state isn't known yet.
+          if (/INPROG|NOGOODSLAVE/.test(error.message)) return undefined
+          throw error
+        })
+      await soon('a failover has begun', begin)
     },
   }
 }
