@@ -7,26 +7,17 @@ import type { Milliseconds } from './clock.js'
  */
 export const STORE_DEADLINE: Milliseconds = 1_500
 
-/** A time limit passes in this many parts. A stall of the event loop, however long, uses up one of them. */
-const PARTS = 4
-
 /**
- * Calls `onLate` once the event loop has run for `limit`, unless it was cancelled before.
+ * Calls `onLate` after `limit`, unless it was cancelled before.
  *
- * After a stall Node runs timers before it reads sockets. A plain timer would then fire although the reply has long
- * been there to be read. The last part ends behind the reading of sockets for the same reason.
+ * After a stall of the event loop Node runs timers before it reads sockets. A plain timer would then fire although the
+ * reply has long been there to be read, so sockets are read once more first.
  *
  * @returns Cancels the limit.
  */
 export function startTimeLimit(limit: Milliseconds, onLate: () => void): () => void {
-  let partsLeft = PARTS
   let immediate: NodeJS.Immediate | undefined
-  const endPart = () => {
-    partsLeft -= 1
-    if (partsLeft > 0) timer = setTimeout(endPart, limit / PARTS)
-    else immediate = setImmediate(onLate)
-  }
-  let timer = setTimeout(endPart, limit / PARTS)
+  const timer = setTimeout(() => (immediate = setImmediate(onLate)), limit)
   return () => {
     clearTimeout(timer)
     clearImmediate(immediate)
