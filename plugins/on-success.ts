@@ -25,7 +25,7 @@ export function onSuccessOf(
   const sid = auth.sid as Sid
   const end = () => {
     if (onSuccess === 'end-session') return logout(core.sessions, { access: sid })
-    return logoutAll(core.sessions, sub, { except: onSuccess === 'end-other-sessions' ? sid : undefined })
+    return logoutAll(core.sessions, sub, onSuccess === 'end-other-sessions' ? { except: sid } : { own: sid })
   }
   return async () => {
     const { settings, revokeDeadline } = core

@@ -7,6 +7,8 @@ import type { PluginOptions } from '../src/config.js'
 import { withinDeadline } from '../src/deadline.js'
 import type { ErrorCode } from '../src/errors.js'
 import { issue } from '../src/session/issue.js'
+import { listSessions } from '../src/session/list.js'
+import type { PageOptions } from '../src/session/list.js'
 import { logoutAll } from '../src/session/logout.js'
 import type { Identity, Origin, Sid } from '../src/session/session.js'
 import type { Auth } from '../src/verdict.js'
@@ -33,6 +35,9 @@ declare module 'fastify' {
   }
 }
 
+/** Sessions, and where the next page begins; `nextCursor` is undefined on the last. */
+export type SessionList = SessionView[] & { readonly nextCursor: string | undefined }
+
 /**
  * What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` Refusal when the store is
  * away.
@@ -43,7 +48,8 @@ export interface Portcullis extends Guards {
   /** Denies what it says. In force everywhere when it resolves. */
   revoke(what: RevokeRequest): Promise<void>
   readonly sessions: {
-    list(sub: string): Promise<SessionView[]>
+    /** A page of the subject's sessions, oldest first: 100 unless `limit` says otherwise, 500 at most. */
+    list(sub: string, options?: PageOptions): Promise<SessionList>
     /** Ends all sessions of a subject, or all but one. */
     endAll(sub: string, options?: { except?: string }): Promise<void>
   }
@@ -118,9 +124,10 @@ function createFace(core: Core): Omit<Portcullis, keyof Guards> {
     },
     revoke: (what) => revoke(core, what),
     sessions: {
-      async list(sub) {
-        const all = await withinDeadline(sessions.store.list(sub, sessions.clock.now()))
-        return all.map((session) => sessionView(session))
+      async list(sub, options) {
+        const page = await withinDeadline(listSessions(sessions, sub, options))
+        const views = page.sessions.map((session) => sessionView(session))
+        return Object.assign(views, { nextCursor: page.next })
       },
       endAll: (sub, { except } = {}) =>
         withinDeadline(logoutAll(sessions, sub, { except: except as Sid | undefined }), core.revokeDeadline),

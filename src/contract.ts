@@ -4,6 +4,7 @@ import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
 import type { Denied } from './revocation/port.js'
 import type { TokenSet } from './session/issue.js'
+import type { SessionPage } from './session/list.js'
 import type { Session } from './session/session.js'
 
 /** A form has text only, hence 'true'. */
@@ -83,6 +84,25 @@ export function sessionView(session: Session, current?: string): SessionView {
     userAgent: session.userAgent ?? null,
     device: session.device ?? null,
     current: session.sid === current,
+  }
+}
+
+export const SessionsQuery = Type.Object({
+  cursor: Type.Optional(Type.String({ maxLength: 128, description: 'next_cursor of the page before' })),
+  limit: Type.Optional(Type.String({ maxLength: 8 })),
+})
+export type SessionsQuery = Static<typeof SessionsQuery>
+
+/** A page of a subject's sessions. `next_cursor` is left out on the last. */
+export interface SessionsResponse {
+  readonly sessions: readonly SessionView[]
+  readonly next_cursor?: string
+}
+
+export function sessionsResponse({ sessions, next }: SessionPage, current: string): SessionsResponse {
+  return {
+    sessions: sessions.map((session) => sessionView(session, current)),
+    ...(next !== undefined && { next_cursor: next }),
   }
 }
 

@@ -16,7 +16,7 @@ import { importedGuards } from '../plugins/imported-guards.js'
  */
 export const { authenticate, authorize } = importedGuards
 export { default, default as portcullis } from '../plugins/portcullis.js'
-export type { Portcullis } from '../plugins/portcullis.js'
+export type { Portcullis, SessionList } from '../plugins/portcullis.js'
 export type { Guard, Guards, ScopeNeeds } from '../plugins/authenticate.js'
 export { ConfigError } from './config.js'
 export type { Credentials, LoginFunction, PluginOptions } from './config.js'

@@ -45,8 +45,9 @@ async function endAll(core: Core, token: string | undefined, keepCurrent: boolea
     throw new Refusal('credentials_missing', { detail: 'all: it needs a live access token.' })
   }
   const { sub, sid } = await core.verdict.judge(token)
+  const current = sid as Sid
   await withinDeadline(
-    logoutAll(core.sessions, sub, { except: keepCurrent ? (sid as Sid) : undefined }),
+    logoutAll(core.sessions, sub, keepCurrent ? { except: current } : { own: current }),
     core.revokeDeadline,
   )
 }

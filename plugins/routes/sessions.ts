@@ -1,7 +1,10 @@
 import type { FastifyInstance } from 'fastify'
-import { sessionView } from '../../src/contract.js'
+import { SessionsQuery, sessionsResponse } from '../../src/contract.js'
 import { withinDeadline } from '../../src/deadline.js'
+import { Refusal } from '../../src/errors.js'
 import { endOwnSession } from '../../src/session/end.js'
+import { listSessions } from '../../src/session/list.js'
+import type { PageOptions, SessionPage } from '../../src/session/list.js'
 import type { Sid } from '../../src/session/session.js'
 import type { Guard } from '../authenticate.js'
 import type { Core } from '../core.js'
@@ -12,18 +15,30 @@ export function sessionsRoutes(
   { sessions, revokeDeadline }: Core,
   authenticate: Guard,
 ): void {
-  app.get('/sessions', { onRequest: authenticate }, async (request) => {
-    const { sub, sid } = request.auth!
-    const all = await withinDeadline(sessions.store.list(sub, sessions.clock.now()))
-    return { sessions: all.map((session) => sessionView(session, sid)) }
-  })
+  app.get<{ Querystring: SessionsQuery }>(
+    '/sessions',
+    { onRequest: authenticate, schema: { querystring: SessionsQuery } },
+    async (request) => {
+      const { sub, sid } = request.auth!
+      const { cursor, limit } = request.query
+      const options = { cursor, limit: limit === undefined ? undefined : Number(limit) }
+      return sessionsResponse(await withinDeadline(page(sub, options)), sid)
+    },
+  )
+
+  function page(sub: string, options: PageOptions): Promise<SessionPage> {
+    return listSessions(sessions, sub, options).catch((error: unknown) => {
+      if (error instanceof RangeError) throw new Refusal('invalid_request', { detail: `${error.message}.` })
+      throw error
+    })
+  }
 
   app.delete<{ Params: { sid: string } }>(
     '/sessions/:sid',
     { onRequest: authenticate },
     async (request, reply) => {
       await withinDeadline(
-        endOwnSession(sessions, request.auth!.sub, request.params.sid as Sid),
+        endOwnSession(sessions, request.auth!.sub, request.params.sid as Sid, request.auth!.sid as Sid),
         revokeDeadline,
       )
       return reply.code(204).send()

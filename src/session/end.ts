@@ -1,5 +1,9 @@
-/** Ends sessions: their refresh tokens by the record, their access tokens by the denylist. In this order. */
+/**
+ * Ends sessions: their refresh tokens by the record, their access tokens by the denylist, in this order. The index of
+ * the subject forgets them last: until then, whoever ends all sessions of the subject finds them.
+ */
 import { Refusal } from '../errors.js'
+import type { Entry } from '../revocation/port.js'
 import type { EndOutcome } from '../store/port.js'
 import type { SessionPorts } from './ports.js'
 import type { EndReason, Sid } from './session.js'
@@ -11,34 +15,70 @@ export interface Target {
   readonly familyHash?: string
   /** Its subject. */
   readonly sub?: string
+  /** The subject in whose index the id was found: it is ended and denied also without a record. */
+  readonly indexedFor?: string
 }
 
+/** How many records are ended at once: other calls on the connection have their turn between two batches. */
+const BATCH = 100
+
 /**
- * Ends sessions, and says of each what was found. When it returns, no instance admits any token of them, but for the
- * `foreign` ones, which are left as they were. `note` is what the denylist says for people. Harmless to repeat: one
- * that had ended is denied again all the same.
+ * Ends sessions, and returns what was found of each. When it returns, no instance admits any token of them, except for
+ * the `foreign` ones, which are left as they were. `note` is the reason that the denylist shows to people. Harmless to
+ * repeat: a session that had ended already is denied again.
  *
  * @throws {Refusal} `store_unavailable`: some may have ended, nothing is promised; repeat it
  */
 export async function endSessions(
-  { store, revocation, clock, rules, tell }: SessionPorts,
+  ports: SessionPorts,
   targets: readonly Target[],
   reason: EndReason,
   note: string = reason,
 ): Promise<EndOutcome[]> {
-  const now = clock.now()
+  const outcomes = await endRecords(ports, targets, reason)
+  await denyEnded(ports, targets, outcomes, reason, note)
+  return outcomes
+}
+
+/** The first step: from here on no refresh token of the sessions works. */
+export async function endRecords(
+  { store, clock, rules }: SessionPorts,
+  targets: readonly Target[],
+  reason: EndReason,
+): Promise<EndOutcome[]> {
   const { tombstone } = rules
-  const outcomes = await Promise.all(
-    targets.map((target) => store.end({ ...target, reason, tombstone, now })),
-  )
+  const outcomes: EndOutcome[] = []
+  for (let i = 0; i < targets.length; i += BATCH) {
+    const now = clock.now()
+    const ends = targets.slice(i, i + BATCH).map((target) => store.end({ ...target, reason, tombstone, now }))
+    outcomes.push(...(await Promise.all(ends)))
+  }
+  return outcomes
+}
+
+/** The second step: denies the access tokens, together with `others`, and then takes the ids out of their index. */
+export async function denyEnded(
+  { store, revocation, tell }: SessionPorts,
+  targets: readonly Target[],
+  outcomes: readonly EndOutcome[],
+  reason: EndReason,
+  note: string = reason,
+  others: readonly Entry[] = [],
+): Promise<void> {
   const denied = targets.filter((target, i) => isDenied(target, outcomes[i]!))
-  await revocation.revoke(denied.map(({ sid }) => ({ kind: 'sid', id: sid, reason: note })))
+  await revocation.revoke([
+    ...denied.map(({ sid }) => ({ kind: 'sid' as const, id: sid, reason: note })),
+    ...others,
+  ])
+  for (const [sub, sids] of bySubject(targets, outcomes)) {
+    // The promise holds already. An id that stays behind is ended and denied again by whoever finds it.
+    store.unindex(sub, sids).catch(() => {})
+  }
   outcomes.forEach((outcome, i) => {
     if (outcome.kind !== 'ended') return
     const event = reason === 'logout' ? 'logout' : 'session_ended'
     tell({ event, sid: targets[i]!.sid, sub: outcome.sub, reason })
   })
-  return outcomes
 }
 
 /**
@@ -49,14 +89,29 @@ function isDenied(target: Target, { kind }: EndOutcome): boolean {
   return kind !== 'foreign' && !(kind === 'unknown' && target.sub !== undefined)
 }
 
+function bySubject(targets: readonly Target[], outcomes: readonly EndOutcome[]): Map<string, Sid[]> {
+  const found = new Map<string, Sid[]>()
+  targets.forEach(({ sid, indexedFor }, i) => {
+    const outcome = outcomes[i]!
+    const sub = 'sub' in outcome ? outcome.sub : indexedFor
+    if (sub === undefined) return
+    const sids = found.get(sub)
+    if (sids) sids.push(sid)
+    else found.set(sub, [sid])
+  })
+  return found
+}
+
 /**
- * Ends one session of a subject's own.
+ * Ends one session of a subject's own. `own` is the session of the caller's access token: it is denied also if its
+ * record was lost.
  *
  * @throws {Refusal} `not_found` if it is another's, or nobody's; `store_unavailable`
  */
-export async function endOwnSession(ports: SessionPorts, sub: string, sid: Sid): Promise<void> {
-  const [outcome] = await endSessions(ports, [{ sid, sub }], 'logout')
-  if (outcome?.kind === 'foreign' || outcome?.kind === 'unknown') {
+export async function endOwnSession(ports: SessionPorts, sub: string, sid: Sid, own?: Sid): Promise<void> {
+  const isOwn = sid === own
+  const [outcome] = await endSessions(ports, [isOwn ? { sid } : { sid, sub }], 'logout')
+  if (outcome?.kind === 'foreign' || (outcome?.kind === 'unknown' && !isOwn)) {
     throw new Refusal('not_found', { detail: 'You have no such session.' })
   }
 }

@@ -1,13 +1,12 @@
 import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
-import { Refusal } from '../errors.js'
 import type { Stamp } from '../revocation/port.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret, newRefreshToken } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
-import { endSessions } from './end.js'
-import type { SessionPorts, SessionRules } from './ports.js'
+import { keepWithinLimits } from './limits.js'
+import type { SessionPorts } from './ports.js'
 import type { Identity, Origin, Session } from './session.js'
 import { expiryOf } from './session.js'
 
@@ -107,38 +106,4 @@ export function tokenSet(
     refreshExpiresIn: toSeconds(session.expiresAt - now),
     session,
   }
-}
-
-/**
- * Holds `sessions.perSubject` and `perDevice`. It looks after the new session was stored, not before: of logins that
- * run at once, each then sees the other, and all come to the same result.
- */
-async function keepWithinLimits(ports: SessionPorts, session: Session): Promise<void> {
-  const { perSubject, perDevice, onLimit } = ports.rules
-  if (perSubject === 0 && perDevice === 0) return
-  const all = await ports.store.list(session.sub, session.createdAt)
-  const sameDevice = all.filter(({ device }) => device === session.device)
-  const surplus = new Set(beyond(sameDevice, perDevice, onLimit))
-  // Of what the device's own limit leaves, so that a login in place of another doesn't cost a third one.
-  const rest = all.filter((one) => !surplus.has(one))
-  for (const one of beyond(rest, perSubject, onLimit)) surplus.add(one)
-  const isOneTooMany = [...surplus].some(({ sid }) => sid === session.sid)
-  // With evict-oldest the new one is too many only where one that began at once with it came out as the newer.
-  const ended = onLimit === 'evict-oldest' ? [...surplus] : isOneTooMany ? [session] : []
-  await endSessions(
-    ports,
-    ended.map(({ sid }) => ({ sid })),
-    'evicted',
-  )
-  if (isOneTooMany) {
-    throw new Refusal('signed_in_elsewhere', {
-      detail: 'There are as many sessions as may be; end one of them first.',
-    })
-  }
-}
-
-/** Of sessions in the order of their beginning, those that are too many. */
-function beyond(sessions: Session[], limit: number, onLimit: SessionRules['onLimit']): Session[] {
-  if (limit === 0 || sessions.length <= limit) return []
-  return onLimit === 'refuse' ? sessions.slice(limit) : sessions.slice(0, sessions.length - limit)
 }

@@ -2,7 +2,7 @@
 import { Refusal } from '../errors.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
-import { endSessions } from './end.js'
+import { denyEnded, endRecords, endSessions } from './end.js'
 import type { Target } from './end.js'
 import type { SessionPorts } from './ports.js'
 import type { Sid } from './session.js'
@@ -31,21 +31,42 @@ export async function logout(ports: SessionPorts, { access, refresh }: Presented
   }
 }
 
+/** How many sessions share one denylist write. */
+const PAGE = 500
+
+export interface LogoutAllOptions {
+  /** The session of the caller: it is ended and denied even if the index has lost it. */
+  readonly own?: Sid | undefined
+  /** The one session to leave as it is. */
+  readonly except?: Sid | undefined
+}
+
 /**
  * Ends all sessions that the subject has now, or all but one. Each by its `sid`: exact, and a login in the same second
- * works.
+ * works. Sessions that had ended before are denied again, as that may have failed then. When it returns, no instance
+ * admits a token that the subject had before, except those of `except`.
+ *
+ * A repetition after an error continues with the sessions that are left, as each page leaves the index when it is done.
+ * The caller's own comes last, so that its token is still good for the repetition.
  *
  * @throws {Refusal} `store_unavailable`
  */
 export async function logoutAll(
   ports: SessionPorts,
   sub: string,
-  { except }: { except?: Sid | undefined } = {},
+  { own, except }: LogoutAllOptions = {},
 ): Promise<void> {
-  const sessions = await ports.store.list(sub, ports.clock.now())
-  await endSessions(
-    ports,
-    sessions.filter(({ sid }) => sid !== except).map(({ sid }) => ({ sid })),
-    'logout',
-  )
+  const indexed = await ports.store.sids(sub)
+  const targets: Target[] = indexed
+    .filter((sid) => sid !== except && sid !== own)
+    .map((sid) => ({ sid, indexedFor: sub }))
+  if (own !== undefined) targets.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
+  let denying: Promise<void> = Promise.resolve()
+  for (let i = 0; i < targets.length; i += PAGE) {
+    const page = targets.slice(i, i + PAGE)
+    // While one page waits for all instances, the records of the next are ended.
+    const [outcomes] = await Promise.all([endRecords(ports, page, 'logout'), denying])
+    denying = denyEnded(ports, page, outcomes, 'logout')
+  }
+  await denying
 }

@@ -83,11 +83,15 @@ async function refuseIfOver(
 type Refused = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
 
 /** The store has ended the session; its access tokens end here. Again on a later use, should it have failed. */
-async function punishReuse({ revocation, tell }: SessionPorts, sid: Sid, outcome: Refused): Promise<void> {
-  const isReuse = outcome.kind === 'reused'
-  if (!isReuse && !(outcome.kind === 'ended' && outcome.reason === 'reuse')) return
-  if (isReuse) tell({ event: 'refresh_token_reused', sub: outcome.sub, sid })
+async function punishReuse(
+  { store, revocation, tell }: SessionPorts,
+  sid: Sid,
+  outcome: Refused,
+): Promise<void> {
+  if (outcome.kind !== 'reused' && !(outcome.kind === 'ended' && outcome.reason === 'reuse')) return
+  if (outcome.kind === 'reused') tell({ event: 'refresh_token_reused', sub: outcome.sub, sid })
   await revocation.revoke([{ kind: 'sid', id: sid, reason: 'reuse' }])
+  store.unindex(outcome.sub, [sid]).catch(() => {})
 }
 
 function refusalOf(outcome: Refused): Refusal {

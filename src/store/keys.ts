@@ -4,7 +4,7 @@
  * | key | type | lives |
  * |---|---|---|
  * | `<prefix>:session:<sid>` | hash | to the session's end + 3 s; ended: horizon + leeway + 3 s |
- * | `<prefix>:subject:<sub>` | sorted set of `sid` by its latest possible end | to the last of those + 3 s |
+ * | `<prefix>:subject:<sub>` | sorted set of `sid` by its latest possible end | to the last of those + 65 s |
  * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining life + leeway + 6 s |
  * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:deny:sub:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |

@@ -1,16 +1,19 @@
 import type { UnixMs } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 import { expiryOf } from '../session/session.js'
+import { storeUnavailable } from '../errors.js'
 import type {
   EndOutcome,
   Ending,
   Former,
+  IndexedSession,
+  IndexPlace,
   Rotation,
   RotationOutcome,
   SessionSecrets,
   SessionStore,
 } from './port.js'
-import { EXPIRY_SLACK } from './port.js'
+import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './port.js'
 
 interface Living {
   readonly kind: 'living'
@@ -26,7 +29,8 @@ interface Living {
 interface Tombstone {
   readonly kind: 'tombstone'
   readonly sub: string
-  readonly familyHash: string
+  /** undefined if there was no record. */
+  readonly familyHash: string | undefined
   readonly reason: EndReason
   readonly forgetAt: UnixMs
 }
@@ -40,14 +44,15 @@ const SWEEP_EVERY = 1_000
  */
 export class MemorySessionStore implements SessionStore {
   readonly #records = new Map<Sid, Living | Tombstone>()
-  readonly #index = new Map<string, Set<Sid>>()
+  /** The ids of each subject, with the latest end of the session. */
+  readonly #index = new Map<string, Map<Sid, UnixMs>>()
   #untilSweep = SWEEP_EVERY
 
   async create(session: Session, { familyHash, secretHash }: SessionSecrets): Promise<void> {
     this.#sweep(session.createdAt)
-    let sids = this.#index.get(session.sub)
-    if (!sids) this.#index.set(session.sub, (sids = new Set()))
-    sids.add(session.sid)
+    if (this.#read(session.sid, session.createdAt))
+      throw storeUnavailable(`session ${session.sid} exists already`)
+    this.#enter(session)
     this.#records.set(session.sid, {
       kind: 'living',
       // A copy, as JSON, like that of the store in Redis: the host may change its object later.
@@ -68,7 +73,8 @@ export class MemorySessionStore implements SessionStore {
     const { sid, now, secretHash } = rotation
     const record = this.#read(sid, now)
     if (!record) return { kind: 'unknown' }
-    if (record.familyHash !== rotation.familyHash) return { kind: 'forged' }
+    if (record.familyHash !== undefined && record.familyHash !== rotation.familyHash)
+      return { kind: 'forged' }
     if (record.kind === 'tombstone') return { kind: 'ended', sub: record.sub, reason: record.reason }
     const { session } = record
     if (now >= session.expiresAt) return { kind: 'expired' }
@@ -76,7 +82,7 @@ export class MemorySessionStore implements SessionStore {
       return { kind: 'retried', salt: record.salt, session, former: record.former }
     }
     if (secretHash !== record.currentHash) {
-      this.#bury(record, 'reuse', now + rotation.tombstone)
+      this.#bury(sid, session.sub, record.familyHash, 'reuse', now + rotation.tombstone)
       return { kind: 'reused', sub: session.sub }
     }
     if (rotation.refreshLimit > 0 && session.refreshCount >= rotation.refreshLimit) {
@@ -94,6 +100,7 @@ export class MemorySessionStore implements SessionStore {
       expiresAt: expiryOf(now, rotation.idle, session.endsAt),
       refreshCount: session.refreshCount + 1,
     }
+    this.#enter(record.session)
     return {
       kind: 'rotated',
       session: record.session,
@@ -101,60 +108,86 @@ export class MemorySessionStore implements SessionStore {
     }
   }
 
-  async end({ sid, reason, familyHash, sub, tombstone, now }: Ending): Promise<EndOutcome> {
+  async end({ sid, reason, familyHash, sub, indexedFor, tombstone, now }: Ending): Promise<EndOutcome> {
     const record = this.#read(sid, now)
-    if (!record) return { kind: 'unknown' }
+    if (!record) {
+      if (indexedFor !== undefined) this.#bury(sid, indexedFor, undefined, reason, now + tombstone)
+      return { kind: 'unknown' }
+    }
     const owner = record.kind === 'living' ? record.session.sub : record.sub
-    if (familyHash !== undefined && familyHash !== record.familyHash) return { kind: 'foreign' }
+    const isOther = familyHash !== record.familyHash && record.familyHash !== undefined
+    if (familyHash !== undefined && isOther) return { kind: 'foreign' }
     if (sub !== undefined && sub !== owner) return { kind: 'foreign' }
     if (record.kind === 'tombstone') return { kind: 'already_ended', sub: owner }
-    this.#bury(record, reason, now + tombstone)
+    this.#bury(sid, owner, record.familyHash, reason, now + tombstone)
     return { kind: 'ended', sub: owner }
   }
 
-  async list(sub: string, now: UnixMs): Promise<Session[]> {
-    const sessions: Session[] = []
-    for (const sid of this.#index.get(sub) ?? []) {
-      const record = this.#read(sid, now)
-      if (record?.kind === 'living' && record.session.expiresAt > now) sessions.push(record.session)
-    }
-    return sessions.toSorted((a, b) => a.createdAt - b.createdAt || (a.sid < b.sid ? -1 : 1))
+  async count(sub: string): Promise<number> {
+    return this.#index.get(sub)?.size ?? 0
+  }
+
+  async sids(sub: string): Promise<Sid[]> {
+    return [...(this.#index.get(sub)?.keys() ?? [])]
+  }
+
+  async indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]> {
+    this.#prune(sub, now)
+    const places = [...(this.#index.get(sub) ?? [])].map(([sid, end]) => ({ sid, latestEnd: end }))
+    const rest = after ? places.filter((place) => compare(place, after) > 0) : places
+    return rest
+      .toSorted(compare)
+      .slice(0, count)
+      .map((place) => {
+        const record = this.#read(place.sid, now)
+        if (!record) return { ...place, state: 'missing', session: undefined }
+        if (record.kind === 'tombstone') return { ...place, state: 'ended', session: undefined }
+        return { ...place, state: 'stored', session: record.session }
+      })
+  }
+
+  async unindex(sub: string, sids: readonly Sid[]): Promise<void> {
+    const index = this.#index.get(sub)
+    if (!index) return
+    for (const sid of sids) index.delete(sid)
+    if (index.size === 0) this.#index.delete(sub)
   }
 
   #read(sid: Sid, now: UnixMs): Living | Tombstone | undefined {
     const record = this.#records.get(sid)
     if (!record || now < forgetAt(record)) return record
-    this.#forget(sid, record)
+    this.#records.delete(sid)
     return undefined
   }
 
-  #bury({ session, familyHash }: Living, reason: EndReason, until: UnixMs): void {
-    this.#unindex(session.sub, session.sid)
-    const { sub } = session
-    this.#records.set(session.sid, {
-      kind: 'tombstone',
-      sub,
-      familyHash,
-      reason,
-      forgetAt: until,
-    })
+  #bury(sid: Sid, sub: string, familyHash: string | undefined, reason: EndReason, until: UnixMs): void {
+    this.#records.set(sid, { kind: 'tombstone', sub, familyHash, reason, forgetAt: until })
   }
 
-  #forget(sid: Sid, record: Living | Tombstone): void {
-    this.#records.delete(sid)
-    if (record.kind === 'living') this.#unindex(record.session.sub, sid)
+  /** Enters a session in its subject's index, or moves its latest end: only ever to a later one. */
+  #enter(session: Session): void {
+    let index = this.#index.get(session.sub)
+    if (!index) this.#index.set(session.sub, (index = new Map()))
+    index.set(session.sid, Math.max(latestEnd(session), index.get(session.sid) ?? 0))
   }
 
-  #unindex(sub: string, sid: Sid): void {
-    const sids = this.#index.get(sub)
-    if (sids?.delete(sid) && sids.size === 0) this.#index.delete(sub)
+  #prune(sub: string, now: UnixMs): void {
+    const index = this.#index.get(sub)
+    if (!index) return
+    for (const [sid, end] of index) if (end + INDEX_SLACK < now) index.delete(sid)
+    if (index.size === 0) this.#index.delete(sub)
   }
 
   #sweep(now: UnixMs): void {
     if (--this.#untilSweep > 0) return
     this.#untilSweep = Math.max(SWEEP_EVERY, this.#records.size)
-    for (const [sid, record] of this.#records) if (now >= forgetAt(record)) this.#forget(sid, record)
+    for (const [sid, record] of this.#records) if (now >= forgetAt(record)) this.#records.delete(sid)
+    for (const sub of this.#index.keys()) this.#prune(sub, now)
   }
+}
+
+function compare(a: IndexPlace, b: IndexPlace): number {
+  return a.latestEnd - b.latestEnd || (a.sid < b.sid ? -1 : Number(a.sid > b.sid))
 }
 
 function forgetAt(record: Living | Tombstone): UnixMs {

@@ -62,6 +62,11 @@ export interface Ending {
   readonly familyHash?: string | undefined
   /** Only if the session is this subject's. */
   readonly sub?: string | undefined
+  /**
+   * The subject in whose index the id was found. A tombstone is left even if there is no record: a login under way
+   * can't store its session afterwards.
+   */
+  readonly indexedFor?: string | undefined
   readonly tombstone: Milliseconds
   readonly now: UnixMs
 }
@@ -73,22 +78,61 @@ export type EndOutcome =
   | { readonly kind: 'foreign' }
   | { readonly kind: 'unknown' }
 
+/** One id of a subject's index, and its record. */
+export interface IndexedSession {
+  readonly sid: Sid
+  /** The latest moment at which the session can be alive. */
+  readonly latestEnd: UnixMs
+  /** `missing`: a login under way that has not stored its record yet, or a record that expired or was lost. */
+  readonly state: 'stored' | 'ended' | 'missing'
+  /** The record, if `stored`; it may have expired a moment ago. */
+  readonly session: Session | undefined
+}
+
+/** A place in a subject's index: behind the id with this latest end. */
+export interface IndexPlace {
+  readonly latestEnd: UnixMs
+  readonly sid: Sid
+}
+
 /**
- * Where sessions are kept. An ended session leaves a mark (its tombstone) for as long as an access token of it could
- * live, so that a repeated logout is recognised and its denial can be written again.
+ * Where sessions are kept. An ended session leaves a tombstone for as long as an access token of it could live, so that
+ * a repeated logout is recognised and its denylist entry can be written again.
+ *
+ * A subject's index has the id of each of its sessions. An id stays there after the end, until `unindex`: whoever ends
+ * all sessions of the subject then finds also those whose denylist entry was never written.
  *
  * Every method throws a `store_unavailable` Refusal when the store can't be asked.
  */
 export interface SessionStore {
-  /** Stores a new session, entered in its subject's index first, so that no session is ever missing there. */
+  /**
+   * Stores a new session, entered in its subject's index first, so that no session is ever missing there. Throws
+   * `store_unavailable` also if the session was ended before it was stored.
+   */
   create(session: Session, secrets: SessionSecrets): Promise<void>
   /** The one atomic step that uses up a refresh token. */
   rotate(rotation: Rotation): Promise<RotationOutcome>
   /** Ends a session in one atomic step: from then on no refresh token of it works. */
   end(ending: Ending): Promise<EndOutcome>
-  /** The living sessions of a subject, oldest first. Prunes the index of those that are gone. */
-  list(sub: string, now: UnixMs): Promise<Session[]>
+  /** How many ids the subject's index has, those of ended sessions included. */
+  count(sub: string): Promise<number>
+  /** Every id of the subject's index, those of ended sessions included. */
+  sids(sub: string): Promise<Sid[]>
+  /**
+   * Up to `count` ids of the subject's index behind a place, with their records, ordered by latest end and id. Prunes
+   * the index of ids whose tokens have all expired.
+   */
+  indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]>
+  /** Takes ended sessions out of their subject's index. Only after their denylist entries were written. */
+  unindex(sub: string, sids: readonly Sid[]): Promise<void>
 }
+
+/**
+ * How long an id stays in the index after the latest end of its session. No access token lives longer than its session,
+ * but it is admitted for `tokens.leeway` more (60 s at most), by clocks that may be 2 s behind that of Redis, while the
+ * clock that prunes may be 2 s ahead.
+ */
+export const INDEX_SLACK: Milliseconds = 65_000
 
 /** How long a record outlives its session, so that a client that comes a moment late is told that it expired. */
 export const EXPIRY_SLACK: Milliseconds = 3_000

@@ -3,14 +3,26 @@ import type { UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { RedisClient } from './redis-client.js'
 import type { Keys } from './keys.js'
-import { EXPIRY_SLACK, latestEnd } from './port.js'
-import type { EndOutcome, Ending, Rotation, RotationOutcome, SessionSecrets, SessionStore } from './port.js'
+import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './port.js'
+import type {
+  EndOutcome,
+  Ending,
+  IndexedSession,
+  IndexPlace,
+  Rotation,
+  RotationOutcome,
+  SessionSecrets,
+  SessionStore,
+} from './port.js'
 import type { RedisScripts } from './redis-scripts.js'
 import { SESSION_FIELDS } from './scripts.js'
 
 type Fields = (string | null)[]
 
-/** The session store in Redis: a hash a session, a sorted set a subject. */
+/** How many records are read at once: other calls on the connection have their turn between two batches. */
+const BATCH = 100
+
+/** The session store in Redis: one hash per session, one sorted set per subject. */
 export class RedisSessionStore implements SessionStore {
   readonly #redis: RedisClient
   readonly #scripts: RedisScripts
@@ -35,7 +47,7 @@ export class RedisSessionStore implements SessionStore {
       life,
       ...Object.entries(record).flat(),
     ])
-    // 128 random bits don't meet twice: a command that was sent again, if anything.
+    // 128 random bits don't meet twice: the session was ended while the login was under way.
     if (created !== 1) throw storeUnavailable(`session ${session.sid} exists already`)
   }
 
@@ -63,36 +75,86 @@ export class RedisSessionStore implements SessionStore {
     return outcome
   }
 
-  async end({ sid, reason, familyHash = '', sub = '', tombstone }: Ending): Promise<EndOutcome> {
-    const key = this.#keys.session(sid)
-    const reply = (await this.#run('endSession', key, [reason, familyHash, sub, tombstone])) as [
-      EndOutcome['kind'],
-      string,
-    ]
-    const [kind, owner] = reply
+  async end({
+    sid,
+    reason,
+    familyHash = '',
+    sub = '',
+    indexedFor = '',
+    tombstone,
+  }: Ending): Promise<EndOutcome> {
+    const args = [reason, familyHash, sub, tombstone, indexedFor]
+    const reply = await this.#run('endSession', this.#keys.session(sid), args)
+    const [kind, owner] = reply as [EndOutcome['kind'], string]
     if (kind === 'foreign' || kind === 'unknown') return { kind }
-    // Tidiness only: a reader prunes what stays behind here.
-    if (kind === 'ended') this.#redis.zrem(this.#keys.subject(owner), sid).catch(() => {})
     return { kind, sub: owner }
   }
 
-  async list(sub: string, now: UnixMs): Promise<Session[]> {
-    const index = this.#keys.subject(sub)
+  async count(sub: string): Promise<number> {
     try {
-      await this.#redis.zremrangebyscore(index, '-inf', `(${now}`)
-      const sids = (await this.#redis.zrange(index, '0', '-1')) as Sid[]
-      const records = await Promise.all(
-        sids.map((sid) => this.#redis.hmget(this.#keys.session(sid), 'ended', ...SESSION_FIELDS)),
-      )
-      const ended = sids.filter((_, i) => typeof records[i]?.[0] === 'string')
-      if (ended.length > 0) await this.#redis.zrem(index, ...ended)
-      return sids
-        .map((sid, i) => toSession(sid, records[i]!.slice(1)))
-        .filter((session): session is Session => session !== undefined && session.expiresAt > now)
-        .toSorted((a, b) => a.createdAt - b.createdAt || (a.sid < b.sid ? -1 : 1))
+      return await this.#redis.zcard(this.#keys.subject(sub))
     } catch (error) {
       throw storeUnavailable(error)
     }
+  }
+
+  async sids(sub: string): Promise<Sid[]> {
+    try {
+      return (await this.#redis.zrange(this.#keys.subject(sub), '0', '-1')) as Sid[]
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]> {
+    try {
+      const places = await this.#places(sub, now, count, after)
+      const found: IndexedSession[] = []
+      for (let i = 0; i < places.length; i += BATCH) {
+        found.push(...(await Promise.all(places.slice(i, i + BATCH).map((place) => this.#read(place)))))
+      }
+      return found
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async unindex(sub: string, sids: readonly Sid[]): Promise<void> {
+    if (sids.length === 0) return
+    try {
+      await this.#redis.zrem(this.#keys.subject(sub), ...sids)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  /** The next ids of an index. Of equal ends, Redis orders the ids by their bytes. */
+  async #places(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexPlace[]> {
+    const index = this.#keys.subject(sub)
+    if (!after) await this.#redis.zremrangebyscore(index, '-inf', `(${now - INDEX_SLACK}`)
+    const from = after ? String(after.latestEnd) : '-inf'
+    const places: IndexPlace[] = []
+    for (let offset = 0; places.length < count; offset += count) {
+      const page = await this.#redis.zrangebyscore(index, from, '+inf', 'WITHSCORES', 'LIMIT', offset, count)
+      for (let i = 0; i < page.length; i += 2) {
+        const place = { sid: page[i] as Sid, latestEnd: Number(page[i + 1]) }
+        const isSeen = after && place.latestEnd === after.latestEnd && place.sid <= after.sid
+        if (!isSeen) places.push(place)
+      }
+      if (page.length < 2 * count) break
+    }
+    return places.slice(0, count)
+  }
+
+  async #read(place: IndexPlace): Promise<IndexedSession> {
+    const [ended, ...fields] = await this.#redis.hmget(
+      this.#keys.session(place.sid),
+      'ended',
+      ...SESSION_FIELDS,
+    )
+    if (typeof ended === 'string') return { ...place, state: 'ended', session: undefined }
+    const session = toSession(place.sid, fields)
+    return { ...place, state: session ? 'stored' : 'missing', session }
   }
 
   async #index(session: Session, now: UnixMs): Promise<void> {
@@ -100,8 +162,8 @@ export class RedisSessionStore implements SessionStore {
     await this.#run('indexSession', this.#keys.subject(session.sub), [
       session.sid,
       end,
-      now,
-      end - now + EXPIRY_SLACK,
+      now - INDEX_SLACK,
+      end - now + INDEX_SLACK,
     ])
   }
 

@@ -27,27 +27,32 @@ export const SESSION_FIELDS = [
 
 const FIELD_LIST = SESSION_FIELDS.map((field) => `'${field}'`).join(', ')
 
-/** Turns a record into the mark of an ended session, which keeps just enough to recognise its tokens. */
+/**
+ * Turns a record into its tombstone, which keeps just enough to recognise the session's tokens. `family` is nil if
+ * there was no record.
+ */
 const BURY = `
 local function bury(key, reason, sub, family, ttl)
   redis.call('DEL', key)
-  redis.call('HSET', key, 'ended', reason, 'sub', sub, 'family', family)
+  redis.call('HSET', key, 'ended', reason, 'sub', sub)
+  if family then redis.call('HSET', key, 'family', family) end
   redis.call('PEXPIRE', key, ttl)
 end`
 
 /**
  * Enters a session in its subject's index, or moves its latest possible end.
  *
- * KEYS index · ARGV sid, latest possible end, now, life of the entry in ms
+ * KEYS index · ARGV sid, latest possible end, latest end of what is pruned, life of the entry in ms
  * Returns 1. Atomic: the index must not be without a TTL, nor ever get a shorter one than its longest session needs.
- * What is past its end leaves with each call, so that an index that nobody reads stays small, too.
+ * The latest end only ever moves to a later time: after `tokens.refresh` was made shorter, an access token from before
+ * may outlive the new end. Each call prunes, so that an index that nobody reads stays small, too.
  */
 const indexSession: Script = {
   name: 'portcullisIndexSession',
   keys: 1,
   lua: `
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
 if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
 return 1`,
 }
@@ -94,8 +99,8 @@ local family, secret, salt, successor = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, idle, limit, grace = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previous', 'salt', 'rotated',
   'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen')
-if not r[1] then return { 'unknown' } end
-if r[1] ~= family then return { 'forged' } end
+if not r[1] and not r[2] then return { 'unknown' } end
+if r[1] and r[1] ~= family then return { 'forged' } end
 if r[2] then return { 'ended', r[3], r[2] } end
 if now >= tonumber(r[8]) then return { 'expired' } end
 if secret == r[5] and now < tonumber(r[7]) + grace then
@@ -117,9 +122,9 @@ return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}), r[11], r[12] }`,
 }
 
 /**
- * Ends a session and leaves its mark.
+ * Ends a session and leaves its tombstone; also without a record, if the id is in an index.
  *
- * KEYS session · ARGV reason, family hash or '', subject or '', tombstone life in ms
+ * KEYS session · ARGV reason, family hash or '', subject or '', tombstone life in ms, subject in whose index it is or ''
  * Returns { 'ended', sub } · { 'already_ended', sub } · { 'foreign' } · { 'unknown' }
  * Atomic: the test of who may end it and the end itself must not be parted by a rotation.
  */
@@ -128,8 +133,11 @@ const endSession: Script = {
   keys: 1,
   lua: `${BURY}
 local r = redis.call('HMGET', KEYS[1], 'family', 'sub', 'ended')
-if not r[1] then return { 'unknown' } end
-if ARGV[2] ~= '' and ARGV[2] ~= r[1] then return { 'foreign' } end
+if not r[1] and not r[3] then
+  if ARGV[5] ~= '' then bury(KEYS[1], ARGV[1], ARGV[5], nil, ARGV[4]) end
+  return { 'unknown' }
+end
+if ARGV[2] ~= '' and r[1] and ARGV[2] ~= r[1] then return { 'foreign' } end
 if ARGV[3] ~= '' and ARGV[3] ~= r[2] then return { 'foreign' } end
 if r[3] then return { 'already_ended', r[2] } end
 bury(KEYS[1], ARGV[1], r[2], r[1], ARGV[4])

@@ -3,6 +3,7 @@ import { issue } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
 import type { Identity } from '../../src/session/session.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
+import { living } from '../store/harness.js'
 import { claimsOf, embedded, judged, told, HOUR, MINUTE, RULES, SECOND } from './rig.js'
 
 t.test('a login gives an access token that is good, and says who it is', async (t) => {
@@ -32,7 +33,7 @@ t.test('a login gives an access token that is good, and says who it is', async (
   t.equal(parseRefreshToken(refreshToken)?.sid, session.sid)
   t.equal(await judged(rig, accessToken), 'good')
   t.strictSame(rig.events, [{ event: 'login', sub: 'alice', sid: session.sid, ip: '127.0.0.1' }])
-  t.strictSame(await rig.ports.store.list('alice', rig.clock.now()), [session])
+  t.strictSame(await living(rig.ports.store, 'alice', rig.clock.now()), [session])
 })
 
 t.test('each login has a session, tokens and ids of its own', async (t) => {

@@ -4,6 +4,7 @@ import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { logout } from '../../src/session/logout.js'
 import { embedded, judged, outcomeOf, refreshed, told, SECOND } from './rig.js'
+import { living } from '../store/harness.js'
 import type { Instance, MemoryRig } from './rig.js'
 
 /** A login a second. */
@@ -13,7 +14,7 @@ async function logIn(rig: MemoryRig, sub: string, device?: string): Promise<Toke
 }
 
 async function aliveOf(rig: MemoryRig, sub: string): Promise<string[]> {
-  return (await rig.ports.store.list(sub, rig.clock.now())).map(({ sid }) => sid)
+  return (await living(rig.ports.store, sub, rig.clock.now())).map(({ sid }) => sid)
 }
 
 async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {

@@ -5,6 +5,7 @@ import { login } from '../../src/session/login.js'
 import type { LoginPorts } from '../../src/session/login.js'
 import { Slots } from '../../src/session/slots.js'
 import { embedded, judged, outcomeOf, told } from './rig.js'
+import { living } from '../store/harness.js'
 import type { MemoryRig } from './rig.js'
 
 const LIMIT = 10
@@ -71,7 +72,7 @@ t.test('the wrong one is told, counted, and begins none', async (t) => {
   t.equal(await one.try('wrong'), 'invalid_credentials')
   t.equal(one.countFailures(), 1)
   t.strictSame(one.rig.events, [{ event: 'login_failed', account: 'hash of alice', ip: '127.0.0.1' }])
-  t.same(await one.rig.ports.store.list('alice', one.rig.clock.now()), [])
+  t.same(await living(one.rig.ports.store, 'alice', one.rig.clock.now()), [])
 })
 
 t.test('after as many failures as may be, even the right password has to wait', async (t) => {

@@ -6,6 +6,7 @@ import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
 import { judged, outcomeOf, refreshed, told, twoInstances } from './rig.js'
+import { living } from '../store/harness.js'
 import type { Instance } from './rig.js'
 
 const ROUNDS = 15
@@ -64,7 +65,7 @@ for (const denylist of ['replica', 'redis'] as const) {
         t.equal(await judged(two, accessToken), 'good')
       }
       t.equal(told(one, 'refresh').length + told(two, 'refresh').length, 1)
-      t.equal((await one.ports.store.list('alice', Date.now()))[0]?.refreshCount, 1)
+      t.equal((await living(one.ports.store, 'alice', Date.now()))[0]?.refreshCount, 1)
       t.equal(await refreshed(two, all[0]!.refreshToken), 'good')
     },
   )
@@ -78,7 +79,7 @@ for (const denylist of ['replica', 'redis'] as const) {
         const login = await issue(one.ports, { sub: `alice-${round}` })
         const given = [login]
         const refreshing = refreshUntilRefused(two, login, given)
-        for (let i = 0; i < round % 5; i += 1) await one.ports.store.list('nobody', Date.now()) // a little later each time
+        for (let i = 0; i < round % 5; i += 1) await living(one.ports.store, 'nobody', Date.now()) // a little later each time
         const presented =
           round % 2 === 0 ? { access: login.session.sid } : { refresh: parseRefreshToken(login.refreshToken) }
         await logout(one.ports, presented)
@@ -108,7 +109,7 @@ for (const denylist of ['replica', 'redis'] as const) {
         )
         const given = [...logins]
         const refreshing = logins.map((login, i) => refreshUntilRefused(i < 2 ? one : two, login, given))
-        for (let i = 0; i < round % 5; i += 1) await one.ports.store.list('nobody', Date.now())
+        for (let i = 0; i < round % 5; i += 1) await living(one.ports.store, 'nobody', Date.now())
         await logoutAll(one.ports, sub)
         t.same(
           await Promise.all(refreshing),
@@ -151,7 +152,7 @@ for (const denylist of ['replica', 'redis'] as const) {
     const logins = await Promise.allSettled(
       Array.from({ length: 6 }, (_, i) => issue((i % 2 === 0 ? one : two).ports, { sub: 'alice' })),
     )
-    const sids = (await one.ports.store.list('alice', Date.now())).map(({ sid }) => sid)
+    const sids = (await living(one.ports.store, 'alice', Date.now())).map(({ sid }) => sid)
     t.equal(sids.length, 2)
     for (const login of logins) {
       if (login.status === 'rejected') {

@@ -5,6 +5,7 @@ import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
 import { claimsOf, judged, refreshed, told } from './rig.js'
+import { living } from '../store/harness.js'
 import type { Instance } from './rig.js'
 
 export interface Deployment {
@@ -40,7 +41,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       t.equal(await judged(there, next.accessToken), 'token_revoked')
       t.equal(await patiently(deployment, () => refreshed(there, next.refreshToken)), 'session_ended')
       t.match(told(there, 'session_ended'), [{ sid: login.session.sid, sub: 'alice', reason: 'revoked' }])
-      t.same(await here.ports.store.list('alice', here.ports.clock.now()), [])
+      t.same(await living(here.ports.store, 'alice', here.ports.clock.now()), [])
       for (const { refreshToken, accessToken } of [login, next]) {
         t.equal(await judged(here, accessToken), 'session_ended')
         t.equal(await patiently(deployment, () => refreshed(here, refreshToken)), 'session_ended')
@@ -56,7 +57,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       await refresh(there.ports, login.refreshToken)
       await here.ports.revocation.revoke([entry])
       t.equal(await patiently(deployment, () => refreshed(there, login.refreshToken)), 'session_ended')
-      t.same(await here.ports.store.list('alice', here.ports.clock.now()), [])
+      t.same(await living(here.ports.store, 'alice', here.ports.clock.now()), [])
     })
 
     t.test(`${kind}: a login afterwards waits no longer than 3 s, and lives`, async (t) => {

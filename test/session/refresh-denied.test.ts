@@ -5,6 +5,7 @@ import { issue } from '../../src/session/issue.js'
 import type { SessionStore } from '../../src/store/port.js'
 import { refreshDeniedContract } from './refresh-denied.contract.js'
 import { embedded, judged, refreshed, MINUTE, SECOND } from './rig.js'
+import { living } from '../store/harness.js'
 import type { MemoryRig } from './rig.js'
 
 refreshDeniedContract(t, async () => {
@@ -42,7 +43,7 @@ t.test('a session whose record can’t be believed needs a new login, and is end
   const login = await issue(before.ports, { sub: 'alice' })
   const rig = inNewEpoch(before, 'new')
   t.equal(await refreshed(rig, login.refreshToken), 'reauthentication_required')
-  t.same(await rig.ports.store.list('alice', rig.clock.now()), [])
+  t.same(await living(rig.ports.store, 'alice', rig.clock.now()), [])
   t.equal(await refreshed(rig, login.refreshToken), 'session_ended')
   t.equal(await judged(before, login.accessToken), 'session_ended')
   const fresh = await issue(rig.ports, { sub: 'alice' })
@@ -63,16 +64,19 @@ t.test('it isn’t believed any more for an end that failed', async (t) => {
   const failing: SessionStore = {
     create: (session, secrets) => store.create(session, secrets),
     rotate: (rotation) => store.rotate(rotation),
-    list: (sub, now) => store.list(sub, now),
+    count: (sub) => store.count(sub),
+    sids: (sub) => store.sids(sub),
+    indexed: (sub, now, count, after) => store.indexed(sub, now, count, after),
+    unindex: (sub, sids) => store.unindex(sub, sids),
     end,
   }
   const faulty = { ...rig, ports: { ...rig.ports, store: failing } }
   t.equal(await refreshed(faulty, login.refreshToken), 'store_unavailable')
   t.equal(failures, 1)
-  const [record] = await rig.ports.store.list('alice', rig.clock.now())
+  const [record] = await living(rig.ports.store, 'alice', rig.clock.now())
   t.equal(record?.mark, MARK, 'the rotation had taken place')
   t.equal(await refreshed(rig, login.refreshToken), 'reauthentication_required')
-  t.same(await rig.ports.store.list('alice', rig.clock.now()), [])
+  t.same(await living(rig.ports.store, 'alice', rig.clock.now()), [])
 })
 
 t.test('where an older record is believed, what denies its subject counts all the same', async (t) => {

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import type { Sid } from '../../src/session/session.js'
 import { hashSecret, newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, end, rotated, sidsOf, use, SECOND, TOMBSTONE } from './harness.js'
+import { begin, end, rotated, sidsOf, use, SECOND, TOMBSTONE, living } from './harness.js'
 import type { OpenStore } from './harness.js'
 
 /** Ends that somebody brings about, and the mark that they leave. */
@@ -47,9 +47,9 @@ export function endingContract(t: Test, open: OpenStore): void {
       { familyHash, sub: 'mallory' },
       { familyHash: hashSecret(token.secret), sub },
     ]
-    const before = await harness.store.list(sub, harness.clock.now())
+    const before = await living(harness.store, sub, harness.clock.now())
     for (const about of foreign) t.strictSame(await end(harness, sid, about), { kind: 'foreign' })
-    t.strictSame(await harness.store.list(sub, harness.clock.now()), before)
+    t.strictSame(await living(harness.store, sub, harness.clock.now()), before)
     const next = await rotated(t, harness, token)
     t.strictSame(await end(harness, sid, { familyHash, sub }), { kind: 'ended', sub })
     for (const about of foreign) t.strictSame(await end(harness, sid, about), { kind: 'foreign' })

@@ -1,5 +1,6 @@
 import type { Test } from 'tap'
-import type { Milliseconds } from '../../src/clock.js'
+import type { Milliseconds, UnixMs } from '../../src/clock.js'
+import { livingOf } from '../../src/session/list.js'
 import type { EndOutcome, Ending, Rotation, RotationOutcome, SessionStore } from '../../src/store/port.js'
 import type { Session, Sid } from '../../src/session/session.js'
 import { expiryOf } from '../../src/session/session.js'
@@ -135,7 +136,12 @@ export function end(
   return store.end({ sid, reason: 'logout', tombstone: TOMBSTONE, now: clock.now(), ...about })
 }
 
+/** A subject's living sessions, oldest first. */
+export async function living(store: SessionStore, sub: string, now: UnixMs): Promise<Session[]> {
+  return livingOf(await store.indexed(sub, now, 1_000), now)
+}
+
 /** The sids of a subject's living sessions, oldest first. */
 export async function sidsOf({ store, clock }: StoreHarness, sub: string): Promise<Sid[]> {
-  return (await store.list(sub, clock.now())).map(({ sid }) => sid)
+  return (await living(store, sub, clock.now())).map(({ sid }) => sid)
 }

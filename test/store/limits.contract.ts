@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import { begin, rotated, use, GRACE, HOUR, IDLE, SECOND } from './harness.js'
+import { begin, rotated, use, GRACE, HOUR, IDLE, SECOND, living } from './harness.js'
 import type { OpenStore } from './harness.js'
 
 /** The ends of a session that nobody brings about. */
@@ -100,7 +100,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     const { session, token } = await begin(harness)
     const last = await rotated(t, harness, token, { refreshLimit: 1 })
     t.equal((await use(harness, last, { refreshLimit: 1 })).outcome.kind, 'limit_reached')
-    t.equal((await harness.store.list(session.sub, harness.clock.now())).length, 1)
+    t.equal((await living(harness.store, session.sub, harness.clock.now())).length, 1)
     await rotated(t, harness, last, { refreshLimit: 2 })
     await harness.advance(GRACE)
     t.equal((await use(harness, last, { refreshLimit: 1 })).outcome.kind, 'reused')

@@ -2,7 +2,7 @@
 import t from 'tap'
 import { connect, startRedis } from '../redis.js'
 import { ping } from '../redis/ping.js'
-import { begin, create, end, newSession, rotated, use } from './harness.js'
+import { begin, create, end, newSession, rotated, use, living } from './harness.js'
 import { openConnection, redisHarness } from './redis-harness.js'
 
 for (const fault of ['frozen', 'killed'] as const) {
@@ -18,7 +18,7 @@ for (const fault of ['frozen', 'killed'] as const) {
       create: () => create(harness, newSession(harness)),
       rotate: () => use(harness, next),
       end: () => end(harness, session.sid),
-      list: () => harness.store.list(session.sub, harness.clock.now()),
+      list: () => living(harness.store, session.sub, harness.clock.now()),
     }
     for (const [name, work] of Object.entries(works)) {
       const begunAt = performance.now()

@@ -1,6 +1,18 @@
 import type { Test } from 'tap'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, create, end, newSession, sidsOf, someone, use, HOUR, IDLE, SECOND } from './harness.js'
+import {
+  begin,
+  create,
+  end,
+  newSession,
+  sidsOf,
+  someone,
+  use,
+  HOUR,
+  IDLE,
+  SECOND,
+  living,
+} from './harness.js'
 import type { OpenStore } from './harness.js'
 
 const AWKWARD = 'Zoë {portcullis}:{} "quoted"\r\nSET x 1\t\u{1f980}\u0000\\ 名前'
@@ -18,13 +30,13 @@ export function recordContract(t: Test, open: OpenStore): void {
       ip: '2001:db8::1',
       userAgent: 'Mozilla/5.0 (X11)',
     })
-    t.strictSame(await harness.store.list('alice', harness.clock.now()), [session])
+    t.strictSame(await living(harness.store, 'alice', harness.clock.now()), [session])
   })
 
   t.test('what a login left out stays left out', async (t) => {
     const harness = await open(t)
     const { session } = await begin(harness)
-    t.strictSame(await harness.store.list(session.sub, harness.clock.now()), [session])
+    t.strictSame(await living(harness.store, session.sub, harness.clock.now()), [session])
   })
 
   t.test('newlines, braces, NUL and other scripts in names change nothing but the names', async (t) => {
@@ -33,7 +45,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     const { session, token } = await begin(harness, about)
     const { outcome, next } = await use(harness, token)
     t.match(outcome, { kind: 'rotated', session: about })
-    const [listed, ...more] = await harness.store.list(AWKWARD, harness.clock.now())
+    const [listed, ...more] = await living(harness.store, AWKWARD, harness.clock.now())
     t.match(listed, about)
     t.same(more, [])
     t.strictSame(await end(harness, session.sid, { sub: AWKWARD }), { kind: 'ended', sub: AWKWARD })
@@ -49,7 +61,7 @@ export function recordContract(t: Test, open: OpenStore): void {
       claims.role = 'admin'
       claims.groups.push('b')
       await use(harness, token)
-      const [listed] = await harness.store.list(session.sub, harness.clock.now())
+      const [listed] = await living(harness.store, session.sub, harness.clock.now())
       t.strictSame(listed?.claims, { role: 'reader', groups: ['a'] })
     },
   )
@@ -80,10 +92,10 @@ export function recordContract(t: Test, open: OpenStore): void {
     const { session } = await begin(harness)
     const { sub, sid } = session
     t.same(
-      (await harness.store.list(sub, session.expiresAt - 1)).map((one) => one.sid),
+      (await living(harness.store, sub, session.expiresAt - 1)).map((one) => one.sid),
       [sid],
     )
-    t.same(await harness.store.list(sub, session.expiresAt), [])
+    t.same(await living(harness.store, sub, session.expiresAt), [])
   })
 
   t.test('a session that is refreshed stays in the list for as long as it lives', async (t) => {
@@ -105,7 +117,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     await harness.advance(1_234)
     await use(harness, token)
     const now = harness.clock.now()
-    t.strictSame(await harness.store.list(session.sub, now), [
+    t.strictSame(await living(harness.store, session.sub, now), [
       { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: 1 },
     ])
   })

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, rotated, sidsOf, use, GRACE, IDLE, MINUTE, SECOND } from './harness.js'
+import { begin, rotated, sidsOf, use, GRACE, IDLE, MINUTE, SECOND, living } from './harness.js'
 import type { OpenStore } from './harness.js'
 
 /** The use of a refresh token, and what the grace is for. */
@@ -47,11 +47,11 @@ export function rotationContract(t: Test, open: OpenStore): void {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     await use(harness, token)
-    const before = await harness.store.list(session.sub, harness.clock.now())
+    const before = await living(harness.store, session.sub, harness.clock.now())
     await harness.advance(5 * SECOND)
     const { outcome } = await use(harness, token, { mark: 'ANOTHER-' })
     t.match(outcome, { kind: 'retried', session: { refreshCount: 1, expiresAt: before[0]!.expiresAt } })
-    t.strictSame(await harness.store.list(session.sub, harness.clock.now()), before)
+    t.strictSame(await living(harness.store, session.sub, harness.clock.now()), before)
   })
 
   t.test('the grace ends to the millisecond: its last one retries, its end is reuse', async (t) => {
@@ -98,7 +98,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     t.equal(retries.length, 23)
     t.strictSame([...new Set(retries.map(({ salt }) => salt))], [winners[0]!.salt])
     t.equal(new Set(uses.map(({ next }) => next.secret)).size, 1)
-    const [listed] = await harness.store.list(session.sub, harness.clock.now())
+    const [listed] = await living(harness.store, session.sub, harness.clock.now())
     t.equal(listed?.refreshCount, 1)
     t.equal((await use(harness, uses[7]!.next)).outcome.kind, 'rotated')
   })
@@ -106,7 +106,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
   t.test('an invented token of a known sid is forged, and changes nothing', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
-    const before = await harness.store.list(session.sub, harness.clock.now())
+    const before = await living(harness.store, session.sub, harness.clock.now())
     const invented = newRefreshToken()
     for (const forged of [
       { ...invented, sid: token.sid },
@@ -115,7 +115,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     ]) {
       t.strictSame((await use(harness, forged)).outcome, { kind: 'forged' })
     }
-    t.strictSame(await harness.store.list(session.sub, harness.clock.now()), before)
+    t.strictSame(await living(harness.store, session.sub, harness.clock.now()), before)
     const next = await rotated(t, harness, token)
     t.strictSame((await use(harness, { ...invented, sid: token.sid })).outcome, { kind: 'forged' })
     t.equal((await use(harness, token)).outcome.kind, 'retried', 'the grace stands')

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { connect, startCluster } from '../redis.js'
-import { begin, end, someone, use } from './harness.js'
+import { begin, end, someone, use, living } from './harness.js'
 import { keysOf, openConnection, redisHarness } from './redis-harness.js'
 import { sessionStoreContract } from './session-store.contract.js'
 
@@ -27,10 +27,10 @@ t.test('the sessions of one subject are spread over the nodes, and are found the
     `spread as ${counts.join(', ')}`,
     { nodes },
   )
-  t.equal((await harness.store.list(sub, harness.clock.now())).length, begun.length)
+  t.equal((await living(harness.store, sub, harness.clock.now())).length, begun.length)
   const uses = await Promise.all(begun.map(({ token }) => use(harness, token)))
   t.strictSame([...new Set(uses.map(({ outcome }) => outcome.kind))], ['rotated'])
   const ends = await Promise.all(begun.map(({ session }) => end(harness, session.sid)))
   t.strictSame([...new Set(ends.map(({ kind }) => kind))], ['ended'])
-  t.same(await harness.store.list(sub, harness.clock.now()), [])
+  t.same(await living(harness.store, sub, harness.clock.now()), [])
 })

@@ -4,11 +4,19 @@ import { rotationContract } from './rotation.contract.js'
 import { reuseContract } from './reuse.contract.js'
 import { limitsContract } from './limits.contract.js'
 import { endingContract } from './ending.contract.js'
+import { indexContract } from './index.contract.js'
 import { recordContract } from './record.contract.js'
 import type { OpenStore } from './harness.js'
 
 export function sessionStoreContract(t: Test, open: OpenStore): void {
-  for (const contract of [recordContract, rotationContract, reuseContract, limitsContract, endingContract]) {
+  for (const contract of [
+    recordContract,
+    rotationContract,
+    reuseContract,
+    limitsContract,
+    endingContract,
+    indexContract,
+  ]) {
     contract(t, open)
   }
 }

@@ -1,0 +1,8 @@
+import t from 'tap'
+import { halfEndedContract } from './half-ended.contract.js'
+import { embedded } from './rig.js'
+
+halfEndedContract(t, async () => {
+  const rig = embedded({ reuseGrace: 0 })
+  return [rig, rig]
+})
