@@ -151,7 +151,7 @@ async function openReplica(
       log,
       lease,
       grace: graceOf(logSettings),
-      rejectsLostHistory: onLostHistory === 'reject',
+      onLostHistory,
       now,
       onBarrier: metrics.barrier,
     }),

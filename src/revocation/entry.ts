@@ -2,17 +2,26 @@ import type { UnixMs } from '../clock.js'
 
 /**
  * `jti`: one token. `sid`: one session. `sub`, `all`: what was issued at `before` or earlier. `kid`: what one key
- * signed.
+ * signed. `lost`: as `sub`, for tokens from before an epoch, whose sessions may be lost; not for tokens with the mark of
+ * that epoch.
  */
-export const ENTRY_KINDS = ['jti', 'sid', 'sub', 'all', 'kid'] as const
+export const ENTRY_KINDS = ['jti', 'sid', 'sub', 'all', 'kid', 'lost'] as const
 export type EntryKind = (typeof ENTRY_KINDS)[number]
+
+/** Length of a mark, in characters: with it begins the id of a `lost` entry, before the subject. */
+export const MARK_LENGTH = 8
+
+/** Kinds of which `before` means something. */
+export function hasBefore(kind: EntryKind): kind is 'sub' | 'all' | 'lost' {
+  return kind === 'sub' || kind === 'all' || kind === 'lost'
+}
 
 /** One denial as the log has it. */
 export interface LogEntry {
   readonly kind: EntryKind
-  /** What it is about; `*` for `all`. */
+  /** What it is about; `*` for `all`; for `lost`, the epoch's mark and the subject. */
   readonly id: string
-  /** For `sub` and `all`: tokens with an `iat` of this time or earlier. 0 for the others. */
+  /** For `sub`, `all` and `lost`: tokens with an `iat` of this time or earlier. 0 for the others. */
   readonly before: UnixMs
   /** When no token that it denies can be alive any more. */
   readonly until: UnixMs

@@ -4,7 +4,7 @@ import { storeUnavailable } from '../errors.js'
 import type { Follower } from './follower.js'
 import type { Instance, Now } from './instance.js'
 import type { RevocationLog } from './log.js'
-import { toNewEntry } from './port.js'
+import { toNewEntry, withoutLost } from './port.js'
 import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
 import { stampPastDenials } from './stamp.js'
 
@@ -19,7 +19,7 @@ export interface LeasedOptions {
   readonly lease: Milliseconds
   /** G: what an entry outlives its token by. */
   readonly grace: Milliseconds
-  readonly rejectsLostHistory: boolean
+  readonly onLostHistory: 'reject' | 'heal' | 'accept'
   readonly now: () => Now
   /** How long a revoke's barrier took, and what closed it. */
   readonly onBarrier: (took: Milliseconds, by: 'acknowledgement' | 'lapse') => void
@@ -93,9 +93,11 @@ export class LeasedReplica implements Revocation {
     }
   }
 
-  async revoke(entries: readonly Entry[]): Promise<void> {
+  async revoke(all: readonly Entry[]): Promise<void> {
+    const { instance, follower, log, now, grace, onBarrier, onLostHistory } = this.#options
+    // With `reject` no token from before an epoch is admitted; with `accept` nothing is ever lost.
+    const entries = onLostHistory === 'heal' ? all : withoutLost(all)
     if (entries.length === 0) return
-    const { instance, follower, log, now, grace, onBarrier } = this.#options
     const began = now().monotonic
     const barrier = instance.revoke(
       entries.map((entry) => toNewEntry(entry, grace)),
@@ -133,6 +135,6 @@ export class LeasedReplica implements Revocation {
   }
 
   trusts(mark: string, writtenAt: UnixMs): boolean {
-    return !this.#options.rejectsLostHistory || this.#options.instance.remembers(mark, writtenAt)
+    return this.#options.onLostHistory !== 'reject' || this.#options.instance.remembers(mark, writtenAt)
   }
 }

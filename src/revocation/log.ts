@@ -50,18 +50,20 @@ export interface SyncReply {
 
 /**
  * What is to be denied; `before: 'now'` is the time of Redis plus τ, `until: undefined` as long as anything can live.
+ * `before: 'birth'`, of `lost` entries, is the beginning of the epoch plus τ: the log puts the epoch's mark before the
+ * id, and leaves the entry out once it can't cover a live token.
  */
 export interface NewEntry {
   readonly kind: EntryKind
   readonly id: string
-  readonly before: UnixMs | 'now'
+  readonly before: UnixMs | 'now' | 'birth'
   readonly until: UnixMs | undefined
   readonly reason: string
 }
 
 export interface RevokeReply {
   readonly epoch: string
-  /** The place of its last entry. */
+  /** The place of its last entry; the start of the log if none was written. */
   readonly position: Position
   readonly members: readonly {
     readonly id: string

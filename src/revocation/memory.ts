@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
 import type { Clock, UnixMs, UnixSeconds } from '../clock.js'
-import { CLOCK_SLACK, MOST_LISTED, toNewEntry } from './port.js'
+import { CLOCK_SLACK, MOST_LISTED, toNewEntry, withoutLost } from './port.js'
 import type { Denial, Denied, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
 import { Replica } from './replica.js'
 import { stampPastDenials } from './stamp.js'
@@ -50,12 +50,12 @@ export class MemoryDenylist implements Revocation {
     const now = this.#clock.now()
     const grace = this.#life.leeway + CLOCK_SLACK
     const longest = now + this.#life.horizon + grace
-    for (const entry of entries) {
+    for (const entry of withoutLost(entries)) {
       const { kind, id, before, until = longest } = toNewEntry(entry, grace)
       this.#replica.apply({
         kind,
         id,
-        before: before === 'now' ? now : before,
+        before: typeof before === 'number' ? before : now,
         until: Math.min(until, longest),
       })
     }

@@ -6,6 +6,9 @@ import type { NewEntry } from './log.js'
  * One denial. `jti`: one access token. `sid`: every access token of one session, those that a racing refresh is
  * minting now included. `sub`, `all`: what was issued at `before` or earlier, to one subject or to all; now, unless it
  * is said. `kid`: everything that one key signed.
+ *
+ * `lost`: what was issued to one subject before the present epoch of the data, as the store may have lost its sessions.
+ * It denies nothing where the store loses nothing, or where tokens from before an epoch are refused anyway.
  */
 export type Entry = { readonly reason?: string | undefined } & (
   | {
@@ -14,7 +17,7 @@ export type Entry = { readonly reason?: string | undefined } & (
       /** The token's `exp`. */
       readonly expiresAt: UnixMs
     }
-  | { readonly kind: 'sid' | 'kid'; readonly id: string }
+  | { readonly kind: 'sid' | 'kid' | 'lost'; readonly id: string }
   | {
       readonly kind: 'sub'
       readonly id: string
@@ -108,6 +111,8 @@ export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
     case 'sid':
     case 'kid':
       return { kind, id: entry.id, before: 0, until: undefined, reason }
+    case 'lost':
+      return { kind, id: entry.id, before: 'birth', until: undefined, reason }
     case 'sub':
       return {
         kind,
@@ -132,4 +137,9 @@ export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
 /** What is no number denies what was issued until now, not nothing. */
 function beforeOf({ before }: { readonly before?: UnixMs | undefined }): UnixMs | 'now' {
   return before !== undefined && Number.isFinite(before) ? Math.max(0, before) : 'now'
+}
+
+/** The entries without those about lost sessions, for a denylist to which they mean nothing. */
+export function withoutLost(entries: readonly Entry[]): readonly Entry[] {
+  return entries.filter(({ kind }) => kind !== 'lost')
 }

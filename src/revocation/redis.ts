@@ -4,7 +4,7 @@ import { storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
 import type { RevocationLog } from './log.js'
-import { toNewEntry } from './port.js'
+import { toNewEntry, withoutLost } from './port.js'
 import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
 import { stampPastDenials } from './stamp.js'
 
@@ -62,7 +62,9 @@ export class RedisDenylist implements Revocation {
     return onOutage === 'open' ? { denial: undefined, outage: 'open' } : undefined
   }
 
-  async revoke(entries: readonly Entry[]): Promise<void> {
+  /** A loss of data isn't noticed here: it is as if there were none. */
+  async revoke(all: readonly Entry[]): Promise<void> {
+    const entries = withoutLost(all)
     if (entries.length === 0) return
     const { log, clock, grace } = this.#options
     await log.revoke(

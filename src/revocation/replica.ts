@@ -1,4 +1,5 @@
 import type { UnixMs } from '../clock.js'
+import { hasBefore, MARK_LENGTH } from './entry.js'
 import type { EntryKind, LogEntry } from './entry.js'
 import { ExpiringMap } from './expiring-map.js'
 import type { Revocable } from './port.js'
@@ -14,12 +15,16 @@ export class Replica {
     sub: new ExpiringMap(),
     all: new ExpiringMap(),
     kid: new ExpiringMap(),
+    lost: new ExpiringMap(),
   }
-  /** Of `sub` and `all` entries. */
+  /** Of `sub`, `all` and `lost` entries. */
   readonly #before = {
     sub: new Map<string, UnixMs>(),
     all: new Map<string, UnixMs>(),
+    lost: new Map<string, UnixMs>(),
   }
+  /** Of `lost` entries: one for each epoch of the last token life in which somebody logged out everywhere. */
+  readonly #lostMarks = new Set<string>()
 
   get size(): number {
     let size = 0
@@ -29,7 +34,8 @@ export class Replica {
 
   apply({ kind, id, before, until }: LogEntry): void {
     this.#until[kind].lengthen(id, Math.ceil(until / 1000))
-    if (kind !== 'sub' && kind !== 'all') return
+    if (kind === 'lost') this.#lostMarks.add(id.slice(0, MARK_LENGTH))
+    if (!hasBefore(kind)) return
     const former = this.#before[kind].get(id) ?? 0
     if (before > former) this.#before[kind].set(id, before)
   }
@@ -44,7 +50,7 @@ export class Replica {
   /** Whether it denies at least what the entry does. */
   covers({ kind, id, before, until }: LogEntry): boolean {
     if (Math.ceil(until / 1000) > (this.#until[kind].get(id) ?? 0)) return false
-    return (kind !== 'sub' && kind !== 'all') || before <= (this.#before[kind].get(id) ?? 0)
+    return !hasBefore(kind) || before <= (this.#before[kind].get(id) ?? 0)
   }
 
   /** Which kind of entry denies the token. */
@@ -57,7 +63,22 @@ export class Replica {
     const issued = iat * 1000
     if (lives(until.sub, sub, second) && issued <= this.#before.sub.get(sub)!) return 'sub'
     if (lives(until.all, '*', second) && issued <= this.#before.all.get('*')!) return 'all'
+    if (until.lost.size > 0 && this.#isOfLostSession(jti, sub, issued, second)) return 'lost'
     return undefined
+  }
+
+  /** What was minted in the epoch itself bears its mark: its session isn't lost. */
+  #isOfLostSession(jti: string, sub: string, issued: UnixMs, second: number): boolean {
+    for (const mark of this.#lostMarks) {
+      const id = mark + sub
+      if (
+        lives(this.#until.lost, id, second) &&
+        issued <= this.#before.lost.get(id)! &&
+        !jti.startsWith(mark)
+      )
+        return true
+    }
+    return false
   }
 
   /** Forgets what has expired. */
@@ -65,15 +86,16 @@ export class Replica {
     const second = Math.floor(now / 1000)
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
       const gone = this.#until[kind].expire(second)
-      if (kind === 'sub' || kind === 'all') for (const id of gone) this.#before[kind].delete(id)
+      if (hasBefore(kind)) for (const id of gone) this.#before[kind].delete(id)
     }
+    if (this.#until.lost.size === 0) this.#lostMarks.clear()
   }
 
   /** Every entry. It may be deleted from, and added to, while it is walked through. */
   *entries(): Generator<LogEntry> {
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
       for (const [id, second] of this.#until[kind].entries()) {
-        const before = kind === 'sub' || kind === 'all' ? (this.#before[kind].get(id) ?? 0) : 0
+        const before = hasBefore(kind) ? (this.#before[kind].get(id) ?? 0) : 0
         yield { kind, id, before, until: second * 1000 }
       }
     }
@@ -82,7 +104,7 @@ export class Replica {
   /** For an entry that another replica holds. */
   delete({ kind, id }: LogEntry): void {
     this.#until[kind].delete(id)
-    if (kind === 'sub' || kind === 'all') this.#before[kind].delete(id)
+    if (hasBefore(kind)) this.#before[kind].delete(id)
   }
 }
 

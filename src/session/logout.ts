@@ -1,5 +1,6 @@
 /** A logout: ends the session of each token that was presented, or all of the subject's, or all but this one. */
 import { Refusal } from '../errors.js'
+import type { Entry } from '../revocation/port.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
 import { denyEnded, endRecords, endSessions } from './end.js'
@@ -62,11 +63,18 @@ export async function logoutAll(
     .map((sid) => ({ sid, indexedFor: sub }))
   if (own !== undefined) targets.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
   let denying: Promise<void> = Promise.resolve()
-  for (let i = 0; i < targets.length; i += PAGE) {
-    const page = targets.slice(i, i + PAGE)
+  let rest = targets
+  do {
+    const page = rest.slice(0, PAGE)
+    rest = rest.slice(PAGE)
     // While one page waits for all instances, the records of the next are ended.
     const [outcomes] = await Promise.all([endRecords(ports, page, 'logout'), denying])
-    denying = denyEnded(ports, page, outcomes, 'logout')
-  }
+    denying = denyEnded(ports, page, outcomes, 'logout', 'logout', rest.length > 0 ? [] : [lostSessions(sub)])
+  } while (rest.length > 0)
   await denying
+}
+
+/** For the tokens of sessions that the store has lost, index and all. Last, as it is about the data as they are then. */
+function lostSessions(sub: string): Entry {
+  return { kind: 'lost', id: sub, reason: 'logout' }
 }

@@ -11,7 +11,8 @@
 
 /**
  * Begins a new epoch where the data may not be what it was: none yet, another life of the server, the log gone, or
- * trimmed by another hand. `n` numbers the syncs; `len` is how many entries the log should hold.
+ * trimmed by another hand. `n` numbers the syncs; `len` is how many entries the log should hold; `born` is when the
+ * epoch began (ms). A state of an older version has no `born`: it then is the present, the latest time that it can be.
  */
 const FRESH = `
 local state, log = KEYS[1], KEYS[2]
@@ -30,13 +31,15 @@ local boot = field('server', 'run_id') .. field('replication', 'master_replid')
 if boot == '' then
   return redis.error_reply('NOBOOT INFO shows neither run_id nor master_replid, so a restart could not be told')
 end
-local known = redis.call('HMGET', state, 'epoch', 'boot', 'len')
+local known = redis.call('HMGET', state, 'epoch', 'boot', 'len', 'born')
 local len = redis.call('XLEN', log)
 if not known[1] or known[2] ~= boot or tonumber(known[3]) ~= len or redis.call('EXISTS', log) == 0 then
   redis.call('XADD', log, '*', 'e', 'epoch ' .. nonce)
   redis.call('DEL', state)
   redis.call('HSET', state, 'epoch', nonce, 'boot', boot, 'settled', '0', 'since', int(now + 3 * tau),
-    'marks', string.sub(nonce, 1, 8), 'n', '0', 'len', redis.call('XLEN', log))
+    'marks', string.sub(nonce, 1, 8), 'n', '0', 'len', redis.call('XLEN', log), 'born', int(now))
+elseif not known[4] then
+  redis.call('HSET', state, 'born', int(now))
 end
 local epoch = redis.call('HGET', state, 'epoch')
 -- When nobody has synced for so long, nothing that they could deny is alive.
@@ -106,18 +109,21 @@ return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, text
 /**
  * Writes entries to the log and to the denylist.
  *
- * KEYS state, log, the denylist key of each entry · ARGV (FRESH's), then kind, id, before ('now' or ms), until ('' or
- *   ms), reason of each
- * Returns { epoch, id of the last entry, { id, version, applied, … } }
+ * KEYS state, log, the denylist key of each entry · ARGV (FRESH's), then kind, id, before ('now', 'birth' or ms), until
+ *   ('' or ms), reason of each
+ * Returns { epoch, id of the last entry, or 0-0 if none was written, { id, version, applied, … } }
+ * 'birth' is for tokens from before the epoch, whose sessions may be lost: the epoch's mark is put before the id. Once
+ * none of those tokens can be alive, such an entry isn't written.
  * Atomic: whoever is a member at that moment is told, and answers for itself; a denial is only ever lengthened.
  */
 const revoke = `${FRESH}
-local last = ''
-for i = 3, #KEYS do
-  local at = 5 + (i - 3) * 5
-  local before = ARGV[at + 2] == 'now' and now + tau or tonumber(ARGV[at + 2])
+local last, written = '0-0', 0
+local born = tonumber(redis.call('HGET', state, 'born'))
+local function write(i, at)
+  local before = ARGV[at + 2] == 'now' and now + tau or ARGV[at + 2] == 'birth' and born + tau or tonumber(ARGV[at + 2])
   local till = ARGV[at + 3] == '' and now + keep or math.min(tonumber(ARGV[at + 3]), now + keep)
-  local text = ARGV[at] .. ' ' .. int(before) .. ' ' .. int(till) .. ' ' .. ARGV[at + 1]
+  local mark = ARGV[at + 2] == 'birth' and string.sub(epoch, 1, 8) or ''
+  local text = ARGV[at] .. ' ' .. int(before) .. ' ' .. int(till) .. ' ' .. mark .. ARGV[at + 1]
   local old = redis.call('GET', KEYS[i])
   if old then
     local oldBefore, oldTill = string.match(old, '^(%d+) (%d+)')
@@ -128,9 +134,14 @@ for i = 3, #KEYS do
   end
   -- After what may be refused by itself: an entry that isn't counted would begin a new epoch.
   last = redis.call('XADD', log, '*', 'e', text)
+  written = written + 1
+end
+for i = 3, #KEYS do
+  local at = 5 + (i - 3) * 5
+  if ARGV[at + 2] ~= 'birth' or now <= born + keep then write(i, at) end
 end
 local trimmed = redis.call('XTRIM', log, 'MINID', '~', int(math.max(0, now - keep)))
-redis.call('HINCRBY', state, 'len', #KEYS - 2 - trimmed)
+redis.call('HINCRBY', state, 'len', written - trimmed)
 renew()
 return { epoch, last, members() }`
 

@@ -24,7 +24,7 @@ function open() {
     ...parts,
     follower,
     grace: 0,
-    rejectsLostHistory: false,
+    onLostHistory: 'heal',
     onBarrier: () => {},
   })
   const learn = () => {

@@ -1,4 +1,5 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
+import { MARK_LENGTH } from '../../src/revocation/entry.js'
 import type { LogEntry } from '../../src/revocation/entry.js'
 import type { Decision } from '../../src/revocation/instance.js'
 import type { NewEntry } from '../../src/revocation/log.js'
@@ -129,5 +130,9 @@ function keysOf({ jti, sid, sub, kid }: Token): string[] {
 
 function covers({ kind, id, before }: LogEntry, token: Token): boolean {
   if (kind === 'all') return token.iat * 1000 <= before
+  if (kind === 'lost') {
+    const [mark, sub] = [id.slice(0, MARK_LENGTH), id.slice(MARK_LENGTH)]
+    return token.sub === sub && !token.jti.startsWith(mark) && token.iat * 1000 <= before
+  }
   return token[kind] === id && (kind !== 'sub' || token.iat * 1000 <= before)
 }

@@ -33,6 +33,7 @@ interface State {
   readonly boot: string
   readonly settled: boolean
   readonly since: UnixMs
+  readonly born: UnixMs
   readonly marks: readonly string[]
   readonly n: number
   readonly len: number
@@ -107,7 +108,7 @@ export class Server {
     const epoch = this.#random.id()
     const marked = this.#add(log, undefined, time)
     const since = time + 3 * tolerance
-    const blank = { settled: false, n: 0, members: new Map(), marks: [epoch.slice(0, 8)] }
+    const blank = { born: time, settled: false, n: 0, members: new Map(), marks: [epoch.slice(0, 8)] }
     return { state: { epoch, boot: this.boot, since, len: marked.rows.length, ...blank }, log: marked }
   }
 
@@ -184,10 +185,12 @@ export class Server {
     const { tolerance } = this.#settings
     const { state, log: former } = this.#fresh(wall, time)
     const latest = time + this.#keep
-    const stored = entries.map(({ kind, id, before, until }) => ({
+    const times = { now: time + tolerance, birth: state.born + tolerance }
+    const written = entries.filter(({ before }) => before !== 'birth' || time <= state.born + this.#keep)
+    const stored = written.map(({ kind, id, before, until }) => ({
       kind,
-      id,
-      before: before === 'now' ? time + tolerance : before,
+      id: before === 'birth' ? state.epoch.slice(0, 8) + id : id,
+      before: typeof before === 'number' ? before : times[before],
       until: Math.min(until ?? latest, latest),
     }))
     let log = former
@@ -199,7 +202,8 @@ export class Server {
     const len = state.len + stored.length - trimmed
     this.#write({ ...state, len }, { rows: rows.slice(trimmed), last }, time)
     const members = [...state.members.values()].map(({ id, version }) => ({ id, version }))
-    return { epoch: state.epoch, position: last, members, stored }
+    const position = stored.length > 0 ? last : START
+    return { epoch: state.epoch, position, members, stored }
   }
 
   leave(id: string): void {

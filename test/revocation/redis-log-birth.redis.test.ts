@@ -1,0 +1,47 @@
+/** `before: 'birth'`: what was issued before the epoch, to a subject whose sessions may be lost. */
+import t from 'tap'
+import { LOG_SETTINGS } from './instances.js'
+import { KEEP, openLog } from './log-rig.js'
+
+const { tolerance } = LOG_SETTINGS
+const birth = { kind: 'lost', id: 'alice', before: 'birth' } as const
+
+t.test('it denies up to the epoch’s beginning, and what clocks may differ by', async (t) => {
+  const rig = openLog(t)
+  const { epoch } = await rig.sync()
+  const born = Number((await rig.state())['born'])
+  t.ok(Math.abs(born - Date.now()) < 60_000)
+  await rig.revoke(birth, { kind: 'sid', id: 's' })
+  const { entries } = await rig.sync()
+  t.match(entries, [
+    { kind: 'lost', id: `${epoch.slice(0, 8)}alice`, before: born + tolerance },
+    { kind: 'sid', id: 's' },
+  ])
+  t.match(await rig.server.get(rig.keys.deny('lost', 'alice')), new RegExp(`^${born + tolerance} `))
+})
+
+t.test('once no token from before can be alive, it is left out, alone or among others', async (t) => {
+  const rig = openLog(t)
+  const { epoch } = await rig.sync({ instance: 'a' })
+  await rig.server.hset(rig.keys.logState, 'born', Date.now() - KEEP - 60_000)
+  t.match(await rig.revoke(birth), { epoch, position: { ms: 0, seq: 0 }, members: [{ id: 'a' }] })
+  const { position } = await rig.revoke(birth, { kind: 'sid', id: 's' })
+  t.ok(position.ms > 0)
+  const reply = await rig.sync()
+  t.match(reply.entries, [{ kind: 'sid', id: 's' }])
+  t.equal(reply.entries.length, 1)
+  t.equal(reply.epoch, epoch, 'the log has as many entries as were counted')
+  t.equal(await rig.server.exists(rig.keys.deny('lost', 'alice')), 0)
+})
+
+t.test('a state of an older version, without a birth: it is the present, once', async (t) => {
+  const rig = openLog(t)
+  const { epoch } = await rig.sync()
+  t.equal(await rig.server.hdel(rig.keys.logState, 'born'), 1)
+  const reply = await rig.sync()
+  t.equal(reply.epoch, epoch)
+  const born = Number((await rig.state())['born'])
+  t.ok(Math.abs(born - reply.time) < 2_000)
+  await rig.revoke(birth)
+  t.match((await rig.sync()).entries, [{ kind: 'lost', before: born + tolerance }])
+})
