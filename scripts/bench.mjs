@@ -1,4 +1,4 @@
-// npm run bench [-- refresh | million | growth] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program
+// npm run bench [-- refresh | million | growth | sessions] [--flag value …]: sets up, finds a Redis as the tests do, and runs a program
 // of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,7 +8,7 @@ import { findServer } from './servers.mjs'
 import { root, setUp } from './setup.mjs'
 
 const given = process.argv.slice(2)
-const isNamed = ['refresh', 'million', 'growth'].includes(given[0])
+const isNamed = ['refresh', 'million', 'growth', 'sessions'].includes(given[0])
 const [program, args] = isNamed ? [given[0], given.slice(1)] : ['run', given]
 
 try {
@@ -24,9 +24,12 @@ try {
   process.exitCode = 1
 }
 
-/** `million` may use any; the others start one of their own, so that every command they count is theirs. */
+/**
+ * `million` and `sessions` may use any Redis; the others start one of their own, so that every command they count is
+ * theirs.
+ */
 async function redisFor(name) {
-  if (name === 'million') return prepareRedis()
+  if (name === 'million' || name === 'sessions') return prepareRedis()
   const env = args.includes('--help') || args.includes('-h') ? {} : findServer('redis')
   return { env, stop: async () => {} }
 }

@@ -64,7 +64,7 @@ const shared = {
     }),
   }),
   sessions: Type.Object({
-    perSubject: countOrNone({ description: 'sessions that a subject may have; 0: no limit', default: 0 }),
+    perSubject: countOrNone({ description: 'sessions that a subject may have; 0: no limit', default: 100 }),
     onLimit: choice(['evict-oldest', 'refuse'], {
       description: 'what a login beyond the limit does',
       default: 'evict-oldest',

@@ -7,7 +7,7 @@
  * | `<prefix>:subject:<sub>` | sorted set of `sid` by its latest possible end | to the last of those + 65 s |
  * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining life + leeway + 6 s |
  * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>` | horizon + leeway + 6 s |
- * | `{<prefix>}:deny:sub:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
+ * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:state` | hash | horizon + leeway + 6 s + a minute since the last sync |
  * | `{<prefix>}:log` | stream | as its state; entries are trimmed after horizon + leeway + 6 s |
  * | `<prefix>:limit:<limiter>:<hash or address>` | counter | its window (`rateLimit.….per`) |

@@ -135,7 +135,16 @@ export class RedisSessionStore implements SessionStore {
     const from = after ? String(after.latestEnd) : '-inf'
     const places: IndexPlace[] = []
     for (let offset = 0; places.length < count; offset += count) {
-      const page = await this.#redis.zrangebyscore(index, from, '+inf', 'WITHSCORES', 'LIMIT', offset, count)
+      const page = await this.#redis.zrange(
+        index,
+        from,
+        '+inf',
+        'BYSCORE',
+        'LIMIT',
+        offset,
+        count,
+        'WITHSCORES',
+      )
       for (let i = 0; i < page.length; i += 2) {
         const place = { sid: page[i] as Sid, latestEnd: Number(page[i + 1]) }
         const isSeen = after && place.latestEnd === after.latestEnd && place.sid <= after.sid

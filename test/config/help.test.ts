@@ -8,7 +8,7 @@ prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required
 keys.algorithm ES256|keys.dir ./keys|keys.signing none
 tokens.access 15m|tokens.refresh 30d|tokens.absolute 90d|tokens.refreshLimit 0|tokens.reuseGrace 10s|tokens.leeway 0s
 tokens.verifiedCache 50000
-sessions.perSubject 0|sessions.onLimit evict-oldest|sessions.perDevice 0
+sessions.perSubject 100|sessions.onLimit evict-oldest|sessions.perDevice 0
 revocation.check replica|revocation.lease 1s|revocation.onOutage closed
 revocation.onLostHistory heal|revocation.waitReplicas 0|revocation.horizon none
 accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []

@@ -24,7 +24,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       leeway: 0,
       verifiedCache: 50_000,
     },
-    sessions: { perSubject: 0, onLimit: 'evict-oldest', perDevice: 0 },
+    sessions: { perSubject: 100, onLimit: 'evict-oldest', perDevice: 0 },
     revocation: {
       check: 'replica',
       lease: 1000,

@@ -62,3 +62,23 @@ t.test('without a good token there is neither list nor end', async (t) => {
   isRefused(t, await call(url, 'GET', '/auth/sessions'), 401, 'credentials_missing')
   isRefused(t, await call(url, 'DELETE', `/auth/sessions/${session_id}`), 401, 'credentials_missing')
 })
+
+t.test('a long list comes in pages, each with the cursor of the next', async (t) => {
+  const logins = []
+  for (let i = 0; i < 5; i += 1) logins.push(await logIn(url, 'bob'))
+  const token = logins[0]!.access_token
+  const all = (await list(token)).body.sessions.map(({ sid }: { sid: string }) => sid)
+  const found: string[] = []
+  let cursor: string | undefined
+  do {
+    const query = cursor === undefined ? 'limit=2' : `limit=2&cursor=${encodeURIComponent(cursor)}`
+    const { status, body } = await call(url, 'GET', `/auth/sessions?${query}`, { token })
+    t.equal(status, 200)
+    t.ok(body.sessions.length <= 2)
+    found.push(...body.sessions.map(({ sid }: { sid: string }) => sid))
+    cursor = body.next_cursor
+  } while (cursor !== undefined)
+  t.strictSame(found, all)
+  for (const query of ['limit=0', 'limit=501', 'limit=x', 'cursor=x', 'limit=1&limit=2'])
+    isRefused(t, await call(url, 'GET', `/auth/sessions?${query}`, { token }), 400, 'invalid_request', query)
+})

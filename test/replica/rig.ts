@@ -30,7 +30,11 @@ export interface Instance extends GatewayProcess {
 
 /** Starts an instance; those that share a directory accept each other's tokens. */
 export async function startInstance(t: Scope, directory: string, overrides: Overrides): Promise<Instance> {
-  const gateway = await serveGateway(t, { tokens: { access: '15m' }, ...overrides }, directory)
+  const gateway = await serveGateway(
+    t,
+    { tokens: { access: '15m' }, sessions: { perSubject: 0 }, ...overrides },
+    directory,
+  )
   const pid = Number(gateway.records()[0]!['pid'])
   return {
     ...gateway,
