@@ -4,14 +4,12 @@ import { Refusal } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import { changesState } from '../token/cross-site.js'
 import { Answer } from './answer.js'
-import type { Forwarding, ForwardOptions, Outcome } from './forward.js'
+import type { Failure, Forwarding, ForwardOptions, Outcome } from './forward.js'
 import { RequestBody } from './request-body.js'
 import type { ResponseHead } from './response-head.js'
 import type { ResponseHandler, UpstreamConnection } from './upstream-connection.js'
 import type { UpstreamError } from './upstream-error.js'
 import type { UpstreamTarget } from './upstreams.js'
-
-type Failure = Omit<Extract<Outcome, { kind: 'failed' }>, 'kind'>
 
 /** One request and its answer: what the upstream's connection tells, and what the client's reports. See `forward`. */
 export class Exchange implements ResponseHandler, Forwarding {
@@ -31,6 +29,10 @@ export class Exchange implements ResponseHandler, Forwarding {
   #resent = false
   /** The connections were joined; that of the client says when it is over. */
   #upgraded = false
+  /** `onHead` runs. The outcome waits for it, whatever happens meanwhile. */
+  #isPondering = false
+  /** The outcome so far, while the upstream's head, or `onHead`, is still waited for. */
+  #held: Outcome | undefined
   #settled = false
 
   constructor(request: IncomingMessage, response: ServerResponse, options: ForwardOptions) {
@@ -60,7 +62,7 @@ export class Exchange implements ResponseHandler, Forwarding {
 
   cut(code: ErrorCode): void {
     if (this.#settled || this.#answer.isWhole) return
-    if (!this.#answer.isBegun) return this.#finish({ kind: 'failed', error: code, reason: 'cut' })
+    if (!this.#answer.isBegun) return this.#leave({ kind: 'failed', error: code, reason: 'cut' })
     this.#finish({ kind: 'cut', status: this.#status, reason: code })
     this.#answer.cut(true)
   }
@@ -88,7 +90,7 @@ export class Exchange implements ResponseHandler, Forwarding {
   }
 
   onInterim(head: ResponseHead): void {
-    this.#answer.hint(head)
+    if (!this.#held) this.#answer.hint(head)
   }
 
   onUpgrade({ status, headers }: ResponseHead, socket: Socket): void {
@@ -111,21 +113,27 @@ export class Exchange implements ResponseHandler, Forwarding {
   }
 
   #ask(onHead: NonNullable<ForwardOptions['onHead']>, head: ResponseHead): void {
-    const connection = this.#connection!
     let pondering: void | Promise<void>
     try {
       pondering = onHead(head.status)
     } catch (error) {
       return this.#refuse(error)
     }
-    if (pondering === undefined) return this.#answer.begin(head, connection)
+    const connection = this.#connection!
+    if (pondering === undefined) return this.#pass(head, connection)
+    this.#isPondering = true
     connection.pause()
-    const pass = () => {
-      if (this.#settled) return
-      this.#answer.begin(head, connection)
-      connection.resume()
-    }
-    pondering.then(pass).catch((error: unknown) => this.#refuse(error))
+    pondering
+      .finally(() => (this.#isPondering = false))
+      .then(() => this.#pass(head, connection))
+      .catch((error: unknown) => this.#refuse(error))
+  }
+
+  /** Passes the response on, unless something else has become of it meanwhile. */
+  #pass(head: ResponseHead, connection: UpstreamConnection): void {
+    if (this.#held) return this.#finish(this.#held)
+    this.#answer.begin(head, connection)
+    if (connection.isPaused) connection.resume()
   }
 
   onData(piece: Buffer): void {
@@ -166,7 +174,23 @@ export class Exchange implements ResponseHandler, Forwarding {
 
   #onClientClose(): void {
     const isWhole = this.#answer.isWhole || this.#upgraded
-    this.#finish(isWhole ? { kind: 'answered', status: this.#status } : { kind: 'aborted' })
+    if (isWhole) this.#finish({ kind: 'answered', status: this.#status })
+    else this.#leave({ kind: 'aborted' })
+  }
+
+  /**
+   * Nobody waits for the response any more. The upstream may still do what it was sent, and `onHead` then has to know:
+   * so that ends the exchange, or one of the timeouts.
+   */
+  #leave(outcome: Outcome): void {
+    if (!this.#held && !this.#isPondering && !this.#owesHead) return this.#finish(outcome)
+    if (this.#held?.kind !== 'aborted') this.#held = outcome
+  }
+
+  /** The upstream has all of the request, `onHead` is to be called, and wasn't yet. */
+  get #owesHead(): boolean {
+    const isSent = this.#isSent && (this.#body === null || this.#body.readableEnded)
+    return isSent && this.#status === 0 && this.#options.onHead !== undefined
   }
 
   #onTotal(): void {
@@ -182,6 +206,11 @@ export class Exchange implements ResponseHandler, Forwarding {
 
   #fail(failure: Failure): void {
     if (this.#settled) return
+    if (this.#isPondering) {
+      this.#held ??= { kind: 'failed', ...failure }
+      return
+    }
+    if (this.#held?.kind === 'aborted') return this.#finish({ kind: 'aborted', failure })
     if (!this.#answer.isBegun) return this.#finish({ kind: 'failed', ...failure })
     this.#finish({ kind: 'cut', status: this.#status, reason: failure.reason })
     this.#answer.cut(false)

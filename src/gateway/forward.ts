@@ -32,8 +32,9 @@ export interface ForwardOptions {
     readonly total: Milliseconds
   }
   /**
-   * Told the answer's status before anything of it is passed on, which then waits for the promise. A Refusal thrown is
-   * answered instead.
+   * Called with the response's status before anything of it is passed on, which then waits for the promise. A Refusal
+   * thrown is answered instead. Once the upstream has the whole request this is owed: a client that leaves, or a `cut`,
+   * doesn't end the exchange before the head has come, or a timeout, and the promise has settled.
    */
   readonly onHead?: ((status: number) => void | Promise<void>) | undefined
   /** Told once. */
@@ -56,8 +57,9 @@ export interface Upgrade {
 
 export interface Forwarding {
   /**
-   * Ends it now. Before the answer's head was passed on the outcome is `failed` with this code; after that the client's
-   * connection is cut, and the code is the reason; once the answer has left, nothing happens.
+   * Ends it now, or when `onHead` is no longer owed. Before the answer's head was passed on the outcome is `failed`
+   * with this code; after that the client's connection is cut, and the code is the reason; once the answer has left,
+   * nothing happens.
    */
   cut(code: ErrorCode): void
 }
@@ -70,15 +72,17 @@ export type Outcome =
   | { readonly kind: 'answered'; readonly status: number }
   /** The answer had begun and could not be finished; the client's connection is closed. */
   | { readonly kind: 'cut'; readonly status: number; readonly reason: string }
-  /** The client went away; the upstream's connection is closed. */
-  | { readonly kind: 'aborted' }
-  /** Nothing was written to the client: the caller answers. `refusal`: what `onHead` threw. */
-  | {
-      readonly kind: 'failed'
-      readonly error: ErrorCode
-      readonly reason: string
-      readonly refusal?: Refusal
-    }
+  /** The client went away; the upstream's connection is closed. `failure`: why an owed `onHead` came to nothing. */
+  | { readonly kind: 'aborted'; readonly failure?: Failure }
+  /** Nothing was written to the client: the caller answers. */
+  | ({ readonly kind: 'failed' } & Failure)
+
+export interface Failure {
+  readonly error: ErrorCode
+  readonly reason: string
+  /** What `onHead` threw. */
+  readonly refusal?: Refusal
+}
 
 /**
  * Passes a request to a target of an upstream and its answer back, streaming both ways, each no faster than the other

@@ -65,6 +65,10 @@ export class UpstreamConnection implements ResponseEvents {
     return this.#hasBegun
   }
 
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
   /** @param head From `headOf` */
   send(head: string, request: UpstreamRequest, handler: ResponseHandler): void {
     const { body, framing, method, upgrade } = request

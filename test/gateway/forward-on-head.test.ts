@@ -122,39 +122,126 @@ t.test('while it waits: the upstream is not read on, and no timeout of its body 
   t.equal(bodyOf((await answer).text).length, size)
 })
 
+t.test('whatever happens while it waits, the outcome comes after it', async (t) => {
+  for (const [what, outcome] of [
+    ['reset', { kind: 'failed', error: 'upstream_unavailable', reason: 'ECONNRESET' }],
+    ['total', { kind: 'failed', error: 'upstream_timeout', reason: 'total_timeout' }],
+    ['leave', { kind: 'aborted' }],
+    ['cut', { kind: 'failed', error: 'token_revoked', reason: 'cut' }],
+  ] as const) {
+    const upstream = await rawUpstream(t, (socket) => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
+    })
+    const { opened, open } = gate()
+    let asked = 0
+    const rig = await gateway(t, upstream.port, {
+      onHead: () => ((asked += 1), opened),
+      timeouts: { total: what === 'total' ? 300 : 0 },
+    })
+    const client = net.connect(rig.port, '127.0.0.1')
+    let text = ''
+    client.on('data', (chunk) => (text += chunk.toString()))
+    client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await until('it is asked', () => asked === 1)
+    if (what === 'reset') upstream.sockets[0]!.resetAndDestroy()
+    if (what === 'leave') await leave(client, rig.server)
+    if (what === 'cut') rig.forwardings[0]!.cut('token_revoked')
+    await delay(what === 'total' ? 600 : 100)
+    t.equal(rig.outcomes.length, 0, `${what}: it is waited for`)
+    open()
+    t.strictSame(await rig.outcome(), outcome, what)
+    await until('the upstream is let go', () => upstream.sockets[0]!.destroyed)
+    await delay(50)
+    t.notMatch(text, /half|200 OK/, what)
+    t.equal(rig.outcomes.length, 1)
+    client.destroy()
+  }
+})
+
+t.test('what it throws is told of a client that has left, too', async (t) => {
+  const upstream = await canned(t, OK)
+  const refusal = new Refusal('store_unavailable', { reason: 'a test' })
+  let reject!: (error: Error) => void
+  const pondering = new Promise<void>((_, no) => (reject = no))
+  let asked = 0
+  const rig = await gateway(t, upstream.port, { onHead: () => ((asked += 1), pondering) })
+  const client = net.connect(rig.port, '127.0.0.1')
+  client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await until('it is asked', () => asked === 1)
+  await leave(client, rig.server)
+  reject(refusal)
+  const failure = { error: 'store_unavailable', reason: 'a test', refusal }
+  t.strictSame(await rig.outcome(), { kind: 'aborted', failure })
+})
+
 t.test(
-  'while it waits, the upstream may break off, the time run out, the client leave, or it be cut',
+  'a client that leaves, or is cut, before the head: it is still told the status, then all ends',
   async (t) => {
-    for (const [what, outcome] of [
-      ['reset', { kind: 'failed', error: 'upstream_unavailable', reason: 'ECONNRESET' }],
-      ['total', { kind: 'failed', error: 'upstream_timeout', reason: 'total_timeout' }],
-      ['leave', { kind: 'aborted' }],
-      ['cut', { kind: 'failed', error: 'token_revoked', reason: 'cut' }],
-    ] as const) {
-      const upstream = await rawUpstream(t, (socket) => {
-        socket.write('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf')
-      })
-      const { opened, open } = gate()
-      let asked = 0
-      const rig = await gateway(t, upstream.port, {
-        onHead: () => ((asked += 1), opened),
-        timeouts: { total: what === 'total' ? 300 : 0 },
-      })
-      const client = net.connect(rig.port, '127.0.0.1')
-      let text = ''
-      client.on('data', (chunk) => (text += chunk.toString()))
-      client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
-      await until('it is asked', () => asked === 1)
-      if (what === 'reset') upstream.sockets[0]!.resetAndDestroy()
-      if (what === 'leave') client.destroy()
-      if (what === 'cut') rig.forwardings[0]!.cut('token_revoked')
-      t.strictSame(await rig.outcome(), outcome, what)
-      open()
-      await until('the upstream is let go', () => upstream.sockets[0]!.destroyed)
-      await delay(50)
-      t.notMatch(text, /half|200 OK/, what)
-      t.equal(rig.outcomes.length, 1)
-      client.destroy()
+    for (const method of ['DELETE', 'POST']) {
+      for (const what of ['leave', 'cut'] as const) {
+        const body = method === 'POST' ? 'password' : ''
+        const upstream = await rawUpstream(t, () => {})
+        const told: number[] = []
+        const rig = await gateway(t, upstream.port, { onHead: async (status) => void told.push(status) })
+        const client = net.connect(rig.port, '127.0.0.1')
+        let text = ''
+        client.on('data', (chunk) => (text += chunk.toString()))
+        client.write(`${method} / HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+        await until('the upstream has it', () => !!upstream.seen[0]?.endsWith(`\r\n\r\n${body}`))
+        if (what === 'leave') await leave(client, rig.server)
+        else rig.forwardings[0]!.cut('token_revoked')
+        await delay(100)
+        t.notOk(upstream.sockets[0]!.destroyed, `${method}, ${what}: the upstream may still answer`)
+        t.strictSame(told, [])
+        upstream.sockets[0]!.write('HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n')
+        upstream.sockets[0]!.write('HTTP/1.1 201 Made\r\nContent-Length: 9\r\n\r\nhalf')
+        const cut = { kind: 'failed', error: 'token_revoked', reason: 'cut' }
+        t.strictSame(await rig.outcome(), what === 'leave' ? { kind: 'aborted' } : cut)
+        t.strictSame(told, [201])
+        await until('the upstream is let go', () => upstream.sockets[0]!.destroyed)
+        t.notMatch(text, /half|103|201/)
+        client.destroy()
+      }
     }
   },
 )
+
+t.test('a client that has left is waited for no longer than the timeouts allow', async (t) => {
+  for (const [timeouts, reason] of [
+    [{ headers: 300 }, 'headers_timeout'],
+    [{ total: 300 }, 'total_timeout'],
+  ] as const) {
+    const upstream = await rawUpstream(t, () => {})
+    let asked = 0
+    const rig = await gateway(t, upstream.port, { onHead: () => void (asked += 1), timeouts })
+    const client = net.connect(rig.port, '127.0.0.1')
+    client.write('DELETE / HTTP/1.1\r\nHost: x\r\n\r\n')
+    await until('the upstream has it', () => upstream.seen.length === 1)
+    await leave(client, rig.server)
+    const failure = { error: 'upstream_timeout', reason }
+    t.strictSame(await rig.outcome(), { kind: 'aborted', failure })
+    t.equal(asked, 0)
+    await until('the upstream is let go', () => upstream.sockets[0]!.destroyed)
+  }
+})
+
+t.test('a client that leaves before all of its body was sent: the upstream is let go at once', async (t) => {
+  const upstream = await rawUpstream(t, () => {})
+  let asked = 0
+  const rig = await gateway(t, upstream.port, { onHead: () => void (asked += 1) })
+  const client = net.connect(rig.port, '127.0.0.1')
+  client.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\n\r\npass')
+  await until('the upstream has a part', () => !!upstream.seen[0]?.endsWith('pass'))
+  client.destroy()
+  t.strictSame(await rig.outcome(), { kind: 'aborted' })
+  await until('the upstream is let go', () => upstream.sockets[0]!.destroyed)
+  t.equal(asked, 0)
+})
+
+/** Closes a client's connection, and waits until the gateway has noticed. */
+async function leave(client: net.Socket, server: http.Server): Promise<void> {
+  client.destroy()
+  const connections = () =>
+    new Promise<number>((resolve) => server.getConnections((_, count) => resolve(count)))
+  await until('the gateway knows that it has left', async () => (await connections()) === 0)
+}
