@@ -3,7 +3,7 @@ import type { Admission } from '../src/admission.js'
 import type { GatewaySettings } from '../src/config.js'
 import { Refusal } from '../src/errors.js'
 import { forward } from '../src/gateway/forward.js'
-import type { ForwardOptions, Outcome, Upgrade } from '../src/gateway/forward.js'
+import type { Failure, ForwardOptions, Outcome, Upgrade } from '../src/gateway/forward.js'
 import { headerRules } from '../src/gateway/headers.js'
 import type { HeaderRules } from '../src/gateway/headers.js'
 import { rewriteTarget } from '../src/gateway/rewrite.js'
@@ -14,6 +14,7 @@ import { OWN_PATHS } from '../src/own-paths.js'
 import { cookieNames } from '../src/token/cookies.js'
 import { withoutQueryTokens } from '../src/token/query.js'
 import { clientOf } from './client.js'
+import type { ClientConnections } from './client-connections.js'
 import type { Core } from './core.js'
 import { identityRefused } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
@@ -30,6 +31,7 @@ interface ProxyContext {
   readonly gate: Gate
   readonly rules: HeaderRules
   readonly upgrades: Upgrades
+  readonly connections: ClientConnections
   /** Of each route that leads somewhere. */
   readonly destinations: ReadonlyMap<GateRoute, Destination>
 }
@@ -47,7 +49,7 @@ export async function registerGateway(
   app: FastifyInstance,
   core: Core,
   settings: GatewaySettings,
-  gate: Gate,
+  { gate, connections }: { gate: Gate; connections: ClientConnections },
 ): Promise<void> {
   const upstreams = createUpstreams({
     ...(await readUpstreamCa(settings.upstreams.ca)),
@@ -69,7 +71,8 @@ export async function registerGateway(
     const upstream = upstreams.get(route.upstream, route.timeouts.connect)
     destinations.set(route, { upstream, limits: { ...route.limits, idle: settings.limits.idle } })
   }
-  const context: ProxyContext = { core, gate, rules, upgrades: registerUpgrades(app, settings), destinations }
+  const upgrades = registerUpgrades(app, settings, connections)
+  const context: ProxyContext = { core, gate, rules, upgrades, connections, destinations }
 
   // The body is streamed on, not parsed.
   app.removeAllContentTypeParsers()
@@ -128,6 +131,8 @@ function send(
   const onSuccess = onSuccessOf(core, route, admission, reply)
   const outgoing = outgoingHeaders(context, request, route, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
+  // A client that leaves doesn't end it, so that its connection says nothing of when it is over.
+  const finished = onSuccess && context.connections.addWork()
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
@@ -149,6 +154,8 @@ function send(
       unwatch?.()
       unwatch = null
       settle(request, reply, upstream, outcome)
+      if (outcome.kind === 'aborted' && outcome.failure) logMissed(request, identified, outcome.failure)
+      finished?.()
     },
   })
   // null: it is over already.
@@ -179,6 +186,14 @@ function settle(request: FastifyRequest, reply: FastifyReply, { name }: Upstream
     const level = ENDS.has(outcome.reason) ? 'info' : 'warn'
     request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
   }
+}
+
+/** Nobody has heard that the sessions which `onSuccess` should end may still be good. */
+function logMissed({ log }: FastifyRequest, { auth }: Identified, { error, reason }: Failure): void {
+  log.warn(
+    { event: 'on_success_failed', sub: auth?.sub, sid: auth?.sid, error, reason },
+    'the client has left, and the sessions that onSuccess names may not have ended',
+  )
 }
 
 function outgoingHeaders(

@@ -9,6 +9,7 @@ import { Refusal } from '../src/errors.js'
 import { Handshake } from '../src/gateway/tunnel.js'
 import { isWebSocketHandshake } from '../src/gateway/websocket.js'
 import { addressOf } from './client.js'
+import type { ClientConnections } from './client-connections.js'
 import { addressKey } from './rate-limit.js'
 
 export interface Upgrades {
@@ -27,10 +28,10 @@ export interface Upgrades {
  */
 export function registerUpgrades(
   app: FastifyInstance,
-  { limits, timeouts }: Pick<GatewaySettings, 'limits' | 'timeouts'>,
+  { limits }: Pick<GatewaySettings, 'limits'>,
+  connections: ClientConnections,
 ): Upgrades {
   const handshakes = new WeakMap<IncomingMessage, Handshake>()
-  const sockets = new Set<Socket>()
   const server = app.server as Server
   server.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => {
     const { socket } = request
@@ -39,16 +40,9 @@ export function registerUpgrades(
     if (!isWebSocketHandshake(request)) return readAnew(server, request, head)
     const handshake = new Handshake(request, head)
     handshakes.set(request, handshake)
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    connections.release(socket)
     server.emit('request', request, handshake.response)
   })
-  // Node doesn't know of these connections any more, and the server isn't closed before they are.
-  app.addHook('preClose', (done) => {
-    setTimeout(() => sockets.forEach((socket) => void socket.destroy()), timeouts.shutdown).unref()
-    done()
-  })
-
   const counts = new Counts(limits)
   return {
     take(request) {

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { createAdmin } from '../plugins/admin.js'
 import type { AdminParts } from '../plugins/admin.js'
 import { createApp } from '../plugins/app.js'
+import { ClientConnections } from '../plugins/client-connections.js'
 import { createCore } from '../plugins/core.js'
 import type { Core } from '../plugins/core.js'
 import { registerCors } from '../plugins/cors.js'
@@ -22,6 +23,7 @@ import { takeTurns } from '../plugins/turns.js'
 import type { Milliseconds } from './clock.js'
 import type { GatewaySettings } from './config.js'
 import { StartError } from './start-error.js'
+import { StopLog } from './stop-log.js'
 import { redisKeys } from './store/keys.js'
 import { createLogger } from './log.js'
 
@@ -30,8 +32,15 @@ export interface RunningServer {
   readonly url: string
   /** Such as `http://127.0.0.1:9400`; undefined where there is no admin listener. */
   readonly adminUrl: string | undefined
-  /** Lets open requests end, for `timeouts.shutdown` at most, then closes everything. */
+  /** Drains for `timeouts.drain`, lets open requests end, for `timeouts.shutdown` at most, then closes everything. */
   close(): Promise<void>
+  /** Ends the drain early, or lets `close` leave it out. Returns false if none was under way. */
+  endDrain(): boolean
+}
+
+/** How long a stop may take: a moment longer than the open requests have, so that their cut is the server's own. */
+export function stopDelay({ timeouts }: Pick<GatewaySettings, 'timeouts'>): Milliseconds {
+  return timeouts.drain + timeouts.shutdown + 1_000
 }
 
 /**
@@ -48,17 +57,23 @@ export async function startServer(
   const gateway = await openGateway(settings, log)
   const { core, url } = gateway
   let admin: Listener | undefined
-  const close = async (patience: Milliseconds) => {
-    await Promise.all([gateway.close(patience), admin?.close(patience)])
+  const close = async () => {
+    const stopLog = new StopLog(log, settings.timeouts.drain)
+    await gateway.stop(() => stopLog.listenerClosed())
+    await admin?.close()
+    await gateway.close()
+    stopLog.stopped()
   }
+  let closed: Promise<void> | undefined
   try {
     if (settings.admin !== false) {
       admin = await openAdmin(settings.admin, { metrics: core.metrics.registry, core }, log)
     }
     log.info({ event: 'started', url, admin: admin?.url }, 'Portcullis is up')
-    return { url, adminUrl: admin?.url, close: () => close(settings.timeouts.shutdown) }
+    const { endDrain } = gateway
+    return { url, adminUrl: admin?.url, close: () => (closed ??= close()), endDrain }
   } catch (error) {
-    await close(0)
+    await gateway.close()
     throw error
   }
 }
@@ -66,25 +81,36 @@ export async function startServer(
 /** One that listens. */
 export interface Listener {
   readonly url: string
-  /** Cuts what is open after `patience`. */
-  close(patience: Milliseconds): Promise<void>
+  /** Cuts what is open. */
+  close(): Promise<void>
 }
 
 export interface Gateway extends Listener {
   readonly core: Core
+  /** Drains and stops listening; resolves when every connection has ended, or was cut. `close` is still to follow. */
+  readonly stop: (onListenerClosed: () => void) => Promise<void>
+  readonly endDrain: () => boolean
 }
 
 /** The gateway itself: everything but the admin listener. */
 export async function openGateway(settings: GatewaySettings, log: Logger): Promise<Gateway> {
   const app = await createApp(settings, log)
+  const connections = new ClientConnections(app.server)
   const core = await createCore({ ...settings, refusals: 'answer' }, app.log, { ofProcess: true })
   app.addHook('onClose', () => core.close())
   try {
-    await build(app, core, settings)
+    await build(app, core, settings, connections)
     const url = await listen(app, settings.listen, 'listen', settings.listen.tls ? 'https' : 'http')
-    return { url, core, close: (patience) => closeApp(app, patience) }
+    const { drain, shutdown } = settings.timeouts
+    return {
+      url,
+      core,
+      stop: (onListenerClosed) => connections.stop({ drain, shutdown, onListenerClosed }),
+      endDrain: () => connections.endDrain(),
+      close: () => app.close(),
+    }
   } catch (error) {
-    await closeApp(app, 0)
+    await app.close()
     throw error
   }
 }
@@ -100,12 +126,17 @@ export async function openAdmin(
     { metrics, api: core && token !== undefined ? { core, token } : undefined },
     log,
   )
-  return { url: await listen(app, settings, 'admin'), close: (patience) => closeApp(app, patience) }
+  return { url: await listen(app, settings, 'admin'), close: () => app.close() }
 }
 
-async function build(app: FastifyInstance, core: Core, settings: GatewaySettings): Promise<void> {
+async function build(
+  app: FastifyInstance,
+  core: Core,
+  settings: GatewaySettings,
+  connections: ClientConnections,
+): Promise<void> {
   app.setErrorHandler((error, request, reply) => answerRefusal(request, reply, toRefusal(error)))
-  takeTurns(app)
+  takeTurns(app, connections)
   await shedLoad(app, core, settings)
   refuseBadRequests(app, settings.limits)
   registerExpectContinue(app)
@@ -113,8 +144,8 @@ async function build(app: FastifyInstance, core: Core, settings: GatewaySettings
   await registerCors(app, settings.cors.origins)
   const limiters = await createRouteLimiters(settings.routes, redisKeys(settings.keyPrefix), core.redis)
   const gate = new Gate(core, settings, limiters)
-  await registerGateway(app, core, settings, gate)
-  await registerHealth(app, core)
+  await registerGateway(app, core, settings, { gate, connections })
+  await registerHealth(app, core, connections)
   await registerCore(app, core, { gate, settings })
 }
 
@@ -135,12 +166,4 @@ async function listen(
   }
   const bound = app.server.address() as AddressInfo
   return `${protocol}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
-}
-
-async function closeApp(app: FastifyInstance, patience: Milliseconds): Promise<void> {
-  const cut = setTimeout(() => app.server.closeAllConnections(), patience)
-  // Node keeps a connection for as long as this after its request has ended, closing or not.
-  app.server.keepAliveTimeout = 1
-  await app.close()
-  clearTimeout(cut)
 }

@@ -1,11 +1,13 @@
 import closeWithGrace from 'close-with-grace'
 import { loadGatewaySettings, settingFlags, settingsHelp } from '../config.js'
 import type { Sources } from '../config.js'
-import { startServer } from '../server.js'
+import { startServer, stopDelay } from '../server.js'
 import type { RunningServer } from '../server.js'
 import { readArgs } from './command.js'
 import type { Command } from './command.js'
 import { startWithWorkers } from './workers.js'
+
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 export const serve: Command = {
   name: 'serve',
@@ -26,16 +28,29 @@ export function readSources(args: readonly string[]): Sources {
   return { flags, env: process.env, ...(typeof file === 'string' && { file }) }
 }
 
-/** Starts the gateway, and stops it gently on SIGTERM and SIGINT; `leave` is what is to be done after that. */
+/**
+ * Starts the gateway, and stops it gently on SIGTERM and SIGINT. The second of them ends the drain, and any more ends
+ * the process at once. `leave` is what is to be done after the stop.
+ */
 export async function startGateway(sources: Sources, leave?: () => Promise<void>): Promise<RunningServer> {
   const { settings, warnings } = loadGatewaySettings(sources)
   const start = settings.workers > 1 ? startWithWorkers : startServer
   const server = await start(settings, warnings)
-  // A moment longer than the open requests have, so that their cut is the server's own.
-  closeWithGrace({ delay: settings.timeouts.shutdown + 1_000, logger: false }, async ({ err }) => {
-    if (err) console.error(err)
+  let isStopping = false
+  const options = { delay: stopDelay(settings), logger: false as const, skip: [...STOP_SIGNALS] }
+  const grace = closeWithGrace(options, async ({ err }) => {
+    isStopping = true
+    if (err) {
+      console.error(err)
+      server.endDrain()
+    }
     await server.close()
     await leave?.()
   })
+  const onSignal = () => {
+    if (!isStopping) void grace.close()
+    else if (!server.endDrain()) process.exit(1)
+  }
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
   return server
 }

@@ -5,7 +5,7 @@
 import closeWithGrace from 'close-with-grace'
 import type { GatewaySettings } from '../config.js'
 import { createLogger } from '../log.js'
-import { openGateway } from '../server.js'
+import { openGateway, stopDelay } from '../server.js'
 import type { Gateway } from '../server.js'
 import type { Order, Report } from '../workers/messages.js'
 import { isExpected } from './command.js'
@@ -20,6 +20,7 @@ let stop = (): unknown => process.exit(0)
 process.on('message', (order: Order) => {
   if (order.type === 'start') void start(order.settings)
   else if (order.type === 'stop') stop()
+  else if (order.type === 'end-drain') gateway?.endDrain()
   else void measure()
 })
 // Until there is a gateway, nothing else keeps this process.
@@ -34,13 +35,16 @@ async function start(settings: GatewaySettings): Promise<void> {
     stop = () => process.exit(1)
     return tell({ type: 'refused', reason: error.message })
   }
-  const { close, url } = gateway
-  const { shutdown } = settings.timeouts
+  const { url, stop: stopGateway, endDrain, close } = gateway
   const grace = closeWithGrace(
-    { delay: shutdown + 1_000, logger: false, skip: [...SIGNALS] },
+    { delay: stopDelay(settings), logger: false, skip: [...SIGNALS] },
     async ({ err }) => {
-      if (err) console.error(err)
-      await close(shutdown)
+      if (err) {
+        console.error(err)
+        endDrain()
+      }
+      await stopGateway(() => tell({ type: 'listener-closed' }))
+      await close()
     },
   )
   stop = grace.close

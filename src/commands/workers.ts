@@ -11,6 +11,7 @@ import type { GatewaySettings } from '../config.js'
 import { createLogger } from '../log.js'
 import { openAdmin } from '../server.js'
 import type { Listener, RunningServer } from '../server.js'
+import { StopLog } from '../stop-log.js'
 import { Workers } from '../workers/workers.js'
 
 const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url))
@@ -54,15 +55,22 @@ export async function startWithWorkers(
     },
   })
   let listener: Listener | undefined
-  async function close(): Promise<void> {
-    await Promise.all([workers.stop(), listener?.close(settings.timeouts.shutdown)])
+  async function close(stopLog?: StopLog): Promise<void> {
+    await workers.stop(() => stopLog?.listenerClosed())
+    await listener?.close()
     await core?.close()
+    stopLog?.stopped()
   }
   try {
     listener = admin === false ? undefined : await openAdmin(admin, { metrics: summed, core }, log)
     const [url, adminUrl] = [await workers.start(), listener?.url]
     log.info({ event: 'started', url, admin: adminUrl, workers: settings.workers }, 'Portcullis is up')
-    return { url, adminUrl, close }
+    return {
+      url,
+      adminUrl,
+      close: () => close(new StopLog(log, settings.timeouts.drain)),
+      endDrain: () => workers.endDrain(),
+    }
   } catch (error) {
     await close()
     throw error

@@ -27,5 +27,12 @@ export const TimeoutsSchema = Type.Object({
   headers: timeout({ description: 'until the upstream answers; 0s: none', default: '30s' }),
   body: timeout({ description: 'between two pieces of its answer; 0s: none', default: '60s' }),
   total: timeout({ description: 'of a proxied request in all; 0s: none', default: '0s' }),
-  shutdown: timeout({ description: 'for open requests to end when the process stops', default: '10s' }),
+  drain: timeout({
+    description: 'how long a stopping process is unready, and closes connections, before it stops listening',
+    default: '0s',
+  }),
+  shutdown: timeout({
+    description: 'for open requests to end once the process has stopped listening',
+    default: '10s',
+  }),
 })

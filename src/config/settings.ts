@@ -12,7 +12,7 @@ type RouteTree = Static<typeof RouteSchema>
 export type RouteSettings = DeepReadonly<
   Omit<RouteTree, 'limits' | 'timeouts'> & {
     limits: Pick<Tree['limits'], 'body' | 'bodyTimeout'>
-    timeouts: Omit<Tree['timeouts'], 'shutdown'>
+    timeouts: Omit<Tree['timeouts'], 'drain' | 'shutdown'>
   }
 >
 

@@ -9,6 +9,8 @@ export type Order =
   | { readonly type: 'start'; readonly settings: GatewaySettings }
   | { readonly type: 'measure' }
   | { readonly type: 'stop' }
+  /** To stop listening at once. */
+  | { readonly type: 'end-drain' }
 
 /** What a worker tells. */
 export type Report =
@@ -16,4 +18,5 @@ export type Report =
   | { readonly type: 'ready' }
   | { readonly type: 'listening'; readonly url: string }
   | { readonly type: 'refused'; readonly reason: string }
+  | { readonly type: 'listener-closed' }
   | { readonly type: 'measured'; readonly metrics: MetricValues }

@@ -54,6 +54,7 @@ export class Workers {
   #settings: GatewaySettings
   #phase: 'starting' | 'running' | 'stopping' = 'starting'
   #onChange: () => void = () => {}
+  #isDrainEnded = false
   #failure: StartError | undefined
   #url = ''
 
@@ -99,17 +100,27 @@ export class Workers {
   }
 
   /** Lets each end as it would end by itself; resolves when all are gone. */
-  async stop(): Promise<void> {
+  async stop(onListenersClosed: () => void): Promise<void> {
     this.#phase = 'stopping'
     for (const { worker, restart } of this.#places) {
       clearTimeout(restart)
       if (worker) tell(worker, { type: 'stop' })
     }
-    // One that comes while the last worker stops listening is taken by nobody, and its client would wait for all of
+    await this.#until(() => this.listening === 0)
+    onListenersClosed()
+    // A connection that comes while the last worker stops listening is taken by nobody, and its client would wait for all of
     // them.
     const timer = setInterval(() => this.#places.forEach(({ abandon }) => abandon()), ABANDON_EVERY)
     await this.#until(() => this.#isEmpty)
     clearInterval(timer)
+  }
+
+  /** Ends the drain of each early. Returns false if none is under way. */
+  endDrain(): boolean {
+    if (this.#phase !== 'stopping' || this.listening === 0 || this.#isDrainEnded) return false
+    this.#isDrainEnded = true
+    for (const { worker } of this.#places) if (worker) tell(worker, { type: 'end-drain' })
+    return true
   }
 
   /** Asks each for its metrics; resolves when `onMeasured` was told of all, or has waited long enough for them. */
@@ -152,6 +163,8 @@ export class Workers {
       place.listeningSince = performance.now()
       this.#url ||= report.url
       this.#ports.log.info({ event: 'worker_started', worker: worker.process.pid }, 'a worker listens')
+    } else if (report.type === 'listener-closed') {
+      place.listeningSince = undefined
     } else if (report.type === 'refused') {
       place.refusal = report.reason
       // Not by itself: its end might be noticed before what it has said.
