@@ -11,6 +11,8 @@ const QUIET: Milliseconds = 300
 const LOOK_EVERY: Milliseconds = 50
 /** How long a client has for closing its side, before the connection is destroyed. */
 const LINGER: Milliseconds = 2_000
+/** Connections that are accepted after the drain at most: somebody might make them without an end. */
+const MOST_BACKLOG = 1_000
 
 export interface StopOptions {
   /** How long new connections are still accepted. */
@@ -33,6 +35,8 @@ export class ClientConnections {
   /** Since when a carrier has been idle, counted from the beginning of the stop. */
   readonly #idle = new Map<Socket, Milliseconds>()
   readonly #endOfDrain = new AbortController()
+  /** How many there have been. */
+  #accepted = 0
   #isDraining = false
   #isListening = true
   /** The time for open requests is over. */
@@ -45,7 +49,9 @@ export class ClientConnections {
     this.#server = server
     server.on('connection', (socket: Socket) => {
       // Node reads a connection from its beginning again where an upgrade was none.
-      if (!this.#open.has(socket)) this.#track(this.#open, socket)
+      if (this.#open.has(socket)) return
+      this.#accepted += 1
+      this.#track(this.#open, socket)
     })
     const carries = server instanceof TlsServer ? 'secureConnection' : 'connection'
     server.on(carries, (socket: Socket) => {
@@ -93,9 +99,7 @@ export class ClientConnections {
     const look = setInterval(() => void this.#closeQuiet(), LOOK_EVERY)
     this.#noteIdle()
     if (drain > 0) await delay(drain, undefined, { signal: this.#endOfDrain.signal }).catch(() => {})
-    // Two turns have a whole poll between them: connections that the system has for us by now are taken.
-    await nextTurn()
-    await nextTurn()
+    await this.#acceptBacklog()
     this.#isListening = false
     // Without Node's own sweep of idle connections, which `http.Server` would add.
     NetServer.prototype.close.call(this.#server)
@@ -107,6 +111,19 @@ export class ClientConnections {
     }
     clearTimeout(cut)
     clearInterval(look)
+  }
+
+  /**
+   * Accepts the connections that the system has made for us: it resets those that are left when the listener closes.
+   * Node accepts one in a turn of the event loop.
+   */
+  async #acceptBacklog(): Promise<void> {
+    // The first turn may have begun its poll before this call.
+    await nextTurn()
+    for (let nth = 0, accepted = -1; accepted !== this.#accepted && nth < MOST_BACKLOG; nth += 1) {
+      accepted = this.#accepted
+      await nextTurn()
+    }
   }
 
   /** Work that isn't over by now fails when the server closes. */

@@ -84,14 +84,18 @@ for (const isSecure of [false, true]) {
   })
 }
 
-t.test('a new connection with a request that the server has not read yet', async (t) => {
+t.test('new connections that the server has not accepted yet', async (t) => {
   const server = await startGateway(t)
-  const client = await connect(server.url)
-  client.socket.write(HEALTH)
+  const connecting = Array.from({ length: 20 }, () => connect(server.url))
+  // The system makes them before the server accepts the last: one in a turn of the event loop.
+  const clients = await Promise.all(connecting)
+  for (const { socket } of clients) socket.write(HEALTH)
   const closed = server.close()
-  await soon('the server has ended it', () => client.end !== 'open')
-  t.match(client, { text: /^HTTP\/1\.1 200 /, end: 'end' })
-  client.socket.end()
+  for (const client of clients) {
+    await soon('the server has ended it', () => client.end !== 'open')
+    t.match(client, { text: /^HTTP\/1\.1 200 /, end: 'end' })
+    client.socket.end()
+  }
   await closed
 })
 
