@@ -130,7 +130,7 @@ export class KeptClients implements Load {
       const text = await connection.ask(
         `GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       )
-      if (!text.startsWith('HTTP/1.1 200 ') || !text.endsWith(ANSWER)) {
+      if (!text.startsWith('HTTP/1.1 200 ') || !text.endsWith(LAST_CHUNKS)) {
         this.failures.push(`${connection.end ?? 'answered'}: ${text.slice(0, 100)}`)
         break
       }
@@ -145,6 +145,8 @@ export class KeptClients implements Load {
 
 /** What the upstream of `startUpstream` says. */
 const ANSWER = 'from the upstream'
+/** The same as it ends on the wire: one chunk, and the last. */
+const LAST_CHUNKS = `${ANSWER}\r\n0\r\n\r\n`
 
 class KeptConnection {
   readonly #socket: net.Socket
@@ -176,7 +178,7 @@ class KeptConnection {
   async ask(head: string): Promise<string> {
     this.#text = ''
     this.#socket.write(head)
-    while (!this.#text.endsWith(ANSWER) && this.end === undefined) {
+    while (!this.#text.endsWith(LAST_CHUNKS) && this.end === undefined) {
       await new Promise<void>((resolve) => (this.#onChange = resolve))
     }
     return this.#text
