@@ -91,11 +91,22 @@ async function run(): Promise<void> {
   )
   for (const { name, sent, failures } of loads) {
     console.log(`${name}: ${sent} requests, ${failures.length} failed`)
-    for (const failure of failures.slice(0, 20)) console.log(`  ${failure}`)
+    for (const [kind, count] of byKind(failures)) console.log(`  ${count} × ${kind}`)
     if (failures.length > 0 || sent === 0) process.exitCode = 1
   }
 }
 
 async function isReady({ url }: GatewayProcess): Promise<boolean> {
   return (await call(url, 'GET', '/readyz', { headers: { connection: 'close' } })).status === 200
+}
+
+/** A problem's code says it all; its `request_id` is another one each time. */
+function byKind(failures: readonly string[]): Map<string, number> {
+  const kinds = new Map<string, number>()
+  for (const failure of failures) {
+    const code = /"code":"(\w+)"/.exec(failure)?.[1]
+    const kind = code === undefined ? failure : `${failure.split('{', 1)[0]}${code}`
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+  }
+  return kinds
 }

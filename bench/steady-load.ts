@@ -74,7 +74,7 @@ export class SteadyLoad implements Load {
       })
       const text = await response.body.text()
       if (response.statusCode !== 200 || text !== ANSWER) {
-        this.failures.push(`${method}: ${response.statusCode} ${text.slice(0, 200)}`)
+        this.failures.push(`${method}: ${response.statusCode} ${text.slice(0, 400)}`)
       }
     } catch (error) {
       this.failures.push(`${method}: ${(error as Error).message}`)
