@@ -154,7 +154,7 @@ function send(
       unwatch?.()
       unwatch = null
       settle(request, reply, upstream, outcome)
-      if (outcome.kind === 'aborted' && outcome.failure) logMissed(request, identified, outcome.failure)
+      if (outcome.kind === 'aborted' && outcome.failure) logMissed(request, admission, outcome.failure)
       finished?.()
     },
   })
@@ -189,7 +189,7 @@ function settle(request: FastifyRequest, reply: FastifyReply, { name }: Upstream
 }
 
 /** Nobody has heard that the sessions which `onSuccess` should end may still be good. */
-function logMissed({ log }: FastifyRequest, { auth }: Identified, { error, reason }: Failure): void {
+function logMissed({ log }: FastifyRequest, { auth }: Admission, { error, reason }: Failure): void {
   log.warn(
     { event: 'on_success_failed', sub: auth?.sub, sid: auth?.sid, error, reason },
     'the client has left, and the sessions that onSuccess names may not have ended',
