@@ -3,7 +3,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
-import { systemClock } from '../src/clock.js'
+import { steadyClock, systemClock } from '../src/clock.js'
 import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE } from '../src/deadline.js'
@@ -63,7 +63,7 @@ export async function openRevocation(
 ): Promise<OpenRevocation> {
   const { redis, life } = ports
   if (!redis) {
-    const denylist = new MemoryDenylist(systemClock, life)
+    const denylist = new MemoryDenylist(systemClock, life, steadyClock)
     return unleased(denylist, 'memory', async (search) => denylist.list(search))
   }
   const { lease, waitReplicas, check } = settings.revocation
@@ -80,7 +80,7 @@ export async function openRevocation(
   }
   return {
     ...unleased(
-      new RedisDenylist({ redis, keys, log, clock: systemClock, grace, mayEvict }),
+      new RedisDenylist({ redis, keys, log, clock: systemClock, grace, tolerance: TOLERANCE, mayEvict }),
       'redis',
       (search) => listDenials(redis, keys, search),
     ),

@@ -15,6 +15,9 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() }
 
+/** The time at the process's start plus what has passed since: nobody sets it, and it stands still in a suspended machine. */
+export const steadyClock: Clock = { now: () => performance.timeOrigin + performance.now() }
+
 /** The whole second that `at` lies in. */
 export function toSeconds(at: UnixMs): UnixSeconds {
   return Math.floor(at / 1000)

@@ -100,7 +100,7 @@ export class Verdict {
 
   /** What `judge` would decide, step by step, for people. */
   async explain(token: string): Promise<Explanation> {
-    const { keys, rules, clock, revocation } = this.#ports
+    const { keys, rules, revocation } = this.#ports
     const steps: ExplainStep[] = []
     let claims: AccessClaims | undefined
     const run = async <T>(step: ExplainStep['step'], work: () => T): Promise<Awaited<T>> => {
@@ -117,7 +117,7 @@ export class Verdict {
     try {
       const key = await run('shape', () => selectKey(token, keys))
       const payload = await run('signature', () => verifyWith(key, token))
-      const judged = await run('claims', () => judgeClaims(payload, rules, clock.now()))
+      const judged = await run('claims', () => judgeClaims(payload, rules, this.#times()))
       claims = judged.claims
       await run('expiry', () => refuseIf(judged.expired, 'token_expired'))
       await run('revocation', async () => {
@@ -141,9 +141,14 @@ export class Verdict {
     key: KeyVerifier
     expired: boolean
   } {
-    const { keys, rules, clock } = this.#ports
+    const { keys, rules } = this.#ports
     const key = selectKey(token, keys)
-    return { ...judgeClaims(verifyWith(key, token), rules, clock.now()), key }
+    return { ...judgeClaims(verifyWith(key, token), rules, this.#times()), key }
+  }
+
+  #times() {
+    const { clock, revocation } = this.#ports
+    return { now: clock.now(), latestIssue: revocation.latestIssue() }
   }
 }
 

@@ -50,6 +50,7 @@ function stub(
     version: () => undefined,
     revoke: async () => {},
     stamp: async () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' }),
+    latestIssue: () => 1_800_000_001_000,
     trusts: () => true,
   }
 }

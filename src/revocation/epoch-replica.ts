@@ -19,6 +19,8 @@ export class EpochReplica {
   readonly #former: Replica
   readonly #publication: Publication
   #applied = START
+  /** Redis's time, as the last sync that was applied brought it. What has expired is forgotten by this clock alone. */
+  #time: UnixMs
   #isRead = false
   #isSettled = false
 
@@ -29,6 +31,7 @@ export class EpochReplica {
   constructor(enteredAt: Milliseconds, page: number, last?: EpochReplica) {
     this.enteredAt = enteredAt
     this.#former = last ? last.#replica.with(last.#former) : new Replica()
+    this.#time = last ? last.#time : 0
     this.#publication = new Publication(this.#former, this.#replica, page)
   }
 
@@ -60,12 +63,15 @@ export class EpochReplica {
     return this.#replica.size + this.#former.size
   }
 
-  denial(token: Revocable, wall: UnixMs): EntryKind | undefined {
-    return this.#replica.denial(token, wall) ?? this.#former.denial(token, wall)
+  denial(token: Revocable): EntryKind | undefined {
+    return this.#replica.denial(token, this.#time) ?? this.#former.denial(token, this.#time)
   }
 
-  onSync({ entries, last, settled, more }: SyncReply): void {
+  onSync({ entries, last, settled, more, time }: SyncReply): void {
     for (const entry of entries) this.#replica.apply(entry)
+    this.#time = time
+    this.#replica.expire(time)
+    this.#former.expire(time)
     if (last && reaches(last, this.#applied)) this.#applied = last
     this.#isSettled = settled
     if (!more) this.#isRead = true
@@ -73,18 +79,12 @@ export class EpochReplica {
   }
 
   /** The next page of what must be published again; empty: nothing now. */
-  publish(wall: UnixMs): readonly LogEntry[] {
-    return this.#isRead ? this.#publication.next(wall) : []
+  publish(): readonly LogEntry[] {
+    return this.#isRead ? this.#publication.next() : []
   }
 
   /** The page was written. Until the log is read up to there, it isn't published. */
   onPublish(position: Position): void {
     this.#publication.onWritten(position)
-  }
-
-  /** Forgets what has expired. */
-  expire(wall: UnixMs): void {
-    this.#replica.expire(wall)
-    this.#former.expire(wall)
   }
 }

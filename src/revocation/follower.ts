@@ -88,7 +88,7 @@ export class Follower {
       let outcome: SyncOutcome | undefined
       this.#isUnderWay = true
       try {
-        const reply = await log.sync(sync.request, now().wall)
+        const reply = await log.sync(sync.request, sync.sent.wall)
         outcome = instance.onSync(sync, reply, now())
         onSync(outcome, undefined)
       } catch (error) {
@@ -96,7 +96,6 @@ export class Follower {
       }
       this.#isUnderWay = false
       for (const listener of this.#listeners) listener()
-      instance.expire(now())
       if (outcome) await this.#publish()
       const every = instance.isLeased(now()) ? lease / 4 : lease / 4 / UNLEASED_HASTE
       const due = sync.sent.monotonic + every - now().monotonic
@@ -132,7 +131,7 @@ export class Follower {
     const { instance, log, now } = this.#options
     for (;;) {
       const { generation } = instance
-      const page = instance.publish(now())
+      const page = instance.publish()
       if (page.length > 0) {
         try {
           await this.#endSessions(page)

@@ -10,7 +10,7 @@ import { Barrier } from './barrier.js'
 import type { LogEntry, Position } from './entry.js'
 import { EpochReplica } from './epoch-replica.js'
 import { Lease, markOf } from './lease.js'
-import { lapseOf } from './log.js'
+import { lapseOf, latestIssueByOwnClock } from './log.js'
 import type { NewEntry, RevokeReply, SyncReply, Vouch } from './log.js'
 import type { Revocable } from './port.js'
 import type { Decision, InstanceSettings, Now, State, Sync, SyncOutcome } from './protocol.js'
@@ -27,6 +27,8 @@ export class Instance {
   #generation = 0
   #replica: EpochReplica
   #lease: Lease | undefined
+  /** Redis's time by the last sync that was applied, and when that sync was sent. */
+  #latestTime: { readonly sent: Milliseconds; readonly time: UnixMs } | undefined
   /** What the last lease of an earlier epoch knew. */
   #known: Vouch | undefined
   #vouched = false
@@ -87,13 +89,13 @@ export class Instance {
   /** Whether a token that is good otherwise may pass. */
   decide(token: Revocable, now: Now): Decision {
     if (!this.isLeased(now)) return NO_LEASE
-    return this.decideFromReplica(token, now)
+    return this.decideFromReplica(token)
   }
 
   /** The same without asking for the lease; for routes that prefer stale answers to none. */
-  decideFromReplica(token: Revocable, { wall }: Now): Decision {
+  decideFromReplica(token: Revocable): Decision {
     // What is known first: a route that stays open in an outage lets `history` pass.
-    const by = this.#replica.denial(token, wall)
+    const by = this.#replica.denial(token)
     if (by !== undefined) return { kind: 'denied', by }
     // Not of before the time that anybody knows of.
     return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
@@ -106,6 +108,20 @@ export class Instance {
   remembers(id: string, at: UnixMs): boolean {
     if (this.#settings.onLostHistory === 'accept') return true
     return this.#lease?.remembers(id, at) ?? false
+  }
+
+  /**
+   * The latest `iat` that a token may have. With a lease: τ ahead of Redis's time, as an instance mints only while its
+   * clock is within τ of that; an own clock that is behind mustn't refuse what others mint. Counted from the sending of
+   * the last applied sync, the estimate of Redis's time is never too early. Without a lease it may be: the machine may
+   * have been suspended.
+   */
+  latestIssue(now: Now): UnixMs {
+    const { tolerance } = this.#settings
+    const byOwnClock = latestIssueByOwnClock(now.wall, tolerance)
+    if (!this.#latestTime) return byOwnClock
+    const byRedis = this.#latestTime.time + now.monotonic - this.#latestTime.sent + tolerance
+    return this.isLeased(now) ? byRedis : Math.max(byRedis, byOwnClock)
   }
 
   /** The next sync to send. Only one may be under way. */
@@ -136,12 +152,13 @@ export class Instance {
       return nothing
     this.#meet(reply.epoch, now)
     this.#replica.onSync(reply)
+    this.#latestTime = { sent: sent.monotonic, time: reply.time }
     if (request.vouch && request.epoch === reply.epoch) this.#vouched = true
 
     const granted = this.mayGrant(reply, now)
     if (granted) {
       const { since, marks } = reply
-      this.#lease = new Lease(sent, this.#settings.lease, { since, marks })
+      this.#lease = new Lease(sent, this.#settings, { since, marks })
     }
     for (const barrier of sync.barriers.keys()) {
       if (this.#barriers.has(barrier) && barrier.onSync(sync, reply, this.applied))
@@ -205,8 +222,8 @@ export class Instance {
    * The next page of what must be published again, by `revoke` with just these values; empty: nothing now. Sessions of
    * `sid` entries are to be ended before.
    */
-  publish({ wall }: Now): readonly LogEntry[] {
-    return this.#replica.publish(wall)
+  publish(): readonly LogEntry[] {
+    return this.#replica.publish()
   }
 
   /** The page was written. Until the log is read up to there, it isn't published. */
@@ -241,10 +258,5 @@ export class Instance {
   /** Gives a revoke up: its caller was told so. */
   abandon(barrier: Barrier): void {
     this.#barriers.delete(barrier)
-  }
-
-  /** Forgets what has expired. */
-  expire({ wall }: Now): void {
-    this.#replica.expire(wall)
   }
 }

@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs } from '../clock.js'
-import type { Vouch } from './log.js'
+import type { LogSettings, Vouch } from './log.js'
 import type { Now } from './protocol.js'
 
 const MARK_LENGTH = 8
@@ -14,17 +14,23 @@ export class Lease {
   /** When the sync was sent that has brought it. */
   readonly #sent: Now
   readonly #length: Milliseconds
+  readonly #tolerance: Milliseconds
   /** What of the past it knows. */
   readonly history: Vouch
 
-  constructor(sent: Now, length: Milliseconds, history: Vouch) {
+  constructor(sent: Now, { lease, tolerance }: Pick<LogSettings, 'lease' | 'tolerance'>, history: Vouch) {
     this.#sent = sent
-    this.#length = length
+    this.#length = lease
+    this.#tolerance = tolerance
     this.history = history
   }
 
-  /** How long it still lasts, by the clock that is further; 0 or less: it is over. */
+  /**
+   * How long it still lasts, by the clock that is further; 0 or less: it is over. A wall clock that was set back by
+   * more than τ takes tokens for alive that have expired, and whose entries are forgotten.
+   */
   left({ monotonic, wall }: Now): Milliseconds {
+    if (wall < this.#sent.wall - this.#tolerance) return Number.NEGATIVE_INFINITY
     return Math.min(this.#sent.monotonic - monotonic, this.#sent.wall - wall) + this.#length
   }
 

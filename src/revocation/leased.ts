@@ -47,7 +47,7 @@ export class LeasedReplica implements Revocation {
   checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined {
     if (onOutage === 'closed') return undefined
     const { instance, now } = this.#options
-    const decision = instance.decideFromReplica(token, now())
+    const decision = instance.decideFromReplica(token)
     const denial = decision.kind === 'denied' ? decision.by : undefined
     if (onOutage === 'open')
       return {
@@ -132,6 +132,10 @@ export class LeasedReplica implements Revocation {
       (token) => this.check(token),
       sub,
     )
+  }
+
+  latestIssue(): UnixMs {
+    return this.#options.instance.latestIssue(this.#options.now())
   }
 
   trusts(mark: string, writtenAt: UnixMs): boolean {

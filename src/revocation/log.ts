@@ -98,6 +98,14 @@ export function graceOf({ leeway, tolerance }: Pick<LogSettings, 'leeway' | 'tol
   return leeway + 3 * tolerance
 }
 
+/**
+ * The latest `iat` that a token may have where only the own clock is known: the minter's may be τ ahead of Redis's, and
+ * the own one τ behind it.
+ */
+export function latestIssueByOwnClock(wall: UnixMs, tolerance: Milliseconds): UnixMs {
+  return wall + 2 * tolerance
+}
+
 /** The log of revocations: one Redis stream and its state, or what stands in for it. Every method may reject. */
 export interface RevocationLog {
   sync(request: SyncRequest, wall: UnixMs): Promise<SyncReply>

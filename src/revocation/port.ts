@@ -84,6 +84,11 @@ export interface Revocation {
    * clocks differ by).
    */
   stamp(sub?: string): Promise<Stamp>
+  /**
+   * The latest `iat` that a token of any instance may have now. Only asked for when a token is verified for the first
+   * time.
+   */
+  latestIssue(): UnixMs
   /** Whether a session's record, last written under this mark at this time, may still be believed. */
   trusts(mark: string, writtenAt: UnixMs): boolean
 }

@@ -1,4 +1,3 @@
-import type { UnixMs } from '../clock.js'
 import { reaches } from './entry.js'
 import type { LogEntry, Position } from './entry.js'
 import type { Replica } from './replica.js'
@@ -37,10 +36,9 @@ export class Publication {
    * The next page, or the one that wasn't written yet; empty: nothing now. It looks through no more entries than a page
    * has, so that a turn stays short.
    */
-  next(wall: UnixMs): readonly LogEntry[] {
+  next(): readonly LogEntry[] {
     if (this.#page) return this.#position ? [] : this.#page
     if (this.#isReviewed) return []
-    this.#former.expire(wall)
     this.#review ??= this.#former.entries()
     const page: LogEntry[] = []
     for (let seen = 0; seen < this.#pageSize; seen += 1) {

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import type { Clock, Milliseconds } from '../clock.js'
+import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
+import { latestIssueByOwnClock } from './log.js'
 import type { RevocationLog } from './log.js'
 import { toNewEntry, withoutLost } from './port.js'
 import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
@@ -16,6 +17,8 @@ export interface RedisDenylistOptions {
   readonly clock: Clock
   /** G: what an entry outlives its token by. */
   readonly grace: Milliseconds
+  /** τ */
+  readonly tolerance: Milliseconds
   /** Whether Redis may drop denials when memory is short; it isn't believed then. */
   readonly mayEvict: () => boolean
 }
@@ -79,6 +82,10 @@ export class RedisDenylist implements Revocation {
       (token) => (sub === undefined ? undefined : this.check(token)),
       sub,
     )
+  }
+
+  latestIssue(): UnixMs {
+    return latestIssueByOwnClock(this.#options.clock.now(), this.#options.tolerance)
   }
 
   /** It has no memory of its own to hold against what Redis says. */

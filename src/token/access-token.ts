@@ -15,8 +15,6 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt'
 export const MAX_TOKEN_LENGTH = 8_192
 /** Longest `sub`, `jti`, `sid` and the like, in characters. */
 export const MAX_ID_LENGTH = 256
-/** By how much the issuer's clock may be ahead. */
-const MAX_AHEAD: Milliseconds = 1_000
 
 /** The claims that every access token has. Times are Unix seconds. */
 export interface AccessClaims {
@@ -95,13 +93,13 @@ function isCanonicalBase64url(text: string): boolean {
 
 /**
  * The claims of a verified payload, judged: all required ones there and well-typed, ours in issuer and audience, not
- * from the future, and not living longer than a denial of them would. Expiry is told, not thrown: a logout takes
+ * from the future (by what the denylist takes for the latest `iat`), and not living longer than a denial of them would. Expiry is told, not thrown: a logout takes
  * an expired token, too.
  */
 export function judgeClaims(
   payload: Record<string, unknown>,
   rules: ClaimRules,
-  now: UnixMs,
+  { now, latestIssue }: { readonly now: UnixMs; readonly latestIssue: UnixMs },
 ): { claims: AccessClaims; expired: boolean } {
   const { iss, aud, sub, sid, jti, iat, exp, nbf, client_id, scope } = payload
   if (iss !== rules.issuer) throw invalid('iss')
@@ -114,7 +112,7 @@ export function judgeClaims(
   if (!Number.isFinite(iat)) throw invalid('iat')
   if (!Number.isFinite(exp)) throw invalid('exp')
   const [issued, expires] = [(iat as number) * 1000, (exp as number) * 1000]
-  if (issued > now + MAX_AHEAD) throw invalid('iat is in the future')
+  if (issued > latestIssue) throw invalid('iat is in the future')
   if (expires - issued > rules.horizon) throw invalid('lives longer than a denial of it would')
   if (nbf !== undefined && !(Number.isFinite(nbf) && (nbf as number) * 1000 <= now + rules.leeway))
     throw invalid('nbf')

@@ -88,3 +88,27 @@ t.test('denials that stand outlast the tidying up of thousands that are over', a
     t.equal(await harness.denylist.check({ ...standing, sid: `${i} 2499` }), 'sid')
   }
 })
+
+t.test('a wall clock that was ahead for a moment makes it forget nothing, swept or not', async (t) => {
+  const [clock, steady] = [new MovableClock(), new MovableClock()]
+  const denylist = new MemoryDenylist(clock, LIFE, steady)
+  const token = await minted({ denylist })
+  await denylist.revoke([{ kind: 'sid', id: token.sid }])
+  clock.advance(2 * LIFE.horizon)
+  t.equal(await denylist.check(token), 'sid')
+  const many = Array.from({ length: 2_500 }, (_, n) => ({ kind: 'sid', id: `other ${n}` }) as const)
+  await denylist.revoke(many)
+  clock.advance(-2 * LIFE.horizon)
+  t.equal(await denylist.check(token), 'sid')
+})
+
+t.test('a wall clock that was behind for a moment doesn’t shorten what is denied then', async (t) => {
+  const [clock, steady] = [new MovableClock(), new MovableClock()]
+  const denylist = new MemoryDenylist(clock, LIFE, steady)
+  const token = await minted({ denylist })
+  clock.advance(-2 * LIFE.horizon)
+  await denylist.revoke([{ kind: 'sid', id: token.sid }])
+  clock.advance(2 * LIFE.horizon)
+  for (const each of [clock, steady]) each.advance(LIFE.horizon)
+  t.equal(await denylist.check(token), 'sid')
+})

@@ -102,7 +102,7 @@ t.test('another epoch begins from the start of its log while the old lease runs 
 t.test('an epoch is settled by who has been in it for W', async (t) => {
   const rig = new Rig()
   rig.sync({ settled: false })
-  rig.instance.publish(rig.now)
+  rig.instance.publish()
   rig.advance(LAPSE - 1)
   t.equal(rig.instance.sync(rig.now).request.settle, false)
   rig.advance(1)

@@ -51,6 +51,7 @@ export async function openPair(
     version: () => instances()[0]!.version(),
     revoke: (entries) => instances()[turn++ % 2]!.revoke(entries),
     stamp: (sub) => instances()[1]!.stamp(sub),
+    latestIssue: () => instances()[0]!.latestIssue(),
     trusts: (mark, writtenAt) => instances()[0]!.trusts(mark, writtenAt),
   }
   return {

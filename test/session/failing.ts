@@ -13,6 +13,7 @@ export function failingOnce(denylist: Revocation): Revocation & { readonly failu
     peek: (token) => denylist.peek(token),
     version: () => denylist.version(),
     stamp: (sub) => denylist.stamp(sub),
+    latestIssue: () => denylist.latestIssue(),
     trusts: (mark, writtenAt) => denylist.trusts(mark, writtenAt),
     async revoke(entries) {
       if (failures > 0) return denylist.revoke(entries)

@@ -33,6 +33,7 @@ function inNewEpoch(rig: MemoryRig, believes: 'all' | 'new'): MemoryRig {
     version: () => undefined,
     revoke: (entries) => revocation.revoke(entries),
     stamp: async (sub) => ({ ...(await revocation.stamp(sub)), mark: MARK }),
+    latestIssue: () => revocation.latestIssue(),
     trusts: (mark) => believes === 'all' || mark === MARK,
   }
   return { ...rig, ports: { ...rig.ports, revocation: changed } }

@@ -126,7 +126,7 @@ export class Node {
     const { settings } = this.world.options
     const { now } = this
     const isGood =
-      now.wall < token.exp * 1000 + settings.leeway && token.iat * 1000 <= now.wall + settings.tolerance
+      now.wall < token.exp * 1000 + settings.leeway && token.iat * 1000 <= this.instance.latestIssue(now)
     if (!isGood || !this.isServing) return true
     const decision = this.instance.decide(token, now)
     this.world.checker.decided(token, decision, { id: this.id, mark: this.instance.mark })
@@ -207,7 +207,6 @@ export class Node {
         const key = `${kind} ${id}`
         this.known.set(key, Math.max(before, this.known.get(key) ?? 0))
       }
-    this.instance.expire(this.now)
     this.#writer.settle()
     if (outcome.again) this.ring()
     else if (this.instance.isWaiting) {

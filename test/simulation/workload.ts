@@ -39,7 +39,7 @@ export class Workload {
         iat,
         exp,
       }
-      if (node.instance.decideFromReplica(token, node.now).kind !== 'admitted') return
+      if (node.instance.decideFromReplica(token).kind !== 'admitted') return
       world.note(() => `${node.id} mints ${token.jti} for ${token.sid} of ${token.sub}, iat ${iat}`)
       world.checker.minted(token)
     }

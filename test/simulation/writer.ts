@@ -123,8 +123,8 @@ export class Writer {
 
   #publish(): void {
     const { now, instance } = this.#node
-    let page = instance.publish(now)
-    for (let i = 0; i < 5 && page.length === 0 && instance.isReviewing; i += 1) page = instance.publish(now)
+    let page = instance.publish()
+    for (let i = 0; i < 5 && page.length === 0 && instance.isReviewing; i += 1) page = instance.publish()
     if (page.length === 0) return
     this.#publishAt = Infinity
     const { generation } = instance
