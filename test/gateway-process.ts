@@ -124,6 +124,7 @@ export async function serveGateway(
   t: Scope,
   overrides: Overrides = {},
   directory?: string,
+  env: NodeJS.ProcessEnv = {},
 ): Promise<GatewayProcess> {
   const cwd = directory ?? (await home(t))
   const settings = settingsFor(cwd, { log: { level: 'info' }, ...overrides })
@@ -131,7 +132,11 @@ export async function serveGateway(
   const config = join(cwd, `portcullis-${Math.random().toString(36).slice(2)}.yaml`)
   await writeFile(config, JSON.stringify(settings))
   const args = ['--import', LEASH, CLI, 'serve', '--config', config]
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  const child = spawn(process.execPath, args, {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+  })
   let output = ''
   child.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr!.on('data', (chunk: Buffer) => (output += chunk.toString()))

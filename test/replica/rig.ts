@@ -29,12 +29,14 @@ export interface Instance extends GatewayProcess {
 }
 
 /** Starts an instance; those that share a directory accept each other's tokens. */
-export async function startInstance(t: Scope, directory: string, overrides: Overrides): Promise<Instance> {
-  const gateway = await serveGateway(
-    t,
-    { tokens: { access: '15m' }, sessions: { perSubject: 0 }, ...overrides },
-    directory,
-  )
+export async function startInstance(
+  t: Scope,
+  directory: string,
+  overrides: Overrides,
+  env: NodeJS.ProcessEnv = {},
+): Promise<Instance> {
+  const settings = { tokens: { access: '15m' }, sessions: { perSubject: 0 }, ...overrides }
+  const gateway = await serveGateway(t, settings, directory, env)
   const pid = Number(gateway.records()[0]!['pid'])
   return {
     ...gateway,
