@@ -41,7 +41,7 @@ function follow(): { instance: Instance; stop: () => Promise<void> } {
     bell: new RedisBell(ringing, keys, settings.lease),
     lease: settings.lease,
     now,
-    endSession: async () => {},
+    endSessions: async () => {},
     onSync: () => {},
   })
   follower.start()

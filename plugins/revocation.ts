@@ -9,6 +9,7 @@ import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE } from '../src/deadline.js'
 import { listDenials } from '../src/revocation/denials.js'
 import { RedisBell } from '../src/revocation/bell.js'
+import { endLivingSessions } from '../src/revocation/end-sessions.js'
 import { Follower } from '../src/revocation/follower.js'
 import { Instance } from '../src/revocation/instance.js'
 import type { Now, State, SyncOutcome } from '../src/revocation/instance.js'
@@ -139,7 +140,7 @@ async function openReplica(
     bell: new RedisBell(belled.client, keys, lease),
     lease,
     now,
-    endSession,
+    endSessions: (sids) => endLivingSessions(redis, keys, sids, endSession),
     onSync: watch,
   })
   follower.start()

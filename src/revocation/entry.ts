@@ -49,22 +49,70 @@ export function reaches(a: Position, b: Position): boolean {
   return a.ms > b.ms || (a.ms === b.ms && a.seq >= b.seq)
 }
 
+const KINDS_BY_NAME: ReadonlyMap<string, EntryKind> = new Map(ENTRY_KINDS.map((kind) => [kind, kind]))
 const SPACE = 0x20
+const NEWLINE = 0x0a
+/** How a row of many entries begins; no kind begins with the same letter, which the sync script relies on. */
+const MANY = 'many'
+/** What an `id` has these instead of, in a row of many. */
+const ESCAPES: Readonly<Record<string, string>> = { '%': '%25', '\n': '%0A' }
 
 /**
  * `kind before until id`, as the log keeps it; undefined for what isn't an entry (an epoch's marker). From bytes, as
  * a part of a string would keep the whole of it in memory.
  */
-export function parseEntry(text: Buffer): LogEntry | undefined {
-  const kindEnd = text.indexOf(SPACE)
-  const kind = text.toString('latin1', 0, kindEnd)
-  if (!(ENTRY_KINDS as readonly string[]).includes(kind)) return undefined
+export function parseEntry(text: Buffer, start = 0, end = text.length): LogEntry | undefined {
+  const kindEnd = text.indexOf(SPACE, start)
+  const kind = KINDS_BY_NAME.get(text.toString('latin1', start, kindEnd))
+  if (kind === undefined) return undefined
   const beforeEnd = text.indexOf(SPACE, kindEnd + 1)
   const untilEnd = text.indexOf(SPACE, beforeEnd + 1)
   return {
-    kind: kind as EntryKind,
-    before: Number(text.toString('latin1', kindEnd + 1, beforeEnd)),
-    until: Number(text.toString('latin1', beforeEnd + 1, untilEnd)),
-    id: text.toString('utf8', untilEnd + 1),
+    kind,
+    before: parseDigits(text, kindEnd + 1, beforeEnd),
+    until: parseDigits(text, beforeEnd + 1, untilEnd),
+    id: text.toString('utf8', untilEnd + 1, end),
   }
+}
+
+/** Without a string between: a log may have millions of them. */
+function parseDigits(text: Buffer, start: number, end: number): number {
+  let number = 0
+  for (let i = start; i < end; i += 1) number = 10 * number + text[i]! - 0x30
+  return number
+}
+
+/**
+ * Entries that are published again, as one row of the log: `many <count>`, then a line for each, as `parseEntry` takes
+ * it. A million rows of one entry each would cost Redis, and every reader, many times as much.
+ */
+export function formatMany(entries: readonly LogEntry[]): string {
+  let text = `${MANY} ${entries.length}\n`
+  for (const { kind, id, before, until } of entries) {
+    const safeId = /[%\n]/.test(id) ? id.replace(/[%\n]/g, (character) => ESCAPES[character]!) : id
+    text += `${kind} ${before} ${until} ${safeId}\n`
+  }
+  return text
+}
+
+/** The entries of one row of the log; none for an epoch's marker. */
+export function parseRow(row: Buffer): readonly LogEntry[] {
+  if (row.toString('latin1', 0, MANY.length) !== MANY) {
+    const entry = parseEntry(row)
+    return entry ? [entry] : []
+  }
+  const entries: LogEntry[] = []
+  let start = row.indexOf(NEWLINE) + 1
+  for (let end = row.indexOf(NEWLINE, start); end >= 0; end = row.indexOf(NEWLINE, start)) {
+    const entry = parseEntry(row, start, end)
+    start = end + 1
+    if (!entry) continue
+    const { id } = entry
+    entries.push(id.includes('%') ? { ...entry, id: unescape(id) } : entry)
+  }
+  return entries
+}
+
+function unescape(id: string): string {
+  return id.replace(/%25|%0A/g, (escape) => (escape === '%25' ? '%' : '\n'))
 }

@@ -3,6 +3,7 @@ import { reaches, START } from './entry.js'
 import type { EntryKind, LogEntry, Position } from './entry.js'
 import type { SyncReply } from './log.js'
 import type { Revocable } from './port.js'
+import type { Walk } from './expiring-map.js'
 import { Publication } from './publication.js'
 import { Replica } from './replica.js'
 
@@ -15,24 +16,31 @@ export class EpochReplica {
   readonly enteredAt: Milliseconds
   /** What this epoch's log has brought. */
   readonly #replica = new Replica()
-  /** What earlier epochs had brought, and this log doesn't hold. */
-  readonly #former: Replica
+  /** What earlier epochs had brought, and this log doesn't hold. One for each: to merge two would take too long a turn. */
+  #formers: readonly Replica[]
   readonly #publication: Publication
   #applied = START
   /** Redis's time, as the last sync that was applied brought it. What has expired is forgotten by this clock alone. */
   #time: UnixMs
   #isRead = false
   #isSettled = false
+  /** The log was read to its end since the last page was published: others may have published the next. */
+  #hasLooked = false
 
   /**
-   * @param page Entries a page of what is published again.
+   * @param options.page Entries a page of what is published again.
+   * @param options.walk The way through what is to be published again.
    * @param last The epoch's before; it is not to be used any more.
    */
-  constructor(enteredAt: Milliseconds, page: number, last?: EpochReplica) {
+  constructor(
+    enteredAt: Milliseconds,
+    { page, walk }: { readonly page: number; readonly walk: Walk },
+    last?: EpochReplica,
+  ) {
     this.enteredAt = enteredAt
-    this.#former = last ? last.#replica.with(last.#former) : new Replica()
+    this.#formers = last ? [last.#replica, ...last.#formers].filter(({ size }) => size > 0) : []
     this.#time = last ? last.#time : 0
-    this.#publication = new Publication(this.#former, this.#replica, page)
+    this.#publication = new Publication(this.#formers, this.#replica, page, walk)
   }
 
   /** Up to where the log was read. */
@@ -54,37 +62,49 @@ export class EpochReplica {
     return this.#isRead && this.#publication.isDone
   }
 
+  /** Whether it is known what the log has, others' pages included. */
+  protected get mayPublish(): boolean {
+    return this.#isRead && this.#hasLooked
+  }
+
   /** Something is left to look through for what must be published again. */
   get isReviewing(): boolean {
-    return this.#isRead && this.#publication.isReviewing
+    return this.mayPublish && this.#publication.isReviewing
   }
 
   get size(): number {
-    return this.#replica.size + this.#former.size
+    return this.#formers.reduce((size, former) => size + former.size, this.#replica.size)
   }
 
   denial(token: Revocable): EntryKind | undefined {
-    return this.#replica.denial(token, this.#time) ?? this.#former.denial(token, this.#time)
+    let denial = this.#replica.denial(token, this.#time)
+    for (let i = 0; denial === undefined && i < this.#formers.length; i += 1)
+      denial = this.#formers[i]!.denial(token, this.#time)
+    return denial
   }
 
   onSync({ entries, last, settled, more, time }: SyncReply): void {
     for (const entry of entries) this.#replica.apply(entry)
     this.#time = time
     this.#replica.expire(time)
-    this.#former.expire(time)
+    for (const former of this.#formers) former.expire(time)
     if (last && reaches(last, this.#applied)) this.#applied = last
     this.#isSettled = settled
     if (!more) this.#isRead = true
+    this.#hasLooked = !more
     this.#publication.onApplied(this.#applied)
+    if (this.#formers.some(({ size }) => size === 0))
+      this.#formers = this.#formers.filter(({ size }) => size > 0)
   }
 
   /** The next page of what must be published again; empty: nothing now. */
   publish(): readonly LogEntry[] {
-    return this.#isRead ? this.#publication.next() : []
+    return this.mayPublish ? this.#publication.next() : []
   }
 
   /** The page was written. Until the log is read up to there, it isn't published. */
   onPublish(position: Position): void {
     this.#publication.onWritten(position)
+    this.#hasLooked = false
   }
 }

@@ -4,9 +4,10 @@
  */
 import type { Milliseconds } from '../clock.js'
 import type { Bell } from './bell.js'
-import type { LogEntry, Position } from './entry.js'
-import type { Instance, Now, SyncOutcome } from './instance.js'
-import type { RevocationLog } from './log.js'
+import type { Position } from './entry.js'
+import type { SyncOutcome } from './instance.js'
+import { Republisher } from './republisher.js'
+import type { RepublisherOptions } from './republisher.js'
 
 /** While an own revoke waits, syncs follow each other: 1 ms apart, then a third longer each time, up to 10. */
 const BARRIER_PAUSE = { first: 1, growth: 4 / 3, longest: 10 }
@@ -15,20 +16,14 @@ const UNLEASED_HASTE = 5
 /** The least time between a sync that failed and the next, however many ask for one. */
 const AFTER_FAILURE: Milliseconds = 25
 
-export interface FollowerOptions {
-  readonly instance: Instance
-  readonly log: RevocationLog
+export interface FollowerOptions extends RepublisherOptions {
   readonly bell: Bell
-  /** L */
-  readonly lease: Milliseconds
-  readonly now: () => Now
-  /** Ends the session of a `sid` entry that is published again: an old snapshot may have brought it back. */
-  readonly endSession: (sid: string) => Promise<void>
   readonly onSync: (outcome: SyncOutcome | undefined, error: unknown) => void
 }
 
 export class Follower {
   readonly #options: FollowerOptions
+  readonly #republisher: Republisher
   readonly #listeners = new Set<() => void>()
   #isStopped = false
   #loop: Promise<void> = Promise.resolve()
@@ -40,6 +35,7 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    this.#republisher = new Republisher(options)
   }
 
   start(): void {
@@ -50,6 +46,7 @@ export class Follower {
   /** Sends no more syncs; resolves when none is under way. */
   async stop(): Promise<void> {
     this.#isStopped = true
+    this.#republisher.stop()
     this.#options.bell.close()
     this.#wake?.()
     await this.#loop
@@ -96,7 +93,7 @@ export class Follower {
       }
       this.#isUnderWay = false
       for (const listener of this.#listeners) listener()
-      if (outcome) await this.#publish()
+      if (outcome && (await this.#republisher.advance())) this.#isAsked = true
       const every = instance.isLeased(now()) ? lease / 4 : lease / 4 / UNLEASED_HASTE
       const due = sync.sent.monotonic + every - now().monotonic
       await this.#pause(this.#untilNext(outcome, due), outcome === undefined)
@@ -124,36 +121,6 @@ export class Follower {
       }
     })
     this.#wake = undefined
-  }
-
-  /** Publishes again what this epoch's log lacks, a page after each sync; looking through takes its turns. */
-  async #publish(): Promise<void> {
-    const { instance, log, now } = this.#options
-    for (;;) {
-      const { generation } = instance
-      const page = instance.publish()
-      if (page.length > 0) {
-        try {
-          await this.#endSessions(page)
-          const reply = await log.revoke(
-            page.map((entry) => ({ ...entry, reason: 'published again' })),
-            now().wall,
-          )
-          instance.onPublish(generation, reply, now())
-          this.ask()
-        } catch {
-          // The same page comes again after the next sync.
-        }
-        return
-      }
-      if (!instance.isReviewing) return
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-
-  async #endSessions(page: readonly LogEntry[]): Promise<void> {
-    const sids = page.filter(({ kind }) => kind === 'sid')
-    await Promise.all(sids.map(({ id }) => this.#options.endSession(id)))
   }
 
   /**

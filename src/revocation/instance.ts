@@ -9,6 +9,7 @@ import type { Milliseconds, UnixMs } from '../clock.js'
 import { Barrier } from './barrier.js'
 import type { LogEntry, Position } from './entry.js'
 import { EpochReplica } from './epoch-replica.js'
+import { walkOf } from './expiring-map.js'
 import { Lease, markOf } from './lease.js'
 import { lapseOf, latestIssueByOwnClock } from './log.js'
 import type { NewEntry, RevokeReply, SyncReply, Vouch } from './log.js'
@@ -36,7 +37,7 @@ export class Instance {
 
   constructor(settings: InstanceSettings) {
     this.#settings = settings
-    this.#replica = new EpochReplica(0, settings.page)
+    this.#replica = this.newReplica(0, { page: settings.page, walk: walkOf(settings.id) })
   }
 
   get id(): string {
@@ -182,10 +183,15 @@ export class Instance {
    */
   protected enter({ monotonic }: Now): void {
     this.#generation += 1
-    this.#replica = new EpochReplica(monotonic, this.#settings.page, this.#replica)
+    const { page, id } = this.#settings
+    this.#replica = this.newReplica(monotonic, { page, walk: walkOf(id) }, this.#replica)
     if (this.#lease) this.#known = this.#lease.history
     this.#vouched = false
     for (const barrier of this.#barriers) barrier.restart()
+  }
+
+  protected newReplica(...args: ConstructorParameters<typeof EpochReplica>): EpochReplica {
+    return new EpochReplica(...args)
   }
 
   /** W */
@@ -219,8 +225,8 @@ export class Instance {
   }
 
   /**
-   * The next page of what must be published again, by `revoke` with just these values; empty: nothing now. Sessions of
-   * `sid` entries are to be ended before.
+   * The next page of what must be published again, with just these values; empty: nothing now, or the log is to be read
+   * first. Sessions of `sid` entries are to be ended before.
    */
   publish(): readonly LogEntry[] {
     return this.#replica.publish()

@@ -110,5 +110,9 @@ export function latestIssueByOwnClock(wall: UnixMs, tolerance: Milliseconds): Un
 export interface RevocationLog {
   sync(request: SyncRequest, wall: UnixMs): Promise<SyncReply>
   revoke(entries: readonly NewEntry[], wall: UnixMs): Promise<RevokeReply>
+  /** Writes entries again that an earlier epoch's log had; one row of the log for all. Their denylist keys come later. */
+  publish(entries: readonly LogEntry[], wall: UnixMs): Promise<RevokeReply>
+  /** Writes the denylist keys of entries that were published again. They are for people and other programs. */
+  deny(entries: readonly LogEntry[], reason: string): Promise<void>
   leave(instance: string): Promise<void>
 }

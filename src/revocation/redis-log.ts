@@ -4,7 +4,7 @@ import { storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import { LOG_SCRIPTS } from '../store/log-scripts.js'
 import type { RedisClient } from '../store/redis-client.js'
-import { formatPosition, parseEntry, parsePosition } from './entry.js'
+import { formatMany, formatPosition, parsePosition, parseRow } from './entry.js'
 import type { LogEntry } from './entry.js'
 import { graceOf } from './log.js'
 import type {
@@ -18,6 +18,7 @@ import type {
 } from './log.js'
 
 type Argument = string | number
+type Command = 'portcullisSyncBuffer' | 'portcullisRevoke' | 'portcullisPublish' | 'portcullisDeny'
 type RunScript = (...args: Argument[]) => Promise<unknown>
 /** A pipeline of ioredis, which has learnt the scripts, too. */
 type Pipeline = Record<'portcullisSyncBuffer', (...args: Argument[]) => Pipeline> & {
@@ -35,14 +36,14 @@ export class RedisLog implements RevocationLog {
   readonly #redis: RedisClient
   readonly #keys: Keys
   readonly #settings: RedisLogSettings
-  readonly #commands: Record<'portcullisSyncBuffer' | 'portcullisRevoke', RunScript>
+  readonly #commands: Record<Command, RunScript>
 
   constructor(redis: RedisClient, keys: Keys, settings: RedisLogSettings) {
     this.#redis = redis
     this.#keys = keys
     this.#settings = settings
     for (const [name, lua] of Object.entries(LOG_SCRIPTS)) redis.defineCommand(name, { lua })
-    this.#commands = redis as unknown as Record<'portcullisSyncBuffer' | 'portcullisRevoke', RunScript>
+    this.#commands = redis as unknown as Record<Command, RunScript>
   }
 
   async sync(request: SyncRequest, wall: UnixMs): Promise<SyncReply> {
@@ -96,12 +97,40 @@ export class RedisLog implements RevocationLog {
         ...this.#common(wall),
         ...entries.flatMap(({ kind, id, before, until, reason }) => [kind, id, before, until ?? '', reason]),
       )
-      const [epoch, last, members] = reply as [string, string, string[]]
-      return {
-        epoch,
-        position: parsePosition(last),
-        members: toMembers(members),
-      }
+      return toWritten(reply)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async publish(entries: readonly LogEntry[], wall: UnixMs): Promise<RevokeReply> {
+    const latest = entries.reduce((most, { until }) => Math.max(most, until), 0)
+    try {
+      const reply = await this.#commands.portcullisPublish.call(
+        this.#redis,
+        2,
+        this.#keys.logState,
+        this.#keys.log,
+        ...this.#common(wall),
+        latest,
+        formatMany(entries),
+      )
+      return toWritten(reply)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async deny(entries: readonly LogEntry[], reason: string): Promise<void> {
+    try {
+      await this.#commands.portcullisDeny.call(
+        this.#redis,
+        entries.length,
+        ...entries.map(({ kind, id }) => this.#keys.deny(kind, id)),
+        this.#settings.horizon + graceOf(this.#settings),
+        reason,
+        ...entries.flatMap(({ before, until }) => [before, until]),
+      )
     } catch (error) {
       throw storeUnavailable(error)
     }
@@ -139,12 +168,17 @@ function toReply(raw: unknown, waitOk: boolean): SyncReply {
     since: Number(String(since)),
     marks: String(marks).match(/.{8}/g) ?? [],
     time: Number(String(time)),
-    entries: texts.map(parseEntry).filter((entry): entry is LogEntry => entry !== undefined),
+    entries: texts.flatMap(parseRow),
     last: last.length === 0 ? undefined : parsePosition(String(last)),
     more: more === 1,
     members: toMembers(members.map(String)),
     waitOk,
   }
+}
+
+function toWritten(reply: unknown): RevokeReply {
+  const [epoch, last, members] = reply as [string, string, string[]]
+  return { epoch, position: parsePosition(last), members: toMembers(members) }
 }
 
 function toMembers(flat: readonly string[]): Member[] {

@@ -2,6 +2,7 @@ import type { UnixMs } from '../clock.js'
 import { hasBefore, MARK_LENGTH } from './entry.js'
 import type { EntryKind, LogEntry } from './entry.js'
 import { ExpiringMap } from './expiring-map.js'
+import type { Walk } from './expiring-map.js'
 import type { Revocable } from './port.js'
 
 /**
@@ -38,13 +39,6 @@ export class Replica {
     if (!hasBefore(kind)) return
     const former = this.#before[kind].get(id) ?? 0
     if (before > former) this.#before[kind].set(id, before)
-  }
-
-  /** This one and another in one. Takes hold of them: neither is to be used on its own afterwards. */
-  with(other: Replica): Replica {
-    const [large, small] = this.size > other.size ? [this, other] : [other, this]
-    for (const entry of small.entries()) large.apply(entry)
-    return large
   }
 
   /** Whether it denies at least what the entry does. */
@@ -92,9 +86,9 @@ export class Replica {
   }
 
   /** Every entry. It may be deleted from, and added to, while it is walked through. */
-  *entries(): Generator<LogEntry> {
+  *entries(walk?: Walk): Generator<LogEntry> {
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
-      for (const [id, second] of this.#until[kind].entries()) {
+      for (const [id, second] of this.#until[kind].entries(walk)) {
         const before = hasBefore(kind) ? (this.#before[kind].get(id) ?? 0) : 0
         yield { kind, id, before, until: second * 1000 }
       }

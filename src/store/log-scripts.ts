@@ -94,15 +94,23 @@ if isCurrent then
     redis.call('HSET', state, 'marks', marks)
   end
 end
-local page = tonumber(ARGV[8])
-local entries = redis.call('XRANGE', log, '(' .. from, '+', 'COUNT', page + 1)
-local more = #entries > page
-if more then table.remove(entries) end
-local texts, last = {}, ''
-for i, entry in ipairs(entries) do
-  texts[i] = entry[2][2]
-  last = entry[1]
-end
+local page, found, more, texts, last = tonumber(ARGV[8]), 0, false, {}, ''
+-- A few rows first: each may have as many entries as a page.
+local chunk, at, rows = 2, from, nil
+repeat
+  rows = redis.call('XRANGE', log, '(' .. at, '+', 'COUNT', chunk)
+  for _, row in ipairs(rows) do
+    local text = row[2][2]
+    local count = string.byte(text) == 109 and tonumber(string.match(text, '^many (%d+)')) or 1
+    if found > 0 and found + count > page then
+      more = true
+      break
+    end
+    texts[#texts + 1], last, at, found = text, row[1], row[1], found + count
+  end
+  local isFull = #rows == chunk
+  chunk = math.min(2 * chunk, math.max(page - found, 0) + 1)
+until more or not isFull
 local told = redis.call('HMGET', state, 'settled', 'since', 'marks')
 return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, texts, ARGV[12] ~= '' and members() or {} }`
 
@@ -145,8 +153,51 @@ redis.call('HINCRBY', state, 'len', written - trimmed)
 renew()
 return { epoch, last, members() }`
 
+/**
+ * Writes entries again that an earlier epoch's log had, as one row; their denylist keys come later.
+ *
+ * KEYS state, log · ARGV (FRESH's), the latest `until` of all, the row: `many <count>`, then `kind before until id` in
+ *   lines
+ * Returns { epoch, id of the row, { id, version, applied, … } }
+ * Atomic: a row that isn't counted would begin a new epoch.
+ */
+const publish = `${FRESH}
+local latest, text = now + keep, ARGV[6]
+-- Only where this server's clock is behind that of the one that the entries come from.
+if tonumber(ARGV[5]) > latest then
+  text = string.gsub(text, '(%l+ %d+ )(%d+)( [^\\n]*\\n)', function(start, till, rest)
+    return start .. int(math.min(tonumber(till), latest)) .. rest
+  end)
+end
+local row = redis.call('XADD', log, '*', 'e', text)
+local trimmed = redis.call('XTRIM', log, 'MINID', '~', int(math.max(0, now - keep)))
+redis.call('HINCRBY', state, 'len', 1 - trimmed)
+renew()
+return { epoch, row, members() }`
+
+/**
+ * Writes the denylist keys of entries that were published again. What is denied for longer already stays as it is.
+ *
+ * KEYS the denylist key of each entry · ARGV H + G (ms), reason, then before and until of each
+ * Returns 1. Atomic: a denial is only ever lengthened.
+ */
+const deny = `
+local function int(number) return string.format('%.0f', number) end
+local t = redis.call('TIME')
+local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+for i, key in ipairs(KEYS) do
+  local before, till = tonumber(ARGV[2 * i + 1]), math.min(tonumber(ARGV[2 * i + 2]), now + tonumber(ARGV[1]))
+  local old = redis.call('GET', key)
+  local oldBefore, oldTill, reason = string.match(old or '', '^(%d+) (%d+) ?(.*)$')
+  if oldBefore then before, till = math.max(before, tonumber(oldBefore)), math.max(till, tonumber(oldTill)) end
+  if till > now then redis.call('SET', key, int(before) .. ' ' .. int(till) .. ' ' .. (reason or ARGV[2]), 'PXAT', int(till)) end
+end
+return 1`
+
 /** How many keys come first is said in each call: a revoke has one for each entry. */
 export const LOG_SCRIPTS = {
   portcullisSync: sync,
   portcullisRevoke: revoke,
+  portcullisPublish: publish,
+  portcullisDeny: deny,
 } as const

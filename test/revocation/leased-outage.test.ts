@@ -16,10 +16,10 @@ const never = () => new Promise<never>(() => {})
 function open() {
   let now = { monotonic: 0, wall: NOW }
   const instance = new Instance({ ...LOG_SETTINGS, id: 'a', onLostHistory: 'heal', page: 10 })
-  const log: RevocationLog = { sync: never, revoke: never, leave: never }
+  const log: RevocationLog = { sync: never, revoke: never, publish: never, deny: never, leave: never }
   const bell = { ring: never, close: () => {} }
   const parts = { instance, log, lease, now: () => now }
-  const follower = new Follower({ ...parts, bell, endSession: async () => {}, onSync: () => {} })
+  const follower = new Follower({ ...parts, bell, endSessions: async () => {}, onSync: () => {} })
   const replica = new LeasedReplica({
     ...parts,
     follower,

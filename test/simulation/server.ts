@@ -41,7 +41,8 @@ interface State {
 }
 
 interface Log {
-  readonly rows: readonly { readonly position: Position; readonly entry: LogEntry | undefined }[]
+  /** An epoch's marker has no entries; what was published again has many. */
+  readonly rows: readonly { readonly position: Position; readonly entries: readonly LogEntry[] }[]
   readonly last: Position
 }
 
@@ -106,17 +107,17 @@ export class Server {
     const isWhole = log?.rows.length === state?.len || this.#without.has('length')
     if (state && log && isSameLife && isWhole) return { state, log }
     const epoch = this.#random.id()
-    const marked = this.#add(log, undefined, time)
+    const marked = this.#add(log, [], time)
     const since = time + 3 * tolerance
     const blank = { born: time, settled: false, n: 0, members: new Map(), marks: [epoch.slice(0, 8)] }
     return { state: { epoch, boot: this.boot, since, len: marked.rows.length, ...blank }, log: marked }
   }
 
   /** XADD with an id of the server's making. */
-  #add(log: Log | undefined, entry: LogEntry | undefined, time: UnixMs): Log {
+  #add(log: Log | undefined, entries: readonly LogEntry[], time: UnixMs): Log {
     const { rows, last } = log ?? { rows: [], last: START }
     const position = time > last.ms ? { ms: time, seq: 0 } : { ms: last.ms, seq: last.seq + 1 }
-    return { rows: [...rows, { position, entry }], last: position }
+    return { rows: [...rows, { position, entries }], last: position }
   }
 
   #write(state: State, log: Log, time: UnixMs): void {
@@ -133,7 +134,7 @@ export class Server {
     const members = new Map(state.members)
     const start = log.rows.findIndex(({ position }) => !reaches(from, position))
     const rest = start < 0 ? [] : log.rows.slice(start)
-    const page = rest.slice(0, request.count)
+    const page = pageOf(rest, request.count)
     const last = page.at(-1)?.position
     if (request.instance !== '') {
       const applied = this.#without.has('acknowledge') ? (last ?? from) : from
@@ -149,7 +150,7 @@ export class Server {
       marks = [...new Set([...marks, ...(request.vouch?.marks ?? [])])].slice(0, 4)
     }
     this.#write({ ...state, n, settled, since, marks, members }, log, time)
-    const entries = page.flatMap(({ entry }) => entry ?? [])
+    const entries = page.flatMap((row) => row.entries)
     const more = rest.length > page.length
     const told = request.who ? [...members.values()] : []
     return {
@@ -194,13 +195,27 @@ export class Server {
       until: Math.min(until ?? latest, latest),
     }))
     let log = former
-    for (const entry of stored) log = this.#add(log, entry, time)
-    const { rows, last } = log
+    for (const entry of stored) log = this.#add(log, [entry], time)
+    return this.#append(state, log, stored, time)
+  }
+
+  /** One row for all. */
+  publish(
+    entries: readonly LogEntry[],
+    wall: UnixMs,
+    t: number,
+  ): RevokeReply & { stored: readonly LogEntry[] } {
+    const time = this.time(t)
+    const { state, log } = this.#fresh(wall, time)
+    const stored = entries.map((entry) => ({ ...entry, until: Math.min(entry.until, time + this.#keep) }))
+    return this.#append(state, this.#add(log, stored, time), stored, time)
+  }
+
+  #append(state: State, { rows, last }: Log, stored: readonly LogEntry[], time: UnixMs) {
     // `~` takes away as much as it likes of what may go.
     const old = rows.findIndex(({ position }) => position.ms >= time - this.#keep)
-    const trimmed = this.#random.chance(0.5) ? this.#random.below(old + 1) : 0
-    const len = state.len + stored.length - trimmed
-    this.#write({ ...state, len }, { rows: rows.slice(trimmed), last }, time)
+    const kept = rows.slice(this.#random.chance(0.5) ? this.#random.below(old + 1) : 0)
+    this.#write({ ...state, len: kept.length }, { rows: kept, last }, time)
     const members = [...state.members.values()].map(({ id, version }) => ({ id, version }))
     const position = stored.length > 0 ? last : START
     return { epoch: state.epoch, position, members, stored }
@@ -226,4 +241,14 @@ export class Server {
     this.offset += 1
     this.data = { ...this.data, sessions }
   }
+}
+
+/** As many rows as have no more entries than are wanted, and one at least. */
+function pageOf(rows: Log['rows'], count: number): Log['rows'] {
+  let found = 0
+  const end = rows.findIndex(({ entries }, i) => {
+    found += Math.max(1, entries.length)
+    return i > 0 && found > count
+  })
+  return end < 0 ? rows : rows.slice(0, end)
 }

@@ -96,7 +96,7 @@ export class Writer {
     pending.isSent = true
     const { generation } = this.#node.instance
     this.#node.ask(
-      (server) => this.#write(server, barrier.entries, now.wall),
+      (server) => this.#noteWritten(server, server.revoke(barrier.entries, now.wall, this.#world.t)),
       (reply) => {
         pending.isSent = false
         if (!reply) return void (pending.retryAt = this.#node.now.monotonic + 20)
@@ -108,8 +108,7 @@ export class Writer {
     )
   }
 
-  #write(server: Server, entries: readonly NewEntry[], wall: number) {
-    const reply = server.revoke(entries, wall, this.#world.t)
+  #noteWritten(server: Server, reply: ReturnType<Server['revoke']>) {
     this.#world.checker.stored(reply.stored)
     this.#world.note(
       () =>
@@ -128,14 +127,13 @@ export class Writer {
     if (page.length === 0) return
     this.#publishAt = Infinity
     const { generation } = instance
-    const entries = page.map((entry) => ({ ...entry, reason: '' }))
     this.#world.note(
-      () => `${this.#node.id} publishes ${entries.map(({ kind, id }) => `${kind} ${id}`).join(', ')}`,
+      () => `${this.#node.id} publishes ${page.map(({ kind, id }) => `${kind} ${id}`).join(', ')}`,
     )
     this.#node.ask(
       (server) => {
         for (const { kind, id } of page) if (kind === 'sid') server.endSession(id)
-        return this.#write(server, entries, now.wall)
+        return this.#noteWritten(server, server.publish(page, now.wall, this.#world.t))
       },
       (reply) => {
         this.#publishAt = reply ? 0 : this.#node.now.monotonic + 20
