@@ -7,7 +7,7 @@ import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE, withinDeadline } from '../src/deadline.js'
 import { LiveStreams } from '../src/live-streams.js'
 import { CLOCK_SLACK } from '../src/revocation/port.js'
-import type { DenialLife, Denied } from '../src/revocation/port.js'
+import type { DenialLife, Listing, ListQuery } from '../src/revocation/port.js'
 import type { SecurityEvent } from '../src/session/events.js'
 import type { SessionPorts } from '../src/session/ports.js'
 import type { Sid } from '../src/session/session.js'
@@ -54,8 +54,8 @@ export interface Core {
   readonly redis: RedisClient | undefined
   /** How long a revoke, with the ending of its sessions, may take. */
   readonly revokeDeadline: Milliseconds
-  /** What is denied now, as far as `search` is in its id or its reason. */
-  listDenials(search?: string): Promise<Denied[]>
+  /** A page of what is denied now. */
+  listDenials(query: ListQuery): Promise<Listing>
   /** Whether the store can be used, and requests can be decided, now; for `/readyz`. */
   readiness(): Promise<Readiness>
   close(): Promise<void>
@@ -176,7 +176,7 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
     identity,
     limiters,
     revokeDeadline: STORE_DEADLINE + denylist.patience,
-    listDenials: (search) => withinDeadline(denylist.list(search)),
+    listDenials: (query) => withinDeadline(denylist.list(query)),
     readiness: async () => {
       const isReachable = redis === undefined || (await redis.isReady())
       const isReady = isReachable && denylist.isLive()

@@ -17,7 +17,7 @@ import { LeasedReplica } from '../src/revocation/leased.js'
 import { graceOf, lapseOf } from '../src/revocation/log.js'
 import type { LogSettings } from '../src/revocation/log.js'
 import { MemoryDenylist } from '../src/revocation/memory.js'
-import type { DenialLife, Denied, Revocation } from '../src/revocation/port.js'
+import type { DenialLife, Listing, ListQuery, Revocation } from '../src/revocation/port.js'
 import { RedisDenylist } from '../src/revocation/redis.js'
 import { RedisLog } from '../src/revocation/redis-log.js'
 import { redisKeys } from '../src/store/keys.js'
@@ -41,8 +41,8 @@ export interface OpenRevocation {
   readonly patience: Milliseconds
   /** For `/readyz`. */
   status(): Readonly<Record<string, unknown>>
-  /** What is denied now, as far as `search` is in its id or its reason. */
-  list(search?: string): Promise<Denied[]>
+  /** A page of what is denied now. */
+  list(query: ListQuery): Promise<Listing>
   close(): Promise<void>
 }
 
@@ -65,7 +65,7 @@ export async function openRevocation(
   const { redis, life } = ports
   if (!redis) {
     const denylist = new MemoryDenylist(systemClock, life, steadyClock)
-    return unleased(denylist, 'memory', async (search) => denylist.list(search))
+    return unleased(denylist, 'memory', async (query) => denylist.list(query))
   }
   const { lease, waitReplicas, check } = settings.revocation
   const logSettings = { ...life, lease, tolerance: TOLERANCE, waitReplicas }
@@ -83,7 +83,7 @@ export async function openRevocation(
     ...unleased(
       new RedisDenylist({ redis, keys, log, clock: systemClock, grace, tolerance: TOLERANCE, mayEvict }),
       'redis',
-      (search) => listDenials(redis, keys, search),
+      (query) => listDenials(redis, keys, query, Date.now()),
     ),
     // A server that wasn't there at the start is judged when it comes.
     isLive: () => !mayEvict(),
@@ -160,7 +160,7 @@ async function openReplica(
     // With the store's work: 2W + 1 s in all.
     patience: Math.max(0, 2 * lapseOf(logSettings) + 1_000 - STORE_DEADLINE),
     status: () => ({ check: 'replica', state: instance.state(now()), entries: instance.size }),
-    list: (search) => listDenials(redis, keys, search),
+    list: (query) => listDenials(redis, keys, query, Date.now()),
     async close() {
       await follower.stop()
       await log.leave(instance.id).catch(() => {})

@@ -131,7 +131,12 @@ export const RevocationBody = Type.Object({
 })
 export type RevocationBody = Static<typeof RevocationBody>
 
-export const RevocationsQuery = Type.Object({ search: Type.Optional(Type.String({ maxLength: 256 })) })
+export const RevocationsQuery = Type.Object({
+  search: Type.Optional(Type.String({ maxLength: 256 })),
+  cursor: Type.Optional(Type.String({ maxLength: 64 })),
+  /** 1 to 1,000, in digits: nothing converts what comes in a query. */
+  limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$' })),
+})
 export type RevocationsQuery = Static<typeof RevocationsQuery>
 
 export const ExplainBody = Type.Object({ token: Type.String({ minLength: 1, maxLength: 16_384 }) })

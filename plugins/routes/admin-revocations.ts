@@ -6,7 +6,7 @@ import type { Core } from '../core.js'
 import { revoke } from '../revoke.js'
 import type { RevokeRequest } from '../revoke.js'
 
-/** `POST /api/revocations`: 201 when it is in force everywhere. `GET /api/revocations`: what is in force. */
+/** `POST /api/revocations`: 201 when it is in force everywhere. `GET /api/revocations`: what is in force, in pages. */
 export function revocationsRoutes(app: FastifyInstance, core: Core): void {
   app.post<{ Body: RevocationBody }>(
     '/revocations',
@@ -22,8 +22,16 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
     '/revocations',
     { schema: { querystring: RevocationsQuery } },
     async (request) => {
-      const denials = await core.listDenials(request.query.search)
-      return { revocations: denials.map(denialView) }
+      const { search, cursor, limit } = request.query
+      const { entries, nextCursor } = await core.listDenials({
+        search,
+        cursor,
+        limit: limit === undefined ? undefined : Number(limit),
+      })
+      return {
+        revocations: entries.map(denialView),
+        ...(nextCursor !== undefined && { next_cursor: nextCursor }),
+      }
     },
   )
 }

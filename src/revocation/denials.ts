@@ -1,54 +1,89 @@
-/** What is denied now, for people: from the denylist keys, which have the reasons. */
-import { Cluster } from 'ioredis'
-import { storeUnavailable } from '../errors.js'
+/** What is denied now, for people: from the log, newest first, with the reasons of the denylist keys. */
+import type { UnixMs } from '../clock.js'
+import { Refusal, storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
-import { MOST_LISTED } from './port.js'
-import type { Denied } from './port.js'
+import { parseRow } from './entry.js'
+import type { LogEntry } from './entry.js'
+import { DEFAULT_LISTED, MAX_EXAMINED } from './port.js'
+import type { Denied, Listing, ListQuery } from './port.js'
+
+/** Rows read at once: of one entry each, and while they may have thousands. */
+const ROWS = { small: 500, large: 3 }
+/** Denylist keys read at once. */
+const KEYS_AT_ONCE = 500
+
+/** An entry, and where the list continues behind it: the id of its row, and how many of the row's entries came before. */
+interface Place {
+  readonly entry: LogEntry
+  readonly row: string
+  readonly behind: number
+}
 
 /**
- * The denials in force whose id or reason has the text in it, in no order, and `MOST_LISTED` at the most.
+ * A page of the entries in force whose id or reason has the text in it. It examines `MAX_EXAMINED` at the most, found or
+ * not; then `nextCursor` continues. An entry that was written twice is listed once on a page.
  *
- * @throws {Refusal} `store_unavailable`
+ * @throws {Refusal} `store_unavailable`; `invalid_request` for a cursor that isn't one
  */
-export async function listDenials(redis: RedisClient, keys: Keys, search = ''): Promise<Denied[]> {
-  const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis]
-  const prefix = keys.deny('', '').slice(0, -1)
-  const found: Denied[] = []
+export async function listDenials(
+  redis: RedisClient,
+  keys: Keys,
+  { search = '', cursor, limit = DEFAULT_LISTED }: ListQuery,
+  now: UnixMs,
+): Promise<Listing> {
+  const found = new Map<string, Denied>()
+  let examined = 0
   try {
-    for (const node of nodes) {
-      let cursor = '0'
-      do {
-        const [next, names] = await node.scan(cursor, 'MATCH', `${escapeGlob(prefix)}*`, 'COUNT', 1_000)
-        cursor = next
-        const values = names.length > 0 ? await node.mget(names) : []
-        names.forEach((name, i) => {
-          const denied = parseDenied(name.slice(prefix.length), values[i])
-          if (denied && (denied.id.includes(search) || denied.reason.includes(search))) found.push(denied)
-        })
-      } while (cursor !== '0' && found.length < MOST_LISTED)
+    for await (const places of batches(redis, keys, parseCursor(cursor))) {
+      const values = await redis.mget(places.map(({ entry: { kind, id } }) => keys.deny(kind, id)))
+      for (const [i, { entry, row, behind }] of places.entries()) {
+        examined += 1
+        const denied = merge(entry, values[i])
+        const matches = denied.id.includes(search) || denied.reason.includes(search)
+        const name = `${denied.kind} ${denied.id}`
+        if (matches && denied.until > now && !found.has(name)) found.set(name, denied)
+        if (found.size >= limit || examined >= MAX_EXAMINED)
+          return { entries: [...found.values()], nextCursor: `${row}.${behind}` }
+      }
     }
   } catch (error) {
-    throw storeUnavailable(error)
+    throw error instanceof Refusal ? error : storeUnavailable(error)
   }
-  return found.slice(0, MOST_LISTED)
+  return { entries: [...found.values()] }
 }
 
-/** `<kind>:<id>` and `before until reason`. */
-function parseDenied(name: string, value: string | null | undefined): Denied | undefined {
+/** From a place in the log to its beginning. */
+async function* batches(
+  redis: RedisClient,
+  keys: Keys,
+  start: { readonly row: string; readonly behind: number },
+): AsyncGenerator<Place[]> {
+  let [from, count] = [start.row, ROWS.large]
+  for (;;) {
+    const rows = await redis.xrevrangeBuffer(keys.log, from, '-', 'COUNT', count)
+    const places = rows.flatMap(([id, fields]) => {
+      const row = String(id)
+      const all = parseRow(fields[1]!).map((entry, i) => ({ entry, row, behind: i + 1 }))
+      return row === start.row ? all.slice(start.behind) : all
+    })
+    for (let i = 0; i < places.length; i += KEYS_AT_ONCE) yield places.slice(i, i + KEYS_AT_ONCE)
+    if (rows.length < count) return
+    from = `(${String(rows.at(-1)![0])}`
+    count = places.length > rows.length ? ROWS.large : ROWS.small
+  }
+}
+
+function parseCursor(cursor: string | undefined): { row: string; behind: number } {
+  if (cursor === undefined) return { row: '+', behind: 0 }
+  const match = /^(\d{1,15}-\d{1,15})\.(\d{1,9})$/.exec(cursor)
+  if (!match) throw new Refusal('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
+  return { row: match[1]!, behind: Number(match[2]) }
+}
+
+/** The denylist key has the reason, and the larger `before` and `until` of all rows; it may not be written yet. */
+function merge(entry: LogEntry, value: string | null | undefined): Denied {
   const match = /^(\d+) (\d+) ?(.*)$/s.exec(value ?? '')
-  const colon = name.indexOf(':')
-  if (!match || colon < 0) return undefined
-  const [, before, until, reason = ''] = match
-  return {
-    kind: name.slice(0, colon),
-    id: name.slice(colon + 1),
-    before: Number(before),
-    until: Number(until),
-    reason,
-  }
-}
-
-function escapeGlob(text: string): string {
-  return text.replace(/[\\*?[\]]/g, String.raw`\$&`)
+  if (!match) return { ...entry, reason: '' }
+  return { ...entry, before: Number(match[1]), until: Number(match[2]), reason: match[3]! }
 }

@@ -1,8 +1,19 @@
 import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
+import { Refusal } from '../errors.js'
 import type { Clock, Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import { CLOCK_SLACK, MOST_LISTED, toNewEntry, withoutLost } from './port.js'
-import type { Denial, Denied, DenialLife, Entry, Revocable, Revocation, Stamp } from './port.js'
+import { CLOCK_SLACK, DEFAULT_LISTED, MAX_EXAMINED, toNewEntry, withoutLost } from './port.js'
+import type {
+  Denial,
+  Denied,
+  DenialLife,
+  Entry,
+  Listing,
+  ListQuery,
+  Revocable,
+  Revocation,
+  Stamp,
+} from './port.js'
 import { Replica } from './replica.js'
 import { stampPastDenials } from './stamp.js'
 
@@ -25,6 +36,9 @@ export class MemoryDenylist implements Revocation {
   readonly #mark = randomBytes(6).toString('base64url')
   readonly #replica = new Replica()
   #untilSweep = SWEEP_EVERY
+  /** Every revoke of what may still be denied, for people, and how many came before. */
+  readonly #journal: Denied[] = []
+  #forgotten = 0
 
   /** @param steady A clock that nobody sets. */
   constructor(clock: Clock, life: DenialLife, steady: Clock = clock) {
@@ -57,13 +71,16 @@ export class MemoryDenylist implements Revocation {
     const grace = this.#life.leeway + CLOCK_SLACK
     const longest = Math.max(now, this.#steady.now()) + this.#life.horizon + grace
     for (const entry of withoutLost(entries)) {
-      const { kind, id, before, until = longest } = toNewEntry(entry, grace)
-      this.#replica.apply({
+      const { kind, id, before, until = longest, reason } = toNewEntry(entry, grace)
+      const denied = {
         kind,
         id,
         before: typeof before === 'number' ? before : now,
         until: Math.min(until, longest),
-      })
+        reason,
+      }
+      this.#replica.apply(denied)
+      this.#journal.push(denied)
     }
     this.#sweep(entries.length)
   }
@@ -76,10 +93,31 @@ export class MemoryDenylist implements Revocation {
     )
   }
 
-  /** What is denied now. The reasons aren't kept. */
-  list(search = ''): Denied[] {
-    const all = [...this.#replica.entries()].filter(({ id }) => id.includes(search))
-    return all.slice(0, MOST_LISTED).map((entry) => ({ ...entry, reason: '' }))
+  /**
+   * A page of what is denied now: see `listDenials`. A cursor is the number of the revoke that comes next.
+   *
+   * @throws {Refusal} `invalid_request` for a cursor that isn't one
+   */
+  list({ search = '', cursor, limit = DEFAULT_LISTED }: ListQuery): Listing {
+    if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
+      throw new Refusal('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
+    const found = new Map<string, Denied>()
+    const now = this.#expiredBy()
+    const newest = this.#forgotten + this.#journal.length - 1
+    const from = Math.min(newest, Number(cursor ?? newest))
+    for (let number = from; number >= this.#forgotten; number -= 1) {
+      if (found.size >= limit || number <= from - MAX_EXAMINED)
+        return { entries: [...found.values()], nextCursor: String(number) }
+      const denied = this.#journal[number - this.#forgotten]!
+      const matches = denied.id.includes(search) || denied.reason.includes(search)
+      const name = `${denied.kind} ${denied.id}`
+      if (!matches || denied.until <= now) continue
+      const newer = found.get(name) ?? denied
+      // The larger of both is in force.
+      const [before, until] = [Math.max(newer.before, denied.before), Math.max(newer.until, denied.until)]
+      found.set(name, { ...newer, before, until })
+    }
+    return { entries: [...found.values()] }
   }
 
   /** One clock mints and verifies; a time service may set it back by a moment between the two. */
@@ -104,6 +142,10 @@ export class MemoryDenylist implements Revocation {
     this.#untilSweep -= added
     if (this.#untilSweep > 0) return
     this.#untilSweep = SWEEP_EVERY
-    this.#replica.expire(this.#expiredBy())
+    const now = this.#expiredBy()
+    this.#replica.expire(now)
+    // From the front only, so that numbers stay those of their entries.
+    const kept = this.#journal.findIndex(({ until }) => until > now)
+    this.#forgotten += this.#journal.splice(0, kept < 0 ? this.#journal.length : kept).length
   }
 }

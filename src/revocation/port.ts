@@ -32,8 +32,25 @@ export interface Denied extends Omit<LogEntry, 'kind'> {
   readonly reason: string
 }
 
-/** The most that one listing shows. */
-export const MOST_LISTED = 1_000
+/** How many entries a page of the list has, unless it is said. */
+export const DEFAULT_LISTED = 100
+/** How many entries one page examines, so that a search that finds nothing stays short. */
+export const MAX_EXAMINED = 5_000
+
+export interface ListQuery {
+  /** A part of an id or of a reason. */
+  readonly search?: string | undefined
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string | undefined
+  readonly limit?: number | undefined
+}
+
+export interface Listing {
+  /** The newest first. */
+  readonly entries: readonly Denied[]
+  /** Where the next page begins; undefined: this is the last. */
+  readonly nextCursor?: string
+}
 
 /** What a look-up needs of an access token. */
 export interface Revocable {

@@ -13,7 +13,7 @@ const REASON = 'published again'
 /** Denylist keys written at once: about 2 ms of Redis. */
 const KEYS_AT_ONCE = 500
 /** Between two writes of them: there is no hurry, and syncs go the same way. */
-const BETWEEN_WRITES: Milliseconds = 5
+const BETWEEN_WRITES: Milliseconds = 20
 
 export interface RepublisherOptions {
   readonly instance: Instance

@@ -101,7 +101,8 @@ repeat
   rows = redis.call('XRANGE', log, '(' .. at, '+', 'COUNT', chunk)
   for _, row in ipairs(rows) do
     local text = row[2][2]
-    local count = string.byte(text) == 109 and tonumber(string.match(text, '^many (%d+)')) or 1
+    -- In a row of many, four entries cost no more than one that has a row of its own.
+    local count = string.byte(text) == 109 and math.ceil(tonumber(string.match(text, '^many (%d+)')) / 4) or 1
     if found > 0 and found + count > page then
       more = true
       break

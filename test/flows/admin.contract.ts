@@ -40,11 +40,7 @@ interface Listed {
 }
 
 /** @param overrides Of the settings; asked for anew by each test, whose data is its own. */
-export async function testAdmin(
-  t: Test,
-  overrides: () => Overrides,
-  { keepsReasons }: { keepsReasons: boolean },
-) {
+export async function testAdmin(t: Test, overrides: () => Overrides) {
   await t.test('nothing without the admin token, whatever else is presented', async (t) => {
     const { url, adminUrl } = await rig(t, overrides)
     const { access_token } = await logIn(url)
@@ -84,11 +80,33 @@ export async function testAdmin(
         revocations: Listed[]
       }
       const found = revocations.filter((one) => one.kind === kind && one.id === id)
-      t.match(found, [{ reason: keepsReasons ? `why ${kind}` : '' }], `${kind} is listed`)
+      t.match(found, [{ reason: `why ${kind}` }], `${kind} is listed`)
     }
     t.match(await ask('POST', '/revocations', { all: true }), { status: 201, body: { all: true } })
     t.equal(await passes(others.access_token), 401)
     t.match((await ask('GET', '/revocations?search=no-such-text')).body, { revocations: [] })
+  })
+
+  await t.test('the list comes in pages, the newest first, each entry once', async (t) => {
+    const { ask } = await rig(t, overrides)
+    for (const sid of ['one', 'two', 'three', 'one', 'four'])
+      t.equal((await ask('POST', '/revocations', { sid, reason: `${sid} ended` })).status, 201)
+    const page = async (query: string) => {
+      const { revocations, next_cursor } = (await ask('GET', `/revocations?${query}`)).body as {
+        revocations: Listed[]
+        next_cursor?: string
+      }
+      return { ids: revocations.map(({ id }) => id), next_cursor }
+    }
+    const first = await page('limit=2')
+    t.strictSame(first.ids, ['four', 'one'])
+    const second = await page(`limit=2&cursor=${first.next_cursor}`)
+    t.strictSame(second.ids, ['three', 'two'])
+    const all = await page('')
+    t.strictSame(all, { ids: ['four', 'one', 'three', 'two'], next_cursor: undefined }, 'once on a page')
+    t.strictSame((await page('search=e%20ended')).ids, ['one', 'three'], 'by a part of the reason')
+    for (const query of ['cursor=x', 'cursor=1-1', 'limit=0', 'limit=1001'])
+      isRefused(t, await ask('GET', `/revocations?${query}`), 400, 'invalid_request', query)
   })
 
   await t.test(

@@ -6,5 +6,5 @@ const redis = await startRedis(t)
 let count = 0
 for (const check of ['replica', 'redis']) {
   const overrides = () => ({ store: redis.url, revocation: { check }, keyPrefix: `admin-${(count += 1)}` })
-  await t.test(`check: ${check}`, (t) => testAdmin(t, overrides, { keepsReasons: true }))
+  await t.test(`check: ${check}`, (t) => testAdmin(t, overrides))
 }

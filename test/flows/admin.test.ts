@@ -1,4 +1,4 @@
 import t from 'tap'
 import { testAdmin } from './admin.contract.js'
 
-await testAdmin(t, () => ({ store: 'memory' }), { keepsReasons: false })
+await testAdmin(t, () => ({ store: 'memory' }))

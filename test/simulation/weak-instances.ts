@@ -37,6 +37,11 @@ export type InstanceRule =
   | 'since'
   | 'restart'
   | 'own'
+  | 'clock'
+  | 'steps'
+  | 'iat'
+  | 'look'
+  | 'shared'
 
 export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   /** A revoke returns when it is written. */

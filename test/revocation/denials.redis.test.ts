@@ -1,0 +1,73 @@
+/** The list of what is denied: read from the log in bounded pages, however large the rest of the store is. */
+import t from 'tap'
+import { listDenials } from '../../src/revocation/denials.js'
+import type { ListQuery } from '../../src/revocation/port.js'
+import { monitored } from '../store/redis-harness.js'
+import { redisUrl } from '../redis.js'
+import { KEEP, openLog } from './log-rig.js'
+import type { LogRig } from './log-rig.js'
+
+const list = ({ server, keys }: LogRig, query: ListQuery = {}) => listDenials(server, keys, query, Date.now())
+
+/** All pages: the ids, and how many pages there were. */
+async function walk(rig: LogRig, query: ListQuery): Promise<{ ids: string[]; pages: number }> {
+  const ids: string[] = []
+  for (let pages = 1, cursor: string | undefined; ; pages += 1) {
+    const page = await list(rig, { ...query, cursor })
+    ids.push(...page.entries.map(({ id }) => id))
+    cursor = page.nextCursor
+    if (cursor === undefined || pages > 100) return { ids, pages }
+  }
+}
+
+const name = (i: number) => `session-${String(i).padStart(5, '0')}`
+
+t.test('every entry is on one of the pages, the newest first, rows of many included', async (t) => {
+  const rig = openLog(t)
+  await rig.deny('old-1', 'old-2')
+  const many = Array.from({ length: 1_200 }, (_, i) => ({
+    kind: 'sid' as const,
+    id: name(i),
+    before: 0,
+    until: Date.now() + KEEP,
+  }))
+  await rig.log.publish(many, Date.now())
+  await rig.deny('new-1', 'new-2')
+  for (const limit of [1_000, 97]) {
+    const { ids } = await walk(rig, { limit })
+    t.strictSame(ids.slice(0, 2), ['new-2', 'new-1'])
+    t.strictSame(ids.slice(-2), ['old-2', 'old-1'])
+    t.strictSame(ids.slice(2, -2).toSorted(), many.map(({ id }) => id).toSorted())
+  }
+})
+
+t.test('a search that finds nothing examines a bounded part, and says where it continues', async (t) => {
+  const rig = openLog(t)
+  for (let i = 0; i < 12; i += 1)
+    await rig.deny(...Array.from({ length: 1_000 }, (_, n) => name(i * 1_000 + n)))
+  const first = await list(rig, { search: 'no such text' })
+  t.strictSame(first.entries, [])
+  t.ok(first.nextCursor)
+  t.strictSame(await walk(rig, { search: 'no such text' }), { ids: [], pages: 3 })
+  t.strictSame((await walk(rig, { search: name(17) })).ids, [name(17)], 'the oldest, too')
+})
+
+t.test('no command looks through the keyspace', async (t) => {
+  const rig = openLog(t)
+  await rig.revoke({ kind: 'sid', id: 's1', reason: 'why' })
+  const run = await monitored(t, redisUrl(), rig.prefix, () => list(rig))
+  t.strictSame([...new Set(run.map(([command]) => command?.toUpperCase()))].toSorted(), ['MGET', 'XREVRANGE'])
+})
+
+t.test('what is over isn’t listed; what was lengthened has its later end', async (t) => {
+  const rig = openLog(t)
+  const now = Date.now()
+  await rig.revoke(
+    { kind: 'jti', id: 'over', until: now - 1_000 },
+    { kind: 'jti', id: 'long', until: now + 60_000, reason: 'first' },
+    { kind: 'jti', id: 'long', until: now + 30_000, reason: 'second' },
+  )
+  t.strictSame((await list(rig)).entries, [
+    { kind: 'jti', id: 'long', before: 0, until: now + 60_000, reason: 'second' },
+  ])
+})
