@@ -1,5 +1,13 @@
 import t from 'tap'
-import { formatPosition, parseEntry, parsePosition, reaches, START } from '../../src/revocation/entry.js'
+import {
+  formatMany,
+  formatPosition,
+  parseEntry,
+  parsePosition,
+  parseRow,
+  reaches,
+  START,
+} from '../../src/revocation/entry.js'
 
 const parse = (text: string) => parseEntry(Buffer.from(text))
 
@@ -30,4 +38,15 @@ t.test('what is no entry is none: the marker of an epoch, a kind of a later vers
   t.equal(parse('epoch q7w8e9r0t1y2'), undefined)
   t.equal(parse('device 0 1800000900000 d1'), undefined)
   t.equal(parse(''), undefined)
+})
+
+t.test('a row of many is read as it was written: no id can add an entry, or spoil one', async (t) => {
+  const ids = ['s1', 'a\nsid 0 1800000900000 injected', '100%', '%0A', '%25', 'a b', 'änna', '\n']
+  const entries = ids.map((id) => ({ kind: 'sub', id, before: 7, until: 1_800_000_900_000 }) as const)
+  t.strictSame(parseRow(Buffer.from(formatMany(entries))), entries)
+  t.strictSame(parseRow(Buffer.from('epoch q7w8e9r0t1y2')), [])
+  t.strictSame(
+    parseRow(Buffer.from('sid 0 1800000900000 s1')).map(({ id }) => id),
+    ['s1'],
+  )
 })

@@ -232,3 +232,47 @@ t.test('a read-only replica refuses both', async (t) => {
   await t.rejects(sync(), { code: 'store_unavailable', reason: /READONLY|read only/ })
   await t.rejects(deny('s'), { code: 'store_unavailable', reason: /READONLY|read only/ })
 })
+
+t.test(
+  'what is published again is one row, and read back as it was; its keys come by themselves',
+  async (t) => {
+    const rig = openLog(t)
+    const until = Date.now() + 60_000
+    const entries = Array.from({ length: 30 }, (_, i) => ({
+      kind: 'sid' as const,
+      id: `s${i}\n%`,
+      before: 0,
+      until: i === 0 ? until + 100 * KEEP : until,
+    }))
+    await rig.deny('before')
+    const { position } = await rig.log.publish(entries, Date.now())
+    const { len } = await rig.state()
+    t.equal(Number(len), 3, 'the marker, one entry, one row of many')
+    const page = await rig.sync({ count: 2 })
+    t.strictSame(
+      page.entries.map(({ id }) => id),
+      ['before'],
+    )
+    t.equal(page.more, true)
+    const rest = await rig.sync({ epoch: page.epoch, applied: page.last!, count: 2 })
+    t.strictSame(rest.entries.slice(1), entries.slice(1), 'whole, however long the page')
+    t.ok(rest.entries[0]!.until <= Date.now() + KEEP + 1_000, 'no longer than an entry may live')
+    t.strictSame(rest.last, position)
+    t.equal(rest.more, false)
+    t.equal(await rig.server.exists(...entries.map(({ id }) => rig.keys.deny('sid', id))), 0)
+    await rig.server.set(
+      rig.keys.deny('sid', entries[1]!.id),
+      `0 ${until + 5_000} kept`,
+      'PXAT',
+      until + 5_000,
+    )
+    await rig.log.deny(entries, 'published again')
+    t.equal(
+      await rig.server.get(rig.keys.deny('sid', entries[1]!.id)),
+      `0 ${until + 5_000} kept`,
+      'never shortened',
+    )
+    t.equal(await rig.server.get(rig.keys.deny('sid', entries[2]!.id)), `0 ${until} published again`)
+    t.equal((await rig.sync()).epoch, page.epoch, 'the count is right: no new epoch')
+  },
+)

@@ -24,9 +24,14 @@ export interface Revocation {
   isExempt?: boolean
 }
 
-/** Something that must hold doesn't: what is revoked was admitted, what isn't was denied, or nothing moves. */
+export type ViolationKind = 'admitted' | 'denied' | 'stuck' | 'grown'
+
+/**
+ * Something that must hold doesn't: what is revoked was admitted, what isn't was denied, nothing moves, or the log holds
+ * more than it should.
+ */
 export class Violation extends Error {
-  readonly kind: 'admitted' | 'denied' | 'stuck'
+  readonly kind: ViolationKind
 
   constructor(kind: Violation['kind'], message: string) {
     super(message)

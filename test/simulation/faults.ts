@@ -37,6 +37,15 @@ export function step(node: Node): void {
   clocks.step(by)
 }
 
+/** A wall clock is wrong for a while, by more than τ, and then as it was: nothing may be forgotten by it. */
+export function jump(node: Node, by: number, milliseconds: number): void {
+  const { world, clocks } = node
+  world.strike(by > 0 ? 'clock ahead' : 'clock behind')
+  world.note(() => `${node.id}'s clock is ${by.toFixed(0)} ms off for ${milliseconds.toFixed(0)} ms`)
+  clocks.step(by)
+  world.after(milliseconds, () => clocks.step(-by))
+}
+
 export function disturb(node: Node, link: Link, milliseconds: number): void {
   const { world } = node
   world.note(() => `${node.id} is ${link} for ${milliseconds.toFixed(0)} ms`)

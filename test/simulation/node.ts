@@ -3,7 +3,9 @@ import type { Milliseconds } from '../../src/clock.js'
 import { Instance } from '../../src/revocation/instance.js'
 import type { Now, Sync } from '../../src/revocation/instance.js'
 import type { NewEntry, SyncReply } from '../../src/revocation/log.js'
+import { Violation } from './checker.js'
 import type { Revocation, Token } from './checker.js'
+import { BEGINNING } from './clocks.js'
 import type { Clocks } from './clocks.js'
 import type { Server } from './server.js'
 import { WEAK_INSTANCES } from './weak-instances.js'
@@ -127,7 +129,15 @@ export class Node {
     const { now } = this
     const isGood =
       now.wall < token.exp * 1000 + settings.leeway && token.iat * 1000 <= this.instance.latestIssue(now)
-    if (!isGood || !this.isServing) return true
+    if (!isGood || !this.isServing) {
+      const ahead = token.iat * 1000 - BEGINNING - this.world.t
+      if (this.isLeased && token.iat * 1000 > this.instance.latestIssue(now) && ahead <= 1_400)
+        throw new Violation(
+          'denied',
+          `${this.id} denies ${token.jti}, whose iat is ${ahead.toFixed(0)} ms ahead`,
+        )
+      return true
+    }
     const decision = this.instance.decide(token, now)
     this.world.checker.decided(token, decision, { id: this.id, mark: this.instance.mark })
     return decision.kind !== 'no_lease'

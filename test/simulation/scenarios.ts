@@ -1,7 +1,8 @@
 /** Schedules directed at one rule each, for those that chance doesn't find soon. With the rule they must hold, too. */
 import type { LostHistory } from '../../src/revocation/instance.js'
-import { Clocks, DRIFT } from './clocks.js'
-import { boot, lose } from './faults.js'
+import { Violation } from './checker.js'
+import { BEGINNING, Clocks, DRIFT } from './clocks.js'
+import { boot, jump, lose } from './faults.js'
 import { Node } from './node.js'
 import { Random } from './random.js'
 import type { Switches } from './schedule.js'
@@ -147,8 +148,78 @@ const version: Scenario = (seed, switches = {}) => {
   return world
 }
 
+/** A wall clock is ahead for a moment, for longer than anything is denied. */
+const clock: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, {})
+  nodes[0]!.revoke([bySid(tokens[0]!.sid)])
+  world.run(world.t + 400)
+  jump(nodes[1]!, 120_000, random.between(300, 900))
+  for (let at = 0; at < 2_500; at += 50) world.after(at, () => nodes[1]!.request(tokens[0]!))
+  world.run(world.t + 2_600)
+  return world
+}
+
+/** A wall clock is set back to a time when a token was alive whose entry is forgotten since. */
+const steps: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, {})
+  const [token] = tokens
+  const until = token!.exp * 1000 + 6_000
+  nodes[0]!.revoke([{ kind: 'jti', id: token!.jti, before: 0, until, reason: '' }])
+  world.run(until - BEGINNING + 1_000 + random.between(0, 250))
+  jump(nodes[1]!, -30_000, 2_000)
+  for (let at = 1; at < 1_000; at += 20) world.after(at, () => nodes[1]!.request(token!))
+  world.run(world.t + 2_500)
+  return world
+}
+
+/** One clock is ahead, another is behind, both within τ. */
+const iat: Scenario = (seed, switches = {}) => {
+  const { world, nodes, workload, random } = begin(seed, switches, {})
+  const [ahead, behind] = nodes
+  ahead!.clocks.step(1_300)
+  behind!.clocks.step(-1_300)
+  world.run(world.t + 1_500 + random.between(0, 1_000))
+  for (let i = 0; i < 10; i += 1) {
+    workload.mint(ahead!)
+    world.run(world.t + 20)
+    behind!.request(world.checker.tokens.at(-1)!)
+    world.run(world.t + 80)
+  }
+  ahead!.revoke([bySid(world.checker.tokens.at(-1)!.sid)])
+  world.run(world.t + 400)
+  return world
+}
+
+/** All survivors hold what was lost: together they publish it about once. */
+const shared: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, { onLostHistory: 'heal', page: 3 })
+  const lost = [bySid(tokens[0]!.sid), ...Array.from({ length: 120 }, () => bySid(random.id()))]
+  nodes[0]!.revoke(lost)
+  world.run(world.t + 1_500)
+  lose(world, random.pick(['flush', 'empty', 'log']), world.server.data)
+  world.run(world.t + 4_000)
+  const held = world.server.data.log?.rows.flatMap(({ entries }) => entries).length ?? 0
+  if (held > 1.5 * lost.length)
+    throw new Violation('grown', `the log holds ${held} entries for ${lost.length} that were lost`)
+  for (const node of nodes) if (!node.isLeased) throw new Violation('stuck', `${node.id} has no lease`)
+  return world
+}
+
 /** By the rule that each is directed at. */
-export const SCENARIOS = { margin, publish, published, since, own, restart, register, version }
+export const SCENARIOS = {
+  margin,
+  publish,
+  published,
+  since,
+  own,
+  restart,
+  register,
+  version,
+  clock,
+  steps,
+  iat,
+  shared,
+}
 
 /**
  * Data are lost that nobody had revoked anything in; says how often an instance that is new then admits an older

@@ -1,6 +1,18 @@
 /** A seeded schedule: some instances, clients, and faults for which the protocol's table promises something. */
 import type { LostHistory } from '../../src/revocation/instance.js'
-import { boot, crash, disturb, failOver, lose, LOSSES, restart, sleep, step, suspend } from './faults.js'
+import {
+  boot,
+  crash,
+  disturb,
+  failOver,
+  jump,
+  lose,
+  LOSSES,
+  restart,
+  sleep,
+  step,
+  suspend,
+} from './faults.js'
 import type { Node } from './node.js'
 import { checkProgress } from './progress.js'
 import { Random } from './random.js'
@@ -103,7 +115,12 @@ export class Schedule {
     if (x < 0.2) node.pause(random.between(50, 2_500))
     else if (x < 0.4) {
       if (node.isPortable) suspend(node, random.between(50, 2_500))
-      else step(node)
+      else if (random.chance(0.5)) step(node)
+      else {
+        const { horizon } = this.world.options.settings
+        const by = random.pick([1, -1]) * random.between(3_000, 2 * horizon + 20_000)
+        jump(node, by, random.pick([random.between(1, 50), random.between(50, 3_000)]))
+      }
     } else if (x < 0.55) disturb(node, random.pick(['rough', 'slow']), random.between(300, 3_000))
     else if (x < 0.75) disturb(node, random.pick(['cut', 'silent']), random.between(300, 3_000))
     else if (x < 0.85) crash(node, random.between(10, 1_500))

@@ -2,12 +2,13 @@
  * The real instance less one rule: whether the checker notices is what shows that both the rule and the checker are
  * needed.
  */
-import type { Milliseconds } from '../../src/clock.js'
+import type { Milliseconds, UnixMs } from '../../src/clock.js'
 import { Barrier } from '../../src/revocation/barrier.js'
 import { START } from '../../src/revocation/entry.js'
 import type { Position } from '../../src/revocation/entry.js'
+import { EpochReplica } from '../../src/revocation/epoch-replica.js'
 import { Instance } from '../../src/revocation/instance.js'
-import type { InstanceSettings, Now } from '../../src/revocation/instance.js'
+import type { InstanceSettings, Now, Sync } from '../../src/revocation/instance.js'
 import type { NewEntry, RevokeReply, SyncReply } from '../../src/revocation/log.js'
 
 /** An instance whose revokes wait at barriers of this kind. */
@@ -22,6 +23,23 @@ function withBarrier(Weak: typeof Barrier): typeof Instance {
 class SettledAnyway extends Barrier {
   protected override isLasting(reply: SyncReply, position: Position, applied: Position): boolean {
     return super.isLasting({ ...reply, settled: true }, position, applied)
+  }
+}
+
+type ReplicaArguments = ConstructorParameters<typeof EpochReplica>
+
+class OwnClockReplica extends EpochReplica {
+  expireBy(time: UnixMs): void {
+    const nothing = {
+      entries: [],
+      last: undefined,
+      members: [],
+      marks: [],
+      epoch: '',
+      since: 0,
+      waitOk: true,
+    }
+    this.onSync({ ...nothing, settled: this.isSettled, more: !this.isRead, time })
   }
 }
 
@@ -40,7 +58,6 @@ export type InstanceRule =
   | 'clock'
   | 'steps'
   | 'iat'
-  | 'look'
   | 'shared'
 
 export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
@@ -129,4 +146,44 @@ export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
       }
     },
   ),
+  /** It forgets by its own wall clock, at each sync that it sends. */
+  clock: class extends Instance {
+    /** Set by the constructor that it inherits: a field of its own would be made later. */
+    declare own: OwnClockReplica | undefined
+
+    protected override newReplica(...args: ReplicaArguments): EpochReplica {
+      this.own = new OwnClockReplica(...args)
+      return this.own
+    }
+
+    override sync(now: Now): Sync {
+      this.own?.expireBy(now.wall)
+      return super.sync(now)
+    }
+  },
+  /** A lease outlives a wall clock that is set back. */
+  steps: class extends Instance {
+    #sent = 0
+
+    override sync(now: Now): Sync {
+      this.#sent = now.wall
+      return super.sync(now)
+    }
+
+    override leaseLeft({ monotonic, wall }: Now): Milliseconds {
+      return super.leaseLeft({ monotonic, wall: Math.max(wall, this.#sent) })
+    }
+  },
+  /** `iat` is compared with the own wall clock. */
+  iat: class extends Instance {
+    override latestIssue({ wall }: Now): UnixMs {
+      return wall + 1_000
+    }
+  },
+  /** All begin at the same place. */
+  shared: class extends Instance {
+    protected override newReplica(...[at, options, last]: ReplicaArguments): EpochReplica {
+      return new EpochReplica(at, { ...options, walk: { first: 0, step: 1 } }, last)
+    }
+  },
 }
