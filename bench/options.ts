@@ -51,6 +51,7 @@ export function help(peers: readonly { name: string; title: string; isOptional?:
   return `npm run bench -- [--flag value …]      CPU per request of each peer, round robin
 npm run bench -- refresh [--flag value …]   CPU and Redis of a refresh; --help of its own
 npm run bench -- million                a million denials (COUNT=1000000)
+npm run bench -- lost-data              a lease after FLUSHALL (COUNT=1000000 INSTANCES=3)
 
   --algorithm   ${BENCH_ALGORITHMS.join(', ')}  (RS256)
   --tokens      distinct tokens that the load rotates through: 1, 1000, 100000 …  (1000)

@@ -1,4 +1,4 @@
-// npm run bench [-- refresh | million | growth | sessions | rolling-restart] [--flag value …]: sets up, finds a Redis as
+// npm run bench [-- refresh | million | growth | sessions | lost-data | rolling-restart] [--flag value …]: sets up, finds a Redis as
 // the tests do, and runs a program of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,7 +8,9 @@ import { findServer } from './servers.mjs'
 import { root, setUp } from './setup.mjs'
 
 const given = process.argv.slice(2)
-const isNamed = ['refresh', 'million', 'growth', 'sessions', 'rolling-restart'].includes(given[0])
+const isNamed = ['refresh', 'million', 'growth', 'sessions', 'lost-data', 'rolling-restart'].includes(
+  given[0],
+)
 const [program, args] = isNamed ? [given[0], given.slice(1)] : ['run', given]
 
 try {
