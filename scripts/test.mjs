@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { prepareRedis } from './redis.mjs'
 import { needsRedis, selectTests } from './select-tests.mjs'
-import { findServer } from './servers.mjs'
+import { findFaketime, findServer } from './servers.mjs'
 import { modifiedAt, root, setUp } from './setup.mjs'
 
 /** For two cores; more would also distort the tests that measure time. */
@@ -43,7 +43,7 @@ async function run() {
 
 /** The other servers and clients that these files need. All but the browser are required; its test says that it is skipped. */
 function findPrograms(files) {
-  const env = {}
+  const env = files.some((file) => file.endsWith('history.redis.test.js')) ? findFaketime() : {}
   for (const name of ['nginx', 'caddy', 'curl', 'chromium']) {
     if (!files.some((file) => new RegExp(`[-/]${name}\\.`).test(file))) continue
     try {

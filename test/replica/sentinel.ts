@@ -78,7 +78,7 @@ export async function startSentinel(t: Scope, { sentinels = 1 } = {}): Promise<W
 }
 
 /** A Sentinel wants a file that it can write its own state to. It ends with the test, or with this process. */
-async function launch(t: Scope, port: number, lines: readonly string[]): Promise<void> {
+export async function launch(t: Scope, port: number, lines: readonly string[]): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'portcullis-sentinel-'))
   const file = join(directory, 'sentinel.conf')
   await writeFile(file, `${lines.join('\n')}\ndir ${directory}\n`)
