@@ -27,13 +27,14 @@ export async function runNemesis(options: NemesisOptions, stopping: AbortSignal)
     const at = history.faults.push(fault) - 1
     const more = await kind.run(rig)
     const late = await untilReady(rig.gateways)
-    history.faults[at] = { ...fault, ...more, endedAt: performance.now() }
     for (const gateway of late) {
       say(`instance ${gateway.index} isn't ready ${READY_MILLISECONDS / 1000} s after "${kind.name}"`)
       history.operations.push(notReady(gateway, kind.name))
       await gateway.kill()
       await gateway.start()
     }
+    if (late.length > 0) await untilReady(late)
+    history.faults[at] = { ...fault, ...more, endedAt: performance.now() }
   }
 }
 
