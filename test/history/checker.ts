@@ -44,6 +44,8 @@ export interface Findings {
 export const RECOVERY = 6_000
 /** Ms that clocks and seconds rounded may add to the life of a token. */
 const EXPIRY_MARGIN = 5_000
+/** τ in ms: a token whose `iat` is further ahead of the instance's clock may be refused. */
+const MOST_AHEAD = 2_000
 
 export function check(history: History, allowances: Allowances): Findings {
   return new Checker(history, allowances).run()
@@ -110,7 +112,7 @@ class Checker {
     if (status === 401 && operation.code === 'refresh_token_reused') return this.#reuse(operation)
     if (status !== 401 && status !== 403) return
     if (bearer) {
-      if (this.#coverage.mayBeEnded(bearer, completedAt) || this.#hasExpired(operation)) return
+      if (this.#coverage.mayBeEnded(bearer, completedAt) || this.#isOutOfTime(operation)) return
       this.#report('spurious refusal', operation, undefined, this.#isLost(bearer.sid, completedAt))
     } else if (presented && !operation.ends) {
       const session = this.#coverage.sessions.get(presented.sid)
@@ -137,17 +139,16 @@ class Checker {
     this.#report('cannot be ended', operation, undefined, this.#allowances.loss === 'accept')
   }
 
-  /** `exp` has passed on a clock that is as wrong as this instance's was. */
-  #hasExpired({ bearer, invokedAt, completedAt, instance }: Operation): boolean {
-    const clocks = this.#history.faults.filter(
-      (fault) =>
-        fault.instance === instance &&
-        fault.clock !== undefined &&
-        fault.begunAt <= completedAt &&
-        fault.endedAt >= invokedAt,
-    )
-    const ahead = clocks.reduce((most, { clock }) => Math.max(most, clock!), 0)
-    return this.#history.origin + completedAt + ahead + EXPIRY_MARGIN >= bearer!.exp * 1000
+  /** `exp` has passed, or `iat` is too far ahead, on a clock that is as wrong as this instance's was. */
+  #isOutOfTime({ bearer, invokedAt, completedAt, instance }: Operation): boolean {
+    const { faults, origin } = this.#history
+    const offsets = faults
+      .filter((fault) => fault.instance === instance && fault.clock !== undefined)
+      .filter(({ begunAt, endedAt }) => begunAt <= completedAt && endedAt >= invokedAt)
+      .map(({ clock }) => clock!)
+    const { exp, iat } = bearer!
+    const hasExpired = origin + completedAt + Math.max(0, ...offsets) + EXPIRY_MARGIN >= exp * 1000
+    return hasExpired || iat * 1000 > origin + invokedAt + Math.min(0, ...offsets) + MOST_AHEAD
   }
 
   /** Records written between the two times may have been lost before the later one. */

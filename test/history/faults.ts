@@ -114,14 +114,13 @@ export const connectionsKilled: FaultKind = {
   name: 'CLIENT KILL',
   weight: 2,
   async run(rig) {
+    let killed = 0
     for (let round = 1 + rig.random.below(3); round > 0; round -= 1) {
-      for (const server of rig.store.servers) {
-        const killed = await on(server, (client) => client.call('CLIENT', 'KILL', 'TYPE', 'normal'))
-        if (rig.store.topology !== 'cluster' && Number(killed) === 0 && rig.store.servers.length === 1)
-          throw new Error('CLIENT KILL found nobody')
-      }
+      for (const server of rig.store.servers)
+        killed += Number(await on(server, (client) => client.call('CLIENT', 'KILL', 'TYPE', 'normal')))
       await hold(rig, 0, 200)
     }
+    if (killed === 0) throw new Error('CLIENT KILL found nobody')
   },
 }
 

@@ -74,6 +74,10 @@ async function runIn(t: Scope, options: RunOptions): Promise<Outcome> {
   const rig: Rig = { gateways, store, actor, book, subjects: SUBJECTS, random, settle }
 
   const [stopping, calming] = [new AbortController(), new AbortController()]
+  t.teardown(() => {
+    calming.abort()
+    stopping.abort()
+  })
   const running = Array.from({ length: clients }, (_, i) =>
     new Client({
       actor: new Actor(`c${i}`, stage),
