@@ -40,8 +40,8 @@ export interface Findings {
   readonly excused: Readonly<Partial<Record<Rule, number>>>
 }
 
-/** Ms until an instance must serve again after a fault; 503 in that time is no surprise. */
-export const RECOVERY = 6_000
+/** Ms after a fault's end (all were ready again by then) in which a 503 is no surprise. */
+export const RECOVERY = 1_500
 /** Ms that clocks and seconds rounded may add to the life of a token. */
 const EXPIRY_MARGIN = 5_000
 /** τ in ms: a token whose `iat` is further ahead of the instance's clock may be refused. */

@@ -28,7 +28,10 @@ export async function runNemesis(options: NemesisOptions, stopping: AbortSignal)
     const more = await kind.run(rig)
     const late = await untilReady(rig.gateways)
     for (const gateway of late) {
-      say(`instance ${gateway.index} isn't ready ${READY_MILLISECONDS / 1000} s after "${kind.name}"`)
+      const last = gateway.output().split('\n').slice(-4).join('\n')
+      say(
+        `instance ${gateway.index} isn't ready ${READY_MILLISECONDS / 1000} s after "${kind.name}"\n${last}`,
+      )
       history.operations.push(notReady(gateway, kind.name))
       await gateway.kill()
       await gateway.start()

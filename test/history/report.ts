@@ -30,10 +30,12 @@ export function report(outcome: Outcome): string {
       `${calm.filter(({ status, name }) => status === undefined && !name.endsWith('leaving')).length} without a response`,
     `slow: ${slow.length}, ${slowCalm.length} of them without a fault near`,
     `excused by a loss of data: ${listed(excused)}`,
-    `violations: ${listed(count(violations, ({ rule }) => rule))}; sessions concerned: ${sessions.size}`,
+    `violations: ${listed(count(violations, named))}; sessions concerned: ${sessions.size}`,
     ...firsts(violations).map((violation) => story(violation, outcome)),
   ].join('\n')
 }
+
+const named = ({ rule, against }: Violation) => (against ? `${rule} after ${against.name}` : rule)
 
 function isSlow({ invokedAt, completedAt, ends, name }: Operation): boolean {
   if (name.startsWith('readyz')) return false

@@ -54,7 +54,7 @@ export async function run(options: RunOptions): Promise<Outcome> {
 }
 
 async function runIn(t: Scope, options: RunOptions): Promise<Outcome> {
-  const { mix, seed, milliseconds, pause = 70, clients = 12, calm = [1_000, 4_000], say = () => {} } = options
+  const { mix, seed, milliseconds, pause = 70, clients = 12, calm = [1_000, 5_000], say = () => {} } = options
   const store = await startStore(t, mix.topology, mix.gateways)
   const gateways = await startGateways(t, mix, store)
   const origin = Date.now() - performance.now()
