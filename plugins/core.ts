@@ -1,7 +1,7 @@
 /** The core, built on its adapters: what the decorators and the routes work with. Touches no route. */
 import type { FastifyBaseLogger } from 'fastify'
 import { Admitter } from '../src/admission.js'
-import { systemClock } from '../src/clock.js'
+import { steadyClock, systemClock } from '../src/clock.js'
 import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE, withinDeadline } from '../src/deadline.js'
@@ -198,7 +198,7 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
 function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: PluginSettings): SessionStore {
   return redis
     ? new RedisSessionStore(redis, defineScripts(redis), redisKeys(keyPrefix))
-    : new MemorySessionStore()
+    : new MemorySessionStore(steadyClock)
 }
 
 function createCoreLimiters({ rateLimit, keyPrefix }: PluginSettings, redis: RedisClient | undefined) {

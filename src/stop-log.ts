@@ -16,14 +16,16 @@ export class StopLog {
   }
 
   listenerClosed(): void {
-    this.#stage('listener_closed', 'no new connection is accepted; open requests finish')
+    const message = 'no new connection is accepted; open requests finish'
+    this.#log.info({ event: 'listener_closed', afterMilliseconds: this.#elapsed() }, message)
   }
 
   stopped(): void {
-    this.#stage('stopped', 'all connections have ended')
+    const message = 'all connections have ended'
+    this.#log.info({ event: 'stopped', afterMilliseconds: this.#elapsed() }, message)
   }
 
-  #stage(event: string, message: string): void {
-    this.#log.info({ event, afterMilliseconds: Math.round(performance.now() - this.#begin) }, message)
+  #elapsed(): Milliseconds {
+    return Math.round(performance.now() - this.#begin)
   }
 }

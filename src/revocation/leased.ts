@@ -95,8 +95,9 @@ export class LeasedReplica implements Revocation {
 
   async revoke(all: readonly Entry[]): Promise<void> {
     const { instance, follower, log, now, grace, onBarrier, onLostHistory } = this.#options
-    // With `reject` no token from before an epoch is admitted; with `accept` nothing is ever lost.
-    const entries = onLostHistory === 'heal' ? all : withoutLost(all)
+    // With `accept` nothing is ever lost. With `reject` older tokens are refused anyway, but only by leases of the new
+    // epoch: the entry makes its caller wait for these.
+    const entries = onLostHistory === 'accept' ? withoutLost(all) : all
     if (entries.length === 0) return
     const began = now().monotonic
     const barrier = instance.revoke(

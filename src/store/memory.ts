@@ -1,4 +1,4 @@
-import type { UnixMs } from '../clock.js'
+import type { Clock, UnixMs } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 import { expiryOf } from '../session/session.js'
 import { storeUnavailable } from '../errors.js'
@@ -46,7 +46,13 @@ export class MemorySessionStore implements SessionStore {
   readonly #records = new Map<Sid, Living | Tombstone>()
   /** The ids of each subject, with the latest end of the session. */
   readonly #index = new Map<string, Map<Sid, UnixMs>>()
+  readonly #steady: Clock
   #untilSweep = SWEEP_EVERY
+
+  /** @param steady A clock that nobody sets: one that is ahead for a moment makes the store forget nothing. */
+  constructor(steady: Clock = { now: () => Number.POSITIVE_INFINITY }) {
+    this.#steady = steady
+  }
 
   async create(session: Session, { familyHash, secretHash }: SessionSecrets): Promise<void> {
     this.#sweep(session.createdAt)
@@ -155,7 +161,7 @@ export class MemorySessionStore implements SessionStore {
 
   #read(sid: Sid, now: UnixMs): Living | Tombstone | undefined {
     const record = this.#records.get(sid)
-    if (!record || now < forgetAt(record)) return record
+    if (!record || this.#earliest(now) < forgetAt(record)) return record
     this.#records.delete(sid)
     return undefined
   }
@@ -174,14 +180,20 @@ export class MemorySessionStore implements SessionStore {
   #prune(sub: string, now: UnixMs): void {
     const index = this.#index.get(sub)
     if (!index) return
-    for (const [sid, end] of index) if (end + INDEX_SLACK < now) index.delete(sid)
+    const by = this.#earliest(now)
+    for (const [sid, end] of index) if (end + INDEX_SLACK < by) index.delete(sid)
     if (index.size === 0) this.#index.delete(sub)
+  }
+
+  #earliest(now: UnixMs): UnixMs {
+    return Math.min(now, this.#steady.now())
   }
 
   #sweep(now: UnixMs): void {
     if (--this.#untilSweep > 0) return
     this.#untilSweep = Math.max(SWEEP_EVERY, this.#records.size)
-    for (const [sid, record] of this.#records) if (now >= forgetAt(record)) this.#records.delete(sid)
+    const by = this.#earliest(now)
+    for (const [sid, record] of this.#records) if (by >= forgetAt(record)) this.#records.delete(sid)
     for (const sub of this.#index.keys()) this.#prune(sub, now)
   }
 }

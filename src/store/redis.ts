@@ -131,7 +131,7 @@ export class RedisSessionStore implements SessionStore {
   /** The next ids of an index. Of equal ends, Redis orders the ids by their bytes. */
   async #places(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexPlace[]> {
     const index = this.#keys.subject(sub)
-    if (!after) await this.#redis.zremrangebyscore(index, '-inf', `(${now - INDEX_SLACK}`)
+    if (!after) await this.#scripts.pruneIndex(index, now, INDEX_SLACK)
     const from = after ? String(after.latestEnd) : '-inf'
     const places: IndexPlace[] = []
     for (let offset = 0; places.length < count; offset += count) {
@@ -171,7 +171,8 @@ export class RedisSessionStore implements SessionStore {
     await this.#run('indexSession', this.#keys.subject(session.sub), [
       session.sid,
       end,
-      now - INDEX_SLACK,
+      now,
+      INDEX_SLACK,
       end - now + INDEX_SLACK,
     ])
   }

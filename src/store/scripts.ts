@@ -40,9 +40,34 @@ local function bury(key, reason, sub, family, ttl)
 end`
 
 /**
+ * Removes ids whose session has ended by the clock of the caller and by that of Redis: a caller's clock that is ahead
+ * for a moment must not remove ids that "log out everywhere" still has to find.
+ */
+const PRUNE = `
+local function prune(index, now, slack)
+  local t = redis.call('TIME')
+  local oldest = math.min(tonumber(now), tonumber(t[1]) * 1000) - tonumber(slack)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', '(' .. string.format('%.0f', oldest))
+end`
+
+/**
+ * Prunes an index before it is read.
+ *
+ * KEYS index · ARGV now, how long an id outlives its session (ms)
+ * Returns 1. Atomic: it compares with the clock of Redis.
+ */
+const pruneIndex: Script = {
+  name: 'portcullisPruneIndex',
+  keys: 1,
+  lua: `${PRUNE}
+prune(KEYS[1], ARGV[1], ARGV[2])
+return 1`,
+}
+
+/**
  * Enters a session in its subject's index, or moves its latest possible end.
  *
- * KEYS index · ARGV sid, latest possible end, latest end of what is pruned, life of the entry in ms
+ * KEYS index · ARGV sid, latest possible end, now, how long an id outlives its session, life of the entry (all ms)
  * Returns 1. Atomic: the index must not be without a TTL, nor ever get a shorter one than its longest session needs.
  * The latest end only ever moves to a later time: after `tokens.refresh` was made shorter, an access token from before
  * may outlive the new end. Each call prunes, so that an index that nobody reads stays small, too.
@@ -50,10 +75,10 @@ end`
 const indexSession: Script = {
   name: 'portcullisIndexSession',
   keys: 1,
-  lua: `
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[3])
+  lua: `${PRUNE}
+prune(KEYS[1], ARGV[3], ARGV[4])
 redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[4]) then redis.call('PEXPIRE', KEYS[1], ARGV[4]) end
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[5]) then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 return 1`,
 }
 
@@ -145,6 +170,7 @@ return { 'ended', r[2] }`,
 }
 
 export const SCRIPTS = {
+  pruneIndex,
   indexSession,
   createSession,
   rotateSession,

@@ -168,3 +168,17 @@ t.test('an entry without a record yet is no session, and isn’t pruned', async 
   t.same(await sidsOf(harness, session.sub), [])
   t.equal(await harness.servers[0]!.zcard(harness.keys.subject(session.sub)), 1)
 })
+
+t.test('a clock that is ahead for a moment removes no id from an index', async (t) => {
+  const harness = await openOnRedis(t)
+  const { clock, keys, servers } = harness
+  const sub = someone()
+  clock.advance(Date.now() - clock.now())
+  const { session } = await begin(harness, { sub, absolute: 10 * MINUTE })
+  clock.advance(HOUR)
+  t.same(await sidsOf(harness, sub), [], 'by this clock it has ended')
+  await begin(harness, { sub, absolute: 10 * MINUTE })
+  t.ok((await servers[0]!.zrange(keys.subject(sub), '0', '-1')).includes(session.sid))
+  clock.advance(-HOUR)
+  t.ok((await sidsOf(harness, sub)).includes(session.sid), 'right again, it is found')
+})
