@@ -37,7 +37,9 @@ function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
   const verdict = new Verdict({
     keys: new Map(verifiers.map(({ verifier }) => [verifier.kid, verifier])),
     verified: new VerifiedTokens(0),
-    revocation: new MemoryDenylist(new MovableClock(0), LIFE),
+    revocation: Object.assign(new MemoryDenylist(new MovableClock(0), LIFE), {
+      latestIssue: () => Number.POSITIVE_INFINITY,
+    }),
     clock,
     rules: { ...settings, ...LIFE },
   })

@@ -15,7 +15,7 @@ import { clockEnvironment } from './clock.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 /** Ends the gateway when this process is gone. */
-const LEASH = new URL('../../../scripts/leash.mjs', import.meta.url).href
+const LEASH = new URL('./leash.js', import.meta.url).href
 const START_TIMEOUT_MILLISECONDS = 45_000
 
 export interface Gateway {
