@@ -7,7 +7,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { RedisBell } from '../src/revocation/bell.js'
-import { Follower } from '../src/revocation/follower.js'
+import { SyncLoop } from '../src/revocation/follower.js'
 import { Instance } from '../src/revocation/instance.js'
 import type { Now } from '../src/revocation/instance.js'
 import { RedisLog } from '../src/revocation/redis-log.js'
@@ -35,7 +35,7 @@ function follow(): { instance: Instance; stop: () => Promise<void> } {
     onLostHistory: 'heal',
     page: 2_000,
   })
-  const follower = new Follower({
+  const follower = new SyncLoop({
     instance,
     log: new RedisLog(reading, keys, settings),
     bell: new RedisBell(ringing, keys, settings.lease),

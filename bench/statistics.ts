@@ -47,7 +47,7 @@ export function ratioOf(values: readonly number[], to: readonly number[]): Sprea
 /** By how much a peer may exceed its best round in a quiet one. */
 const QUIET = 1.15
 /** Of fewer, an interval says nothing. */
-const LEAST_ROUNDS = 6
+const MIN_ROUNDS = 6
 
 /**
  * The rounds in which the machine was left alone: those in which a peer took hardly more than in its best one. Chosen
@@ -57,5 +57,5 @@ export function quietRounds(values: readonly number[]): readonly number[] {
   const limit = QUIET * Math.min(...values)
   const rounds = [...values.keys()]
   const quiet = rounds.filter((round) => values[round]! <= limit)
-  return quiet.length < LEAST_ROUNDS ? rounds : quiet
+  return quiet.length < MIN_ROUNDS ? rounds : quiet
 }

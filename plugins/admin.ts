@@ -1,9 +1,9 @@
 import { timingSafeEqual, createHash } from 'node:crypto'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import type { Core } from './core.js'
-import { answerRefusal } from './errors.js'
+import { sendError } from './errors.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { explainRoute } from './routes/admin-explain.js'
 import { revocationsRoutes } from './routes/admin-revocations.js'
@@ -28,7 +28,7 @@ export async function createAdmin(
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
   })
-  app.setNotFoundHandler((request, reply) => answerRefusal(request, reply, new Refusal('not_found')))
+  app.setNotFoundHandler((request, reply) => sendError(request, reply, new PortcullisError('not_found')))
   await app.register(async (context) => {
     makeOurOwn(context)
     withMethodNotAllowed(context, () => metricsRoute(context, metrics))
@@ -60,7 +60,7 @@ function refuseUnlessAdmin({ headers }: FastifyRequest, token: string): void {
   const given = headers.authorization ?? ''
   // Digests, as what is compared must be of one length.
   if (timingSafeEqual(digest(given), digest(`Bearer ${token}`))) return
-  throw new Refusal(given === '' ? 'credentials_missing' : 'token_invalid', {
+  throw new PortcullisError(given === '' ? 'credentials_missing' : 'token_invalid', {
     detail: 'Send it as: Authorization: Bearer <admin.token>.',
   })
 }

@@ -5,13 +5,13 @@ import type { Socket } from 'node:net'
 import fastify, { LogController } from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { GatewaySettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { StartError } from '../src/start-error.js'
-import { answerRefusal, problemOf, toRefusal } from './errors.js'
+import { sendError, buildProblemDetails, toPortcullisError } from './errors.js'
 import { childLoggerFactory } from './request-log.js'
-import { judgeBeforeRouting } from './target.js'
-import { doom } from './turns.js'
+import { checkBeforeRouting } from './target.js'
+import { abandonPipeline } from './turns.js'
 
 /** How often Node looks for connections whose headers are late, in ms; its default, 30 s, would be the real limit. */
 const CONNECTIONS_CHECK = 500
@@ -35,12 +35,12 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
     logController: new LogController({ disableRequestLogging: !settings.log.requests }),
     trustProxy: listen.trustProxy.length > 0 ? [...listen.trustProxy] : false,
     genReqId: requestIds(),
-    rewriteUrl: judgeBeforeRouting(limits),
+    rewriteUrl: checkBeforeRouting(limits),
     clientErrorHandler: answerClientError,
     // No hook runs then, so it waits for no turn: what comes behind it mustn't overtake.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      doom(request.raw.socket)
-      answerRefusal(request, reply.header('connection', 'close'), toRefusal(error))
+      abandonPipeline(request.raw.socket)
+      sendError(request, reply.header('connection', 'close'), toPortcullisError(error))
     },
     // Connections that are open when the server stops may still ask while the others finish.
     return503OnClosing: false,
@@ -90,8 +90,8 @@ function answerClientError(error: NodeJS.ErrnoException, socket: Answering): voi
   if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
     return void socket.destroy()
   }
-  const refusal = new Refusal(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
-  const body = JSON.stringify(problemOf(refusal, randomBytes(4).toString('hex')))
+  const refusal = new PortcullisError(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
+  const body = JSON.stringify(buildProblemDetails(refusal, randomBytes(4).toString('hex')))
   socket.end(
     `HTTP/1.1 ${refusal.statusCode} ${refusal.title}\r\nContent-Type: application/problem+json\r\n` +
       `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,

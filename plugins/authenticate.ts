@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify
 import type { Admission, Admitter, Requirements } from '../src/admission.js'
 import type { OnOutage } from '../src/revocation/port.js'
 import type { Auth } from '../src/verdict.js'
-import { answerRefusal, toRefusal } from './errors.js'
+import { sendError, toPortcullisError } from './errors.js'
 import { FastifyRequestFacts, reportAdmission } from './request-facts.js'
 
 declare module 'fastify' {
@@ -51,14 +51,14 @@ export interface Guard {
   (request: FastifyRequest, reply: FastifyReply, done: Done): void
 }
 
-export interface GuardPorts {
+export interface GuardDependencies {
   readonly admitter: Admitter
   /** `throw` passes the error to the host's error handler. */
   readonly refusals: 'answer' | 'throw'
   readonly onOutage: OnOutage
 }
 
-export function createGuards({ admitter, refusals, onOutage }: GuardPorts): Guards {
+export function createGuards({ admitter, refusals, onOutage }: GuardDependencies): Guards {
   const guard = (requirements: Omit<Requirements, 'onOutage'>) =>
     createGuard(admitter, { ...requirements, onOutage }, refusals)
   return {
@@ -94,9 +94,9 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
     request.auth = admission.auth
   }
   const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply, ends: Ends): void => {
-    const refusal = toRefusal(error)
+    const refusal = toPortcullisError(error)
     if (refusals === 'throw') return ends.done(refusal)
-    answerRefusal(request, reply, refusal)
+    sendError(request, reply, refusal)
     ends.answered?.(refusal)
   }
   // Synchronous where admission is: it runs on every guarded request.

@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { PluginSettings } from '../src/config.js'
-import { Slots } from '../src/session/slots.js'
+import { WorkSlots } from '../src/session/slots.js'
 import { UsersFile, hashingSlots } from '../src/session/users-file.js'
 import { createHttpLogin } from './login-http.js'
 import type { Authenticator } from './routes/login.js'
@@ -21,13 +21,13 @@ export async function createAuthenticator(
 ): Promise<Authenticator | undefined> {
   if (typeof login === 'function') {
     return {
-      slots: new Slots(WAITING_SLOTS, QUEUE),
+      slots: new WorkSlots(WAITING_SLOTS, QUEUE),
       authenticate: (credentials, request: FastifyRequest) => login(credentials, request),
     }
   }
   if (login.http !== undefined) {
     return {
-      slots: new Slots(WAITING_SLOTS, QUEUE),
+      slots: new WorkSlots(WAITING_SLOTS, QUEUE),
       authenticate: createHttpLogin(login.http, WAITING_SLOTS, log),
     }
   }
@@ -36,7 +36,7 @@ export async function createAuthenticator(
     log.error({ event: 'users_file', reason }, reason),
   )
   return {
-    slots: new Slots(hashingSlots(processes), QUEUE),
+    slots: new WorkSlots(hashingSlots(processes), QUEUE),
     async authenticate({ username, password }) {
       const sub = await users.verify(username, password)
       return sub === undefined ? null : { sub }

@@ -3,7 +3,7 @@ import type { Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import type { Milliseconds } from '../src/clock.js'
-import { announceClose, beginTurns, doom, isIdle } from './turns.js'
+import { announceClose, beginTurns, abandonPipeline, isIdle } from './turns.js'
 
 /** A connection is closed once no request has come on it for as long: one may be on its way. */
 const QUIET: Milliseconds = 300
@@ -12,7 +12,7 @@ const LOOK_EVERY: Milliseconds = 50
 /** How long a client has for closing its side, before the connection is destroyed. */
 const LINGER: Milliseconds = 2_000
 /** Connections that are accepted after the drain at most: somebody might make them without an end. */
-const MOST_BACKLOG = 1_000
+const MAX_BACKLOG = 1_000
 
 export interface StopOptions {
   /** How long new connections are still accepted. */
@@ -120,7 +120,7 @@ export class ClientConnections {
   async #acceptBacklog(): Promise<void> {
     // The first turn may have begun its poll before this call.
     await nextTurn()
-    for (let nth = 0, accepted = -1; accepted !== this.#accepted && nth < MOST_BACKLOG; nth += 1) {
+    for (let nth = 0, accepted = -1; accepted !== this.#accepted && nth < MAX_BACKLOG; nth += 1) {
       accepted = this.#accepted
       await nextTurn()
     }
@@ -171,7 +171,7 @@ export class ClientConnections {
    * the connection would be reset, and the last response lost with it.
    */
   #closeGently(socket: Socket): void {
-    doom(socket)
+    abandonPipeline(socket)
     this.#idle.delete(socket)
     this.#carriers.delete(socket)
     socket.end()

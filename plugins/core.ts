@@ -5,11 +5,11 @@ import { steadyClock, systemClock } from '../src/clock.js'
 import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE, withinDeadline } from '../src/deadline.js'
-import { LiveStreams } from '../src/live-streams.js'
+import { LongLivedConnections } from '../src/live-streams.js'
 import { CLOCK_SLACK } from '../src/revocation/port.js'
-import type { DenialLife, Listing, ListQuery } from '../src/revocation/port.js'
+import type { EntryLifetime, Listing, ListQuery } from '../src/revocation/port.js'
 import type { SecurityEvent } from '../src/session/events.js'
-import type { SessionPorts } from '../src/session/ports.js'
+import type { SessionDependencies } from '../src/session/ports.js'
 import type { Sid } from '../src/session/session.js'
 import { redisKeys } from '../src/store/keys.js'
 import { MemorySessionStore } from '../src/store/memory.js'
@@ -21,9 +21,9 @@ import type { Transports } from '../src/token/bearer.js'
 import { cookieNames } from '../src/token/cookies.js'
 import { loadKey } from '../src/token/key-directory.js'
 import type { SigningKey } from '../src/token/keys.js'
-import { VerifiedTokens } from '../src/token/verified.js'
-import { Verdict } from '../src/verdict.js'
-import type { LiveToken } from '../src/verdict.js'
+import { VerifiedCache } from '../src/token/verified.js'
+import { TokenVerifier } from '../src/verdict.js'
+import type { VerifiedToken } from '../src/verdict.js'
 import { createIdentityProof } from './identity.js'
 import type { IdentityProof } from './identity.js'
 import { createJwt } from './jwt.js'
@@ -39,8 +39,8 @@ import { openRevocation } from './revocation.js'
 
 export interface Core {
   readonly settings: PluginSettings
-  readonly sessions: SessionPorts
-  readonly verdict: Verdict
+  readonly sessions: SessionDependencies
+  readonly verifier: TokenVerifier
   /** Decides for every gate whether a request may pass. */
   readonly admitter: Admitter
   readonly key: SigningKey
@@ -49,7 +49,7 @@ export interface Core {
   readonly limiters: Readonly<Record<'loginPerAccount' | 'loginPerAddress' | 'refreshPerAddress', Limiter>>
   readonly metrics: Metrics
   /** The answers that last, each tied to its token. */
-  readonly live: LiveStreams
+  readonly live: LongLivedConnections
   /** Of the session store; undefined for the embedded one. */
   readonly redis: RedisClient | undefined
   /** How long a revoke, with the ending of its sessions, may take. */
@@ -92,7 +92,7 @@ async function openKey(keys: PluginSettings['keys'], log: FastifyBaseLogger): Pr
   return key
 }
 
-interface Parts {
+interface CoreParts {
   readonly settings: PluginSettings
   readonly log: FastifyBaseLogger
   readonly ofProcess: boolean
@@ -100,19 +100,19 @@ interface Parts {
   readonly redis: RedisConnection | undefined
 }
 
-async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promise<Core> {
+async function assemble({ settings, log, ofProcess, key, redis }: CoreParts): Promise<Core> {
   const { issuer, audience, tokens, cookies, accept } = settings
   const jwt = await createJwt(key, settings)
   const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
-  const life: DenialLife = { horizon: settings.revocation.horizon ?? tokens.access, leeway: tokens.leeway }
+  const life: EntryLifetime = { horizon: settings.revocation.horizon ?? tokens.access, leeway: tokens.leeway }
   const clock = systemClock
   const store = createSessionStore(redis?.client, settings)
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
   const identity = await createIdentityProof({ key, clock, settings })
   const limiters = await createCoreLimiters(settings, redis?.client)
   // The last thing that can fail, as it goes on by itself.
-  const denylist = await openRevocation(settings, {
+  const revocation = await openRevocation(settings, {
     redis: redis?.client,
     life,
     log,
@@ -122,9 +122,9 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
       await store.end({ sid: sid as Sid, reason: 'logout', tombstone, now: clock.now() })
     },
   })
-  const { revocation } = denylist
-  const verified = new VerifiedTokens<LiveToken>(tokens.verifiedCache)
-  const live = new LiveStreams({ revocation, clock, leeway: tokens.leeway })
+  const { denylist } = revocation
+  const verified = new VerifiedCache<VerifiedToken>(tokens.verifiedCache)
+  const live = new LongLivedConnections({ denylist, clock, leeway: tokens.leeway })
   metrics.watchVerified(() => verified.stats)
   metrics.watchStreams(() => live.size)
   const transports: Transports = {
@@ -134,15 +134,15 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
     query: accept.from.includes('query'),
     body: accept.from.includes('body'),
   }
-  const verdict = new Verdict({
+  const verifier = new TokenVerifier({
     keys: new Map([[key.kid, jwt.verifier]]),
     verified,
-    revocation,
+    denylist,
     clock,
-    rules: { issuer, audience, ...life },
+    settings: { issuer, audience, ...life },
   })
   const admitter = new Admitter({
-    verdict,
+    verifier,
     transports,
     origins: settings.cors.origins,
     onRefused: (code) => metrics.refusal(code),
@@ -153,21 +153,21 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
     metrics,
     live,
     redis: redis?.client,
-    verdict,
+    verifier,
     admitter,
     sessions: {
       store,
-      revocation,
+      denylist,
       clock,
       sign: jwt.sign,
-      rules: {
+      settings: {
         issuer,
         audience,
         ...tokens,
         ...settings.sessions,
         tombstone,
       },
-      tell: (event) => {
+      emit: (event) => {
         metrics.event(event.event)
         logEvent(log, event)
       },
@@ -175,21 +175,21 @@ async function assemble({ settings, log, ofProcess, key, redis }: Parts): Promis
     transports,
     identity,
     limiters,
-    revokeDeadline: STORE_DEADLINE + denylist.patience,
-    listDenials: (query) => withinDeadline(denylist.list(query)),
+    revokeDeadline: STORE_DEADLINE + revocation.patience,
+    listDenials: (query) => withinDeadline(revocation.list(query)),
     readiness: async () => {
       const isReachable = redis === undefined || (await redis.isReady())
-      const isReady = isReachable && denylist.isLive()
+      const isReady = isReachable && revocation.isLive()
       return {
         isReady,
         store: isReachable ? 'reachable' : 'unreachable',
-        revocation: denylist.status(),
+        revocation: revocation.status(),
         redis: server?.checks(),
       }
     },
     close: async () => {
       live.close()
-      await denylist.close()
+      await revocation.close()
       redis?.close()
     },
   }

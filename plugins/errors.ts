@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import type { Problem } from '../src/contract.js'
-import { Refusal } from '../src/errors.js'
+import type { ProblemDetails } from '../src/contract.js'
+import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { createSampler } from './sample.js'
 
@@ -20,14 +20,17 @@ const FASTIFY_CODES: Record<string, [ErrorCode, string]> = {
 }
 
 /** Whatever was thrown, as the answer that it leads to. */
-export function toRefusal(error: unknown): Refusal {
-  if (error instanceof Refusal) return error
+export function toPortcullisError(error: unknown): PortcullisError {
+  if (error instanceof PortcullisError) return error
   const known = FASTIFY_CODES[(error as FastifyError | undefined)?.code ?? '']
-  if (known) return new Refusal(known[0], { detail: known[1], cause: error })
-  return new Refusal('internal_error', { detail: 'The log has more, under the request_id.', cause: error })
+  if (known) return new PortcullisError(known[0], { detail: known[1], cause: error })
+  return new PortcullisError('internal_error', {
+    detail: 'The log has more, under the request_id.',
+    cause: error,
+  })
 }
 
-export function problemOf(refusal: Refusal, requestId: string): Problem {
+export function buildProblemDetails(refusal: PortcullisError, requestId: string): ProblemDetails {
   return {
     type: `urn:portcullis:problem:${refusal.code}`,
     title: refusal.title,
@@ -39,19 +42,23 @@ export function problemOf(refusal: Refusal, requestId: string): Problem {
 }
 
 /** Answers with the problem (RFC 9457). As text, so that a host's serializers leave it alone. */
-export function answerRefusal(request: FastifyRequest, reply: FastifyReply, refusal: Refusal): FastifyReply {
-  logFault(request, refusal)
+export function sendError(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  refusal: PortcullisError,
+): FastifyReply {
+  logServerFault(request, refusal)
   return reply
     .code(refusal.statusCode)
     .headers({ 'cache-control': 'no-store', ...refusal.headers })
     .type('application/problem+json')
-    .send(JSON.stringify(problemOf(refusal, request.id)))
+    .send(JSON.stringify(buildProblemDetails(refusal, request.id)))
 }
 
 const sample = createSampler()
 
 /** What isn't the caller's fault is the operator's business. */
-function logFault(request: FastifyRequest, refusal: Refusal): void {
+function logServerFault(request: FastifyRequest, refusal: PortcullisError): void {
   const request_id = request.id
   if (refusal.code === 'internal_error') {
     request.log.error({ event: 'fault', err: refusal.cause, request_id }, 'a request failed')

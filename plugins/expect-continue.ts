@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { oweContinue, sendContinue } from '../src/gateway/continue.js'
-import { problemOf } from './errors.js'
+import { buildProblemDetails } from './errors.js'
 
 /**
  * `Expect: 100-continue` (RFC 9110 §10.1.1): Node would ask for the body before anything was judged. With this, `100
@@ -25,8 +25,10 @@ export function registerExpectContinue(app: FastifyInstance): void {
 }
 
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  const refusal = new Refusal('invalid_request', { detail: 'Expect: nothing but 100-continue can be met.' })
-  const problem = { ...problemOf(refusal, randomBytes(4).toString('hex')), status: 417 }
+  const refusal = new PortcullisError('invalid_request', {
+    detail: 'Expect: nothing but 100-continue can be met.',
+  })
+  const problem = { ...buildProblemDetails(refusal, randomBytes(4).toString('hex')), status: 417 }
   response.writeHead(417, {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',

@@ -1,9 +1,9 @@
 import type { Admission, Admitter, RequestFacts, Requirements } from '../src/admission.js'
 import type { GatewaySettings, RouteSettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { compileRoutes } from '../src/gateway/routes.js'
 import type { RouteTable } from '../src/gateway/routes.js'
-import type { JudgedTarget } from '../src/gateway/target.js'
+import type { CheckedTarget } from '../src/gateway/target.js'
 import type { OnOutage } from '../src/revocation/port.js'
 import type { Core } from './core.js'
 import { addressKey } from './rate-limit.js'
@@ -16,12 +16,12 @@ export interface GateRoute extends RouteSettings {
 }
 
 /** What is asked for, wherever it was read: of the request itself, or of what a proxy in front says about it. */
-export interface Asked {
+export interface RouteQuery {
   readonly method: string
-  readonly target: JudgedTarget
+  readonly target: CheckedTarget
 }
 
-type RefusedTarget = Extract<JudgedTarget, { ok: false }>
+type RefusedTarget = Extract<CheckedTarget, { ok: false }>
 
 /**
  * Decides for the gateway's routes: which one covers a request, and whether it may pass. The reverse proxy, its
@@ -48,12 +48,12 @@ export class Gate {
   /**
    * The route that covers what is asked.
    *
-   * @throws {Refusal} `not_found`, `target_refused`
+   * @throws {PortcullisError} `not_found`, `target_refused`
    */
-  find({ method, target }: Asked): GateRoute {
+  find({ method, target }: RouteQuery): GateRoute {
     if (!target.ok) return this.#findLax(method, target)
     const route = this.#covering(method, target.match)
-    if (!route) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
+    if (!route) throw new PortcullisError('not_found', { detail: 'No route covers this path and method.' })
     return route
   }
 
@@ -77,7 +77,7 @@ export class Gate {
   /**
    * Decides whether a request may pass the route, and who it is from. Counts it where the route has a limit.
    *
-   * @throws {Refusal} or rejects with it: see `Admitter.admit`
+   * @throws {PortcullisError} or rejects with it: see `Admitter.admit`
    */
   admit(facts: RequestFacts, { requirements }: GateRoute): Admission | Promise<Admission> {
     return this.#admitter.admit(facts, requirements)
@@ -97,8 +97,8 @@ function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: 
 }
 
 /** What must not be routed, as servers would read it differently. */
-export function targetRefused(reason: string): Refusal {
-  return new Refusal('target_refused', {
+export function targetRefused(reason: string): PortcullisError {
+  return new PortcullisError('target_refused', {
     detail: 'The path or the query has something that servers read differently.',
     reason,
     headers: { connection: 'close' },
@@ -106,8 +106,8 @@ export function targetRefused(reason: string): Refusal {
 }
 
 /** The token is good, but an upstream would be told something else than it says. */
-export function identityRefused(): Refusal {
-  return new Refusal('token_invalid', {
+export function identityRefused(): PortcullisError {
+  return new PortcullisError('token_invalid', {
     detail: 'A claim of it cannot be sent in a header.',
     reason: 'identity_value',
   })

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from '../src/admission.js'
 import type { GatewaySettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { forward } from '../src/gateway/forward.js'
-import type { Failure, ForwardOptions, Outcome, Upgrade } from '../src/gateway/forward.js'
+import type { Failure, ForwardOptions, ForwardOutcome, Upgrade } from '../src/gateway/forward.js'
 import { headerRules } from '../src/gateway/headers.js'
 import type { HeaderRules } from '../src/gateway/headers.js'
 import { rewriteTarget } from '../src/gateway/rewrite.js'
@@ -13,14 +13,14 @@ import type { Upstream } from '../src/gateway/upstreams.js'
 import { OWN_PATHS } from '../src/own-paths.js'
 import { cookieNames } from '../src/token/cookies.js'
 import { withoutQueryTokens } from '../src/token/query.js'
-import { clientOf } from './client.js'
+import { forwardedClient } from './client.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from './core.js'
 import { identityRefused } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
-import { onSuccessOf } from './on-success.js'
+import { createOnSuccess } from './on-success.js'
 import { FastifyRequestFacts, reportAdmission } from './request-facts.js'
-import { targetOf } from './target.js'
+import { checkedTarget } from './target.js'
 import { registerUpgrades } from './upgrade.js'
 import type { Upgrades } from './upgrade.js'
 import { readUpstreamCa } from './upstream-ca.js'
@@ -82,23 +82,24 @@ export async function registerGateway(
     if (is404 && headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
     done(null, payload)
   })
-  app.setNotFoundHandler((request, reply) => pass(context, request, reply))
+  app.setNotFoundHandler((request, reply) => admitAndForward(context, request, reply))
 }
 
 /**
  * Judges a request, and forwards or refuses it. Without a promise where nothing is waited for: it runs on every
  * request.
  */
-function pass(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
+function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
   const refuse = (error: unknown) => void reply.send(error)
   try {
     const { gate, upgrades } = context
-    const target = targetOf(request.raw)
+    const target = checkedTarget(request.raw)
     const route = gate.find({ method: request.method, target })
     const isOurs = target.ok && OWN_PATHS.includes(target.match)
     // Undefined: it is there for forward-auth alone.
     const destination = isOurs ? undefined : context.destinations.get(route)
-    if (!destination) throw new Refusal('not_found', { detail: 'No route covers this path and method.' })
+    if (!destination)
+      throw new PortcullisError('not_found', { detail: 'No route covers this path and method.' })
     const upgrade = upgrades.take(request)
     const covered = { route, destination, target: rawTarget(target), upgrade }
     const admission = gate.admit(new FastifyRequestFacts(request), route)
@@ -109,7 +110,7 @@ function pass(context: ProxyContext, request: FastifyRequest, reply: FastifyRepl
   }
 }
 
-interface Covered {
+interface CoveredRequest {
   readonly route: GateRoute
   readonly destination: Destination
   /** As it came. */
@@ -121,14 +122,14 @@ function send(
   context: ProxyContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { route, destination, target, upgrade }: Covered,
+  { route, destination, target, upgrade }: CoveredRequest,
   admission: Admission,
 ): void {
   reportAdmission(admission, reply)
   const { core } = context
   const { upstream, limits } = destination
   const { auth } = admission
-  const onSuccess = onSuccessOf(core, route, admission, reply)
+  const onSuccess = createOnSuccess(core, route, admission, reply)
   const outgoing = outgoingHeaders(context, request, route, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   // A client that leaves doesn't end it, so that its connection says nothing of when it is over.
@@ -136,7 +137,7 @@ function send(
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
-    target: targetFor(route, target, admission),
+    target: upstreamTarget(route, target, admission),
     ...outgoing,
     rules: context.rules,
     limits,
@@ -153,7 +154,7 @@ function send(
     onOutcome(outcome) {
       unwatch?.()
       unwatch = null
-      settle(request, reply, upstream, outcome)
+      reportOutcome(request, reply, upstream, outcome)
       if (outcome.kind === 'aborted' && outcome.failure) logMissed(request, admission, outcome.failure)
       finished?.()
     },
@@ -163,7 +164,7 @@ function send(
   unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
 }
 
-function targetFor(route: GateRoute, raw: string, { transport }: Admission): string {
+function upstreamTarget(route: GateRoute, raw: string, { transport }: Admission): string {
   const { path, rewritePrefix, forwardToken } = route
   const target = transport === 'query' && !forwardToken ? withoutQueryTokens(raw) : raw
   return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
@@ -172,14 +173,19 @@ function targetFor(route: GateRoute, raw: string, { transport }: Admission): str
 const ENDS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'token_expired'])
 
 /** Answers what was not forwarded; the rest was answered on the way. */
-function settle(request: FastifyRequest, reply: FastifyReply, { name }: Upstream, outcome: Outcome): void {
+function reportOutcome(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { name }: Upstream,
+  outcome: ForwardOutcome,
+): void {
   if (outcome.kind === 'failed') {
     const { error, reason } = outcome
     request.log.warn({ event: 'forward_failed', upstream: name, error, reason }, 'not forwarded')
     dropRawHeaders(reply)
     // What is left of the body may still come.
     const headers = error === 'request_timeout' ? { connection: 'close' } : {}
-    return void reply.send(outcome.refusal ?? new Refusal(error, { reason, headers }))
+    return void reply.send(outcome.refusal ?? new PortcullisError(error, { reason, headers }))
   }
   if (outcome.kind === 'cut') {
     // The end of a session is no trouble; what an upstream or the store does may be.
@@ -203,14 +209,14 @@ function outgoingHeaders(
   { auth, transport }: Admission,
 ): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
-    origin: clientOf(request),
+    origin: forwardedClient(request),
     host: route.host,
     drop: route.forwardToken ? undefined : tokenHeader(transport),
-    identity: auth ? core.identity.of(auth) : {},
+    identity: auth ? core.identity.build(auth) : {},
   })
   if (outgoing.ok) return outgoing
   if (outgoing.reason === 'identity_value') throw identityRefused()
-  throw new Refusal('invalid_request', {
+  throw new PortcullisError('invalid_request', {
     detail: `The ${outgoing.reason.replace('_', ' ')} header is not acceptable.`,
     headers: { connection: 'close' },
   })

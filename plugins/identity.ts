@@ -15,7 +15,7 @@ export interface IdentityProof {
   /** Of every header that it may set; taken from no client. */
   readonly names: readonly string[]
   /** Header name → value; undefined: none of that name. For an upstream, or who stands before one. */
-  of(auth: Auth): Record<string, string | undefined>
+  build(auth: Auth): Record<string, string | undefined>
   /** The same without the signed proof, which whoever has it could show to an upstream. */
   withoutProof(auth: Auth): Record<string, string | undefined>
 }
@@ -32,11 +32,11 @@ export async function createIdentityProof(ports: Ports): Promise<IdentityProof> 
   const plain = identityHeaders(headers)
   const names = Object.keys(headers)
   const withoutProof = ({ claims }: Auth) => plain(claims)
-  if (token === undefined) return { names, of: withoutProof, withoutProof }
+  if (token === undefined) return { names, build: withoutProof, withoutProof }
   const proofOf = await createProofs(ports, token)
   return {
     names: [...names, token.header],
-    of: (auth) => ({ ...plain(auth.claims), [token.header]: proofOf(auth) }),
+    build: (auth) => ({ ...plain(auth.claims), [token.header]: proofOf(auth) }),
     withoutProof,
   }
 }

@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { parseScopeNeeds } from './authenticate.js'
 import type { Guard, Guards } from './authenticate.js'
-import { answerRefusal } from './errors.js'
+import { sendError } from './errors.js'
 
 /**
  * Guards for `import { authenticate, authorize } from 'portcullis'`. They find the plugin when a request comes, so they
@@ -33,13 +33,13 @@ function createGuard(find: (plugin: Guards) => Guard): Guard {
       const guard = find(plugin)
       return done ? guard(request, reply, done) : guard(request, reply)
     }
-    const error = new Refusal('internal_error', {
+    const error = new PortcullisError('internal_error', {
       detail: 'The log has more, under the request_id.',
       cause: new Error(
         'A guard found no portcullis. Register it on the application of this route, or above.',
       ),
     })
-    answerRefusal(request, reply, error)
+    sendError(request, reply, error)
     return done ? undefined : Promise.reject(error)
   }) as Guard
 }

@@ -20,7 +20,7 @@ export async function createJwt(
 ): Promise<Jwt> {
   const island = fastify()
   await island.register(fastifyJwt, {
-    secret: secretOf(key),
+    secret: exportSecret(key),
     sign: signOptions(key, ACCESS_TOKEN_TYPE),
     verify: {
       algorithms: [key.algorithm satisfies Algorithm],
@@ -51,7 +51,7 @@ export async function createJwt(
  */
 export async function createSigner(key: SigningKey, typ: string): Promise<(claims: object) => string> {
   const island = fastify()
-  await island.register(fastifyJwt, { secret: secretOf(key), sign: signOptions(key, typ) })
+  await island.register(fastifyJwt, { secret: exportSecret(key), sign: signOptions(key, typ) })
   await island.ready()
   return (claims) => island.jwt.sign(claims)
 }
@@ -60,7 +60,7 @@ function signOptions({ algorithm, kid }: SigningKey, typ: string) {
   return { algorithm, kid, header: { alg: algorithm, typ } }
 }
 
-function secretOf(key: SigningKey): Buffer | { private: string; public: string } {
+function exportSecret(key: SigningKey): Buffer | { private: string; public: string } {
   if (key.private.type === 'secret') return key.private.export()
   return {
     private: key.private.export({ format: 'pem', type: 'pkcs8' }).toString(),

@@ -1,12 +1,12 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import { Pool, errors } from 'undici'
 import type { Dispatcher } from 'undici'
-import type { Credentials, PluginSettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import type { LoginCredentials, PluginSettings } from '../src/config.js'
+import { PortcullisError } from '../src/errors.js'
 import { rateLimited } from '../src/session/login.js'
 import { mapIdentity } from '../src/session/mapped-identity.js'
 import type { Identity } from '../src/session/session.js'
-import { addressOf } from './client.js'
+import { clientAddress } from './client.js'
 import { createSampler } from './sample.js'
 
 type Login = Exclude<PluginSettings['login'], (...args: never[]) => unknown>
@@ -23,7 +23,7 @@ const MAX_RETRY_AFTER = 3_600
  * Asks a legacy API who may log in (`login.http`), and maps its answer. Redirects aren't followed, as the password
  * would go along. Of the client it is told the address alone.
  *
- * The function that it gives rejects with a Refusal: `rate_limited`, `upstream_unavailable`, `upstream_timeout`.
+ * The function that it gives rejects with a PortcullisError: `rate_limited`, `upstream_unavailable`, `upstream_timeout`.
  *
  * @param connections How many logins it is asked about at once.
  */
@@ -40,13 +40,13 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
   const sample = createSampler()
   const fail = (code: 'upstream_unavailable' | 'upstream_timeout', reason: string): never => {
     sample(() => log.warn({ event: 'login_http_failed', reason }, 'the API for logins gave no usable answer'))
-    throw new Refusal(code, { detail: 'Logins are not possible now; try again later.', reason })
+    throw new PortcullisError(code, { detail: 'Logins are not possible now; try again later.', reason })
   }
 
-  const ask = async (credentials: Credentials, ip: string): Promise<Answer> => {
+  const ask = async (credentials: LoginCredentials, ip: string): Promise<LegacyResponse> => {
     try {
       const { statusCode, headers, body } = await api.request({
-        ...messageOf(settings, credentials, ip),
+        ...buildRequest(settings, credentials, ip),
         method: 'POST',
         path: pathname + search,
         // A kept connection may close just as it is used, and a login must not be sent twice.
@@ -59,14 +59,14 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
       return { status: statusCode, retryAfter: headers['retry-after'], text: isRead ? await body.text() : '' }
     } catch (error) {
       const isLate = error instanceof errors.ConnectTimeoutError || (error as Error).name === 'TimeoutError'
-      return fail(isLate ? 'upstream_timeout' : 'upstream_unavailable', codeOf(error))
+      return fail(isLate ? 'upstream_timeout' : 'upstream_unavailable', errorCode(error))
     }
   }
 
-  return async (credentials: Credentials, request: FastifyRequest): Promise<Identity | null> => {
-    const { status, retryAfter, text } = await ask(credentials, addressOf(request))
+  return async (credentials: LoginCredentials, request: FastifyRequest): Promise<Identity | null> => {
+    const { status, retryAfter, text } = await ask(credentials, clientAddress(request))
     if (WRONG.has(status)) return null
-    if (status === 429) throw rateLimited(secondsOf(retryAfter))
+    if (status === 429) throw rateLimited(parseRetryAfter(retryAfter))
     if (!isSuccess(status)) return fail('upstream_unavailable', `status_${status}`)
     const mapped = mapIdentity(parse(text) ?? fail('upstream_unavailable', 'not_json'), settings)
     if (mapped.kind === 'somebody') return mapped.identity
@@ -74,7 +74,7 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
   }
 }
 
-interface Answer {
+interface LegacyResponse {
   readonly status: number
   readonly retryAfter: string | string[] | undefined
   readonly text: string
@@ -84,9 +84,9 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status <= 299
 }
 
-function messageOf(
+function buildRequest(
   { body, username, password }: LoginHttp,
-  credentials: Credentials,
+  credentials: LoginCredentials,
   ip: string,
 ): Pick<Dispatcher.RequestOptions, 'headers' | 'body'> {
   const fields = { [username]: credentials.username, [password]: credentials.password }
@@ -112,13 +112,13 @@ function parse(text: string): object | string | number | boolean | undefined {
   }
 }
 
-function secondsOf(retryAfter: string | string[] | undefined): number {
+function parseRetryAfter(retryAfter: string | string[] | undefined): number {
   const seconds = /^\d{1,9}$/.test(String(retryAfter)) ? Number(retryAfter) : 1
   return Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER)
 }
 
 /** An error's code names no host and quotes nothing of an answer; its message might. */
-function codeOf(error: unknown): string {
+function errorCode(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException
   return typeof code === 'string' ? code : name
 }

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Milliseconds } from '../src/clock.js'
-import type { VerifiedStats } from '../src/token/verified.js'
+import type { VerifiedCacheStats } from '../src/token/verified.js'
 
 /** What is counted; in a registry of our own, so that a host's metrics stay its own. */
 export interface Metrics {
@@ -14,7 +14,7 @@ export interface Metrics {
   epochChange(): void
   /** Lets the replica be asked whenever the metrics are. */
   watchReplica(replica: WatchedReplica): void
-  watchVerified(stats: () => VerifiedStats): void
+  watchVerified(stats: () => VerifiedCacheStats): void
   watchStreams(size: () => number): void
 }
 
@@ -91,7 +91,7 @@ function watchReplica(registry: Registry, { state, leaseLeft, size }: WatchedRep
 }
 
 /** The hit rate is hits ÷ all of them. */
-function watchVerified(registry: Registry, stats: () => VerifiedStats): void {
+function watchVerified(registry: Registry, stats: () => VerifiedCacheStats): void {
   void new Counter({
     name: 'portcullis_verified_tokens_total',
     help: 'Access tokens by whether their signature was known to be good (hit) or had to be verified (miss)',

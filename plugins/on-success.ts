@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import type { Admission } from '../src/admission.js'
 import { withinDeadline } from '../src/deadline.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { logout, logoutAll } from '../src/session/logout.js'
 import type { Sid } from '../src/session/session.js'
 import { clearCookies } from '../src/token/cookies.js'
@@ -12,9 +12,9 @@ import type { GateRoute } from './gate.js'
  * What a route's `onSuccess` asks for, once the upstream has said 2xx and before that is passed on: so whoever hears
  * of a changed password knows that the sessions of before are over. Undefined: nothing.
  *
- * The function that it gives rejects with a `store_unavailable` Refusal where that can't be had.
+ * The function that it gives rejects with a `store_unavailable` PortcullisError where that can't be had.
  */
-export function onSuccessOf(
+export function createOnSuccess(
   core: Core,
   { onSuccess }: GateRoute,
   { auth, transport }: Admission,
@@ -39,8 +39,8 @@ export function onSuccessOf(
 }
 
 function notEnded(error: unknown): unknown {
-  if (!(error instanceof Refusal) || error.code !== 'store_unavailable') return error
-  return new Refusal('store_unavailable', {
+  if (!(error instanceof PortcullisError) || error.code !== 'store_unavailable') return error
+  return new PortcullisError('store_unavailable', {
     detail:
       'What was asked has been done, but sessions that should have ended may go on; log out everywhere.',
     reason: error.reason ?? error.message,

@@ -1,9 +1,9 @@
 import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
 import type { GatewaySettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import type { Core } from './core.js'
-import { answerRefusal } from './errors.js'
+import { sendError } from './errors.js'
 import { createSampler } from './sample.js'
 
 /**
@@ -27,6 +27,6 @@ export async function shedLoad(app: FastifyInstance, core: Core, settings: Gatew
     if (spared.has(path) || path.startsWith(sessions)) return done()
     core.metrics.refusal('overloaded')
     sample(() => app.log.warn({ event: 'overloaded', eventLoopDelay }, 'refused, as others are: too busy'))
-    answerRefusal(request, reply, new Refusal('overloaded', { detail: 'Try again shortly.' }))
+    sendError(request, reply, new PortcullisError('overloaded', { detail: 'Try again shortly.' }))
   })
 }

@@ -10,7 +10,7 @@ import { issue } from '../src/session/issue.js'
 import { listSessions } from '../src/session/list.js'
 import type { PageOptions } from '../src/session/list.js'
 import { logoutAll } from '../src/session/logout.js'
-import type { Identity, Origin, Sid } from '../src/session/session.js'
+import type { Identity, ClientInfo, Sid } from '../src/session/session.js'
 import type { Auth } from '../src/verdict.js'
 import { createGuards } from './authenticate.js'
 import type { Guards } from './authenticate.js'
@@ -39,12 +39,12 @@ declare module 'fastify' {
 export type SessionList = SessionView[] & { readonly nextCursor: string | undefined }
 
 /**
- * What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` Refusal when the store is
+ * What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` PortcullisError when the store is
  * away.
  */
 export interface Portcullis extends Guards {
   /** Begins a session for somebody whom the host has authenticated. */
-  issue(login: Identity & Origin): Promise<TokenResponse>
+  issue(login: Identity & ClientInfo): Promise<TokenResponse>
   /** Denies what it says. In force everywhere when it resolves. */
   revoke(what: RevokeRequest): Promise<void>
   readonly sessions: {
@@ -53,18 +53,18 @@ export interface Portcullis extends Guards {
     /** Ends all sessions of a subject, or all but one. */
     endAll(sub: string, options?: { except?: string }): Promise<void>
   }
-  /** Who an access token speaks for; rejects with the Refusal that a guard would answer. */
-  judge(token: string): Promise<Auth>
+  /** Who an access token speaks for; rejects with the PortcullisError that a guard would answer. */
+  verifyToken(token: string): Promise<Auth>
   /**
    * Ties a WebSocket or an event stream that the host keeps open to the token that it was opened with. `end` is called,
    * once, within 100 ms of when that is revoked on any instance, expires, or can't be judged any more
    * (`revocation.onOutage`).
    *
-   * @param auth Of `judge`, or `request.auth`.
+   * @param auth From `verifyToken`, or `request.auth`.
    * @param end Closes it (a WebSocket by 4401), told why by the code of the error that a new request would get.
    * @returns To be called when it is over by itself.
    */
-  watch(auth: Auth, end: (code: ErrorCode) => void): () => void
+  onTokenEnd(auth: Auth, end: (code: ErrorCode) => void): () => void
   /** Whether the store can be used now. */
   isReady(): Promise<boolean>
 }
@@ -90,7 +90,7 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
     refusals: settings.refusals,
     onOutage: settings.revocation.onOutage,
   })
-  app.decorate('portcullis', { ...guards, ...createFace(core) })
+  app.decorate('portcullis', { ...guards, ...createApi(core) })
   app.decorate('authenticate', guards.authenticate)
   app.decorate('authorize', guards.authorize)
   app.decorateRequest('auth', null)
@@ -116,8 +116,8 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
   })
 }
 
-function createFace(core: Core): Omit<Portcullis, keyof Guards> {
-  const { sessions, settings, verdict, live, readiness } = core
+function createApi(core: Core): Omit<Portcullis, keyof Guards> {
+  const { sessions, settings, verifier, live, readiness } = core
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {
       return tokenResponse(await issue(sessions, { sub, clientId, scope, claims }, { device, ip, userAgent }))
@@ -132,8 +132,8 @@ function createFace(core: Core): Omit<Portcullis, keyof Guards> {
       endAll: (sub, { except } = {}) =>
         withinDeadline(logoutAll(sessions, sub, { except: except as Sid | undefined }), core.revokeDeadline),
     },
-    judge: async (token) => verdict.judge(token),
-    watch: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),
+    verifyToken: async (token) => verifier.verifyToken(token),
+    onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),
     isReady: async () => (await readiness()).isReady,
   }
 }

@@ -53,9 +53,9 @@ export async function createLimitStore(
   localCounters = LOCAL_COUNTERS,
 ): Promise<LimitStore> {
   const local = await createCounter({ cache: localCounters })
-  if (redis === undefined) return { limiter: (limit) => limiterOf(local, limit) }
+  if (redis === undefined) return { limiter: (limit) => selectLimiter(local, limit) }
   const count = withFallback(await createCounter({ redis }), local)
-  return { limiter: (limit) => limiterOf(count, limit) }
+  return { limiter: (limit) => selectLimiter(count, limit) }
 }
 
 /**
@@ -113,7 +113,7 @@ async function createCounter(store: { readonly cache: number } | { readonly redi
   return ((counted, options) => count(counted as unknown as FastifyRequest, options)) satisfies Counter
 }
 
-function limiterOf(count: Counter, limit: Limit): Limiter {
+function selectLimiter(count: Counter, limit: Limit): Limiter {
   const counted = (key: string): Counted => ({ key, limit, routeOptions: {} })
   return {
     async waitSeconds(key) {

@@ -9,7 +9,7 @@ import type { RedisClient } from '../src/store/redis-client.js'
 /** Half of τ: further off, an instance is near to losing its lease. */
 const WARN_OFFSET: Milliseconds = 1_000
 /** The first version that can trim the log by time. */
-const LEAST_VERSION = [6, 2] as const
+const MIN_VERSION = [6, 2] as const
 
 /** The names that Redis has for them. */
 const ROLES: Record<string, ServerChecks['role']> = { master: 'primary', slave: 'replica' }
@@ -38,7 +38,7 @@ export async function checkServer(client: RedisClient, log: FastifyBaseLogger): 
   let told = ''
   const check = async () => {
     found = await inspect(client).catch(() => found)
-    const complaints = found ? complaintsOf(found) : []
+    const complaints = found ? listComplaints(found) : []
     // A connection that comes and goes needn't repeat them.
     if (complaints.join() === told) return
     told = complaints.join()
@@ -62,12 +62,12 @@ async function inspect(client: RedisClient): Promise<ServerChecks> {
     client.config('GET', 'save').catch(unknown),
     client.time().catch(unknown),
   ])
-  const [appendOnly, snapshots] = [valueOf(aof), valueOf(save)]
+  const [appendOnly, snapshots] = [configValue(aof), configValue(save)]
   const serverNow = time && Number(time[0]) * 1000 + Number(time[1]) / 1000
   return {
     version: /redis_version:([\d.]+)/.exec(String(info))?.[1] ?? 'unknown',
     role: ROLES[/^role:(\w+)/m.exec(String(replication))?.[1] ?? ''] ?? 'unknown',
-    evictionPolicy: valueOf(policy) ?? 'unknown',
+    evictionPolicy: configValue(policy) ?? 'unknown',
     persistence:
       appendOnly === undefined ? 'unknown' : appendOnly === 'yes' ? 'aof' : snapshots ? 'snapshots' : 'none',
     clockOffsetMs: serverNow === undefined ? undefined : Math.round(Date.now() - serverNow),
@@ -75,7 +75,7 @@ async function inspect(client: RedisClient): Promise<ServerChecks> {
 }
 
 /** Of `CONFIG GET`'s name and value. */
-function valueOf(reply: unknown): string | undefined {
+function configValue(reply: unknown): string | undefined {
   return Array.isArray(reply) && reply.length > 1 ? String(reply[1]) : undefined
 }
 
@@ -83,13 +83,13 @@ function mayEvict({ evictionPolicy }: ServerChecks): boolean {
   return evictionPolicy !== 'noeviction' && evictionPolicy !== 'unknown'
 }
 
-function complaintsOf(checks: ServerChecks): string[] {
+function listComplaints(checks: ServerChecks): string[] {
   const { version, role, evictionPolicy, persistence, clockOffsetMs } = checks
   const complaints: string[] = []
   const [major = 0, minor = 0] = version.split('.').map(Number)
-  const isOld = major < LEAST_VERSION[0] || (major === LEAST_VERSION[0] && minor < LEAST_VERSION[1])
+  const isOld = major < MIN_VERSION[0] || (major === MIN_VERSION[0] && minor < MIN_VERSION[1])
   if (version !== 'unknown' && isOld)
-    complaints.push(`Redis ${version} is too old; it must be ${LEAST_VERSION.join('.')} or later`)
+    complaints.push(`Redis ${version} is too old; it must be ${MIN_VERSION.join('.')} or later`)
   if (role === 'replica')
     complaints.push('store: this Redis is a replica, which takes no writes; give the address of its primary')
   if (mayEvict(checks)) {

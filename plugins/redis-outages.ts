@@ -10,7 +10,7 @@ export function logOutages(client: RedisClient, log: FastifyBaseLogger): void {
   let isDown = false
   let refusal = ''
   client.on('error', (error: Error) => {
-    const cause = causeOf(error)
+    const cause = findCause(error)
     const reason = cause.message
     if (cause instanceof ReplyError) {
       if (reason !== refusal) log.error({ event: 'store_down', reason }, describe(cause))
@@ -31,14 +31,14 @@ export function logOutages(client: RedisClient, log: FastifyBaseLogger): void {
 }
 
 /** A Cluster only says that all of its nodes have failed; the last one's error says why. */
-function causeOf(error: Error & { lastNodeError?: Error | null }): Error {
+function findCause(error: Error & { lastNodeError?: Error | null }): Error {
   return error.lastNodeError ?? error
 }
 
 /** An error that the server replied. Its command's arguments may be a password. */
-type Refusal = Error & { command?: { name: string; args: unknown[] } }
+type PortcullisError = Error & { command?: { name: string; args: unknown[] } }
 
-function describe({ message, command }: Refusal): string {
+function describe({ message, command }: PortcullisError): string {
   return command?.name === 'select'
     ? `store: database ${String(command.args[0])} cannot be selected, so that Redis is not used: ${message}`
     : `store: Redis refuses the connection: ${message}`

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission, RequestFacts } from '../src/admission.js'
 import type { BrowserHeaders } from '../src/token/cross-site.js'
-import { addressOf } from './client.js'
+import { clientAddress } from './client.js'
 import { createSampler } from './sample.js'
 
 /** A Fastify request as admission reads it. Its getters read lazily, as this is built for every guarded request. */
@@ -35,7 +35,7 @@ export class FastifyRequestFacts implements RequestFacts {
   }
 
   get address(): string {
-    return addressOf(this.#request)
+    return clientAddress(this.#request)
   }
 
   /** RFC 6455 §4.1. */

@@ -7,17 +7,17 @@ import { steadyClock, systemClock } from '../src/clock.js'
 import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
 import { STORE_DEADLINE } from '../src/deadline.js'
-import { listDenials } from '../src/revocation/denials.js'
+import { listDenylist } from '../src/revocation/denials.js'
 import { RedisBell } from '../src/revocation/bell.js'
 import { endLivingSessions } from '../src/revocation/end-sessions.js'
-import { Follower } from '../src/revocation/follower.js'
+import { SyncLoop } from '../src/revocation/follower.js'
 import { Instance } from '../src/revocation/instance.js'
 import type { Now, State, SyncOutcome } from '../src/revocation/instance.js'
-import { LeasedReplica } from '../src/revocation/leased.js'
-import { graceOf, lapseOf } from '../src/revocation/log.js'
+import { LeasedDenylist } from '../src/revocation/leased.js'
+import { entryGrace, leaseLapse } from '../src/revocation/log.js'
 import type { LogSettings } from '../src/revocation/log.js'
 import { MemoryDenylist } from '../src/revocation/memory.js'
-import type { DenialLife, Listing, ListQuery, Revocation } from '../src/revocation/port.js'
+import type { EntryLifetime, Listing, ListQuery, Denylist } from '../src/revocation/port.js'
 import { RedisDenylist } from '../src/revocation/redis.js'
 import { RedisLog } from '../src/revocation/redis-log.js'
 import { redisKeys } from '../src/store/keys.js'
@@ -34,7 +34,7 @@ const PAGE = 2_000
 const START_PATIENCE: Milliseconds = 2_000
 
 export interface OpenRevocation {
-  readonly revocation: Revocation
+  readonly denylist: Denylist
   /** Whether requests can be decided now. */
   isLive(): boolean
   /** How much longer a revoke may take than other work of the store: until every instance is sure of it. */
@@ -49,7 +49,7 @@ export interface OpenRevocation {
 export interface RevocationPorts {
   /** The connection of the session store; undefined for the embedded one. */
   readonly redis: RedisClient | undefined
-  readonly life: DenialLife
+  readonly life: EntryLifetime
   readonly log: FastifyBaseLogger
   readonly metrics: Metrics
   /** Whether Redis is known to drop keys when memory is short. */
@@ -72,7 +72,7 @@ export async function openRevocation(
   if (check === 'replica') return openReplica(settings, ports, redis, logSettings)
   const keys = redisKeys(settings.keyPrefix)
   const log = new RedisLog(redis, keys, logSettings)
-  const grace = graceOf(logSettings)
+  const grace = entryGrace(logSettings)
   const { mayEvict } = ports
   if (mayEvict()) {
     throw new StartError(
@@ -83,7 +83,7 @@ export async function openRevocation(
     ...unleased(
       new RedisDenylist({ redis, keys, log, clock: systemClock, grace, tolerance: TOLERANCE, mayEvict }),
       'redis',
-      (query) => listDenials(redis, keys, query, Date.now()),
+      (query) => listDenylist(redis, keys, query, Date.now()),
     ),
     // A server that wasn't there at the start is judged when it comes.
     isLive: () => !mayEvict(),
@@ -91,9 +91,9 @@ export async function openRevocation(
 }
 
 /** One that needs no lease is as live as its store. */
-function unleased(revocation: Revocation, check: string, list: OpenRevocation['list']): OpenRevocation {
+function unleased(denylist: Denylist, check: string, list: OpenRevocation['list']): OpenRevocation {
   return {
-    revocation,
+    denylist,
     isLive: () => true,
     patience: 0,
     status: () => ({ check }),
@@ -134,7 +134,7 @@ async function openReplica(
   const log = new RedisLog(followed.client, keys, logSettings)
   const now = (): Now => ({ monotonic: performance.now(), wall: Date.now() })
   const watch = watchState(instance, logger, metrics, now)
-  const follower = new Follower({
+  const follower = new SyncLoop({
     instance,
     log,
     bell: new RedisBell(belled.client, keys, lease),
@@ -146,21 +146,21 @@ async function openReplica(
   follower.start()
   await firstLease(instance, follower, now)
   return {
-    revocation: new LeasedReplica({
+    denylist: new LeasedDenylist({
       instance,
       follower,
       log,
       lease,
-      grace: graceOf(logSettings),
+      grace: entryGrace(logSettings),
       onLostHistory,
       now,
       onBarrier: metrics.barrier,
     }),
     isLive: () => instance.isLeased(now()),
     // With the store's work: 2W + 1 s in all.
-    patience: Math.max(0, 2 * lapseOf(logSettings) + 1_000 - STORE_DEADLINE),
+    patience: Math.max(0, 2 * leaseLapse(logSettings) + 1_000 - STORE_DEADLINE),
     status: () => ({ check: 'replica', state: instance.state(now()), entries: instance.size }),
-    list: (query) => listDenials(redis, keys, query, Date.now()),
+    list: (query) => listDenylist(redis, keys, query, Date.now()),
     async close() {
       await follower.stop()
       await log.leave(instance.id).catch(() => {})
@@ -171,7 +171,7 @@ async function openReplica(
 }
 
 /** Waits for the first lease, as long as it may still come soon; the instance works without, and recovers by itself. */
-async function firstLease(instance: Instance, follower: Follower, now: () => Now): Promise<void> {
+async function firstLease(instance: Instance, follower: SyncLoop, now: () => Now): Promise<void> {
   const until = now().monotonic + START_PATIENCE
   while (!instance.isLeased(now()) && now().monotonic < until) {
     await follower.nextSync(until - now().monotonic)

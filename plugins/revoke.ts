@@ -1,6 +1,6 @@
 import { withinDeadline } from '../src/deadline.js'
 import type { UnixMs, UnixSeconds } from '../src/clock.js'
-import type { Entry } from '../src/revocation/port.js'
+import type { Revocation } from '../src/revocation/port.js'
 import { endSessions } from '../src/session/end.js'
 import type { Sid } from '../src/session/session.js'
 import type { Core } from './core.js'
@@ -25,7 +25,7 @@ export type RevokeRequest = {
  * Denies it, and ends the session where it is one. In force on every instance when it resolves.
  *
  * @throws {TypeError} if it isn't one target
- * @throws {Refusal} `store_unavailable`: nothing is promised; repeat it
+ * @throws {PortcullisError} `store_unavailable`: nothing is promised; repeat it
  */
 export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeRequest): Promise<void> {
   checkTarget(what)
@@ -34,10 +34,10 @@ export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeReq
     await withinDeadline(ended, revokeDeadline)
     return
   }
-  const entry = entryOf(what, sessions.clock.now())
-  await withinDeadline(sessions.revocation.revoke([entry]), revokeDeadline)
+  const entry = toDenylistEntry(what, sessions.clock.now())
+  await withinDeadline(sessions.denylist.revoke([entry]), revokeDeadline)
   const id = entry.kind === 'all' ? '*' : entry.id
-  sessions.tell({ event: 'revoked', kind: entry.kind, id, reason: what.reason })
+  sessions.emit({ event: 'revoked', kind: entry.kind, id, reason: what.reason })
 }
 
 const TARGETS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
@@ -55,7 +55,7 @@ function checkTarget(what: object): void {
     )
 }
 
-function entryOf(what: Exclude<RevokeRequest, { sid: string }>, now: UnixMs): Entry {
+function toDenylistEntry(what: Exclude<RevokeRequest, { sid: string }>, now: UnixMs): Revocation {
   const { reason } = what
   if ('jti' in what) {
     const expiresAt = what.expiresAt === undefined ? Number.POSITIVE_INFINITY : what.expiresAt * 1000

@@ -1,5 +1,5 @@
 import type { RouteSettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import type { Keys } from '../src/store/keys.js'
 import { createLimitStore } from './rate-limit.js'
 import type { Limit } from './rate-limit.js'
@@ -10,7 +10,7 @@ export interface RouteLimiters {
   /**
    * Counts one request to a route. `who` is `sub:` and a subject, or `address:` and an address.
    *
-   * @throws {Refusal} `rate_limited`
+   * @throws {PortcullisError} `rate_limited`
    */
   count(route: RouteSettings, who: string): Promise<void>
 }
@@ -36,15 +36,15 @@ export async function createRouteLimiters(
   const addresses = await createLimitStore(redis, localCounters / 2)
   const limits = new Map<string, Limit>()
   for (const route of routes) {
-    const name = nameOf(route)
+    const name = limiterName(route)
     if (route.rateLimit) limits.set(name, { ...route.rateLimit, namespace: keys.limit(`route:${name}`) })
   }
   return {
     async count(route, who) {
       const store = who.startsWith('address:') ? addresses : subjects
-      const wait = await store.limiter(limits.get(nameOf(route))!).count(who)
+      const wait = await store.limiter(limits.get(limiterName(route))!).count(who)
       if (wait > 0) {
-        throw new Refusal('rate_limited', {
+        throw new PortcullisError('rate_limited', {
           detail: 'There were too many requests to this route.',
           headers: { 'retry-after': String(wait) },
         })
@@ -53,6 +53,6 @@ export async function createRouteLimiters(
   }
 }
 
-function nameOf({ path, methods }: RouteSettings): string {
+function limiterName({ path, methods }: RouteSettings): string {
   return `${methods?.toSorted().join('+') ?? '*'}:${path}`
 }

@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Milliseconds } from '../src/clock.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { discard } from '../src/gateway/request-body.js'
 
 /**
@@ -15,7 +15,7 @@ export function boundBodyTime(app: FastifyInstance, timeout: Milliseconds): void
     const timer = setTimeout(() => {
       payload.unpipe(bounded)
       bounded.destroy(
-        new Refusal('request_timeout', {
+        new PortcullisError('request_timeout', {
           detail: `The body must arrive within ${timeout} ms.`,
           headers: { connection: 'close' },
         }),

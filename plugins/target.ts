@@ -1,53 +1,53 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { isPlainHost } from '../src/gateway/forwarded.js'
-import { judgeTarget } from '../src/gateway/target.js'
-import type { JudgedTarget } from '../src/gateway/target.js'
+import { checkTarget } from '../src/gateway/target.js'
+import type { CheckedTarget } from '../src/gateway/target.js'
 import type { GatewaySettings } from '../src/config.js'
 import { withoutQueryTokens } from '../src/token/query.js'
-import { answerRefusal } from './errors.js'
+import { sendError } from './errors.js'
 import { targetRefused } from './gate.js'
-import { doom } from './turns.js'
+import { abandonPipeline } from './turns.js'
 
 /** Kept on the request itself: a WeakMap of as many is dear to collect. */
-const JUDGED = Symbol('judged')
+const CHECKED = Symbol('judged')
 
-type Judged = IncomingMessage & { [JUDGED]?: JudgedTarget }
+type RequestWithTarget = IncomingMessage & { [CHECKED]?: CheckedTarget }
 
 /**
  * For Fastify's `rewriteUrl`, which runs before routing: judges the raw target, and lets the router see a refused one
  * as `/`, where `refuseBadRequests` is waiting for it.
  */
-export function judgeBeforeRouting(limits: GatewaySettings['limits']) {
-  return (request: Judged): string => {
-    const target = judgeTarget(request.url, limits)
-    request[JUDGED] = target
+export function checkBeforeRouting(limits: GatewaySettings['limits']) {
+  return (request: RequestWithTarget): string => {
+    const target = checkTarget(request.url, limits)
+    request[CHECKED] = target
     // Fastify logs this URL, so a token in it is taken out; the raw request keeps it.
     return target.ok ? withoutQueryTokens(request.url!) : '/'
   }
 }
 
 /** The target of a request that came past `refuseBadRequests`. */
-export function targetOf(request: Judged): JudgedTarget {
-  return request[JUDGED]!
+export function checkedTarget(request: RequestWithTarget): CheckedTarget {
+  return request[CHECKED]!
 }
 
 /**
  * Refuses, first of all, what must not be routed: ambiguous targets, heads that servers read differently, too many
  * headers.
  */
-export function refuseBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
+export function rejectBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = refusalOf(request.raw, headerCount)
+    const refusal = findFault(request.raw, headerCount)
     if (!refusal) return done()
-    doom(request.raw.socket)
-    answerRefusal(request, reply, refusal)
+    abandonPipeline(request.raw.socket)
+    sendError(request, reply, refusal)
   })
 }
 
-function refusalOf(raw: IncomingMessage, headerCount: number): Refusal | undefined {
-  const target = targetOf(raw)
+function findFault(raw: IncomingMessage, headerCount: number): PortcullisError | undefined {
+  const target = checkedTarget(raw)
   // What some route may allow is left to the gate; no route of our own sees it.
   if (target && !target.ok && !target.lax) return targetRefused(target.reason)
   const { httpVersion, rawHeaders } = raw
@@ -57,11 +57,11 @@ function refusalOf(raw: IncomingMessage, headerCount: number): Refusal | undefin
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
     return closing('invalid_request', 'The version of HTTP must be 1.1 or 1.0.')
   }
-  return refusalOfHead(rawHeaders, httpVersion)
+  return findHeadFault(rawHeaders, httpVersion)
 }
 
 /** Node keeps the first of several headers with one name, so the raw ones are looked at. */
-function refusalOfHead(rawHeaders: readonly string[], httpVersion: string): Refusal | undefined {
+function findHeadFault(rawHeaders: readonly string[], httpVersion: string): PortcullisError | undefined {
   let hosts = 0
   let codings = 0
   for (let at = 0; at < rawHeaders.length; at += 2) {
@@ -86,6 +86,6 @@ function refusalOfHead(rawHeaders: readonly string[], httpVersion: string): Refu
 }
 
 /** What follows on the connection can't be told from the rest of this request. */
-function closing(code: 'invalid_request' | 'headers_too_large', detail: string): Refusal {
-  return new Refusal(code, { detail, headers: { connection: 'close' } })
+function closing(code: 'invalid_request' | 'headers_too_large', detail: string): PortcullisError {
+  return new PortcullisError(code, { detail, headers: { connection: 'close' } })
 }

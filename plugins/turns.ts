@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
 /** Requests of one connection that may wait; who sends more without reading is cut. */
-const MOST_WAITING = 100
+const MAX_WAITING = 100
 
 const TURNS = Symbol('turns')
 const DOOMED = Symbol('doomed')
@@ -31,10 +31,10 @@ type WithTurns = Socket & { [TURNS]?: Turns; [DOOMED]?: true }
  *
  * While the server stops, the last response of those that a client has asked for says `Connection: close`.
  */
-export function takeTurns(app: FastifyInstance, stop: { readonly isDraining: boolean }): void {
+export function servePipelinedInOrder(app: FastifyInstance, stop: { readonly isDraining: boolean }): void {
   app.addHook('onRequest', (request, reply, done) => {
     const socket: WithTurns = request.raw.socket
-    const turns = turnsOf(socket)
+    const turns = getTurns(socket)
     if (turns.current === undefined) {
       // After `Connection: close` nothing is processed any more (RFC 9112 §9.6).
       if (socket[DOOMED]) return
@@ -42,7 +42,7 @@ export function takeTurns(app: FastifyInstance, stop: { readonly isDraining: boo
       if (stop.isDraining) announceClose(socket)
       return done()
     }
-    if (turns.waiting.length >= MOST_WAITING) return void socket.destroy()
+    if (turns.waiting.length >= MAX_WAITING) return void socket.destroy()
     if (stop.isDraining) keepForNext(socket, turns.current)
     // On a connection that is about to close it is answered by nobody.
     turns.waiting.push({ response: reply.raw, begin: () => socket[DOOMED] || done() })
@@ -66,22 +66,22 @@ export function takeTurns(app: FastifyInstance, stop: { readonly isDraining: boo
 }
 
 /** An answer that is on its way closes the connection: what was sent behind its request is answered by nobody. */
-export function doom(socket: WithTurns): void {
+export function abandonPipeline(socket: WithTurns): void {
   socket[DOOMED] = true
 }
 
 /** To be called when a connection is new: what comes on it from now on is part of a request. */
 export function beginTurns(socket: Socket): void {
-  turnsOf(socket).bytesRead = socket.bytesRead
+  getTurns(socket).bytesRead = socket.bytesRead
 }
 
 /** Returns true if no response is owed to the connection, and nothing of another request has come. */
 export function isIdle(socket: Socket): boolean {
-  const { current, bytesRead } = turnsOf(socket)
+  const { current, bytesRead } = getTurns(socket)
   return current === undefined && socket.bytesRead === bytesRead
 }
 
-function turnsOf(socket: WithTurns): Turns {
+function getTurns(socket: WithTurns): Turns {
   return (socket[TURNS] ??= { current: undefined, waiting: [], bytesRead: 0 })
 }
 
@@ -95,5 +95,5 @@ export function announceClose(socket: WithTurns): void {
 /** Another request has come: the response before it must not close the connection, if it hasn't said so yet. */
 function keepForNext(socket: Socket, current: ServerResponse): void {
   if (!current.headersSent) current.shouldKeepAlive = true
-  else if (!current.shouldKeepAlive) doom(socket)
+  else if (!current.shouldKeepAlive) abandonPipeline(socket)
 }

@@ -5,10 +5,10 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { GatewaySettings } from '../src/config.js'
-import { Refusal } from '../src/errors.js'
+import { PortcullisError } from '../src/errors.js'
 import { Handshake } from '../src/gateway/tunnel.js'
 import { isWebSocketHandshake } from '../src/gateway/websocket.js'
-import { addressOf } from './client.js'
+import { clientAddress } from './client.js'
 import type { ClientConnections } from './client-connections.js'
 import { addressKey } from './rate-limit.js'
 
@@ -16,7 +16,7 @@ export interface Upgrades {
   /**
    * The handshake that a request is, or undefined. From now until its connection closes it counts.
    *
-   * @throws {Refusal} `overloaded`
+   * @throws {PortcullisError} `overloaded`
    */
   take(request: FastifyRequest): Handshake | undefined
 }
@@ -36,8 +36,8 @@ export function registerUpgrades(
   server.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => {
     const { socket } = request
     // Nobody sends a handshake before the last answer has come. Its own would overtake that.
-    if (owesAnswer(request)) return void socket.destroy()
-    if (!isWebSocketHandshake(request)) return readAnew(server, request, head)
+    if (hasPendingResponse(request)) return void socket.destroy()
+    if (!isWebSocketHandshake(request)) return parseAgain(server, request, head)
     const handshake = new Handshake(request, head)
     handshakes.set(request, handshake)
     connections.release(socket)
@@ -47,7 +47,7 @@ export function registerUpgrades(
   return {
     take(request) {
       const handshake = handshakes.get(request.raw)
-      if (handshake) counts.add(addressKey(addressOf(request)), request.raw.socket)
+      if (handshake) counts.add(addressKey(clientAddress(request)), request.raw.socket)
       return handshake
     },
   }
@@ -68,7 +68,7 @@ class Counts {
     if (socket.closed) return
     const ofAddress = this.#byAddress.get(address) ?? 0
     if (this.#all >= this.#limits.upgrades || ofAddress >= this.#limits.upgradesPerAddress) {
-      throw new Refusal('overloaded', { detail: 'Too many WebSockets are open.' })
+      throw new PortcullisError('overloaded', { detail: 'Too many WebSockets are open.' })
     }
     this.#all += 1
     this.#byAddress.set(address, ofAddress + 1)
@@ -87,7 +87,7 @@ class Counts {
  * Whether an earlier request on the connection is still to be answered. Node has no word for it, but gives a connection
  * to one response at a time: taking it fails while another has it.
  */
-function owesAnswer(request: IncomingMessage): boolean {
+function hasPendingResponse(request: IncomingMessage): boolean {
   const probe = new ServerResponse(request)
   try {
     probe.assignSocket(request.socket)
@@ -99,7 +99,7 @@ function owesAnswer(request: IncomingMessage): boolean {
 }
 
 /** Gives Node a request to read once more, without its `Upgrade`; it has stopped reading there, body and all. */
-function readAnew(server: Server, request: IncomingMessage, head: Buffer): void {
+function parseAgain(server: Server, request: IncomingMessage, head: Buffer): void {
   const { method, url, httpVersion, rawHeaders, socket } = request
   let text = `${method} ${url} HTTP/${httpVersion}\r\n`
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -11,14 +11,14 @@
  * 5. scope
  * 6. rate limit by subject
  */
-import { Refusal, insufficientScope } from './errors.js'
+import { PortcullisError, insufficientScope } from './errors.js'
 import type { ErrorCode } from './errors.js'
 import type { OnOutage } from './revocation/port.js'
-import { findAccessToken } from './token/bearer.js'
-import type { Credentials, Transport, Transports } from './token/bearer.js'
-import { changesState, refuseCrossSite } from './token/cross-site.js'
+import { findPresentedToken } from './token/bearer.js'
+import type { PresentedToken, Transport, Transports } from './token/bearer.js'
+import { changesState, rejectCrossSite } from './token/cross-site.js'
 import type { BrowserHeaders } from './token/cross-site.js'
-import type { Auth, Verdict } from './verdict.js'
+import type { Auth, TokenVerifier } from './verdict.js'
 
 /** What admission reads of a request, whichever server received it. */
 export interface RequestFacts {
@@ -69,7 +69,7 @@ export interface Admission {
 }
 
 export interface AdmitterDependencies {
-  readonly verdict: Verdict
+  readonly verifier: TokenVerifier
   readonly transports: Transports
   /** Origins that count as our own for requests by cookie (`cors.origins`). */
   readonly origins: readonly string[]
@@ -90,7 +90,7 @@ export class Admitter {
    * Runs the steps. Returns without a promise if no step has to wait, which is the rule: most requests bring a known
    * token to an instance that holds a lease.
    *
-   * @throws {Refusal} or rejects with it: `credentials_missing`, `credentials_ambiguous`, `cross_site_request`,
+   * @throws {PortcullisError} or rejects with it: `credentials_missing`, `credentials_ambiguous`, `cross_site_request`,
    *   `rate_limited`, `insufficient_scope`, and whatever the verification of the token refuses by
    */
   admit(facts: RequestFacts, requirements: Requirements): Admission | Promise<Admission> {
@@ -123,26 +123,26 @@ export class Admitter {
   }
 
   /** Steps 1 and 2. */
-  #findToken(facts: RequestFacts, { auth }: Requirements): Credentials | undefined {
+  #findToken(facts: RequestFacts, { auth }: Requirements): PresentedToken | undefined {
     if (auth === 'none') return undefined
     const { transports, origins } = this.#dependencies
-    const presented = findAccessToken(facts, transports, facts.body)
+    const presented = findPresentedToken(facts, transports, facts.body)
     if (presented?.transport === 'cookie' && (facts.isUpgrade || changesState(facts.method)))
-      refuseCrossSite(facts.headers, origins)
+      rejectCrossSite(facts.headers, origins)
     return presented
   }
 
   /** Steps 4 and 5. */
-  #verify(presented: Credentials | undefined, requirements: Requirements): Admission | Promise<Admission> {
+  #verify(presented: PresentedToken | undefined, requirements: Requirements): Admission | Promise<Admission> {
     if (presented === undefined) {
       checkScope(null, requirements)
       return ANONYMOUS
     }
-    const { verdict } = this.#dependencies
+    const { verifier } = this.#dependencies
     const { token, transport } = presented
     const { onOutage } = requirements
     if (onOutage !== 'closed') {
-      return verdict.judgeOr(token, onOutage).then(({ auth, outage }) => {
+      return verifier.verifyTokenInOutage(token, onOutage).then(({ auth, outage }) => {
         checkScope(auth, requirements)
         return { auth, transport, outage }
       })
@@ -151,12 +151,12 @@ export class Admitter {
       checkScope(auth, requirements)
       return { auth, transport, outage: undefined }
     }
-    const verified = verdict.judge(token)
+    const verified = verifier.verifyToken(token)
     return verified instanceof Promise ? verified.then(admit) : admit(verified)
   }
 
   #refuse(error: unknown): never {
-    if (error instanceof Refusal) this.#dependencies.onRefused(error.code)
+    if (error instanceof PortcullisError) this.#dependencies.onRefused(error.code)
     throw error
   }
 }
@@ -165,7 +165,7 @@ function checkScope(auth: Auth | null, requirements: Requirements): void {
   const { scope, anyScope } = requirements
   if (auth === null) {
     if (requirements.auth !== 'required' && scope.length === 0 && anyScope === undefined) return
-    throw new Refusal('credentials_missing', { detail: 'Send it as: Authorization: Bearer <token>.' })
+    throw new PortcullisError('credentials_missing', { detail: 'Send it as: Authorization: Bearer <token>.' })
   }
   for (const one of scope) if (!auth.scope.includes(one)) throw insufficientScope(scope)
   if (anyScope !== undefined && !anyScope.some((one) => auth.scope.includes(one))) {

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
-import type { Denied } from './revocation/port.js'
+import type { ListedEntry } from './revocation/port.js'
 import type { TokenSet } from './session/issue.js'
 import type { SessionPage } from './session/list.js'
 import type { Session } from './session/session.js'
@@ -107,7 +107,7 @@ export function sessionsResponse({ sessions, next }: SessionPage, current: strin
 }
 
 /** RFC 9457. */
-export interface Problem {
+export interface ProblemDetails {
   readonly type: string
   readonly title: string
   readonly status: number
@@ -143,7 +143,7 @@ export const ExplainBody = Type.Object({ token: Type.String({ minLength: 1, maxL
 export type ExplainBody = Static<typeof ExplainBody>
 
 /** A denial in force. Times are Unix seconds; `before` only of `sub` and `all`. */
-export interface DenialView {
+export interface ListedEntryView {
   readonly kind: string
   readonly id: string
   readonly before: number | null
@@ -151,7 +151,7 @@ export interface DenialView {
   readonly reason: string
 }
 
-export function denialView({ kind, id, before, until, reason }: Denied): DenialView {
+export function toListedEntryView({ kind, id, before, until, reason }: ListedEntry): ListedEntryView {
   return { kind, id, before: before === 0 ? null : toSeconds(before), until: Math.ceil(until / 1000), reason }
 }
 

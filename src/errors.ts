@@ -1,6 +1,6 @@
 /**
  * Every error that Portcullis answers with: its code on the wire, its status, and its RFC 9457 title.
- * What is told outside is coarse; the fine reason goes to the log (`Refusal.reason`).
+ * What is told outside is coarse; the fine reason goes to the log (`PortcullisError.reason`).
  */
 export const ERRORS = {
   invalid_request: [400, 'The request is not valid'],
@@ -38,7 +38,7 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
-export interface RefusalOptions {
+export interface PortcullisErrorOptions {
   /** A sentence for the caller: what was wrong and what to do. Never holds a secret. */
   detail?: string
   /** The fine reason, for the log alone. */
@@ -53,8 +53,8 @@ export interface RefusalOptions {
  * `application/problem+json` (RFC 9457). `statusCode`, `code` and `headers` are what Fastify's own error handling
  * understands, so a host with `refusals: 'throw'` may let it pass.
  */
-export class Refusal extends Error {
-  override readonly name = 'Refusal'
+export class PortcullisError extends Error {
+  override readonly name = 'PortcullisError'
   readonly code: ErrorCode
   readonly statusCode: number
   readonly title: string
@@ -62,7 +62,7 @@ export class Refusal extends Error {
   readonly reason: string | undefined
   readonly headers: Record<string, string>
 
-  constructor(code: ErrorCode, options: RefusalOptions = {}) {
+  constructor(code: ErrorCode, options: PortcullisErrorOptions = {}) {
     const [statusCode, title] = ERRORS[code]
     super(options.detail ?? title, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
@@ -70,7 +70,7 @@ export class Refusal extends Error {
     this.title = title
     this.detail = options.detail
     this.reason = options.reason
-    const challenge = challengeOf(code, statusCode)
+    const challenge = buildChallenge(code, statusCode)
     this.headers = {
       ...(statusCode === 503 && { 'retry-after': '1' }),
       ...(challenge !== undefined && { 'www-authenticate': challenge }),
@@ -85,7 +85,7 @@ const REALM = 'Bearer realm="portcullis"'
  * RFC 6750 §3: what a refused request is told of how to authenticate. Without credentials it bears no error word
  * (§3.1), nor where the credentials weren't a token.
  */
-function challengeOf(code: ErrorCode, statusCode: number): string | undefined {
+function buildChallenge(code: ErrorCode, statusCode: number): string | undefined {
   if (code === 'credentials_ambiguous') return `${REALM}, error="invalid_request"`
   if (code === 'insufficient_scope') return `${REALM}, error="insufficient_scope"`
   if (statusCode !== 401) return undefined
@@ -94,17 +94,17 @@ function challengeOf(code: ErrorCode, statusCode: number): string | undefined {
 }
 
 /** The token is good, but not for this (RFC 6750 §3.1). */
-export function insufficientScope(needed: readonly string[], demand = 'the scope'): Refusal {
+export function insufficientScope(needed: readonly string[], demand = 'the scope'): PortcullisError {
   const scope = needed.join(' ')
-  return new Refusal('insufficient_scope', {
+  return new PortcullisError('insufficient_scope', {
     detail: `It needs ${demand}: ${scope}.`,
     headers: { 'www-authenticate': `${REALM}, error="insufficient_scope", scope="${scope}"` },
   })
 }
 
 /** Redis (or whatever keeps the sessions) cannot be asked now: 503 with `Retry-After`, never 401 and never success. */
-export function storeUnavailable(cause: unknown): Refusal {
-  return new Refusal('store_unavailable', {
+export function storeUnavailable(cause: unknown): PortcullisError {
+  return new PortcullisError('store_unavailable', {
     detail: 'Nothing was changed that you can rely on; try again shortly.',
     reason: cause instanceof Error ? cause.message : String(cause),
     cause,

@@ -4,18 +4,18 @@
  */
 import type { Clock, Milliseconds } from './clock.js'
 import type { ErrorCode } from './errors.js'
-import type { Denial, OnOutage, Revocable, Revocation } from './revocation/port.js'
-import { codeOf, revocableOf } from './verdict.js'
+import type { DenialReason, OnOutage, RevocableToken, Denylist } from './revocation/port.js'
+import { toErrorCode, toRevocableToken } from './verdict.js'
 import type { Auth } from './verdict.js'
 
 /** Between two looks. With `PATIENCE` less than the 100 ms in which a stream must end. */
-const LOOK_EVERY: Milliseconds = 20
+const POLLING_INTERVAL: Milliseconds = 20
 /** How long a stream may go on while nothing can be known: a stall of this process ends with the next sync. */
-const PATIENCE: Milliseconds = 60
+const MAX_UNKNOWN_TIME: Milliseconds = 60
 /** In how many looks it must have been unknown, too: the first after a stall comes before the sync that it asks for. */
-const LOOKS_IN_VAIN = 3
+const MIN_UNKNOWN_POLLS = 3
 
-export interface LiveStream {
+export interface LongLivedConnection {
   readonly auth: Auth
   /** What is preferred while denials can't be asked. */
   readonly onOutage: OnOutage
@@ -23,15 +23,15 @@ export interface LiveStream {
   readonly end: (code: ErrorCode) => void
 }
 
-export interface LiveStreamPorts {
-  readonly revocation: Revocation
+export interface LongLivedConnectionsDependencies {
+  readonly denylist: Denylist
   readonly clock: Clock
   /** `tokens.leeway` */
   readonly leeway: Milliseconds
 }
 
-interface Watched extends LiveStream {
-  readonly revocable: Revocable
+interface WatchedConnection extends LongLivedConnection {
+  readonly revocable: RevocableToken
   unknown: { readonly since: Milliseconds; looks: number } | undefined
   /** No look has seen it. What was denied between its verdict and now isn't told again. */
   isFresh: boolean
@@ -39,20 +39,20 @@ interface Watched extends LiveStream {
   index: number
 }
 
-export class LiveStreams {
-  readonly #ports: LiveStreamPorts
+export class LongLivedConnections {
+  readonly #ports: LongLivedConnectionsDependencies
   /**
    * Each at its `index`. A Set would do; but with every request entering and leaving it, it is made anew again and
    * again, and what the old ones still point to outlives its time: as much garbage as all the rest of a request
    * makes.
    */
-  readonly #streams: Watched[] = []
+  readonly #streams: WatchedConnection[] = []
   #timer: NodeJS.Timeout | undefined
   #version: string | undefined
   /** A store is being asked about them. */
   #isAsking = false
 
-  constructor(ports: LiveStreamPorts) {
+  constructor(ports: LongLivedConnectionsDependencies) {
     this.#ports = ports
   }
 
@@ -62,18 +62,18 @@ export class LiveStreams {
   }
 
   /** Ties a stream to its token until the function that it gives is called, or the stream was ended. */
-  watch({ auth, onOutage, end }: LiveStream): () => void {
+  watch({ auth, onOutage, end }: LongLivedConnection): () => void {
     const watched = {
       auth,
       onOutage,
       end,
-      revocable: revocableOf(auth),
+      revocable: toRevocableToken(auth),
       unknown: undefined,
       isFresh: true,
       index: this.#streams.length,
     }
     this.#streams.push(watched)
-    this.#timer ??= setInterval(() => this.#look(), LOOK_EVERY).unref()
+    this.#timer ??= setInterval(() => this.#look(), POLLING_INTERVAL).unref()
     return () => void this.#remove(watched)
   }
 
@@ -87,7 +87,7 @@ export class LiveStreams {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
-    const { revocation, clock, leeway } = this.#ports
+    const { denylist, clock, leeway } = this.#ports
     const now = clock.now()
     this.#each((stream) => {
       if (stream.auth.expiresAt * 1000 + leeway <= now) this.#end(stream, 'token_expired')
@@ -95,14 +95,14 @@ export class LiveStreams {
     // A store that doesn't answer leaves them in the dark.
     if (this.#isAsking) return this.#each((stream) => this.#onUnknown(stream))
 
-    const version = revocation.version()
+    const version = denylist.version()
     const isUnchanged = version !== undefined && version === this.#version
     this.#version = version
     const answers: Promise<void>[] = []
     this.#each((stream) => {
       if (isUnchanged && !stream.isFresh) return
       stream.isFresh = false
-      const found = revocation.peek(stream.revocable)
+      const found = denylist.peek(stream.revocable)
       if (found instanceof Promise) answers.push(found.then((late) => this.#judge(stream, late)))
       else this.#judge(stream, found)
     })
@@ -111,26 +111,26 @@ export class LiveStreams {
     void Promise.allSettled(answers).then(() => (this.#isAsking = false))
   }
 
-  #judge(stream: Watched, found: Denial | 'unknown' | undefined): void {
+  #judge(stream: WatchedConnection, found: DenialReason | 'unknown' | undefined): void {
     if (found === undefined) stream.unknown = undefined
     else if (found === 'unknown') this.#onUnknown(stream)
-    else this.#end(stream, codeOf(found))
+    else this.#end(stream, toErrorCode(found))
   }
 
-  #onUnknown(stream: Watched): void {
-    const verdict = this.#ports.revocation.checkInOutage(stream.revocable, stream.onOutage)
+  #onUnknown(stream: WatchedConnection): void {
+    const verdict = this.#ports.denylist.checkInOutage(stream.revocable, stream.onOutage)
     if (verdict) {
-      if (verdict.denial !== undefined) this.#end(stream, codeOf(verdict.denial))
+      if (verdict.denial !== undefined) this.#end(stream, toErrorCode(verdict.denial))
       return
     }
     const now = performance.now()
     stream.unknown ??= { since: now, looks: 0 }
     stream.unknown.looks += 1
     const { since, looks } = stream.unknown
-    if (looks >= LOOKS_IN_VAIN && now - since >= PATIENCE) this.#end(stream, 'store_unavailable')
+    if (looks >= MIN_UNKNOWN_POLLS && now - since >= MAX_UNKNOWN_TIME) this.#end(stream, 'store_unavailable')
   }
 
-  #end(stream: Watched, code: ErrorCode): void {
+  #end(stream: WatchedConnection, code: ErrorCode): void {
     if (!this.#remove(stream)) return
     try {
       stream.end(code)
@@ -141,7 +141,7 @@ export class LiveStreams {
   }
 
   /** From the last to the first: whatever leaves meanwhile, its place is taken by one that was seen already. */
-  #each(look: (stream: Watched) => void): void {
+  #each(look: (stream: WatchedConnection) => void): void {
     for (let at = this.#streams.length - 1; at >= 0; at -= 1) {
       const stream = this.#streams[at]
       if (stream) look(stream)
@@ -149,7 +149,7 @@ export class LiveStreams {
   }
 
   /** Whether it was still there. */
-  #remove(stream: Watched): boolean {
+  #remove(stream: WatchedConnection): boolean {
     const { index } = stream
     if (index === -1) return false
     stream.index = -1

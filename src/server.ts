@@ -9,7 +9,7 @@ import { ClientConnections } from '../plugins/client-connections.js'
 import { createCore } from '../plugins/core.js'
 import type { Core } from '../plugins/core.js'
 import { registerCors } from '../plugins/cors.js'
-import { answerRefusal, toRefusal } from '../plugins/errors.js'
+import { sendError, toPortcullisError } from '../plugins/errors.js'
 import { registerExpectContinue } from '../plugins/expect-continue.js'
 import { Gate } from '../plugins/gate.js'
 import { registerGateway } from '../plugins/gateway.js'
@@ -18,8 +18,8 @@ import { shedLoad } from '../plugins/overload.js'
 import { registerCore } from '../plugins/portcullis.js'
 import { createRouteLimiters } from '../plugins/route-limits.js'
 import { boundBodyTime } from '../plugins/slow-bodies.js'
-import { refuseBadRequests } from '../plugins/target.js'
-import { takeTurns } from '../plugins/turns.js'
+import { rejectBadRequests } from '../plugins/target.js'
+import { servePipelinedInOrder } from '../plugins/turns.js'
 import type { Milliseconds } from './clock.js'
 import type { GatewaySettings } from './config.js'
 import { StartError } from './start-error.js'
@@ -135,10 +135,10 @@ async function build(
   settings: GatewaySettings,
   connections: ClientConnections,
 ): Promise<void> {
-  app.setErrorHandler((error, request, reply) => answerRefusal(request, reply, toRefusal(error)))
-  takeTurns(app, connections)
+  app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
+  servePipelinedInOrder(app, connections)
   await shedLoad(app, core, settings)
-  refuseBadRequests(app, settings.limits)
+  rejectBadRequests(app, settings.limits)
   registerExpectContinue(app)
   boundBodyTime(app, settings.limits.bodyTimeout)
   await registerCors(app, settings.cors.origins)

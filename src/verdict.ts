@@ -4,13 +4,13 @@
  */
 import type { Clock, UnixSeconds } from './clock.js'
 import type { Explanation, ExplainStep } from './contract.js'
-import { Refusal } from './errors.js'
+import { PortcullisError } from './errors.js'
 import type { ErrorCode } from './errors.js'
-import type { Denial, OnOutage, Revocable, Revocation } from './revocation/port.js'
-import { judgeClaims, selectKey } from './token/access-token.js'
-import type { AccessClaims, ClaimRules, KeyVerifier } from './token/access-token.js'
+import type { DenialReason, OnOutage, RevocableToken, Denylist } from './revocation/port.js'
+import { verifyClaims, selectKey } from './token/access-token.js'
+import type { AccessClaims, ClaimSettings, KeyVerifier } from './token/access-token.js'
 import { ownCopy } from './token/verified.js'
-import type { VerifiedTokens } from './token/verified.js'
+import type { VerifiedCache } from './token/verified.js'
 
 /**
  * Who a request is from: what `request.auth` holds. Requests with the same token share one, frozen through and
@@ -26,81 +26,84 @@ export interface Auth {
   readonly claims: AccessClaims
 }
 
-export interface VerdictPorts {
+export interface TokenVerifierDependencies {
   /** By `kid`. What a key signed that isn't among them any more is refused from then on. */
   readonly keys: ReadonlyMap<string, KeyVerifier>
   /** What needn't be verified again. It stands before the signature, never before the denylist. */
-  readonly verified: VerifiedTokens<LiveToken>
-  readonly revocation: Revocation
+  readonly verified: VerifiedCache<VerifiedToken>
+  readonly denylist: Denylist
   readonly clock: Clock
-  readonly rules: ClaimRules
+  readonly settings: ClaimSettings
 }
 
-export class Verdict {
-  readonly #ports: VerdictPorts
+export class TokenVerifier {
+  readonly #ports: TokenVerifierDependencies
 
-  constructor(ports: VerdictPorts) {
+  constructor(ports: TokenVerifierDependencies) {
     this.#ports = ports
   }
 
   /**
    * Who the token speaks for. Returns at once where the denylist needn't ask a store, else a promise.
    *
-   * @throws {Refusal} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`,
+   * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`,
    *   `session_ended`; `store_unavailable` where the denylist can't be asked.
    */
-  judge(token: string): Auth | Promise<Auth> {
+  verifyToken(token: string): Auth | Promise<Auth> {
     return this.#ask(this.#remembered(token) ?? this.#live(token))
   }
 
   /**
-   * As `judge`, where a route prefers less certainty to none: when the denylist can't be asked, by what `onOutage`
+   * As `verifyToken`, where a route prefers less certainty to none: when the denylist can't be asked, by what `onOutage`
    * says. `outage` of the result is how the token was admitted then.
    */
-  async judgeOr(token: string, onOutage: OnOutage): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
+  async verifyTokenInOutage(
+    token: string,
+    onOutage: OnOutage,
+  ): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
     const live = this.#remembered(token) ?? this.#live(token)
     try {
       return { auth: await this.#ask(live) }
     } catch (error) {
-      if (onOutage === 'closed' || !(error instanceof Refusal) || error.code !== 'store_unavailable')
+      if (onOutage === 'closed' || !(error instanceof PortcullisError) || error.code !== 'store_unavailable')
         throw error
-      const verdict = this.#ports.revocation.checkInOutage(live, onOutage)
+      const verdict = this.#ports.denylist.checkInOutage(live, onOutage)
       if (!verdict) throw error
       return { auth: admit(live, verdict.denial), outage: verdict.outage }
     }
   }
 
   /** A token that was found to be ours before, and hasn't expired since. */
-  #remembered(token: string): LiveToken | undefined {
-    const { keys, verified, clock, rules } = this.#ports
+  #remembered(token: string): VerifiedToken | undefined {
+    const { keys, verified, clock, settings } = this.#ports
     const known = verified.get(token)
     if (known === undefined) return undefined
-    const isLive = clock.now() < known.exp * 1000 + rules.leeway
+    const isLive = clock.now() < known.exp * 1000 + settings.leeway
     if (isLive && keys.get(known.kid) === known.key) return known
     verified.delete(known)
     return undefined
   }
 
   /** A token of ours that hasn't expired. */
-  #live(token: string): LiveToken {
+  #live(token: string): VerifiedToken {
     const { verified } = this.#ports
-    const { claims, key, expired } = this.recognise(token)
+    const { claims, key, expired } = this.decodeOwnToken(token)
     refuseIf(expired, 'token_expired')
-    const auth = freeze(authOf(claims, key.kid))
-    const live = { token: ownCopy(token), ...revocableOf(auth), exp: claims.exp, key, auth }
+    const auth = freeze(toAuth(claims, key.kid))
+    const live = { token: ownCopy(token), ...toRevocableToken(auth), exp: claims.exp, key, auth }
     verified.set(live)
     return live
   }
 
   /** The last step: the denylist. */
-  #ask(live: LiveToken): Auth | Promise<Auth> {
-    const denial = this.#ports.revocation.check(live)
+  #ask(live: VerifiedToken): Auth | Promise<Auth> {
+    const denial = this.#ports.denylist.check(live)
     return denial instanceof Promise ? denial.then((late) => admit(live, late)) : admit(live, denial)
   }
 
-  /** What `judge` would decide, step by step, for people. */
+  /** What `verifyToken` would decide, step by step, for people. */
   async explain(token: string): Promise<Explanation> {
-    const { keys, rules, revocation } = this.#ports
+    const { keys, settings, denylist } = this.#ports
     const steps: ExplainStep[] = []
     let claims: AccessClaims | undefined
     const run = async <T>(step: ExplainStep['step'], work: () => T): Promise<Awaited<T>> => {
@@ -109,7 +112,7 @@ export class Verdict {
         steps.push({ step, ok: true })
         return result
       } catch (error) {
-        const { code, reason = code } = error as Refusal
+        const { code, reason = code } = error as PortcullisError
         steps.push({ step, ok: false, reason })
         throw error
       }
@@ -117,16 +120,16 @@ export class Verdict {
     try {
       const key = await run('shape', () => selectKey(token, keys))
       const payload = await run('signature', () => verifyWith(key, token))
-      const judged = await run('claims', () => judgeClaims(payload, rules, this.#times()))
+      const judged = await run('claims', () => verifyClaims(payload, settings, this.#times()))
       claims = judged.claims
       await run('expiry', () => refuseIf(judged.expired, 'token_expired'))
       await run('revocation', async () => {
-        const auth = authOf(judged.claims, key.kid)
-        refuseDenied(await revocation.check(revocableOf(auth)))
+        const auth = toAuth(judged.claims, key.kid)
+        refuseDenied(await denylist.check(toRevocableToken(auth)))
       })
       return { admitted: true, steps, claims }
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
+      if (!(error instanceof PortcullisError)) throw error
       return { admitted: false, code: error.code, steps, ...(claims && { claims }) }
     }
   }
@@ -134,26 +137,26 @@ export class Verdict {
   /**
    * The claims of a token that is ours, whether it has expired or not and whatever was revoked. For a logout.
    *
-   * @throws {Refusal} `token_malformed`, `token_invalid`
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`
    */
-  recognise(token: string): {
+  decodeOwnToken(token: string): {
     claims: AccessClaims
     key: KeyVerifier
     expired: boolean
   } {
-    const { keys, rules } = this.#ports
+    const { keys, settings } = this.#ports
     const key = selectKey(token, keys)
-    return { ...judgeClaims(verifyWith(key, token), rules, this.#times()), key }
+    return { ...verifyClaims(verifyWith(key, token), settings, this.#times()), key }
   }
 
   #times() {
-    const { clock, revocation } = this.#ports
-    return { now: clock.now(), latestIssue: revocation.latestIssue() }
+    const { clock, denylist } = this.#ports
+    return { now: clock.now(), latestIssue: denylist.latestIssue() }
   }
 }
 
 /** A good token, as long as it isn't denied. One object has all that is looked at on each request. */
-export interface LiveToken extends Revocable {
+export interface VerifiedToken extends RevocableToken {
   readonly token: string
   readonly exp: UnixSeconds
   readonly key: KeyVerifier
@@ -165,7 +168,7 @@ export interface LiveToken extends Revocable {
  *
  * @throws {TypeError} for a copy: it doesn't know which key signed the token
  */
-export function revocableOf(auth: Auth): Revocable {
+export function toRevocableToken(auth: Auth): RevocableToken {
   const { jti, sid, sub, issuedAt } = auth
   const kid = (auth as { [KID]?: string })[KID]
   if (kid === undefined)
@@ -177,32 +180,32 @@ function verifyWith(key: KeyVerifier, token: string): Record<string, unknown> {
   try {
     return key.verify(token)
   } catch (error) {
-    throw new Refusal('token_invalid', { reason: (error as Error).message })
+    throw new PortcullisError('token_invalid', { reason: (error as Error).message })
   }
 }
 
 function refuseIf(isWrong: boolean, code: ErrorCode): void {
-  if (isWrong) throw new Refusal(code)
+  if (isWrong) throw new PortcullisError(code)
 }
 
-function admit({ auth }: LiveToken, denial: Denial | undefined): Auth {
+function admit({ auth }: VerifiedToken, denial: DenialReason | undefined): Auth {
   refuseDenied(denial)
   return auth
 }
 
-function refuseDenied(denial: Denial | undefined): void {
-  if (denial !== undefined) throw new Refusal(codeOf(denial), { reason: denial })
+function refuseDenied(denial: DenialReason | undefined): void {
+  if (denial !== undefined) throw new PortcullisError(toErrorCode(denial), { reason: denial })
 }
 
 /** What is told outside of why a token is denied. */
-export function codeOf(denial: Denial): 'session_ended' | 'token_revoked' {
+export function toErrorCode(denial: DenialReason): 'session_ended' | 'token_revoked' {
   return denial === 'sid' ? 'session_ended' : 'token_revoked'
 }
 
 /** Where an `Auth` holds the key that signed its token; not for its readers. */
 const KID = Symbol('kid')
 
-function authOf(claims: AccessClaims, kid: string): Auth {
+function toAuth(claims: AccessClaims, kid: string): Auth {
   const auth: Auth = {
     sub: claims.sub,
     sid: claims.sid,

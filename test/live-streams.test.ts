@@ -2,11 +2,11 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createJwt } from '../plugins/jwt.js'
 import type { ErrorCode } from '../src/errors.js'
-import { LiveStreams } from '../src/live-streams.js'
+import { LongLivedConnections } from '../src/live-streams.js'
 import { MemoryDenylist } from '../src/revocation/memory.js'
-import type { Denial, Entry, OnOutage, Revocation } from '../src/revocation/port.js'
-import { VerifiedTokens } from '../src/token/verified.js'
-import { Verdict } from '../src/verdict.js'
+import type { DenialReason, Revocation, OnOutage, Denylist } from '../src/revocation/port.js'
+import { VerifiedCache } from '../src/token/verified.js'
+import { TokenVerifier } from '../src/verdict.js'
 import type { Auth } from '../src/verdict.js'
 import { MovableClock } from './clock.js'
 import { soon } from './gateway-process.js'
@@ -20,7 +20,7 @@ const verifiers = await Promise.all(Object.values(keys).map((key) => createJwt(k
 interface RigOptions {
   leeway?: number
   /** What of the denylist is answered otherwise. */
-  revocation?: Partial<Revocation>
+  revocation?: Partial<Denylist>
 }
 
 function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
@@ -28,20 +28,20 @@ function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
   const denylist = new MemoryDenylist(clock, LIFE)
   // Tokens of the second in which it began are of before it.
   clock.advance(1_000)
-  const live = new LiveStreams({
-    revocation: Object.assign(denylist, revocation),
+  const live = new LongLivedConnections({
+    denylist: Object.assign(denylist, revocation),
     clock,
     leeway,
   })
   t.teardown(() => live.close())
-  const verdict = new Verdict({
+  const verdict = new TokenVerifier({
     keys: new Map(verifiers.map(({ verifier }) => [verifier.kid, verifier])),
-    verified: new VerifiedTokens(0),
-    revocation: Object.assign(new MemoryDenylist(new MovableClock(0), LIFE), {
+    verified: new VerifiedCache(0),
+    denylist: Object.assign(new MemoryDenylist(new MovableClock(0), LIFE), {
       latestIssue: () => Number.POSITIVE_INFINITY,
     }),
     clock,
-    rules: { ...settings, ...LIFE },
+    settings: { ...settings, ...LIFE },
   })
 
   let count = 0
@@ -54,7 +54,7 @@ function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
     const iat = clock.now() / 1000
     const ids = { sub: `sub${n}`, sid: sid ?? `sid${n}`, jti: `jti${n}` }
     const claims = { iss: ISSUER, aud: AUDIENCE, client_id: 'c', ...ids, iat, exp: iat + 60 }
-    const auth = verdict.judge(forge(keys[key], headerOf(keys[key]), claims)) as Auth
+    const auth = verdict.verifyToken(forge(keys[key], headerOf(keys[key]), claims)) as Auth
     const ends: ErrorCode[] = []
     const unwatch = live.watch({ auth, onOutage, end: (code) => void ends.push(code) })
     return { auth, ends, unwatch }
@@ -79,7 +79,7 @@ t.test('a denial ends what it covers, once, by the code that a new request would
     const one = watch()
     const sibling = watch({ sid: one.auth.sid })
     const id = kind === 'all' ? '' : kind === 'kid' ? keys.usual.kid : one.auth[kind]
-    await denylist.revoke([{ kind, id, expiresAt: clock.now() + 60_000 } as Entry])
+    await denylist.revoke([{ kind, id, expiresAt: clock.now() + 60_000 } as Revocation])
     await soon('it has ended', () => one.ends.length > 0)
     t.strictSame(one.ends, [kinds[kind]], kind)
     t.strictSame(other.ends, kind === 'all' ? ['token_revoked'] : [])
@@ -153,7 +153,7 @@ t.test('while nothing has changed, only new streams are asked about', async (t) 
 
 /** A denylist that answers as it is told to. */
 function fickle(t: Test) {
-  const state: { answer: Denial | 'unknown' | undefined; outage: Denial | 'open' | undefined } = {
+  const state: { answer: DenialReason | 'unknown' | undefined; outage: DenialReason | 'open' | undefined } = {
     answer: undefined,
     outage: 'open',
   }

@@ -6,8 +6,8 @@ import type { Core } from '../core.js'
  * `POST /api/explain`: what would be decided about a token, step by step, and why. Nothing changes, and nothing is
  * logged of it.
  */
-export function explainRoute(app: FastifyInstance, { verdict }: Core): void {
+export function explainRoute(app: FastifyInstance, { verifier }: Core): void {
   app.post<{ Body: ExplainBody }>('/explain', { schema: { body: ExplainBody } }, (request) =>
-    verdict.explain(request.body.token),
+    verifier.explain(request.body.token),
   )
 }

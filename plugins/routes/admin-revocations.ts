@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { toSeconds } from '../../src/clock.js'
-import { RevocationBody, RevocationsQuery, denialView } from '../../src/contract.js'
-import { Refusal } from '../../src/errors.js'
+import { RevocationBody, RevocationsQuery, toListedEntryView } from '../../src/contract.js'
+import { PortcullisError } from '../../src/errors.js'
 import type { Core } from '../core.js'
 import { revoke } from '../revoke.js'
 import type { RevokeRequest } from '../revoke.js'
@@ -29,7 +29,7 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
         limit: limit === undefined ? undefined : Number(limit),
       })
       return {
-        revocations: entries.map(denialView),
+        revocations: entries.map(toListedEntryView),
         ...(nextCursor !== undefined && { next_cursor: nextCursor }),
       }
     },
@@ -43,13 +43,13 @@ function toRequest(body: RevocationBody, now: number): RevokeRequest {
   const before = body.before === undefined ? undefined : Math.min(body.before, toSeconds(now))
   const targets = [jti, sid, sub, kid, all].filter((target) => target !== undefined)
   if (targets.length !== 1) {
-    throw new Refusal('invalid_request', { detail: 'Give one of: jti, sid, sub, kid, all.' })
+    throw new PortcullisError('invalid_request', { detail: 'Give one of: jti, sid, sub, kid, all.' })
   }
   if (before !== undefined && sub === undefined && all === undefined) {
-    throw new Refusal('invalid_request', { detail: 'before: it goes with sub and all.' })
+    throw new PortcullisError('invalid_request', { detail: 'before: it goes with sub and all.' })
   }
   if (expiresIn !== undefined && jti === undefined) {
-    throw new Refusal('invalid_request', { detail: 'expiresIn: it goes with jti.' })
+    throw new PortcullisError('invalid_request', { detail: 'expiresIn: it goes with jti.' })
   }
   if (jti !== undefined) {
     return { jti, reason, expiresAt: expiresIn === undefined ? undefined : Math.ceil(now / 1000) + expiresIn }

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { TSchema } from 'typebox'
-import { Refusal } from '../../src/errors.js'
-import { answerRefusal, toRefusal } from '../errors.js'
+import { PortcullisError } from '../../src/errors.js'
+import { sendError, toPortcullisError } from '../errors.js'
 
 /** Largest body that our own routes read, in bytes. */
 const BODY_LIMIT = 16_384
@@ -12,7 +12,7 @@ const BODY_LIMIT = 16_384
  * otherwise be inherited.
  */
 export function makeOurOwn(context: FastifyInstance): void {
-  context.setErrorHandler((error, request, reply) => answerRefusal(request, reply, toRefusal(error)))
+  context.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
   context.setValidatorCompiler(({ schema }) => {
     const compiled = Compile(schema as TSchema)
     return (value: unknown) => {
@@ -22,7 +22,9 @@ export function makeOurOwn(context: FastifyInstance): void {
       const [first] = compiled.Errors(body)
       const where = first?.instancePath.slice(1).replaceAll('/', '.') || 'the body'
       return {
-        error: new Refusal('invalid_request', { detail: `${where}: ${first?.message ?? 'not valid'}.` }),
+        error: new PortcullisError('invalid_request', {
+          detail: `${where}: ${first?.message ?? 'not valid'}.`,
+        }),
       }
     }
   })
@@ -58,7 +60,7 @@ export function makeOurOwn(context: FastifyInstance): void {
 function parseForm(text: string): Record<string, string> {
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of new URLSearchParams(text)) {
-    if (name in form) throw new Refusal('invalid_request', { detail: `${name}: it is there twice.` })
+    if (name in form) throw new PortcullisError('invalid_request', { detail: `${name}: it is there twice.` })
     form[name] = value
   }
   return form
@@ -87,7 +89,7 @@ export function withMethodNotAllowed(context: FastifyInstance, register: () => v
       method: others,
       url,
       onRequest: (request, reply) => {
-        answerRefusal(request, reply, new Refusal('method_not_allowed', { headers: { allow } }))
+        sendError(request, reply, new PortcullisError('method_not_allowed', { headers: { allow } }))
       },
       handler: () => undefined,
     })

@@ -1,24 +1,27 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createHash } from 'node:crypto'
 import { LoginBody, isTrue } from '../../src/contract.js'
-import type { Credentials } from '../../src/config.js'
-import { Refusal } from '../../src/errors.js'
+import type { LoginCredentials } from '../../src/config.js'
+import { PortcullisError } from '../../src/errors.js'
 import { login } from '../../src/session/login.js'
 import type { LoginAttempts } from '../../src/session/login.js'
 import type { Identity } from '../../src/session/session.js'
-import type { Slots } from '../../src/session/slots.js'
+import type { WorkSlots } from '../../src/session/slots.js'
 import { normaliseName } from '../../src/session/users-file.js'
-import { refuseCrossSite } from '../../src/token/cross-site.js'
-import { addressOf } from '../client.js'
+import { rejectCrossSite } from '../../src/token/cross-site.js'
+import { clientAddress } from '../client.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
-import { originOf } from './origin.js'
+import { readClientInfo } from './origin.js'
 import { sendTokens } from './send-tokens.js'
 
 /** Who may log in: by the users file, or by the host's own function. */
 export interface Authenticator {
-  readonly slots: Slots
-  authenticate(credentials: Credentials, request: FastifyRequest): Identity | null | Promise<Identity | null>
+  readonly slots: WorkSlots
+  authenticate(
+    credentials: LoginCredentials,
+    request: FastifyRequest,
+  ): Identity | null | Promise<Identity | null>
 }
 
 /** `POST /auth/login` */
@@ -28,23 +31,25 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     const asCookies = isTrue(cookies)
     if (asCookies) {
       if (!core.settings.cookies.enabled) {
-        throw new Refusal('invalid_request', { detail: 'cookies: they are not enabled (cookies.enabled).' })
+        throw new PortcullisError('invalid_request', {
+          detail: 'cookies: they are not enabled (cookies.enabled).',
+        })
       }
       // Else another site could log a browser in to an account of its own.
-      refuseCrossSite(request.headers, core.settings.cors.origins)
+      rejectCrossSite(request.headers, core.settings.cors.origins)
     }
     const ports = {
       ...core.sessions,
       slots,
-      attempts: attemptsOf(core, username, addressOf(request)),
+      attempts: createAttempts(core, username, clientAddress(request)),
       authenticate: () => authenticate({ username, password }, request),
     }
-    const tokens = await login(ports, { ...originOf(request), device })
+    const tokens = await login(ports, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies)
   })
 }
 
-function attemptsOf({ limiters }: Core, username: string, ip: string): LoginAttempts {
+function createAttempts({ limiters }: Core, username: string, ip: string): LoginAttempts {
   // Hashed, as people type passwords into the wrong field.
   const account = createHash('sha256').update(normaliseName(username)).digest('base64url')
   const counters = [

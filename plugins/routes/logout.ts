@@ -1,14 +1,14 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { LogoutBody, isTrue } from '../../src/contract.js'
 import { withinDeadline } from '../../src/deadline.js'
-import { Refusal } from '../../src/errors.js'
+import { PortcullisError } from '../../src/errors.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import type { Sid } from '../../src/session/session.js'
-import { readAccessToken } from '../../src/token/bearer.js'
+import { readPresentedToken } from '../../src/token/bearer.js'
 import { clearCookies } from '../../src/token/cookies.js'
-import { refuseCrossSite } from '../../src/token/cross-site.js'
+import { rejectCrossSite } from '../../src/token/cross-site.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
-import { addressOf } from '../client.js'
+import { clientAddress } from '../client.js'
 import type { Core } from '../core.js'
 import { FastifyRequestFacts } from '../request-facts.js'
 import { countRefresh } from './refresh.js'
@@ -20,14 +20,14 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
     '/logout',
     { schema: { body: LogoutBody } },
     async (request, reply) => {
-      const access = readAccessToken(new FastifyRequestFacts(request), core.transports, request.body)
+      const access = readPresentedToken(new FastifyRequestFacts(request), core.transports, request.body)
       const cookie = refreshCookie(request, core)
       const usesCookies = access?.transport === 'cookie' || cookie !== undefined
-      if (usesCookies) refuseCrossSite(request.headers, core.settings.cors.origins)
+      if (usesCookies) rejectCrossSite(request.headers, core.settings.cors.origins)
 
       const { refresh_token, all, keepCurrent } = request.body ?? {}
       if (isTrue(keepCurrent) && !isTrue(all)) {
-        throw new Refusal('invalid_request', { detail: 'keepCurrent: only together with all.' })
+        throw new PortcullisError('invalid_request', { detail: 'keepCurrent: only together with all.' })
       }
       if (isTrue(all)) await endAll(core, access?.token, isTrue(keepCurrent))
       else await endPresented(core, request, access?.token, oneRefreshToken(refresh_token, cookie))
@@ -42,9 +42,9 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
 
 async function endAll(core: Core, token: string | undefined, keepCurrent: boolean): Promise<void> {
   if (token === undefined) {
-    throw new Refusal('credentials_missing', { detail: 'all: it needs a live access token.' })
+    throw new PortcullisError('credentials_missing', { detail: 'all: it needs a live access token.' })
   }
-  const { sub, sid } = await core.verdict.judge(token)
+  const { sub, sid } = await core.verifier.verifyToken(token)
   const current = sid as Sid
   await withinDeadline(
     logoutAll(core.sessions, sub, keepCurrent ? { except: current } : { own: current }),
@@ -61,10 +61,10 @@ async function endPresented(
   const refresh = refreshToken === undefined ? undefined : parseRefreshToken(refreshToken)
   const access = token === undefined ? undefined : recognise(core, token, { isAlone: refresh === undefined })
   if (access === undefined && refresh === undefined) {
-    throw new Refusal(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
+    throw new PortcullisError(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
   }
   // By a refresh token alone a denial may be written for a session that nobody knows; so it is counted like a refresh.
-  if (access === undefined) await countRefresh(core, addressOf(request))
+  if (access === undefined) await countRefresh(core, clientAddress(request))
   await withinDeadline(logout(core.sessions, { access, refresh }), core.revokeDeadline)
 }
 
@@ -73,7 +73,7 @@ async function endPresented(
  */
 function recognise(core: Core, token: string, { isAlone }: { isAlone: boolean }): Sid | undefined {
   try {
-    return core.verdict.recognise(token).claims.sid as Sid
+    return core.verifier.decodeOwnToken(token).claims.sid as Sid
   } catch (error) {
     if (isAlone) throw error
     return undefined

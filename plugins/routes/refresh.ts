@@ -1,11 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { RefreshBody } from '../../src/contract.js'
 import { withinDeadline } from '../../src/deadline.js'
-import { Refusal } from '../../src/errors.js'
+import { PortcullisError } from '../../src/errors.js'
 import { rateLimited } from '../../src/session/login.js'
 import { refresh } from '../../src/session/refresh.js'
-import { refuseCrossSite } from '../../src/token/cross-site.js'
-import { addressOf } from '../client.js'
+import { rejectCrossSite } from '../../src/token/cross-site.js'
+import { clientAddress } from '../client.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
@@ -20,10 +20,10 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       const fromCookie = refreshCookie(request, core)
       const token = oneRefreshToken(request.body?.refresh_token, fromCookie)
       if (token === undefined) {
-        throw new Refusal('refresh_token_missing', { detail: 'The body is {"refresh_token": "…"}.' })
+        throw new PortcullisError('refresh_token_missing', { detail: 'The body is {"refresh_token": "…"}.' })
       }
-      if (fromCookie !== undefined) refuseCrossSite(request.headers, core.settings.cors.origins)
-      await countRefresh(core, addressOf(request))
+      if (fromCookie !== undefined) rejectCrossSite(request.headers, core.settings.cors.origins)
+      await countRefresh(core, clientAddress(request))
       const tokens = await withinDeadline(refresh(core.sessions, token))
       return sendTokens(reply, core, tokens, fromCookie !== undefined)
     },
@@ -33,7 +33,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
 /**
  * Counts a use of a refresh token against its address.
  *
- * @throws {Refusal} `rate_limited`
+ * @throws {PortcullisError} `rate_limited`
  */
 export async function countRefresh({ limiters }: Core, ip: string): Promise<void> {
   const seconds = await limiters.refreshPerAddress.count(addressKey(ip))

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { SessionsQuery, sessionsResponse } from '../../src/contract.js'
 import { withinDeadline } from '../../src/deadline.js'
-import { Refusal } from '../../src/errors.js'
+import { PortcullisError } from '../../src/errors.js'
 import { endOwnSession } from '../../src/session/end.js'
 import { listSessions } from '../../src/session/list.js'
 import type { PageOptions, SessionPage } from '../../src/session/list.js'
@@ -28,7 +28,8 @@ export function sessionsRoutes(
 
   function page(sub: string, options: PageOptions): Promise<SessionPage> {
     return listSessions(sessions, sub, options).catch((error: unknown) => {
-      if (error instanceof RangeError) throw new Refusal('invalid_request', { detail: `${error.message}.` })
+      if (error instanceof RangeError)
+        throw new PortcullisError('invalid_request', { detail: `${error.message}.` })
       throw error
     })
   }

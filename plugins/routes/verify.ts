@@ -2,17 +2,17 @@ import { METHODS } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from '../../src/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
-import { Refusal } from '../../src/errors.js'
-import { peersIn, readOriginal } from '../../src/gateway/original.js'
+import { PortcullisError } from '../../src/errors.js'
+import { createPeerCheck, readOriginal } from '../../src/gateway/original.js'
 import { identityValue } from '../../src/gateway/headers.js'
-import { judgeTarget, rawTarget } from '../../src/gateway/target.js'
-import type { JudgedTarget } from '../../src/gateway/target.js'
+import { checkTarget, rawTarget } from '../../src/gateway/target.js'
+import type { CheckedTarget } from '../../src/gateway/target.js'
 import { changesState } from '../../src/token/cross-site.js'
 import { withoutQueryTokens } from '../../src/token/query.js'
 import type { BrowserHeaders } from '../../src/token/cross-site.js'
 import type { Core } from '../core.js'
 import { identityRefused } from '../gate.js'
-import type { Asked, Gate } from '../gate.js'
+import type { RouteQuery, Gate } from '../gate.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 
 /** What the gateway knows, and a host's own application doesn't. */
@@ -21,7 +21,7 @@ export interface Front {
   readonly settings: Pick<GatewaySettings, 'listen' | 'limits' | 'workers'>
 }
 
-interface Original extends Asked {
+interface Original extends RouteQuery {
   readonly host: string | undefined
   /** Whether browsers are to be sent to log in. */
   readonly mayRedirect: boolean
@@ -38,8 +38,8 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
   const unknown = front ? METHODS.filter((method) => !app.supportedMethods.includes(method)) : []
   for (const method of unknown) app.addHttpMethod(method)
 
-  const isListed = peersIn(front?.settings.listen.trustProxy ?? [])
-  const originalOf = front && originals(`${core.settings.prefix}/verify`, front.settings.limits)
+  const isListed = createPeerCheck(front?.settings.listen.trustProxy ?? [])
+  const originalOf = front && createOriginalReader(`${core.settings.prefix}/verify`, front.settings.limits)
   const page = typeof core.settings.login === 'function' ? undefined : core.settings.login.page
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const isTrusted = isListed(request.raw.socket.remoteAddress)
@@ -51,8 +51,8 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       reportAdmission(admission, reply)
       const { auth } = admission
       if (!auth) return reply.send()
-      const { of, withoutProof } = core.identity
-      return reply.headers(identityHeaders(isTrusted ? of(auth) : withoutProof(auth))).send()
+      const { build, withoutProof } = core.identity
+      return reply.headers(identityHeaders(isTrusted ? build(auth) : withoutProof(auth))).send()
     } catch (error) {
       if (!original || page === undefined || !goesToLogin(error, request, original)) throw error
       return reply.code(302).header('location', loginUrl(page, original.target)).send()
@@ -62,15 +62,15 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
 }
 
 /** The request that a check of a listed peer is about; undefined where it doesn't say. */
-function originals(path: string, limits: Front['settings']['limits']) {
+function createOriginalReader(path: string, limits: Front['settings']['limits']) {
   return (request: FastifyRequest): Original | undefined => {
     const { raw, query } = request
     const original = readOriginal({ method: request.method, url: raw.url!, rawHeaders: raw.rawHeaders }, path)
     if (original.kind === 'untold') return undefined
-    if (original.kind === 'unclear') throw new Refusal('invalid_request', { detail: original.detail })
+    if (original.kind === 'unclear') throw new PortcullisError('invalid_request', { detail: original.detail })
     const { method, target, host, by } = original
     const mayRedirect = by === 'headers' && (query as Record<string, unknown>)['mode'] === 'redirect'
-    return { method, target: judgeTarget(target, limits), host, mayRedirect }
+    return { method, target: checkTarget(target, limits), host, mayRedirect }
   }
 }
 
@@ -154,11 +154,11 @@ function goesToLogin(
   { method, mayRedirect }: Original,
 ): boolean {
   const isNavigation = method === 'GET' && /\btext\/html\b/i.test(headers.accept ?? '')
-  return mayRedirect && isNavigation && error instanceof Refusal && error.statusCode === 401
+  return mayRedirect && isNavigation && error instanceof PortcullisError && error.statusCode === 401
 }
 
 /** With the way back, as path and query; none where these could be read as another origin. */
-function loginUrl(page: string, target: JudgedTarget): string {
+function loginUrl(page: string, target: CheckedTarget): string {
   if (!target.ok) return page
   return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(withoutQueryTokens(target.raw))}`
 }

@@ -132,7 +132,7 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
 ]
 
 /** What is wrong with the routes among each other and beside our own paths: path of the setting, message. */
-export function routeMistakes(
+export function findRouteMistakes(
   routes: readonly RouteSettings[],
   prefix: string,
 ): [key: string, message: string][] {

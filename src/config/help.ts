@@ -1,5 +1,5 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
-import { asNode, leavesOf } from './node.js'
+import { asNode, listLeaves } from './node.js'
 import type { Node } from './node.js'
 import { environmentName } from './texts.js'
 
@@ -17,12 +17,12 @@ export interface SettingRow {
 
 /** Every setting of the gateway, in the order of the schema. */
 export function describeSettings(): SettingRow[] {
-  return rowsOf(asNode(SettingsSchema), (path) => ({ flag: `--${path}`, env: environmentName(path) }))
+  return buildRows(asNode(SettingsSchema), (path) => ({ flag: `--${path}`, env: environmentName(path) }))
 }
 
 /** Every option of the plugin that can be written down; `store` and `login` take more (see PluginOptions). */
 export function describePluginOptions(): SettingRow[] {
-  return rowsOf(asNode(PluginSchema), () => ({ flag: null, env: null }))
+  return buildRows(asNode(PluginSchema), () => ({ flag: null, env: null }))
 }
 
 /** The flags, as node:util's parseArgs takes its `options`. */
@@ -32,7 +32,7 @@ export function settingFlags(): Record<string, { type: 'string' }> {
 
 /** The paths that a flag or a variable can set. */
 export function settingPaths(): string[] {
-  return leavesOf(asNode(SettingsSchema)).map(([path]) => path)
+  return listLeaves(asNode(SettingsSchema)).map(([path]) => path)
 }
 
 /** The settings' part of `--help`. */
@@ -50,26 +50,26 @@ export function settingsHelp(): string {
   ].join('\n')
 }
 
-function rowsOf(schema: Node, names: (path: string) => Pick<SettingRow, 'flag' | 'env'>): SettingRow[] {
-  return leavesOf(schema).flatMap(([path, node]) => {
+function buildRows(schema: Node, names: (path: string) => Pick<SettingRow, 'flag' | 'env'>): SettingRow[] {
+  return listLeaves(schema).flatMap(([path, node]) => {
     const row = {
       path,
       ...names(path),
-      default: defaultOf(path, node, schema),
-      description: descriptionOf(node),
+      default: formatDefault(path, node, schema),
+      description: describe(node),
     }
     const item = node.items?.properties === undefined ? undefined : node.items
-    const beneath = item === undefined ? [] : rowsOf(item, () => ({ flag: null, env: null }))
+    const beneath = item === undefined ? [] : buildRows(item, () => ({ flag: null, env: null }))
     return [row, ...beneath.map((each) => ({ ...each, path: `${path}[].${each.path}` }))]
   })
 }
 
-function descriptionOf(node: Node): string {
+function describe(node: Node): string {
   const choices = node.enum ?? node.items?.enum
   return `${node.description ?? ''}${choices === undefined ? '' : `: ${choices.join(', ')}`}`
 }
 
-function defaultOf(path: string, node: Node, schema: Node): string {
+function formatDefault(path: string, node: Node, schema: Node): string {
   if (node.default !== undefined)
     return typeof node.default === 'string' ? node.default : JSON.stringify(node.default)
   if (node.anyOf !== undefined) return 'on'

@@ -63,8 +63,8 @@ export const KINDS = {
 } as const
 
 export type KindName = keyof typeof KINDS
-type OutOf<K extends KindName> = ReturnType<(typeof KINDS)[K]['read']>
-type InOf<K extends KindName> = Written[(typeof KINDS)[K]['type']]
+type Output<K extends KindName> = ReturnType<(typeof KINDS)[K]['read']>
+type Input<K extends KindName> = Written[(typeof KINDS)[K]['type']]
 
 export interface LeafOptions {
   readonly description: string
@@ -81,8 +81,8 @@ export interface Leaf<Out, In> extends TUnsafe<Out> {
   readonly '~in'?: In
 }
 
-export function leaf<K extends KindName>(as: K, options: LeafOptions): Leaf<OutOf<K>, InOf<K>> {
-  return Type.Unsafe<OutOf<K>>({ type: KINDS[as].type, as, ...options })
+export function leaf<K extends KindName>(as: K, options: LeafOptions): Leaf<Output<K>, Input<K>> {
+  return Type.Unsafe<Output<K>>({ type: KINDS[as].type, as, ...options })
 }
 
 /** One of a few words. */
@@ -100,13 +100,13 @@ export function choice<const T extends string>(
 
 const DAY = 86_400_000
 /** Node's timers turn longer waits into none. */
-const LONGEST_TIMER = 24 * DAY
+const MAX_TIMER = 24 * DAY
 
 /** How long something lives. */
 export const lifetime = (options: LeafOptions) => leaf('duration', { maximum: 3650 * DAY, ...options })
 
 /** A wait that `0s` switches off. */
-export const timeout = (options: LeafOptions) => leaf('duration', { maximum: LONGEST_TIMER, ...options })
+export const timeout = (options: LeafOptions) => leaf('duration', { maximum: MAX_TIMER, ...options })
 
 /** A wait that can't be switched off. */
 export const bound = (options: LeafOptions) => timeout({ minimum: 1, ...options })

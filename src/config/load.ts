@@ -1,9 +1,9 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
-import { GATEWAY_RULES, routeMistakes, SHARED_RULES } from './check.js'
+import { GATEWAY_RULES, findRouteMistakes, SHARED_RULES } from './check.js'
 import type { Rule } from './check.js'
 import { asNode } from './node.js'
 import { ConfigError } from './problem.js'
-import type { Problem } from './problem.js'
+import type { ConfigProblem } from './problem.js'
 import { readLayers } from './read.js'
 import type { Layer, Reading } from './read.js'
 import type { GatewaySettings, PluginSettings, RouteSettings, Settings } from './settings.js'
@@ -67,8 +67,10 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
     ...broken(GATEWAY_RULES, settings, isSound, reading),
   )
   if (isSound('routes') && isSound('prefix')) {
-    const mistakes = [...demand(settings), ...routeMistakes(settings.routes, settings.prefix)]
-    problems.push(...mistakes.map(([key, message]) => ({ key, message, source: sourceOf(reading, key) })))
+    const mistakes = [...demand(settings), ...findRouteMistakes(settings.routes, settings.prefix)]
+    problems.push(
+      ...mistakes.map(([key, message]) => ({ key, message, source: describeSource(reading, key) })),
+    )
   }
   if (problems.length > 0) throw new ConfigError(problems)
   const routes = Object.freeze(settings.routes.map((route) => fillIn(route, settings)))
@@ -117,7 +119,7 @@ function plainLayer(name: string, raw: unknown): Layer {
 }
 
 /** Tells whether a setting, all beneath it, and all above it are free of problems. */
-function soundness(problems: readonly Problem[]): (key: string) => boolean {
+function soundness(problems: readonly ConfigProblem[]): (key: string) => boolean {
   const keys = problems.map((problem) => problem.key)
   return (key) => keys.every((bad) => bad !== '' && !within(bad, key) && !within(key, bad))
 }
@@ -131,14 +133,14 @@ function broken<S>(
   settings: S,
   isSound: (key: string) => boolean,
   reading: Reading,
-): Problem[] {
+): ConfigProblem[] {
   return rules.flatMap(({ keys, wrong }) => {
     const message = keys.every(isSound) && wrong(settings)
-    return message === false ? [] : [{ key: keys[0], message, source: sourceOf(reading, keys[0]) }]
+    return message === false ? [] : [{ key: keys[0], message, source: describeSource(reading, keys[0]) }]
   })
 }
 
-function sourceOf(reading: Reading, key: string): string | null {
+function describeSource(reading: Reading, key: string): string | null {
   return reading.sourceOf(key) ?? null
 }
 

@@ -37,8 +37,8 @@ export function formatPath(path: Path): string {
 }
 
 /** The paths that flags and variables can set, in the schema's order, each with its node. */
-export function leavesOf(node: Node, path: readonly string[] = []): [path: string, node: Node][] {
-  if (node.anyOf !== undefined) return [[path.join('.'), node], ...leavesOf(node.anyOf[1], path)]
+export function listLeaves(node: Node, path: readonly string[] = []): [path: string, node: Node][] {
+  if (node.anyOf !== undefined) return [[path.join('.'), node], ...listLeaves(node.anyOf[1], path)]
   if (node.properties === undefined) return [[path.join('.'), node]]
-  return Object.entries(node.properties).flatMap(([key, child]) => leavesOf(child, [...path, key]))
+  return Object.entries(node.properties).flatMap(([key, child]) => listLeaves(child, [...path, key]))
 }

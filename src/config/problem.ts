@@ -1,5 +1,5 @@
 /** One thing wrong with the configuration. */
-export interface Problem {
+export interface ConfigProblem {
   /** The setting, as a path: `tokens.access`, `routes[1].path`. */
   readonly key: string
   /** Where the value was written: a file and line, a flag, a variable, `default`; null when it was written nowhere. */
@@ -11,20 +11,20 @@ export interface Problem {
 /** Everything that is wrong with a configuration, found in one go; the message has a line for each problem. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
-  readonly problems: readonly Problem[]
+  readonly problems: readonly ConfigProblem[]
 
-  constructor(problems: readonly Problem[]) {
+  constructor(problems: readonly ConfigProblem[]) {
     super(problems.map(line).join('\n'))
     this.problems = problems
   }
 }
 
-function line({ key, source, message }: Problem): string {
+function line({ key, source, message }: ConfigProblem): string {
   const subject = key === '' ? '' : `${key}: `
   return `${subject}${message}${source === null ? '' : ` (from ${source})`}`
 }
 
-/** Thrown by the readers of single values; the walk over the schema turns it into a {@link Problem}. */
+/** Thrown by the readers of single values; the walk over the schema turns it into a {@link ConfigProblem}. */
 export class Mistake extends Error {}
 
 export function refuse(message: string): never {

@@ -1,9 +1,9 @@
 import { KINDS } from './leaf.js'
 import { nearest } from './nearest.js'
-import { formatPath, leavesOf } from './node.js'
+import { formatPath, listLeaves } from './node.js'
 import type { Node, Path } from './node.js'
 import { Mistake } from './problem.js'
-import type { Problem } from './problem.js'
+import type { ConfigProblem } from './problem.js'
 
 /** What one source says. Of several layers the first that has a value gives it. */
 export interface Layer {
@@ -17,7 +17,7 @@ export interface Layer {
 export interface Reading {
   /** Complete and well-typed when there are no problems; values with problems are missing. */
   readonly value: unknown
-  readonly problems: Problem[]
+  readonly problems: ConfigProblem[]
   /** Where the value at a path came from; `undefined` if there is no value. */
   readonly sourceOf: (key: string) => string | undefined
 }
@@ -30,7 +30,7 @@ export function readLayers(schema: Node, layers: readonly Layer[]): Reading {
 }
 
 class Walk {
-  readonly problems: Problem[] = []
+  readonly problems: ConfigProblem[] = []
   readonly #values: { readonly path: Path; readonly layer: Layer }[] = []
   /** Defaults as parsed: they are frozen, so that all items of a list may share them. */
   readonly #defaults = new Map<Node, unknown>()
@@ -95,7 +95,7 @@ class Walk {
       const keys = Object.keys(node.properties ?? {}).join(', ')
       return this.#report(
         path,
-        `${kindOf(odd.raw)} is not understood; write false, or set ${keys} beneath it`,
+        `${describeKind(odd.raw)} is not understood; write false, or set ${keys} beneath it`,
         odd,
       )
     }
@@ -112,7 +112,7 @@ class Walk {
       if (isMapping(layer.raw)) return true
       this.#report(
         path,
-        `${kindOf(layer.raw)} is not a mapping; write keys beneath it, such as ${Object.keys(properties)[0]}`,
+        `${describeKind(layer.raw)} is not a mapping; write keys beneath it, such as ${Object.keys(properties)[0]}`,
         layer,
       )
       return false
@@ -142,7 +142,7 @@ class Walk {
     const raw = layer.text ? this.#json(path, layer) : layer.raw
     if (raw === undefined) return undefined
     if (!Array.isArray(raw))
-      return this.#report(path, `${kindOf(raw)} is not a list; write it in brackets: […]`, layer)
+      return this.#report(path, `${describeKind(raw)} is not a list; write it in brackets: […]`, layer)
     if (raw.length < (node.minItems ?? 0)) {
       return this.#report(path, 'is an empty list; write at least one item, or leave the key out', layer)
     }
@@ -191,7 +191,7 @@ class Walk {
 
 /** The first path that ends with the key, for keys that stand in the wrong place. */
 function findKey(root: Node, key: string): string | undefined {
-  for (const [leaf] of leavesOf(root)) {
+  for (const [leaf] of listLeaves(root)) {
     const segments = leaf.split('.')
     const at = segments.indexOf(key)
     if (at > 0) return segments.slice(0, at + 1).join('.')
@@ -210,7 +210,7 @@ function own(raw: unknown, key: string): unknown {
 }
 
 /** What it is, without quoting it: text where a mapping or a list belongs may be a key or a token gone astray. */
-function kindOf(raw: unknown): string {
+function describeKind(raw: unknown): string {
   if (Array.isArray(raw)) return 'a list'
   if (isMapping(raw)) return 'a mapping'
   return typeof raw === 'string' ? 'text' : `a ${typeof raw}`
@@ -218,7 +218,7 @@ function kindOf(raw: unknown): string {
 
 /** A single value as a message may quote it: short, on one line, without credentials. */
 function show(raw: unknown): string {
-  if (typeof raw === 'object' || typeof raw === 'function') return kindOf(raw)
+  if (typeof raw === 'object' || typeof raw === 'function') return describeKind(raw)
   const text = String(raw).replace(/^([a-z][a-z0-9+.-]*:\/*).*@/is, '$1…@')
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text)
 }

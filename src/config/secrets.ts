@@ -3,11 +3,11 @@ import type { Read } from './values.js'
 import { refuse } from './problem.js'
 
 /** One signing key that the configuration names: the key itself (PEM or JWK), or the file that holds it. */
-export type SigningKey =
+export type ConfiguredKey =
   { readonly from: 'text'; readonly text: string } | { readonly from: 'file'; readonly path: string }
 
 /** Text that begins with `{` or `-----BEGIN` is the key; anything else is a path. A JWK may also stand as a mapping. */
-export const readSigningKey: Read<SigningKey> = (raw, shown) => {
+export const readSigningKey: Read<ConfiguredKey> = (raw, shown) => {
   if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
     return Object.freeze({ from: 'text', text: JSON.stringify(raw) })
   }

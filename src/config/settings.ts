@@ -22,14 +22,14 @@ export type Settings = DeepReadonly<Omit<Tree, 'routes'>> & { readonly routes: r
 /** What `serve` needs: at least one route. */
 export type GatewaySettings = Settings & { readonly routes: readonly [RouteSettings, ...RouteSettings[]] }
 
-export interface Credentials {
+export interface LoginCredentials {
   readonly username: string
   readonly password: string
 }
 
 /** A host's own login: who it is, or null. */
 export type LoginFunction<Request = unknown> = (
-  credentials: Credentials,
+  credentials: LoginCredentials,
   request: Request,
 ) => Identity | null | Promise<Identity | null>
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { nearest } from './nearest.js'
-import { leavesOf } from './node.js'
+import { listLeaves } from './node.js'
 import type { Node } from './node.js'
-import type { Problem } from './problem.js'
+import type { ConfigProblem } from './problem.js'
 import type { Layer } from './read.js'
 
 /** Environment variables, as `process.env` has them. */
@@ -13,7 +13,7 @@ export type Flags = Readonly<Record<string, unknown>>
 
 export interface TextLayer {
   readonly layer: Layer
-  readonly problems: Problem[]
+  readonly problems: ConfigProblem[]
   readonly warnings: string[]
 }
 
@@ -22,16 +22,16 @@ export function environmentName(path: string): string {
   return `PORTCULLIS_${path.replaceAll('.', '_').toUpperCase()}`
 }
 
-interface Entry {
+interface TextEntry {
   readonly path: string
   readonly raw: string
   readonly source: string
 }
 
 export function flagLayer(schema: Node, flags: Flags): TextLayer {
-  const known = leavesOf(schema).map(([path]) => path)
-  const problems: Problem[] = []
-  const entries: Entry[] = []
+  const known = listLeaves(schema).map(([path]) => path)
+  const problems: ConfigProblem[] = []
+  const entries: TextEntry[] = []
   for (const [path, given] of Object.entries(flags)) {
     const raw: unknown = Array.isArray(given) ? given.at(-1) : given
     if (raw === undefined) continue
@@ -47,10 +47,10 @@ export function flagLayer(schema: Node, flags: Flags): TextLayer {
 }
 
 export function environmentLayer(schema: Node, env: Environment): TextLayer {
-  const paths = new Map(leavesOf(schema).map(([path]) => [environmentName(path), path]))
-  const problems: Problem[] = []
+  const paths = new Map(listLeaves(schema).map(([path]) => [environmentName(path), path]))
+  const problems: ConfigProblem[] = []
   const warnings: string[] = []
-  const entries: Entry[] = []
+  const entries: TextEntry[] = []
   for (const [name, raw] of Object.entries(env)) {
     if (!name.startsWith('PORTCULLIS_') || raw === undefined) continue
     const direct = paths.get(name)
@@ -91,7 +91,7 @@ function readValueFile(file: string): { ok: true; text: string } | { ok: false; 
 }
 
 /** Makes the tree of what was set path by path. */
-function plant(entries: readonly Entry[], problems: Problem[], warnings: string[]): TextLayer {
+function plant(entries: readonly TextEntry[], problems: ConfigProblem[], warnings: string[]): TextLayer {
   const root: Record<string, unknown> = Object.create(null)
   const sources = new Map(entries.map(({ path, source }) => [path, source]))
   for (const { path, raw, source } of entries) {

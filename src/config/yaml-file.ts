@@ -32,7 +32,7 @@ export function yamlLayer(file: string): Layer {
   } catch (error) {
     return fail(
       file,
-      `the configuration file can’t be read (${codeOf(error)}); check the path given to --config`,
+      `the configuration file can’t be read (${mistakeCode(error)}); check the path given to --config`,
     )
   }
   const lines = new LineCounter()
@@ -41,7 +41,7 @@ export function yamlLayer(file: string): Layer {
   if (document.contents === null || raw === null)
     fail(file, 'the configuration file is empty; write at least issuer and audience')
   if (!isMap(document.contents)) fail(file, 'the top level must be a mapping; write keys such as issuer: …')
-  return { raw, text: false, where: (path) => at(file, lines, offsetOf(document, path)) }
+  return { raw, text: false, where: (path) => at(file, lines, findOffset(document, path)) }
 }
 
 function parse(file: string, source: string, lines: LineCounter): Document.Parsed {
@@ -77,7 +77,7 @@ function toValue(file: string, document: Document.Parsed): unknown {
 }
 
 /** Where the key or the item at the path stands, or what encloses it. */
-function offsetOf(document: Document.Parsed, path: Path): number {
+function findOffset(document: Document.Parsed, path: Path): number {
   let node: unknown = document.contents
   let offset = 0
   for (const segment of path) {
@@ -103,6 +103,6 @@ function fail(file: string, message: string): never {
   throw new ConfigError([{ key: '', source: file, message }])
 }
 
-function codeOf(error: unknown): string {
+function mistakeCode(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
 }

@@ -13,10 +13,10 @@ export interface Source {
 }
 
 /** Interim answers that are passed on. A client can't say that it takes no more of them. */
-const MOST_HINTS = 8
+const MAX_HINTS = 8
 
 /** The client's side of an exchange: the upstream's answer as it is passed on. */
-export class Answer {
+export class ClientResponse {
   readonly #request: IncomingMessage
   #hints = 0
   readonly #response: ServerResponse
@@ -70,7 +70,7 @@ export class Answer {
   hint({ status, headers: raw }: ResponseHead): void {
     // 100 is between us and the upstream, which may send it unasked (RFC 9110 §15.2).
     const isOld = this.#request.httpVersion === '1.0'
-    if (status === 100 || isOld || this.isBegun || this.#hints === MOST_HINTS) return
+    if (status === 100 || isOld || this.isBegun || this.#hints === MAX_HINTS) return
     this.#hints += 1
     const headers = this.#rules.response(raw)
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
@@ -184,7 +184,7 @@ export function writeHead(response: ServerResponse, status: number, message = ''
   response.writeHead(status, reason)
 }
 
-function release(answer: Answer, source: Source): void {
+function release(answer: ClientResponse, source: Source): void {
   answer.release(source)
 }
 

@@ -19,7 +19,7 @@ export function ownCookies(names: readonly string[]): OwnCookies {
     const bare = lower.replace(PREFIX, '')
     own.add(lower).add(`__host-${bare}`).add(`__secure-${bare}`)
   }
-  const isOwn = (pair: string) => own.has(nameOf(pair))
+  const isOwn = (pair: string) => own.has(cookieName(pair))
 
   return {
     strip(cookie) {
@@ -39,7 +39,7 @@ export function ownCookies(names: readonly string[]): OwnCookies {
  * The name of `name=value`. A cookie without a name is sent back as its bare value, so `=a=b` counts as `a`, and so
  * does `a`.
  */
-function nameOf(pair: string): string {
+function cookieName(pair: string): string {
   const text = pair.replace(/^[\s=]+/, '')
   const end = text.indexOf('=')
   return (end === -1 ? text : text.slice(0, end)).trim().toLowerCase()

@@ -1,26 +1,26 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import { changesState } from '../token/cross-site.js'
-import { Answer } from './answer.js'
-import type { Failure, Forwarding, ForwardOptions, Outcome } from './forward.js'
+import { ClientResponse } from './answer.js'
+import type { Failure, Forwarding, ForwardOptions, ForwardOutcome } from './forward.js'
 import { RequestBody } from './request-body.js'
 import type { ResponseHead } from './response-head.js'
 import type { ResponseHandler, UpstreamConnection } from './upstream-connection.js'
 import type { UpstreamError } from './upstream-error.js'
-import type { UpstreamTarget } from './upstreams.js'
+import type { UpstreamServer } from './upstreams.js'
 
 /** One request and its answer: what the upstream's connection tells, and what the client's reports. See `forward`. */
 export class Exchange implements ResponseHandler, Forwarding {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #options: ForwardOptions
-  readonly #answer: Answer
+  readonly #answer: ClientResponse
   #body: RequestBody | null = null
-  #target!: UpstreamTarget
+  #target!: UpstreamServer
   /** Those that could not be reached. */
-  #tried: readonly UpstreamTarget[] = []
+  #tried: readonly UpstreamServer[] = []
   /** From the moment when it is sent to when its answer has come; after that it may be another one's. */
   #connection: UpstreamConnection | undefined
   #total: NodeJS.Timeout | undefined
@@ -32,14 +32,14 @@ export class Exchange implements ResponseHandler, Forwarding {
   /** `onHead` runs. The outcome waits for it, whatever happens meanwhile. */
   #isPondering = false
   /** The outcome so far, while the upstream's head, or `onHead`, is still waited for. */
-  #held: Outcome | undefined
+  #held: ForwardOutcome | undefined
   #settled = false
 
   constructor(request: IncomingMessage, response: ServerResponse, options: ForwardOptions) {
     this.#request = request
     this.#response = response
     this.#options = options
-    this.#answer = new Answer(request, response, options.rules, options.limits.idle)
+    this.#answer = new ClientResponse(request, response, options.rules, options.limits.idle)
   }
 
   get isSettled(): boolean {
@@ -67,7 +67,7 @@ export class Exchange implements ResponseHandler, Forwarding {
     this.#answer.cut(true)
   }
 
-  #dispatch(target: UpstreamTarget): void {
+  #dispatch(target: UpstreamServer): void {
     const { target: path, host = target.host, headers, framing, timeouts, upgrade } = this.#options
     this.#target = target
     this.#isSent = false
@@ -160,7 +160,7 @@ export class Exchange implements ResponseHandler, Forwarding {
    * a request is sent on it: what changes nothing is then sent once more (RFC 9112 §9.3.1), anything else might be
    * done twice.
    */
-  #nextAfter({ kind }: UpstreamError, hasBegun: boolean): UpstreamTarget | undefined {
+  #nextAfter({ kind }: UpstreamError, hasBegun: boolean): UpstreamServer | undefined {
     const { upstream } = this.#options
     const last = this.#target
     const tried = [...this.#tried, last]
@@ -182,7 +182,7 @@ export class Exchange implements ResponseHandler, Forwarding {
    * Nobody waits for the response any more. The upstream may still do what it was sent, and `onHead` then has to know:
    * so that ends the exchange, or one of the timeouts.
    */
-  #leave(outcome: Outcome): void {
+  #leave(outcome: ForwardOutcome): void {
     if (!this.#held && !this.#isPondering && !this.#owesHead) return this.#finish(outcome)
     if (this.#held?.kind !== 'aborted') this.#held = outcome
   }
@@ -200,7 +200,8 @@ export class Exchange implements ResponseHandler, Forwarding {
 
   /** What `onHead` threw. */
   #refuse(error: unknown): void {
-    const refusal = error instanceof Refusal ? error : new Refusal('internal_error', { cause: error })
+    const refusal =
+      error instanceof PortcullisError ? error : new PortcullisError('internal_error', { cause: error })
     this.#fail({ error: refusal.code, reason: refusal.reason ?? 'on_head', refusal })
   }
 
@@ -216,7 +217,7 @@ export class Exchange implements ResponseHandler, Forwarding {
     this.#answer.cut(false)
   }
 
-  #finish(outcome: Outcome): void {
+  #finish(outcome: ForwardOutcome): void {
     if (this.#settled) return
     this.#settled = true
     clearTimeout(this.#total)

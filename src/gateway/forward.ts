@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Milliseconds } from '../clock.js'
-import type { ErrorCode, Refusal } from '../errors.js'
+import type { ErrorCode, PortcullisError } from '../errors.js'
 import { Exchange } from './exchange.js'
 import type { HeaderRules, RequestFraming } from './headers.js'
 import { discard } from './request-body.js'
@@ -32,13 +32,13 @@ export interface ForwardOptions {
     readonly total: Milliseconds
   }
   /**
-   * Called with the response's status before anything of it is passed on, which then waits for the promise. A Refusal
+   * Called with the response's status before anything of it is passed on, which then waits for the promise. A PortcullisError
    * thrown is answered instead. Once the upstream has the whole request this is owed: a client that leaves, or a `cut`,
    * doesn't end the exchange before the head has come, or a timeout, and the promise has settled.
    */
   readonly onHead?: ((status: number) => void | Promise<void>) | undefined
   /** Told once. */
-  readonly onOutcome: (outcome: Outcome) => void
+  readonly onOutcome: (outcome: ForwardOutcome) => void
   /** Asks the upstream to go on in another protocol; its answer may still be an ordinary one. */
   readonly upgrade?: Upgrade | undefined
 }
@@ -65,7 +65,7 @@ export interface Forwarding {
 }
 
 /** What became of a request; `reason` is for the log alone. */
-export type Outcome =
+export type ForwardOutcome =
   /**
    * The upstream's answer went to the client, whole. 101: the client has ended what came after that, or the upstream.
    */
@@ -81,7 +81,7 @@ export interface Failure {
   readonly error: ErrorCode
   readonly reason: string
   /** What `onHead` threw. */
-  readonly refusal?: Refusal
+  readonly refusal?: PortcullisError
 }
 
 /**

@@ -1,7 +1,7 @@
 import { ownCookies } from './cookies.js'
 import type { OwnCookies } from './cookies.js'
 import { isPlainHost, pushForwarded } from './forwarded.js'
-import type { Origin } from './forwarded.js'
+import type { ForwardedClient } from './forwarded.js'
 
 /** How the body of a request is delimited (RFC 9112 §6), as the server's parser has validated it. */
 export type RequestFraming =
@@ -25,7 +25,7 @@ export type RequestHeaders =
     }
 
 export interface RequestHeaderOptions {
-  readonly origin: Origin
+  readonly origin: ForwardedClient
   /** What `Host` the upstream sees: the client's, or its own. */
   readonly host: 'keep' | 'upstream'
   /** The header, in lower case, whose access token was accepted and must not travel on. */
@@ -115,7 +115,7 @@ function requestHeaders(
   cookies: OwnCookies,
 ): RequestHeaders {
   const headers: string[] = []
-  const nominated = nominatedIn(raw)
+  const nominated = findConnectionHeaders(raw)
   let framing: RequestFraming = { kind: 'none' }
   let host: string | undefined
   for (let at = 0; at < raw.length; at += 2) {
@@ -173,7 +173,7 @@ export function identityValue(value: string): string | undefined {
 
 function responseHeaders(raw: readonly string[], cookies: OwnCookies): string[] {
   const headers: string[] = []
-  const nominated = nominatedIn(raw)
+  const nominated = findConnectionHeaders(raw)
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at]!
     const value = raw[at + 1]!
@@ -188,7 +188,7 @@ function responseHeaders(raw: readonly string[], cookies: OwnCookies): string[] 
 }
 
 /** The header names that `Connection` gives, in lower case. */
-function nominatedIn(headers: readonly string[]): Set<string> | undefined {
+function findConnectionHeaders(headers: readonly string[]): Set<string> | undefined {
   let names: Set<string> | undefined
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]!.length !== 10 || headers[at]!.toLowerCase() !== 'connection') continue

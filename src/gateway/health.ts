@@ -16,7 +16,7 @@ const MISSES = 3
  * Whether a target is worth asking, by what became of its requests. While it is down it is looked at about once a
  * second; only such a look brings it up again.
  */
-export class Health {
+export class UpstreamHealth {
   readonly #origin: string
   /** Resolves when a connection can be made. */
   readonly #connect: () => Promise<void>

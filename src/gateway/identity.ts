@@ -3,11 +3,11 @@ import type { AccessClaims } from '../token/access-token.js'
 /** The identity headers of an upstream, from the claims of an access token; undefined: it gets none of that name. */
 export type IdentityHeaders = (claims: AccessClaims) => Record<string, string | undefined>
 
-type Part = { readonly text: string } | { readonly claim: string }
+type TemplatePart = { readonly text: string } | { readonly claim: string }
 
 /** @param headers Header name → the claim in it, or a template such as `{sub}@{tenant}`. */
 export function identityHeaders(headers: Readonly<Record<string, string>>): IdentityHeaders {
-  const compiled = Object.entries(headers).map(([name, template]) => [name, partsOf(template)] as const)
+  const compiled = Object.entries(headers).map(([name, template]) => [name, parseTemplate(template)] as const)
   return (claims) => {
     const identity: Record<string, string | undefined> = {}
     for (const [name, parts] of compiled) identity[name] = fill(parts, claims)
@@ -15,7 +15,7 @@ export function identityHeaders(headers: Readonly<Record<string, string>>): Iden
   }
 }
 
-function partsOf(template: string): readonly Part[] {
+function parseTemplate(template: string): readonly TemplatePart[] {
   if (!template.includes('{')) return [{ claim: template }]
   return template
     .split(/(\{[^{}]*\})/)
@@ -24,7 +24,7 @@ function partsOf(template: string): readonly Part[] {
 }
 
 /** Nothing, unless every claim in it is there: half an identity may be somebody else's. */
-function fill(parts: readonly Part[], claims: AccessClaims): string | undefined {
+function fill(parts: readonly TemplatePart[], claims: AccessClaims): string | undefined {
   let filled = ''
   for (const part of parts) {
     if ('text' in part) {

@@ -14,7 +14,7 @@ export interface CheckRequest {
   readonly rawHeaders: readonly string[]
 }
 
-export type Original =
+export type OriginalRequest =
   | {
       readonly kind: 'told'
       readonly method: string
@@ -45,8 +45,8 @@ const READ = new Set(['host', 'x-forwarded-host', ...PAIRS.flat().map((name) => 
  *
  * @param path Where checks are taken, such as `/auth/verify`; what follows it is the original's target.
  */
-export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: string): Original {
-  const said = valuesOf(rawHeaders)
+export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: string): OriginalRequest {
+  const said = collectValues(rawHeaders)
   if (typeof said === 'string') return unclear(`${said}: it is there twice.`)
   if (!url.startsWith(path)) return unclear('The path of a check is not written with escapes.')
   const rest = url.slice(path.length)
@@ -69,7 +69,7 @@ export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: st
 }
 
 /** What is read, by lower-case name; or the name that is there twice. */
-function valuesOf(rawHeaders: readonly string[]): ReadonlyMap<string, string> | string {
+function collectValues(rawHeaders: readonly string[]): ReadonlyMap<string, string> | string {
   const said = new Map<string, string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase()
@@ -80,7 +80,7 @@ function valuesOf(rawHeaders: readonly string[]): ReadonlyMap<string, string> | 
   return said
 }
 
-function unclear(detail: string): Original {
+function unclear(detail: string): OriginalRequest {
   return { kind: 'unclear', detail }
 }
 
@@ -89,21 +89,21 @@ function unclear(detail: string): Original {
  *
  * @param networks CIDRs or single addresses (`listen.trustProxy`)
  */
-export function peersIn(networks: readonly string[]): (address: string | undefined) => boolean {
+export function createPeerCheck(networks: readonly string[]): (address: string | undefined) => boolean {
   const list = new BlockList()
   for (const network of networks) {
     const [address = '', bits] = network.split('/')
-    if (bits === undefined) list.addAddress(address, familyOf(address))
-    else list.addSubnet(address, Number(bits), familyOf(address))
+    if (bits === undefined) list.addAddress(address, addressFamily(address))
+    else list.addSubnet(address, Number(bits), addressFamily(address))
   }
   return (address) => {
     if (address === undefined) return false
     // An IPv4 peer of a socket that listens on IPv6.
     const bare = /^::ffff:[\d.]+$/i.test(address) ? address.slice(7) : address.replace(/%.*$/, '')
-    return list.check(bare, familyOf(bare))
+    return list.check(bare, addressFamily(bare))
   }
 }
 
-function familyOf(address: string): 'ipv4' | 'ipv6' {
+function addressFamily(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4'
 }

@@ -10,7 +10,7 @@ export interface BodyLimits {
   readonly bodyTimeout: Milliseconds
 }
 
-export type BodyTrouble = 'body_too_large' | 'request_timeout'
+export type BodyError = 'body_too_large' | 'request_timeout'
 
 /** How long the rest of a body that nobody wants is read, so that a client still sending gets to see its answer. */
 const LINGER_MILLISECONDS = 5000
@@ -22,12 +22,12 @@ const LINGER_MILLISECONDS = 5000
 export class RequestBody extends Readable {
   readonly #request: IncomingMessage
   readonly #limits: BodyLimits
-  readonly #onTrouble: (trouble: BodyTrouble) => void
+  readonly #onTrouble: (trouble: BodyError) => void
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
 
   /** @param onTrouble Told at most once; the body then ends without an `end`. */
-  constructor(request: IncomingMessage, limits: BodyLimits, onTrouble: (trouble: BodyTrouble) => void) {
+  constructor(request: IncomingMessage, limits: BodyLimits, onTrouble: (trouble: BodyError) => void) {
     super({ highWaterMark: 65_536 })
     this.#request = request
     this.#limits = limits
@@ -74,7 +74,7 @@ export class RequestBody extends Readable {
     if (!this.#request.isPaused()) this.#fail('request_timeout')
   }
 
-  #fail(trouble: BodyTrouble): void {
+  #fail(trouble: BodyError): void {
     this.destroy()
     this.#onTrouble(trouble)
   }

@@ -31,7 +31,7 @@ const NEVER_IN_LINE = /[\0\r\n]/
 const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
 /** A request's head as it goes on the wire. Undefined: something in it would begin a line of its own. */
-export function headOf(request: UpstreamRequest): string | undefined {
+export function serializeHead(request: UpstreamRequest): string | undefined {
   const { method, target, host, headers, framing, upgrade } = request
   const connection = upgrade === undefined ? 'keep-alive' : `upgrade\r\nupgrade: ${upgrade}`
   let isPlain = !NEVER_IN_LINE.test(target) && !NEVER_IN_LINE.test(host)
@@ -43,10 +43,10 @@ export function headOf(request: UpstreamRequest): string | undefined {
   }
   // All of it comes from a parser or was checked. Were that wrong, it would become another request here.
   if (!isPlain) return undefined
-  return `${head}${framingOf(method, framing)}\r\n`
+  return `${head}${serializeFraming(method, framing)}\r\n`
 }
 
-function framingOf(method: string, framing: RequestFraming): string {
+function serializeFraming(method: string, framing: RequestFraming): string {
   if (framing.kind === 'chunked') return 'transfer-encoding: chunked\r\n'
   const bytes = framing.kind === 'sized' ? framing.bytes : 0
   return bytes > 0 || EXPECTS_BODY.has(method) ? `content-length: ${bytes}\r\n` : ''

@@ -7,7 +7,7 @@ export function rewriteTarget(raw: string, routePath: string, prefix: string): s
   const query = raw.indexOf('?')
   const end = query === -1 ? raw.length : query
   let at = 0
-  for (let left = segmentsOf(routePath); left > 0 && at < end; left -= 1) {
+  for (let left = countSegments(routePath); left > 0 && at < end; left -= 1) {
     const slash = raw.indexOf('/', at + 1)
     at = slash === -1 || slash > end ? end : slash
   }
@@ -16,6 +16,6 @@ export function rewriteTarget(raw: string, routePath: string, prefix: string): s
   return start === '' && !rest.startsWith('/') ? `/${rest}` : start + rest
 }
 
-function segmentsOf(path: string): number {
+function countSegments(path: string): number {
   return path === '/' ? 0 : path.split('/').length - 1
 }

@@ -1,4 +1,4 @@
-import { judgeTarget } from './target.js'
+import { checkTarget } from './target.js'
 
 /** What of a route decides which requests are its own. */
 export interface RoutePattern {
@@ -58,19 +58,19 @@ function addHeads<R>(root: Place<R>): void {
 
 /** Reads each segment once, and none behind the first that no route has: a deep path costs no more than a short one. */
 function findBeneath<R>(root: Place<R>, method: string, match: string): R | undefined {
-  let found = routeOf(root, method)
+  let found = selectRoute(root, method)
   let from = 1
   for (let place: Place<R> | undefined = root; ;) {
     const slash = match.indexOf('/', from)
     place = place.beneath.get(slash === -1 ? match.slice(from) : match.slice(from, slash))
     if (place === undefined) return found
-    found = routeOf(place, method) ?? found
+    found = selectRoute(place, method) ?? found
     if (slash === -1) return found
     from = slash + 1
   }
 }
 
-function routeOf<R>({ byMethod, rest }: Place<R>, method: string): R | undefined {
+function selectRoute<R>({ byMethod, rest }: Place<R>, method: string): R | undefined {
   return byMethod.get(method) ?? (isOrdinary(method) ? rest : undefined)
 }
 
@@ -96,7 +96,7 @@ function claim<R extends RoutePattern>(place: Place<R>, route: R): void {
 
 /** A route's path in the form that `judgeTarget` gives to `match`, without a slash at the end. */
 function normalPath(path: string): string {
-  const judged = judgeTarget(path, { target: 8192 })
+  const judged = checkTarget(path, { target: 8192 })
   if (!judged.ok) {
     throw new Error(
       `routes: no request can have the path ${path} (${judged.reason}); write it as /segment/segment.`,

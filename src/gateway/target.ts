@@ -25,7 +25,7 @@ export const LAXITIES = ['encoded-slash', 'semicolon', 'double-slash'] as const
 
 export type Laxity = (typeof LAXITIES)[number]
 
-export type JudgedTarget =
+export type CheckedTarget =
   | {
       readonly ok: true
       /** As it came; to be forwarded byte for byte. */
@@ -71,21 +71,22 @@ const BACKSLASH = 0x5c
  * Judges a raw request-target, such as `IncomingMessage.url`. Never throws; takes linear time. A target that passes
  * may be forwarded byte for byte, and no usual way of decoding it leads to another route than `match` does.
  */
-export function judgeTarget(rawUrl: string | undefined, limits: TargetLimits): JudgedTarget {
-  if (rawUrl === undefined || rawUrl === '') return refused('empty')
-  if (rawUrl.length > limits.target) return refused('too_long')
-  if (rawUrl.charCodeAt(0) !== SLASH) return refused(formOf(rawUrl))
+export function checkTarget(rawUrl: string | undefined, limits: TargetLimits): CheckedTarget {
+  if (rawUrl === undefined || rawUrl === '') return reject('empty')
+  if (rawUrl.length > limits.target) return reject('too_long')
+  if (rawUrl.charCodeAt(0) !== SLASH) return reject(classifyForm(rawUrl))
 
   const mark = rawUrl.indexOf('?')
   const path = mark === -1 ? rawUrl : rawUrl.slice(0, mark)
   const query = mark === -1 ? undefined : rawUrl.slice(mark + 1)
   if (PLAIN.test(rawUrl)) return { ok: true, raw: rawUrl, path, query, match: path }
 
-  const reason = rawRefusal(rawUrl) ?? structureRefusal(path)
-  if (reason !== undefined) return LAX_REASONS.has(reason) ? withLax(reason, rawUrl, path) : refused(reason)
+  const reason = findRawFault(rawUrl) ?? findStructureFault(path)
+  if (reason !== undefined)
+    return LAX_REASONS.has(reason) ? checkWithLaxities(reason, rawUrl, path) : reject(reason)
   const decoded = decodeUnreserved(path)
   if (decoded.ok) return { ok: true, raw: rawUrl, path, query, match: decoded.match }
-  return LAX_REASONS.has(decoded.reason) ? withLax(decoded.reason, rawUrl, path) : decoded
+  return LAX_REASONS.has(decoded.reason) ? checkWithLaxities(decoded.reason, rawUrl, path) : decoded
 }
 
 const LAX_REASONS: ReadonlySet<TargetRefusal> = new Set(['semicolon', 'empty_segment', 'encoded_delimiter'])
@@ -101,8 +102,8 @@ const READINGS: Readonly<Record<Laxity, [sign: RegExp, read: (path: string) => s
  * What a refused target may be to an upstream that opted for laxer rules. Each way of reading it must itself be free of
  * everything that no route can allow, dot segments above all (`/a/..;/b`, `/a/..%2fb`).
  */
-function withLax(reason: TargetRefusal, raw: string, path: string): JudgedTarget {
-  if (rawRefusal(raw) !== undefined) return refused(reason)
+function checkWithLaxities(reason: TargetRefusal, raw: string, path: string): CheckedTarget {
+  if (findRawFault(raw) !== undefined) return reject(reason)
   let readings = [path]
   const needs: Laxity[] = []
   for (const laxity of LAXITIES) {
@@ -114,36 +115,38 @@ function withLax(reason: TargetRefusal, raw: string, path: string): JudgedTarget
   const matches: string[] = []
   for (const reading of readings) {
     // To many a URL parser what follows is a host, so that `//x/admin` is `/admin`.
-    if (reading.startsWith('//')) return refused(reason)
+    if (reading.startsWith('//')) return reject(reason)
     const plain = reading
       .replaceAll(/%2f/gi, '~')
       .replaceAll(';', '~')
       .replaceAll(/\/{2,}/g, '/')
-    if (structureRefusal(plain) !== undefined || !decodeUnreserved(plain).ok) return refused(reason)
-    matches.push(matchOf(reading))
+    if (findStructureFault(plain) !== undefined || !decodeUnreserved(plain).ok) return reject(reason)
+    matches.push(toMatch(reading))
   }
   return { ok: false, reason, lax: { raw, needs, readings: matches } }
 }
 
 /** `decodeUnreserved` around what a laxity lets stand. */
-function matchOf(reading: string): string {
+function toMatch(reading: string): string {
   return reading
     .split(/(%2f)/i)
     .map((part) => (/^%2f$/i.test(part) ? '%2F' : (decodeUnreserved(part) as { match: string }).match))
     .join('')
 }
 
-function refused(reason: TargetRefusal): { ok: false; reason: TargetRefusal } {
+function reject(reason: TargetRefusal): { ok: false; reason: TargetRefusal } {
   return { ok: false, reason }
 }
 
-function formOf(target: string): TargetRefusal {
+function classifyForm(target: string): TargetRefusal {
   if (target === '*') return 'asterisk_form'
-  return rawRefusal(target) ?? (/^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? 'absolute_form' : 'authority_form')
+  return (
+    findRawFault(target) ?? (/^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? 'absolute_form' : 'authority_form')
+  )
 }
 
 /** What no part of a target may hold unescaped. */
-function rawRefusal(target: string): TargetRefusal | undefined {
+function findRawFault(target: string): TargetRefusal | undefined {
   for (let at = 0; at < target.length; at++) {
     const code = target.charCodeAt(at)
     if (code <= 0x20 || code === 0x7f) return 'raw_control_or_space'
@@ -153,7 +156,7 @@ function rawRefusal(target: string): TargetRefusal | undefined {
   return undefined
 }
 
-function structureRefusal(path: string): TargetRefusal | undefined {
+function findStructureFault(path: string): TargetRefusal | undefined {
   let start = 1
   for (let at = 1; at <= path.length; at++) {
     const code = at === path.length ? SLASH : path.charCodeAt(at)
@@ -180,18 +183,18 @@ function decodeUnreserved(path: string): Decoded {
   while (at !== -1) {
     match += path.slice(copied, at)
     const byte = escapeAt(path, at)
-    if (byte === undefined) return refused('malformed_escape')
-    if (byte < 0x20 || byte === 0x7f) return refused('encoded_control')
+    if (byte === undefined) return reject('malformed_escape')
+    if (byte < 0x20 || byte === 0x7f) return reject('encoded_control')
     if (byte < 0x80) {
       const character = String.fromCharCode(byte)
-      if ('/\\.;%#?'.includes(character)) return refused('encoded_delimiter')
+      if ('/\\.;%#?'.includes(character)) return reject('encoded_delimiter')
       match += /[\w~-]/.test(character) ? character : path.slice(at, at + 3).toUpperCase()
       copied = at + 3
     } else {
       const bytes = utf8Length(path, at, byte)
-      if (bytes === 0) return refused('not_utf8')
+      if (bytes === 0) return reject('not_utf8')
       // C1 controls, U+0080 to U+009F
-      if (byte === 0xc2 && escapeAt(path, at + 3)! < 0xa0) return refused('encoded_control')
+      if (byte === 0xc2 && escapeAt(path, at + 3)! < 0xa0) return reject('encoded_control')
       copied = at + 3 * bytes
       match += path.slice(at, copied).toUpperCase()
     }
@@ -237,6 +240,6 @@ function utf8Length(path: string, at: number, first: number): number {
 }
 
 /** What of a target that some route took is forwarded, byte for byte. */
-export function rawTarget(target: JudgedTarget): string {
+export function rawTarget(target: CheckedTarget): string {
   return target.ok ? target.raw : target.lax!.raw
 }

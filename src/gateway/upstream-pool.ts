@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Milliseconds } from '../clock.js'
-import { headOf } from './request-head.js'
+import { serializeHead } from './request-head.js'
 import type { UpstreamRequest } from './request-head.js'
 import { UpstreamConnection } from './upstream-connection.js'
 import type { ConnectionOwner, ResponseHandler } from './upstream-connection.js'
@@ -58,7 +58,7 @@ export class UpstreamPool implements ConnectionOwner {
 
   /** Sends a request when there is a connection for it. */
   dispatch(request: UpstreamRequest, handler: ResponseHandler): void {
-    const head = headOf(request)
+    const head = serializeHead(request)
     if (head === undefined) return handler.onError(new UpstreamError('broken', 'line_break'))
     if (this.#isDestroyed) return handler.onError(new UpstreamError('lost', 'destroyed'))
     const { headers } = request.timeouts

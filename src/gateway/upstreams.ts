@@ -1,30 +1,30 @@
 import type { SecureContext } from 'node:tls'
 import type { Milliseconds } from '../clock.js'
-import { Health } from './health.js'
+import { UpstreamHealth } from './health.js'
 import type { OnHealth } from './health.js'
 import { UpstreamPool } from './upstream-pool.js'
 import { trusting, upstreamConnector } from './upstream-socket.js'
 
 /** A server behind the gateway, with its connections. */
-export interface UpstreamTarget {
+export interface UpstreamServer {
   /** Such as `http://127.0.0.1:8080`. */
   readonly origin: string
   /** What its own `Host` is: `name` or `name:port`. */
   readonly host: string
   readonly pool: UpstreamPool
   /** Of the origin: shared by all that name it. */
-  readonly health: Health
+  readonly health: UpstreamHealth
 }
 
 /** One or more servers that answer alike. */
 export interface Upstream {
   /** Its origins, for the log. */
   readonly name: string
-  readonly targets: readonly UpstreamTarget[]
+  readonly targets: readonly UpstreamServer[]
   /**
    * The next in turn that is up, or, where none is, the next in turn; none of `tried`. Undefined once all were tried.
    */
-  pick(tried?: readonly UpstreamTarget[]): UpstreamTarget | undefined
+  pick(tried?: readonly UpstreamServer[]): UpstreamServer | undefined
 }
 
 export interface Upstreams {
@@ -56,15 +56,15 @@ export interface UpstreamOptions {
  * @throws where `ca` is no PEM
  */
 export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
-  const targets = new Map<string, UpstreamTarget>()
-  const healths = new Map<string, Health>()
+  const targets = new Map<string, UpstreamServer>()
+  const healths = new Map<string, UpstreamHealth>()
   const secureContext = options.ca === undefined ? undefined : trusting(options.ca)
 
   const healthOf = (origin: string, connect: Milliseconds) => {
     let health = healths.get(origin)
     if (health === undefined) {
       const probe = () => connectOnce(new URL(origin), connect, secureContext)
-      healths.set(origin, (health = new Health(origin, probe, options.onHealth)))
+      healths.set(origin, (health = new UpstreamHealth(origin, probe, options.onHealth)))
     }
     return health
   }
@@ -86,7 +86,7 @@ export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
   }
 }
 
-function group(targets: readonly UpstreamTarget[]): Upstream {
+function group(targets: readonly UpstreamServer[]): Upstream {
   if (targets.length === 0) throw new Error('an upstream needs an origin')
   let turn = 0
   return {
@@ -94,7 +94,7 @@ function group(targets: readonly UpstreamTarget[]): Upstream {
     targets,
     pick(tried) {
       if (targets.length === 1) return tried === undefined || tried.length === 0 ? targets[0] : undefined
-      let fallback: UpstreamTarget | undefined
+      let fallback: UpstreamServer | undefined
       for (let step = 0; step < targets.length; step += 1) {
         const target = targets[(turn + step) % targets.length]!
         if (tried?.includes(target)) continue
@@ -110,12 +110,12 @@ function group(targets: readonly UpstreamTarget[]): Upstream {
   }
 }
 
-interface TargetOptions extends UpstreamOptions {
-  readonly health: Health
+interface UpstreamServerOptions extends UpstreamOptions {
+  readonly health: UpstreamHealth
   readonly secureContext: SecureContext | undefined
 }
 
-function open(origin: string, connect: Milliseconds, options: TargetOptions): UpstreamTarget {
+function open(origin: string, connect: Milliseconds, options: UpstreamServerOptions): UpstreamServer {
   const { health, secureContext, connections = Number.POSITIVE_INFINITY } = options
   const url = new URL(origin)
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)

@@ -13,14 +13,14 @@ const NOT_WITH = ['content-length', 'transfer-encoding', 'expect']
  */
 export function isWebSocketHandshake({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
   if (method !== 'GET' || httpVersion !== '1.1') return false
-  const upgrades = valuesOf(rawHeaders, 'upgrade')
-  const keys = valuesOf(rawHeaders, 'sec-websocket-key')
+  const upgrades = headerValues(rawHeaders, 'upgrade')
+  const keys = headerValues(rawHeaders, 'sec-websocket-key')
   return (
     upgrades.length === 1 &&
     upgrades[0]!.toLowerCase() === 'websocket' &&
     keys.length === 1 &&
     KEY.test(keys[0]!) &&
-    NOT_WITH.every((name) => valuesOf(rawHeaders, name).length === 0)
+    NOT_WITH.every((name) => headerValues(rawHeaders, name).length === 0)
   )
 }
 
@@ -29,13 +29,13 @@ export function isWebSocketHandshake({ method, httpVersion, rawHeaders }: Incomi
  * status doesn't know what to say.
  */
 export function isAccepted(handshake: IncomingMessage, headers: readonly string[]): boolean {
-  const [key] = valuesOf(handshake.rawHeaders, 'sec-websocket-key')
+  const [key] = headerValues(handshake.rawHeaders, 'sec-websocket-key')
   const accept = createHash('sha1').update(`${key}${GUID}`).digest('base64')
-  const accepts = valuesOf(headers, 'sec-websocket-accept')
+  const accepts = headerValues(headers, 'sec-websocket-accept')
   return accepts.length === 1 && accepts[0] === accept
 }
 
 /** @param headers Names and values in turn. */
-function valuesOf(headers: readonly string[], name: string): string[] {
+function headerValues(headers: readonly string[], name: string): string[] {
   return headers.filter((_, at) => at % 2 === 1 && headers[at - 1]!.toLowerCase() === name)
 }

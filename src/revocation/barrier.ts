@@ -1,6 +1,6 @@
 /** The barrier of one revoke: it closes when no lease can be left that doesn't know of the entries. Pure code. */
 import type { Milliseconds } from '../clock.js'
-import { reaches } from './entry.js'
+import { isAtOrAfter } from './entry.js'
 import type { Position } from './entry.js'
 import type { NewEntry, RevokeReply, SyncReply } from './log.js'
 import type { Sync } from './protocol.js'
@@ -83,7 +83,7 @@ export class Barrier {
     const now = new Map(members.map((member) => [member.id, member]))
     for (const id of awaited.keys()) {
       const member = now.get(id)
-      if (!member || reaches(member.applied, position)) awaited.delete(id)
+      if (!member || isAtOrAfter(member.applied, position)) awaited.delete(id)
     }
   }
 
@@ -91,6 +91,6 @@ export class Barrier {
    * Whether no lease of an earlier epoch is left, no failover can lose the entries, and the instance itself has them.
    */
   protected isLasting({ settled, waitOk }: SyncReply, position: Position, applied: Position): boolean {
-    return settled && waitOk && reaches(applied, position)
+    return settled && waitOk && isAtOrAfter(applied, position)
   }
 }

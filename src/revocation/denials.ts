@@ -1,12 +1,12 @@
 /** What is denied now, for people: from the log, newest first, with the reasons of the denylist keys. */
 import type { UnixMs } from '../clock.js'
-import { Refusal, storeUnavailable } from '../errors.js'
+import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { Keys } from '../store/keys.js'
 import type { RedisClient } from '../store/redis-client.js'
 import { parseRow } from './entry.js'
-import type { LogEntry } from './entry.js'
+import type { DenylistEntry } from './entry.js'
 import { DEFAULT_LISTED, MAX_EXAMINED } from './port.js'
-import type { Denied, Listing, ListQuery } from './port.js'
+import type { ListedEntry, Listing, ListQuery } from './port.js'
 
 /** Rows read at once: of one entry each, and while they may have thousands. */
 const ROWS = { small: 500, large: 3 }
@@ -15,7 +15,7 @@ const KEYS_AT_ONCE = 500
 
 /** An entry, and where the list continues behind it: the id of its row, and how many of the row's entries came before. */
 interface Place {
-  readonly entry: LogEntry
+  readonly entry: DenylistEntry
   readonly row: string
   readonly behind: number
 }
@@ -24,15 +24,15 @@ interface Place {
  * A page of the entries in force whose id or reason has the text in it. It examines `MAX_EXAMINED` at the most, found or
  * not; then `nextCursor` continues. An entry that was written twice is listed once on a page.
  *
- * @throws {Refusal} `store_unavailable`; `invalid_request` for a cursor that isn't one
+ * @throws {PortcullisError} `store_unavailable`; `invalid_request` for a cursor that isn't one
  */
-export async function listDenials(
+export async function listDenylist(
   redis: RedisClient,
   keys: Keys,
   { search = '', cursor, limit = DEFAULT_LISTED }: ListQuery,
   now: UnixMs,
 ): Promise<Listing> {
-  const found = new Map<string, Denied>()
+  const found = new Map<string, ListedEntry>()
   let examined = 0
   try {
     for await (const places of batches(redis, keys, parseCursor(cursor))) {
@@ -48,7 +48,7 @@ export async function listDenials(
       }
     }
   } catch (error) {
-    throw error instanceof Refusal ? error : storeUnavailable(error)
+    throw error instanceof PortcullisError ? error : storeUnavailable(error)
   }
   return { entries: [...found.values()] }
 }
@@ -77,12 +77,13 @@ async function* batches(
 function parseCursor(cursor: string | undefined): { row: string; behind: number } {
   if (cursor === undefined) return { row: '+', behind: 0 }
   const match = /^(\d{1,15}-\d{1,15})\.(\d{1,9})$/.exec(cursor)
-  if (!match) throw new Refusal('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
+  if (!match)
+    throw new PortcullisError('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
   return { row: match[1]!, behind: Number(match[2]) }
 }
 
 /** The denylist key has the reason, and the larger `before` and `until` of all rows; it may not be written yet. */
-function merge(entry: LogEntry, value: string | null | undefined): Denied {
+function merge(entry: DenylistEntry, value: string | null | undefined): ListedEntry {
   const match = /^(\d+) (\d+) ?(.*)$/s.exec(value ?? '')
   if (!match) return { ...entry, reason: '' }
   return { ...entry, before: Number(match[1]), until: Number(match[2]), reason: match[3]! }

@@ -17,7 +17,7 @@ export function hasBefore(kind: EntryKind): kind is 'sub' | 'all' | 'lost' {
 }
 
 /** One denial as the log has it. */
-export interface LogEntry {
+export interface DenylistEntry {
   readonly kind: EntryKind
   /** What it is about; `*` for `all`; for `lost`, the epoch's mark and the subject. */
   readonly id: string
@@ -45,7 +45,7 @@ export function formatPosition({ ms, seq }: Position): string {
 }
 
 /** Whether `a` is at or behind `b`'s place in the log: everything up to `b` is part of everything up to `a`. */
-export function reaches(a: Position, b: Position): boolean {
+export function isAtOrAfter(a: Position, b: Position): boolean {
   return a.ms > b.ms || (a.ms === b.ms && a.seq >= b.seq)
 }
 
@@ -61,7 +61,7 @@ const ESCAPES: Readonly<Record<string, string>> = { '%': '%25', '\n': '%0A' }
  * `kind before until id`, as the log keeps it; undefined for what isn't an entry (an epoch's marker). From bytes, as
  * a part of a string would keep the whole of it in memory.
  */
-export function parseEntry(text: Buffer, start = 0, end = text.length): LogEntry | undefined {
+export function parseEntry(text: Buffer, start = 0, end = text.length): DenylistEntry | undefined {
   const kindEnd = text.indexOf(SPACE, start)
   const kind = KINDS_BY_NAME.get(text.toString('latin1', start, kindEnd))
   if (kind === undefined) return undefined
@@ -86,7 +86,7 @@ function parseDigits(text: Buffer, start: number, end: number): number {
  * Entries that are published again, as one row of the log: `many <count>`, then a line for each, as `parseEntry` takes
  * it. A million rows of one entry each would cost Redis, and every reader, many times as much.
  */
-export function formatMany(entries: readonly LogEntry[]): string {
+export function formatMany(entries: readonly DenylistEntry[]): string {
   let text = `${MANY} ${entries.length}\n`
   for (const { kind, id, before, until } of entries) {
     const safeId = /[%\n]/.test(id) ? id.replace(/[%\n]/g, (character) => ESCAPES[character]!) : id
@@ -96,12 +96,12 @@ export function formatMany(entries: readonly LogEntry[]): string {
 }
 
 /** The entries of one row of the log; none for an epoch's marker. */
-export function parseRow(row: Buffer): readonly LogEntry[] {
+export function parseRow(row: Buffer): readonly DenylistEntry[] {
   if (row.toString('latin1', 0, MANY.length) !== MANY) {
     const entry = parseEntry(row)
     return entry ? [entry] : []
   }
-  const entries: LogEntry[] = []
+  const entries: DenylistEntry[] = []
   let start = row.indexOf(NEWLINE) + 1
   for (let end = row.indexOf(NEWLINE, start); end >= 0; end = row.indexOf(NEWLINE, start)) {
     const entry = parseEntry(row, start, end)

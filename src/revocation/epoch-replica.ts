@@ -1,8 +1,8 @@
 import type { Milliseconds, UnixMs } from '../clock.js'
-import { reaches, START } from './entry.js'
-import type { EntryKind, LogEntry, Position } from './entry.js'
+import { isAtOrAfter, START } from './entry.js'
+import type { EntryKind, DenylistEntry, Position } from './entry.js'
 import type { SyncReply } from './log.js'
-import type { Revocable } from './port.js'
+import type { RevocableToken } from './port.js'
 import type { Walk } from './expiring-map.js'
 import { Publication } from './publication.js'
 import { Replica } from './replica.js'
@@ -76,7 +76,7 @@ export class EpochReplica {
     return this.#formers.reduce((size, former) => size + former.size, this.#replica.size)
   }
 
-  denial(token: Revocable): EntryKind | undefined {
+  denial(token: RevocableToken): EntryKind | undefined {
     let denial = this.#replica.denial(token, this.#time)
     for (let i = 0; denial === undefined && i < this.#formers.length; i += 1)
       denial = this.#formers[i]!.denial(token, this.#time)
@@ -88,7 +88,7 @@ export class EpochReplica {
     this.#time = time
     this.#replica.expire(time)
     for (const former of this.#formers) former.expire(time)
-    if (last && reaches(last, this.#applied)) this.#applied = last
+    if (last && isAtOrAfter(last, this.#applied)) this.#applied = last
     this.#isSettled = settled
     if (!more) this.#isRead = true
     this.#hasLooked = !more
@@ -98,7 +98,7 @@ export class EpochReplica {
   }
 
   /** The next page of what must be published again; empty: nothing now. */
-  publish(): readonly LogEntry[] {
+  publish(): readonly DenylistEntry[] {
     return this.mayPublish ? this.#publication.next() : []
   }
 

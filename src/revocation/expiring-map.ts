@@ -17,7 +17,7 @@ export interface Walk {
 const IN_ORDER: Walk = { first: 0, step: 1 }
 
 /** A walk of its own for each name. */
-export function walkOf(name: string): Walk {
+export function createWalk(name: string): Walk {
   let hash = 0x811c9dc5 // FNV-1a
   for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
   return { first: (hash >>> 20) % SHARDS, step: ((hash >>> 2) % SHARDS) | 1 }
@@ -36,12 +36,12 @@ export class ExpiringMap {
   }
 
   get(id: string): UnixSeconds | undefined {
-    return this.#shards[shardOf(id)]?.get(id)
+    return this.#shards[selectShard(id)]?.get(id)
   }
 
   /** Keeps the id until this second, or as long as it is kept already. */
   lengthen(id: string, until: UnixSeconds): void {
-    const shard = (this.#shards[shardOf(id)] ??= new Map())
+    const shard = (this.#shards[selectShard(id)] ??= new Map())
     const former = shard.get(id)
     if (former !== undefined && former >= until) return
     if (former === undefined) this.#size += 1
@@ -54,7 +54,7 @@ export class ExpiringMap {
   }
 
   delete(id: string): void {
-    if (!this.#shards[shardOf(id)]?.delete(id)) return
+    if (!this.#shards[selectShard(id)]?.delete(id)) return
     this.#size -= 1
     if (this.#size === 0) this.#buckets.clear()
   }
@@ -93,7 +93,7 @@ export class ExpiringMap {
 /**
  * By the two characters that are random in our ids: neither in the mark at the front, nor the last, which has few values.
  */
-function shardOf(id: string): number {
+function selectShard(id: string): number {
   const { length } = id
   return ((id.charCodeAt(length - 3) & 31) << 5) | (id.charCodeAt(length - 4) & 31)
 }

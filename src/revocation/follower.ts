@@ -16,13 +16,13 @@ const UNLEASED_HASTE = 5
 /** The least time between a sync that failed and the next, however many ask for one. */
 const AFTER_FAILURE: Milliseconds = 25
 
-export interface FollowerOptions extends RepublisherOptions {
+export interface SyncLoopOptions extends RepublisherOptions {
   readonly bell: Bell
   readonly onSync: (outcome: SyncOutcome | undefined, error: unknown) => void
 }
 
-export class Follower {
-  readonly #options: FollowerOptions
+export class SyncLoop {
+  readonly #options: SyncLoopOptions
   readonly #republisher: Republisher
   readonly #listeners = new Set<() => void>()
   #isStopped = false
@@ -33,7 +33,7 @@ export class Follower {
   #isUnderWay = false
   #barrierPause = BARRIER_PAUSE.first
 
-  constructor(options: FollowerOptions) {
+  constructor(options: SyncLoopOptions) {
     this.#options = options
     this.#republisher = new Republisher(options)
   }

@@ -7,13 +7,13 @@
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { Barrier } from './barrier.js'
-import type { LogEntry, Position } from './entry.js'
+import type { DenylistEntry, Position } from './entry.js'
 import { EpochReplica } from './epoch-replica.js'
-import { walkOf } from './expiring-map.js'
-import { Lease, markOf } from './lease.js'
-import { lapseOf, latestIssueByOwnClock } from './log.js'
+import { createWalk } from './expiring-map.js'
+import { Lease, jtiPrefix } from './lease.js'
+import { leaseLapse, latestIssueByOwnClock } from './log.js'
 import type { NewEntry, RevokeReply, SyncReply, Vouch } from './log.js'
-import type { Revocable } from './port.js'
+import type { RevocableToken } from './port.js'
 import type { Decision, InstanceSettings, Now, State, Sync, SyncOutcome } from './protocol.js'
 
 export type * from './protocol.js'
@@ -37,7 +37,7 @@ export class Instance {
 
   constructor(settings: InstanceSettings) {
     this.#settings = settings
-    this.#replica = this.newReplica(0, { page: settings.page, walk: walkOf(settings.id) })
+    this.#replica = this.newReplica(0, { page: settings.page, walk: createWalk(settings.id) })
   }
 
   get id(): string {
@@ -50,7 +50,7 @@ export class Instance {
 
   /** What every `jti` minted now begins with. */
   get mark(): string {
-    return markOf(this.#epoch)
+    return jtiPrefix(this.#epoch)
   }
 
   get applied(): Position {
@@ -88,13 +88,13 @@ export class Instance {
   }
 
   /** Whether a token that is good otherwise may pass. */
-  decide(token: Revocable, now: Now): Decision {
+  decide(token: RevocableToken, now: Now): Decision {
     if (!this.isLeased(now)) return NO_LEASE
     return this.decideFromReplica(token)
   }
 
   /** The same without asking for the lease; for routes that prefer stale answers to none. */
-  decideFromReplica(token: Revocable): Decision {
+  decideFromReplica(token: RevocableToken): Decision {
     // What is known first: a route that stays open in an outage lets `history` pass.
     const by = this.#replica.denial(token)
     if (by !== undefined) return { kind: 'denied', by }
@@ -184,7 +184,7 @@ export class Instance {
   protected enter({ monotonic }: Now): void {
     this.#generation += 1
     const { page, id } = this.#settings
-    this.#replica = this.newReplica(monotonic, { page, walk: walkOf(id) }, this.#replica)
+    this.#replica = this.newReplica(monotonic, { page, walk: createWalk(id) }, this.#replica)
     if (this.#lease) this.#known = this.#lease.history
     this.#vouched = false
     for (const barrier of this.#barriers) barrier.restart()
@@ -196,7 +196,7 @@ export class Instance {
 
   /** W */
   protected get lapse(): Milliseconds {
-    return lapseOf(this.#settings)
+    return leaseLapse(this.#settings)
   }
 
   /** W in the epoch: all leases of the one before have lapsed. */
@@ -228,7 +228,7 @@ export class Instance {
    * The next page of what must be published again, with just these values; empty: nothing now, or the log is to be read
    * first. Sessions of `sid` entries are to be ended before.
    */
-  publish(): readonly LogEntry[] {
+  publish(): readonly DenylistEntry[] {
     return this.#replica.publish()
   }
 

@@ -5,7 +5,7 @@ import type { Now } from './protocol.js'
 const MARK_LENGTH = 8
 
 /** Of an epoch's name, what every id begins with that was made in it; the same of such an id. */
-export function markOf(name: string): string {
+export function jtiPrefix(name: string): string {
   return name.slice(0, MARK_LENGTH)
 }
 
@@ -36,6 +36,6 @@ export class Lease {
 
   /** Whether what was written at this time, with an id that begins with its mark, is part of the history. */
   remembers(id: string, at: UnixMs): boolean {
-    return at > this.history.since || this.history.marks.includes(markOf(id))
+    return at > this.history.since || this.history.marks.includes(jtiPrefix(id))
   }
 }

@@ -1,19 +1,27 @@
 /** The denylist as a leased replica (`revocation.check: replica`): exact on every instance, and asked without Redis. */
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
-import type { Follower } from './follower.js'
+import type { SyncLoop } from './follower.js'
 import type { Instance, Now } from './instance.js'
 import type { RevocationLog } from './log.js'
 import { toNewEntry, withoutLost } from './port.js'
-import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
+import type {
+  DenialReason,
+  Revocation,
+  OnOutage,
+  OutageDecision,
+  RevocableToken,
+  Denylist,
+  TokenStamp,
+} from './port.js'
 import { stampPastDenials } from './stamp.js'
 
 /** How many requests may wait for a lease at once; one more is refused at once. */
-const MOST_WAITING = 10_000
+const MAX_WAITING = 10_000
 
-export interface LeasedOptions {
+export interface LeasedDenylistOptions {
   readonly instance: Instance
-  readonly follower: Follower
+  readonly follower: SyncLoop
   readonly log: RevocationLog
   /** L */
   readonly lease: Milliseconds
@@ -25,26 +33,26 @@ export interface LeasedOptions {
   readonly onBarrier: (took: Milliseconds, by: 'acknowledgement' | 'lapse') => void
 }
 
-export class LeasedReplica implements Revocation {
-  readonly #options: LeasedOptions
+export class LeasedDenylist implements Denylist {
+  readonly #options: LeasedDenylistOptions
   #waiting = 0
 
-  constructor(options: LeasedOptions) {
+  constructor(options: LeasedDenylistOptions) {
     this.#options = options
   }
 
-  check(token: Revocable): Denial | undefined | Promise<Denial | undefined> {
+  check(token: RevocableToken): DenialReason | undefined | Promise<DenialReason | undefined> {
     const decision = this.#options.instance.decide(token, this.#options.now())
     if (decision.kind === 'no_lease') return this.#checkLater(token)
     return decision.kind === 'denied' ? decision.by : undefined
   }
 
-  async #checkLater(token: Revocable): Promise<Denial | undefined> {
+  async #checkLater(token: RevocableToken): Promise<DenialReason | undefined> {
     await this.#leased()
     return this.check(token)
   }
 
-  checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined {
+  checkInOutage(token: RevocableToken, onOutage: OnOutage): OutageDecision | undefined {
     if (onOutage === 'closed') return undefined
     const { instance, now } = this.#options
     const decision = instance.decideFromReplica(token)
@@ -57,7 +65,7 @@ export class LeasedReplica implements Revocation {
     return instance.leaseLeft(now()) > -onOutage.stale ? { denial, outage: 'stale' } : undefined
   }
 
-  peek(token: Revocable): Denial | 'unknown' | undefined {
+  peek(token: RevocableToken): DenialReason | 'unknown' | undefined {
     const { instance, follower, now } = this.#options
     const decision = instance.decide(token, now())
     if (decision.kind === 'denied') return decision.by
@@ -79,7 +87,7 @@ export class LeasedReplica implements Revocation {
     const { instance, follower, lease, now } = this.#options
     const until = now().monotonic + lease / 2
     if (instance.epoch === '') throw storeUnavailable('the log of revocations was never read')
-    if (this.#waiting >= MOST_WAITING) throw storeUnavailable('too many requests wait for a lease')
+    if (this.#waiting >= MAX_WAITING) throw storeUnavailable('too many requests wait for a lease')
     this.#waiting += 1
     try {
       follower.ask()
@@ -93,7 +101,7 @@ export class LeasedReplica implements Revocation {
     }
   }
 
-  async revoke(all: readonly Entry[]): Promise<void> {
+  async revoke(all: readonly Revocation[]): Promise<void> {
     const { instance, follower, log, now, grace, onBarrier, onLostHistory } = this.#options
     // With `accept` nothing is ever lost. With `reject` older tokens are refused anyway, but only by leases of the new
     // epoch: the entry makes its caller wait for these.
@@ -125,7 +133,7 @@ export class LeasedReplica implements Revocation {
   }
 
   /** Only with a lease: then this clock is near that of Redis. */
-  async stamp(sub?: string): Promise<Stamp> {
+  async stamp(sub?: string): Promise<TokenStamp> {
     const { instance, now } = this.#options
     if (!instance.isLeased(now())) await this.#leased()
     return stampPastDenials(

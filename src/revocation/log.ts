@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs } from '../clock.js'
-import type { EntryKind, LogEntry, Position } from './entry.js'
+import type { EntryKind, DenylistEntry, Position } from './entry.js'
 
 /** A member of the log: an instance, the version of its last sync, and up to where it has applied everything. */
 export interface Member {
@@ -39,7 +39,7 @@ export interface SyncReply {
   readonly marks: readonly string[]
   /** The clock of Redis. */
   readonly time: UnixMs
-  readonly entries: readonly LogEntry[]
+  readonly entries: readonly DenylistEntry[]
   /** The place of the last of `entries`, markers included; undefined for an empty page. */
   readonly last: Position | undefined
   readonly more: boolean
@@ -84,17 +84,17 @@ export interface LogSettings {
 }
 
 /** m: the margin for clocks whose rates differ. */
-export function marginOf({ lease }: Pick<LogSettings, 'lease'>): Milliseconds {
+export function leaseMargin({ lease }: Pick<LogSettings, 'lease'>): Milliseconds {
   return lease / 10
 }
 
 /** W = L + m: after this, on any clock, a lease that was granted before has lapsed. */
-export function lapseOf(settings: Pick<LogSettings, 'lease'>): Milliseconds {
-  return settings.lease + marginOf(settings)
+export function leaseLapse(settings: Pick<LogSettings, 'lease'>): Milliseconds {
+  return settings.lease + leaseMargin(settings)
 }
 
 /** G: what an entry outlives its token by. */
-export function graceOf({ leeway, tolerance }: Pick<LogSettings, 'leeway' | 'tolerance'>): Milliseconds {
+export function entryGrace({ leeway, tolerance }: Pick<LogSettings, 'leeway' | 'tolerance'>): Milliseconds {
   return leeway + 3 * tolerance
 }
 
@@ -111,8 +111,8 @@ export interface RevocationLog {
   sync(request: SyncRequest, wall: UnixMs): Promise<SyncReply>
   revoke(entries: readonly NewEntry[], wall: UnixMs): Promise<RevokeReply>
   /** Writes entries again that an earlier epoch's log had; one row of the log for all. Their denylist keys come later. */
-  publish(entries: readonly LogEntry[], wall: UnixMs): Promise<RevokeReply>
+  publish(entries: readonly DenylistEntry[], wall: UnixMs): Promise<RevokeReply>
   /** Writes the denylist keys of entries that were published again. They are for people and other programs. */
-  deny(entries: readonly LogEntry[], reason: string): Promise<void>
+  deny(entries: readonly DenylistEntry[], reason: string): Promise<void>
   leave(instance: string): Promise<void>
 }

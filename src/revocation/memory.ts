@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 import type { Clock, Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { CLOCK_SLACK, DEFAULT_LISTED, MAX_EXAMINED, toNewEntry, withoutLost } from './port.js'
 import type {
-  Denial,
-  Denied,
-  DenialLife,
-  Entry,
+  DenialReason,
+  ListedEntry,
+  EntryLifetime,
+  Revocation,
   Listing,
   ListQuery,
-  Revocable,
-  Revocation,
-  Stamp,
+  RevocableToken,
+  Denylist,
+  TokenStamp,
 } from './port.js'
 import { Replica } from './replica.js'
 import { stampPastDenials } from './stamp.js'
@@ -28,32 +28,32 @@ const SWEEP_EVERY = 1_000
  * before its start are refused: those whose `iat` isn't later than the second of the start, unless their `jti` bears
  * the mark that only tokens of this very process have.
  */
-export class MemoryDenylist implements Revocation {
+export class MemoryDenylist implements Denylist {
   readonly #clock: Clock
   readonly #steady: Clock
-  readonly #life: DenialLife
+  readonly #life: EntryLifetime
   readonly #since: UnixSeconds
   readonly #mark = randomBytes(6).toString('base64url')
   readonly #replica = new Replica()
   #untilSweep = SWEEP_EVERY
   /** Every revoke of what may still be denied, for people, and how many came before. */
-  readonly #journal: Denied[] = []
+  readonly #journal: ListedEntry[] = []
   #forgotten = 0
 
   /** @param steady A clock that nobody sets. */
-  constructor(clock: Clock, life: DenialLife, steady: Clock = clock) {
+  constructor(clock: Clock, life: EntryLifetime, steady: Clock = clock) {
     this.#clock = clock
     this.#steady = steady
     this.#life = life
     this.#since = toSeconds(clock.now())
   }
 
-  check(token: Revocable): Denial | undefined {
+  check(token: RevocableToken): DenialReason | undefined {
     if (token.iat <= this.#since && !token.jti.startsWith(this.#mark)) return 'history'
     return this.#replica.denial(token, this.#expiredBy())
   }
 
-  peek(token: Revocable): Denial | undefined {
+  peek(token: RevocableToken): DenialReason | undefined {
     return this.check(token)
   }
 
@@ -66,7 +66,7 @@ export class MemoryDenylist implements Revocation {
     return undefined
   }
 
-  async revoke(entries: readonly Entry[]): Promise<void> {
+  async revoke(entries: readonly Revocation[]): Promise<void> {
     const now = this.#clock.now()
     const grace = this.#life.leeway + CLOCK_SLACK
     const longest = Math.max(now, this.#steady.now()) + this.#life.horizon + grace
@@ -85,7 +85,7 @@ export class MemoryDenylist implements Revocation {
     this.#sweep(entries.length)
   }
 
-  stamp(sub?: string): Promise<Stamp> {
+  stamp(sub?: string): Promise<TokenStamp> {
     return stampPastDenials(
       () => ({ wall: this.#clock.now(), mark: this.#mark }),
       (token) => this.check(token),
@@ -96,12 +96,12 @@ export class MemoryDenylist implements Revocation {
   /**
    * A page of what is denied now: see `listDenials`. A cursor is the number of the revoke that comes next.
    *
-   * @throws {Refusal} `invalid_request` for a cursor that isn't one
+   * @throws {PortcullisError} `invalid_request` for a cursor that isn't one
    */
   list({ search = '', cursor, limit = DEFAULT_LISTED }: ListQuery): Listing {
     if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
-      throw new Refusal('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
-    const found = new Map<string, Denied>()
+      throw new PortcullisError('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
+    const found = new Map<string, ListedEntry>()
     const now = this.#expiredBy()
     const newest = this.#forgotten + this.#journal.length - 1
     const from = Math.min(newest, Number(cursor ?? newest))

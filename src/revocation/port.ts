@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import type { EntryKind, LogEntry } from './entry.js'
+import type { EntryKind, DenylistEntry } from './entry.js'
 import type { NewEntry } from './log.js'
 
 /**
@@ -10,7 +10,7 @@ import type { NewEntry } from './log.js'
  * `lost`: what was issued to one subject before the present epoch of the data, as the store may have lost its sessions.
  * It denies nothing where the store loses nothing, or where tokens from before an epoch are refused anyway.
  */
-export type Entry = { readonly reason?: string | undefined } & (
+export type Revocation = { readonly reason?: string | undefined } & (
   | {
       readonly kind: 'jti'
       readonly id: string
@@ -27,7 +27,7 @@ export type Entry = { readonly reason?: string | undefined } & (
 )
 
 /** A denial as it is listed, for people. */
-export interface Denied extends Omit<LogEntry, 'kind'> {
+export interface ListedEntry extends Omit<DenylistEntry, 'kind'> {
   readonly kind: string
   readonly reason: string
 }
@@ -47,13 +47,13 @@ export interface ListQuery {
 
 export interface Listing {
   /** The newest first. */
-  readonly entries: readonly Denied[]
+  readonly entries: readonly ListedEntry[]
   /** Where the next page begins; undefined: this is the last. */
   readonly nextCursor?: string
 }
 
 /** What a look-up needs of an access token. */
-export interface Revocable {
+export interface RevocableToken {
   readonly jti: string
   readonly sid: string
   readonly sub: string
@@ -63,10 +63,10 @@ export interface Revocable {
 }
 
 /** Which kind of entry denies the token; `history`: it is older than what the denylist remembers. */
-export type Denial = EntryKind | 'history'
+export type DenialReason = EntryKind | 'history'
 
 /** What a new access token begins with. Taken before the session is read, so that no racing logout is outlived. */
-export interface Stamp {
+export interface TokenStamp {
   readonly issuedAt: UnixSeconds
   /** 8 characters that every `jti` minted now begins with. */
   readonly mark: string
@@ -76,31 +76,33 @@ export interface Stamp {
 export type OnOutage = 'closed' | 'open' | { readonly stale: Milliseconds }
 
 /** How a token was judged without the denylist. */
-export interface OutageVerdict {
-  readonly denial: Denial | undefined
+export interface OutageDecision {
+  readonly denial: DenialReason | undefined
   /** What the response and the log say. */
   readonly outage: 'stale' | 'open'
 }
 
 /**
  * The denylist. When `revoke` has returned, no instance admits a token that an entry covers. Methods throw a
- * `store_unavailable` Refusal when that can't be had, or can't be known, now.
+ * `store_unavailable` PortcullisError when that can't be had, or can't be known, now.
  */
-export interface Revocation {
+export interface Denylist {
   /** Why the token is denied, or undefined. Returns at once where no store has to be asked. */
-  check(token: Revocable): Denial | undefined | Promise<Denial | undefined>
+  check(token: RevocableToken): DenialReason | undefined | Promise<DenialReason | undefined>
   /** For a route that opted for it, after `check` has failed; undefined: it is refused all the same. */
-  checkInOutage(token: Revocable, onOutage: OnOutage): OutageVerdict | undefined
+  checkInOutage(token: RevocableToken, onOutage: OnOutage): OutageDecision | undefined
   /** As `check`, of what is known at this moment, for streams that go on: it neither waits for a lease nor throws. */
-  peek(token: Revocable): Denial | 'unknown' | undefined | Promise<Denial | 'unknown' | undefined>
+  peek(
+    token: RevocableToken,
+  ): DenialReason | 'unknown' | undefined | Promise<DenialReason | 'unknown' | undefined>
   /** While it is the same, so is what `peek` gives. undefined: that can't be said. */
   version(): string | undefined
-  revoke(entries: readonly Entry[]): Promise<void>
+  revoke(entries: readonly Revocation[]): Promise<void>
   /**
    * For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s, and what the
    * clocks differ by).
    */
-  stamp(sub?: string): Promise<Stamp>
+  stamp(sub?: string): Promise<TokenStamp>
   /**
    * The latest `iat` that a token of any instance may have now. Only asked for when a token is verified for the first
    * time.
@@ -114,7 +116,7 @@ export interface Revocation {
 export const CLOCK_SLACK: Milliseconds = 3_000
 
 /** What the length of a denial follows from. */
-export interface DenialLife {
+export interface EntryLifetime {
   /** The longest `exp − iat` that is accepted. */
   readonly horizon: Milliseconds
   /** `tokens.leeway` */
@@ -122,7 +124,7 @@ export interface DenialLife {
 }
 
 /** An entry as the log takes it; `grace` is what it outlives its token by. */
-export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
+export function toNewEntry(entry: Revocation, grace: Milliseconds): NewEntry {
   const { kind, reason = '' } = entry
   switch (kind) {
     case 'jti': {
@@ -139,7 +141,7 @@ export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
       return {
         kind,
         id: entry.id,
-        before: beforeOf(entry),
+        before: toBefore(entry),
         until: undefined,
         reason,
       }
@@ -147,7 +149,7 @@ export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
       return {
         kind,
         id: '*',
-        before: beforeOf(entry),
+        before: toBefore(entry),
         until: undefined,
         reason,
       }
@@ -157,11 +159,11 @@ export function toNewEntry(entry: Entry, grace: Milliseconds): NewEntry {
 }
 
 /** What is no number denies what was issued until now, not nothing. */
-function beforeOf({ before }: { readonly before?: UnixMs | undefined }): UnixMs | 'now' {
+function toBefore({ before }: { readonly before?: UnixMs | undefined }): UnixMs | 'now' {
   return before !== undefined && Number.isFinite(before) ? Math.max(0, before) : 'now'
 }
 
 /** The entries without those about lost sessions, for a denylist to which they mean nothing. */
-export function withoutLost(entries: readonly Entry[]): readonly Entry[] {
+export function withoutLost(entries: readonly Revocation[]): readonly Revocation[] {
   return entries.filter(({ kind }) => kind !== 'lost')
 }

@@ -10,12 +10,12 @@ export interface Now {
   readonly wall: UnixMs
 }
 
-export type LostHistory = 'reject' | 'heal' | 'accept'
+export type OnLostHistory = 'reject' | 'heal' | 'accept'
 
 export interface InstanceSettings extends LogSettings {
   /** Random, and made anew at every start. */
   readonly id: string
-  readonly onLostHistory: LostHistory
+  readonly onLostHistory: OnLostHistory
   /** Entries a page of a sync, and of what is published again. */
   readonly page: number
 }

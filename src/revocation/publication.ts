@@ -1,5 +1,5 @@
-import { reaches } from './entry.js'
-import type { LogEntry, Position } from './entry.js'
+import { isAtOrAfter } from './entry.js'
+import type { DenylistEntry, Position } from './entry.js'
 import type { Walk } from './expiring-map.js'
 import type { Replica } from './replica.js'
 
@@ -18,9 +18,9 @@ export class Publication {
   readonly #replica: Replica
   readonly #pageSize: number
   readonly #walk: Walk
-  #review: Generator<LogEntry> | undefined
+  #review: Generator<DenylistEntry> | undefined
   /** The page under way, and up to where the log must be applied until it counts as published. */
-  #page: readonly LogEntry[] = []
+  #page: readonly DenylistEntry[] = []
   #position: Position | undefined
 
   constructor(formers: readonly Replica[], replica: Replica, pageSize: number, walk: Walk) {
@@ -44,12 +44,12 @@ export class Publication {
    * The next page, or the one that wasn't written yet, less what the log has by now; empty: nothing now. It looks at a
    * few pages' entries at the most, so that a turn stays short.
    */
-  next(): readonly LogEntry[] {
+  next(): readonly DenylistEntry[] {
     const former = this.#formers[0]
     if (!former || this.#position) return []
     this.#page = this.#page.filter((entry) => !this.#leaves(former, entry))
     if (this.#page.length > 0) return this.#page
-    const page: LogEntry[] = []
+    const page: DenylistEntry[] = []
     this.#review ??= former.entries(this.#walk)
     for (let seen = 0; seen < LOOKED_AT * this.#pageSize && page.length < this.#pageSize; seen += 1) {
       const { value, done } = this.#review.next()
@@ -70,7 +70,7 @@ export class Publication {
   }
 
   /** Whether the log holds the entry: then it leaves the former replica. */
-  #leaves(former: Replica, entry: LogEntry): boolean {
+  #leaves(former: Replica, entry: DenylistEntry): boolean {
     if (!this.#replica.covers(entry)) return false
     former.delete(entry)
     return true
@@ -84,7 +84,7 @@ export class Publication {
   /** The log was read up to here. */
   onApplied(applied: Position): void {
     const former = this.#formers[0]
-    if (!former || !this.#position || !reaches(applied, this.#position)) return
+    if (!former || !this.#position || !isAtOrAfter(applied, this.#position)) return
     // Where the log capped an `until`, the former entry stays: a look-up asks both.
     for (const entry of this.#page) this.#leaves(former, entry)
     this.#page = []

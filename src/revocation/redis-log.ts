@@ -5,8 +5,8 @@ import type { Keys } from '../store/keys.js'
 import { LOG_SCRIPTS } from '../store/log-scripts.js'
 import type { RedisClient } from '../store/redis-client.js'
 import { formatMany, formatPosition, parsePosition, parseRow } from './entry.js'
-import type { LogEntry } from './entry.js'
-import { graceOf } from './log.js'
+import type { DenylistEntry } from './entry.js'
+import { entryGrace } from './log.js'
 import type {
   LogSettings,
   Member,
@@ -103,7 +103,7 @@ export class RedisLog implements RevocationLog {
     }
   }
 
-  async publish(entries: readonly LogEntry[], wall: UnixMs): Promise<RevokeReply> {
+  async publish(entries: readonly DenylistEntry[], wall: UnixMs): Promise<RevokeReply> {
     const latest = entries.reduce((most, { until }) => Math.max(most, until), 0)
     try {
       const reply = await this.#commands.portcullisPublish.call(
@@ -121,13 +121,13 @@ export class RedisLog implements RevocationLog {
     }
   }
 
-  async deny(entries: readonly LogEntry[], reason: string): Promise<void> {
+  async deny(entries: readonly DenylistEntry[], reason: string): Promise<void> {
     try {
       await this.#commands.portcullisDeny.call(
         this.#redis,
         entries.length,
         ...entries.map(({ kind, id }) => this.#keys.deny(kind, id)),
-        this.#settings.horizon + graceOf(this.#settings),
+        this.#settings.horizon + entryGrace(this.#settings),
         reason,
         ...entries.flatMap(({ before, until }) => [before, until]),
       )
@@ -144,7 +144,7 @@ export class RedisLog implements RevocationLog {
     const { horizon, tolerance } = this.#settings
     // The epoch to be, if one is born: 12 characters, of which the first 8 are its mark.
     const nonce = randomBytes(9).toString('base64url')
-    return [Math.round(wall), nonce, tolerance, horizon + graceOf(this.#settings)]
+    return [Math.round(wall), nonce, tolerance, horizon + entryGrace(this.#settings)]
   }
 }
 

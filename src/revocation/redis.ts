@@ -6,7 +6,15 @@ import type { RedisClient } from '../store/redis-client.js'
 import { latestIssueByOwnClock } from './log.js'
 import type { RevocationLog } from './log.js'
 import { toNewEntry, withoutLost } from './port.js'
-import type { Denial, Entry, OnOutage, OutageVerdict, Revocable, Revocation, Stamp } from './port.js'
+import type {
+  DenialReason,
+  Revocation,
+  OnOutage,
+  OutageDecision,
+  RevocableToken,
+  Denylist,
+  TokenStamp,
+} from './port.js'
 import { stampPastDenials } from './stamp.js'
 
 export interface RedisDenylistOptions {
@@ -27,7 +35,7 @@ export interface RedisDenylistOptions {
  * The denylist in Redis, asked on each request by one `MGET` (`revocation.check: redis`). Exact on all instances, as
  * long as Redis loses nothing.
  */
-export class RedisDenylist implements Revocation {
+export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
   readonly #mark = randomBytes(6).toString('base64url')
 
@@ -35,7 +43,7 @@ export class RedisDenylist implements Revocation {
     this.#options = options
   }
 
-  async check({ jti, sid, sub, kid, iat }: Revocable): Promise<Denial | undefined> {
+  async check({ jti, sid, sub, kid, iat }: RevocableToken): Promise<DenialReason | undefined> {
     const { redis, keys, mayEvict } = this.#options
     if (mayEvict()) throw storeUnavailable('maxmemory-policy is not noeviction')
     const kinds = ['sid', 'jti', 'kid', 'sub', 'all'] as const
@@ -53,7 +61,7 @@ export class RedisDenylist implements Revocation {
     })
   }
 
-  peek(token: Revocable): Promise<Denial | 'unknown' | undefined> {
+  peek(token: RevocableToken): Promise<DenialReason | 'unknown' | undefined> {
     return this.check(token).catch(() => 'unknown' as const)
   }
 
@@ -61,12 +69,12 @@ export class RedisDenylist implements Revocation {
     return undefined
   }
 
-  checkInOutage(_token: Revocable, onOutage: OnOutage): OutageVerdict | undefined {
+  checkInOutage(_token: RevocableToken, onOutage: OnOutage): OutageDecision | undefined {
     return onOutage === 'open' ? { denial: undefined, outage: 'open' } : undefined
   }
 
   /** A loss of data isn't noticed here: it is as if there were none. */
-  async revoke(all: readonly Entry[]): Promise<void> {
+  async revoke(all: readonly Revocation[]): Promise<void> {
     const entries = withoutLost(all)
     if (entries.length === 0) return
     const { log, clock, grace } = this.#options
@@ -76,7 +84,7 @@ export class RedisDenylist implements Revocation {
     )
   }
 
-  stamp(sub?: string): Promise<Stamp> {
+  stamp(sub?: string): Promise<TokenStamp> {
     return stampPastDenials(
       () => ({ wall: this.#options.clock.now(), mark: this.#mark }),
       (token) => (sub === undefined ? undefined : this.check(token)),

@@ -1,9 +1,9 @@
 import type { UnixMs } from '../clock.js'
 import { hasBefore, MARK_LENGTH } from './entry.js'
-import type { EntryKind, LogEntry } from './entry.js'
+import type { EntryKind, DenylistEntry } from './entry.js'
 import { ExpiringMap } from './expiring-map.js'
 import type { Walk } from './expiring-map.js'
-import type { Revocable } from './port.js'
+import type { RevocableToken } from './port.js'
 
 /**
  * The denylist in memory: for each target the larger `before` and the larger `until` of all its entries, so that
@@ -33,7 +33,7 @@ export class Replica {
     return size
   }
 
-  apply({ kind, id, before, until }: LogEntry): void {
+  apply({ kind, id, before, until }: DenylistEntry): void {
     this.#until[kind].lengthen(id, Math.ceil(until / 1000))
     if (kind === 'lost') this.#lostMarks.add(id.slice(0, MARK_LENGTH))
     if (!hasBefore(kind)) return
@@ -42,13 +42,13 @@ export class Replica {
   }
 
   /** Whether it denies at least what the entry does. */
-  covers({ kind, id, before, until }: LogEntry): boolean {
+  covers({ kind, id, before, until }: DenylistEntry): boolean {
     if (Math.ceil(until / 1000) > (this.#until[kind].get(id) ?? 0)) return false
     return !hasBefore(kind) || before <= (this.#before[kind].get(id) ?? 0)
   }
 
   /** Which kind of entry denies the token. */
-  denial({ jti, sid, sub, kid, iat }: Revocable, now: UnixMs): EntryKind | undefined {
+  denial({ jti, sid, sub, kid, iat }: RevocableToken, now: UnixMs): EntryKind | undefined {
     const second = now / 1000
     const until = this.#until
     if (lives(until.sid, sid, second)) return 'sid'
@@ -86,7 +86,7 @@ export class Replica {
   }
 
   /** Every entry. It may be deleted from, and added to, while it is walked through. */
-  *entries(walk?: Walk): Generator<LogEntry> {
+  *entries(walk?: Walk): Generator<DenylistEntry> {
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
       for (const [id, second] of this.#until[kind].entries(walk)) {
         const before = hasBefore(kind) ? (this.#before[kind].get(id) ?? 0) : 0
@@ -96,7 +96,7 @@ export class Replica {
   }
 
   /** For an entry that another replica holds. */
-  delete({ kind, id }: LogEntry): void {
+  delete({ kind, id }: DenylistEntry): void {
     this.#until[kind].delete(id)
     if (hasBefore(kind)) this.#before[kind].delete(id)
   }

@@ -4,7 +4,7 @@
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { Milliseconds } from '../clock.js'
-import type { LogEntry } from './entry.js'
+import type { DenylistEntry } from './entry.js'
 import type { Instance, Now } from './instance.js'
 import type { RevocationLog } from './log.js'
 
@@ -28,7 +28,7 @@ export interface RepublisherOptions {
 export class Republisher {
   readonly #options: RepublisherOptions
   /** Pages of this epoch whose denylist keys aren't written. */
-  #keyless: (readonly LogEntry[])[] = []
+  #keyless: (readonly DenylistEntry[])[] = []
   #generation = 0
   #isWritingKeys = false
   #isStopped = false
@@ -60,7 +60,7 @@ export class Republisher {
     }
   }
 
-  async #write(page: readonly LogEntry[], generation: number): Promise<boolean> {
+  async #write(page: readonly DenylistEntry[], generation: number): Promise<boolean> {
     const { instance, log, now, endSessions } = this.#options
     try {
       const sids = page.filter(({ kind }) => kind === 'sid').map(({ id }) => id)

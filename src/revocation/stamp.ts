@@ -1,10 +1,10 @@
 import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
-import type { Denial, Revocable, Stamp } from './port.js'
+import type { DenialReason, RevocableToken, TokenStamp } from './port.js'
 
 /** Between two looks at whether a new token would still be denied. */
-const LOOK_EVERY: Milliseconds = 100
+const POLLING_INTERVAL: Milliseconds = 100
 
 /**
  * A stamp that no denial covers: where a `sub` or `all` entry of the last seconds would deny the new token, too, it
@@ -12,9 +12,9 @@ const LOOK_EVERY: Milliseconds = 100
  */
 export async function stampPastDenials(
   take: () => { wall: UnixMs; mark: string },
-  check: (token: Revocable) => Denial | undefined | Promise<Denial | undefined>,
+  check: (token: RevocableToken) => DenialReason | undefined | Promise<DenialReason | undefined>,
   sub = '',
-): Promise<Stamp> {
+): Promise<TokenStamp> {
   for (;;) {
     const { wall, mark } = take()
     const stamp = { issuedAt: toSeconds(wall), mark }
@@ -28,6 +28,6 @@ export async function stampPastDenials(
     if (denial === undefined) return stamp
     if (denial !== 'sub' && denial !== 'all' && denial !== 'lost')
       throw storeUnavailable(`tokens of now are denied (${denial})`)
-    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY))
+    await new Promise((resolve) => setTimeout(resolve, POLLING_INTERVAL))
   }
 }

@@ -2,14 +2,14 @@
  * Ends sessions: their refresh tokens by the record, their access tokens by the denylist, in this order. The index of
  * the subject forgets them last: until then, whoever ends all sessions of the subject finds them.
  */
-import { Refusal } from '../errors.js'
-import type { Entry } from '../revocation/port.js'
+import { PortcullisError } from '../errors.js'
+import type { Revocation } from '../revocation/port.js'
 import type { EndOutcome } from '../store/port.js'
-import type { SessionPorts } from './ports.js'
+import type { SessionDependencies } from './ports.js'
 import type { EndReason, Sid } from './session.js'
 
 /** A session to end, and what must be its own for that. */
-export interface Target {
+export interface SessionToEnd {
   readonly sid: Sid
   /** The hash of the family that a refresh token of it bears. */
   readonly familyHash?: string
@@ -27,26 +27,26 @@ const BATCH = 100
  * the `foreign` ones, which are left as they were. `note` is the reason that the denylist shows to people. Harmless to
  * repeat: a session that had ended already is denied again.
  *
- * @throws {Refusal} `store_unavailable`: some may have ended, nothing is promised; repeat it
+ * @throws {PortcullisError} `store_unavailable`: some may have ended, nothing is promised; repeat it
  */
 export async function endSessions(
-  ports: SessionPorts,
-  targets: readonly Target[],
+  ports: SessionDependencies,
+  targets: readonly SessionToEnd[],
   reason: EndReason,
   note: string = reason,
 ): Promise<EndOutcome[]> {
   const outcomes = await endRecords(ports, targets, reason)
-  await denyEnded(ports, targets, outcomes, reason, note)
+  await revokeEnded(ports, targets, outcomes, reason, note)
   return outcomes
 }
 
 /** The first step: from here on no refresh token of the sessions works. */
 export async function endRecords(
-  { store, clock, rules }: SessionPorts,
-  targets: readonly Target[],
+  { store, clock, settings }: SessionDependencies,
+  targets: readonly SessionToEnd[],
   reason: EndReason,
 ): Promise<EndOutcome[]> {
-  const { tombstone } = rules
+  const { tombstone } = settings
   const outcomes: EndOutcome[] = []
   for (let i = 0; i < targets.length; i += BATCH) {
     const now = clock.now()
@@ -57,16 +57,16 @@ export async function endRecords(
 }
 
 /** The second step: denies the access tokens, together with `others`, and then takes the ids out of their index. */
-export async function denyEnded(
-  { store, revocation, tell }: SessionPorts,
-  targets: readonly Target[],
+export async function revokeEnded(
+  { store, denylist, emit }: SessionDependencies,
+  targets: readonly SessionToEnd[],
   outcomes: readonly EndOutcome[],
   reason: EndReason,
   note: string = reason,
-  others: readonly Entry[] = [],
+  others: readonly Revocation[] = [],
 ): Promise<void> {
-  const denied = targets.filter((target, i) => isDenied(target, outcomes[i]!))
-  await revocation.revoke([
+  const denied = targets.filter((target, i) => isToBeRevoked(target, outcomes[i]!))
+  await denylist.revoke([
     ...denied.map(({ sid }) => ({ kind: 'sid' as const, id: sid, reason: note })),
     ...others,
   ])
@@ -77,7 +77,7 @@ export async function denyEnded(
   outcomes.forEach((outcome, i) => {
     if (outcome.kind !== 'ended') return
     const event = reason === 'logout' ? 'logout' : 'session_ended'
-    tell({ event, sid: targets[i]!.sid, sub: outcome.sub, reason })
+    emit({ event, sid: targets[i]!.sid, sub: outcome.sub, reason })
   })
 }
 
@@ -85,11 +85,11 @@ export async function denyEnded(
  * A record that was lost may have left access tokens that live: so what isn't known is denied, too, unless it had to
  * be somebody's.
  */
-function isDenied(target: Target, { kind }: EndOutcome): boolean {
+function isToBeRevoked(target: SessionToEnd, { kind }: EndOutcome): boolean {
   return kind !== 'foreign' && !(kind === 'unknown' && target.sub !== undefined)
 }
 
-function bySubject(targets: readonly Target[], outcomes: readonly EndOutcome[]): Map<string, Sid[]> {
+function bySubject(targets: readonly SessionToEnd[], outcomes: readonly EndOutcome[]): Map<string, Sid[]> {
   const found = new Map<string, Sid[]>()
   targets.forEach(({ sid, indexedFor }, i) => {
     const outcome = outcomes[i]!
@@ -106,12 +106,17 @@ function bySubject(targets: readonly Target[], outcomes: readonly EndOutcome[]):
  * Ends one session of a subject's own. `own` is the session of the caller's access token: it is denied also if its
  * record was lost.
  *
- * @throws {Refusal} `not_found` if it is another's, or nobody's; `store_unavailable`
+ * @throws {PortcullisError} `not_found` if it is another's, or nobody's; `store_unavailable`
  */
-export async function endOwnSession(ports: SessionPorts, sub: string, sid: Sid, own?: Sid): Promise<void> {
+export async function endOwnSession(
+  ports: SessionDependencies,
+  sub: string,
+  sid: Sid,
+  own?: Sid,
+): Promise<void> {
   const isOwn = sid === own
   const [outcome] = await endSessions(ports, [isOwn ? { sid } : { sid, sub }], 'logout')
   if (outcome?.kind === 'foreign' || (outcome?.kind === 'unknown' && !isOwn)) {
-    throw new Refusal('not_found', { detail: 'You have no such session.' })
+    throw new PortcullisError('not_found', { detail: 'You have no such session.' })
   }
 }

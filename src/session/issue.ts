@@ -1,14 +1,14 @@
 import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
-import type { Stamp } from '../revocation/port.js'
+import type { TokenStamp } from '../revocation/port.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret, newRefreshToken } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
 import { keepWithinLimits } from './limits.js'
-import type { SessionPorts } from './ports.js'
-import type { Identity, Origin, Session } from './session.js'
-import { expiryOf } from './session.js'
+import type { SessionDependencies } from './ports.js'
+import type { Identity, ClientInfo, Session } from './session.js'
+import { computeExpiry } from './session.js'
 
 /** The two tokens that a login or a refresh gives. Lives in seconds from now. */
 export interface TokenSet {
@@ -25,23 +25,23 @@ export interface TokenSet {
  *
  * @throws {TypeError} if `sub` is not a string of 1 to 256 characters, or `claims` make the token too long: faults of
  *   the host, not of the request
- * @throws {Refusal} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
+ * @throws {PortcullisError} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
  */
 export async function issue(
-  ports: SessionPorts,
+  ports: SessionDependencies,
   identity: Identity,
-  origin: Origin = {},
+  origin: ClientInfo = {},
   deadline: Milliseconds = STORE_DEADLINE,
 ): Promise<TokenSet> {
   const { sub } = identity
   // A host may put it among its claims, where the token will have it.
   const scope = identity.scope ?? identity.claims?.['scope']
   checkIdentity(identity, scope)
-  const { store, revocation, clock, rules } = ports
-  const stamp = await revocation.stamp(sub)
+  const { store, denylist, clock, settings } = ports
+  const stamp = await denylist.stamp(sub)
   const now = clock.now()
   const token = newRefreshToken()
-  const endsAt = rules.absolute > 0 ? now + rules.absolute : 0
+  const endsAt = settings.absolute > 0 ? now + settings.absolute : 0
   const session: Session = {
     ...origin,
     sid: token.sid,
@@ -52,7 +52,7 @@ export async function issue(
     createdAt: now,
     lastSeenAt: now,
     endsAt,
-    expiresAt: expiryOf(now, rules.refresh, endsAt),
+    expiresAt: computeExpiry(now, settings.refresh, endsAt),
     refreshCount: 0,
     mark: stamp.mark,
   }
@@ -61,7 +61,7 @@ export async function issue(
   const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
   await withinDeadline(store.create(session, secrets), deadline)
   await keepWithinLimits(ports, session)
-  ports.tell({ event: 'login', sub, sid: session.sid, ip: origin.ip })
+  ports.emit({ event: 'login', sub, sid: session.sid, ip: origin.ip })
   return tokens
 }
 
@@ -85,13 +85,13 @@ function checkIdentity({ sub, clientId }: Identity, scope: unknown): asserts sco
 
 /** Signs an access token for a session and puts it beside the refresh token that is current now. */
 export function tokenSet(
-  { sign, rules }: Pick<SessionPorts, 'sign' | 'rules'>,
+  { sign, settings }: Pick<SessionDependencies, 'sign' | 'settings'>,
   session: Session,
-  stamp: Stamp,
+  stamp: TokenStamp,
   token: RefreshToken,
   now: UnixMs,
 ): TokenSet {
-  const claims = newClaims(session, stamp, rules)
+  const claims = newClaims(session, stamp, settings)
   const accessToken = sign(claims)
   if (accessToken.length > MAX_TOKEN_LENGTH) {
     const { length } = accessToken

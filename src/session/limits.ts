@@ -1,11 +1,11 @@
 /** How many sessions a subject may have: `sessions.perSubject` and `sessions.perDevice`. */
 import type { Milliseconds } from '../clock.js'
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 import { latestEnd } from '../store/port.js'
 import type { IndexedSession } from '../store/port.js'
 import { endSessions } from './end.js'
-import { livingOf } from './list.js'
-import type { SessionPorts, SessionRules } from './ports.js'
+import { selectLiving } from './list.js'
+import type { SessionDependencies, SessionSettings } from './ports.js'
 import type { Session } from './session.js'
 
 /**
@@ -22,26 +22,26 @@ const MAX_LOGIN: Milliseconds = 60_000
  * Keeps the subject of a new session within the limits. It looks after the session was stored, not before: of logins
  * that run at once, each then sees the other, and all come to the same result. Below the limits it costs one count.
  *
- * @throws {Refusal} `signed_in_elsewhere` if the new session itself is one too many; `store_unavailable`
+ * @throws {PortcullisError} `signed_in_elsewhere` if the new session itself is one too many; `store_unavailable`
  */
-export async function keepWithinLimits(ports: SessionPorts, session: Session): Promise<void> {
-  const { store, rules } = ports
-  const limits = [rules.perSubject, rules.perDevice].filter((limit) => limit > 0)
+export async function keepWithinLimits(ports: SessionDependencies, session: Session): Promise<void> {
+  const { store, settings } = ports
+  const limits = [settings.perSubject, settings.perDevice].filter((limit) => limit > 0)
   if (limits.length === 0) return
   const count = await store.count(session.sub)
   if (count <= Math.min(...limits)) return
-  const lookedAt = rules.perSubject > 0 ? MAX_LOOKED_AT : count
+  const lookedAt = settings.perSubject > 0 ? MAX_LOOKED_AT : count
   const found = await store.indexed(session.sub, session.createdAt, lookedAt)
   const unfinished = found.filter((one) => isUnfinished(one, session))
   const unseen = Math.max(0, count - found.length)
-  const { evicted, isRefused } = choose(livingOf(found, session.createdAt), unseen, session, rules)
+  const { evicted, isRefused } = choose(selectLiving(found, session.createdAt), unseen, session, settings)
   const targets = [
     ...unfinished.map(({ sid }) => ({ sid, indexedFor: session.sub })),
     ...evicted.map(({ sid }) => ({ sid })),
   ]
   await endSessions(ports, targets, 'evicted')
   if (isRefused) {
-    throw new Refusal('signed_in_elsewhere', {
+    throw new PortcullisError('signed_in_elsewhere', {
       detail: 'There are as many sessions as may be; end one of them first.',
     })
   }
@@ -64,10 +64,10 @@ function choose(
   living: readonly Session[],
   unseen: number,
   session: Session,
-  { perSubject, perDevice, onLimit }: SessionRules,
+  { perSubject, perDevice, onLimit }: SessionSettings,
 ): { evicted: readonly Session[]; isRefused: boolean } {
   const surplus = new Set(
-    beyond(
+    findSurplus(
       living.filter(({ device }) => device === session.device),
       perDevice,
       0,
@@ -76,7 +76,7 @@ function choose(
   )
   // Of what the device's own limit leaves, so that a login in place of another doesn't cost a third one.
   const rest = living.filter((one) => !surplus.has(one))
-  for (const one of beyond(rest, perSubject, unseen, onLimit)) surplus.add(one)
+  for (const one of findSurplus(rest, perSubject, unseen, onLimit)) surplus.add(one)
   const isLate = onLimit === 'refuse' && perSubject > 0 && unseen > 0 && rest.length + unseen > perSubject
   const isRefused = isLate || [...surplus].some(({ sid }) => sid === session.sid)
   if (onLimit === 'refuse') return { evicted: isRefused ? [session] : [], isRefused }
@@ -84,11 +84,11 @@ function choose(
 }
 
 /** Of sessions in the order of their beginning, those that are too many. */
-function beyond(
+function findSurplus(
   sessions: readonly Session[],
   limit: number,
   unseen: number,
-  onLimit: SessionRules['onLimit'],
+  onLimit: SessionSettings['onLimit'],
 ): readonly Session[] {
   const surplus = sessions.length + unseen - limit
   if (limit === 0 || surplus <= 0) return []

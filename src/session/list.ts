@@ -1,7 +1,7 @@
 /** Lists the sessions of a subject, a page at a time. */
 import type { UnixMs } from '../clock.js'
 import type { IndexedSession, IndexPlace } from '../store/port.js'
-import type { SessionPorts } from './ports.js'
+import type { SessionDependencies } from './ports.js'
 import type { Session, Sid } from './session.js'
 
 /** How many sessions a page has, unless the caller says otherwise, and at most. */
@@ -31,10 +31,10 @@ export interface PageOptions {
  * follow.
  *
  * @throws {RangeError} for a cursor or limit that can't be used
- * @throws {Refusal} `store_unavailable`
+ * @throws {PortcullisError} `store_unavailable`
  */
 export async function listSessions(
-  { store, clock }: Pick<SessionPorts, 'store' | 'clock'>,
+  { store, clock }: Pick<SessionDependencies, 'store' | 'clock'>,
   sub: string,
   { cursor, limit = DEFAULT_PAGE }: PageOptions = {},
 ): Promise<SessionPage> {
@@ -48,7 +48,7 @@ export async function listSessions(
     const found = await store.indexed(sub, now, BATCH, after)
     for (const one of found) {
       if (sessions.length === limit) return { sessions: byAge(sessions), next: formatCursor(after!) }
-      sessions.push(...livingOf([one], now))
+      sessions.push(...selectLiving([one], now))
       after = one
     }
     if (found.length < BATCH) return { sessions: byAge(sessions), next: undefined }
@@ -57,7 +57,7 @@ export async function listSessions(
 }
 
 /** The living sessions among those found, oldest first. */
-export function livingOf(found: readonly IndexedSession[], now: UnixMs): Session[] {
+export function selectLiving(found: readonly IndexedSession[], now: UnixMs): Session[] {
   const sessions = found.flatMap(({ session }) => session ?? [])
   return byAge(sessions.filter(({ expiresAt }) => expiresAt > now))
 }

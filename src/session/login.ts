@@ -1,15 +1,15 @@
 /** A login: limits, then the password, then a session. */
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 import { issue } from './issue.js'
 import type { TokenSet } from './issue.js'
-import type { SessionPorts } from './ports.js'
-import type { Identity, Origin } from './session.js'
-import type { Slots } from './slots.js'
+import type { SessionDependencies } from './ports.js'
+import type { Identity, ClientInfo } from './session.js'
+import type { WorkSlots } from './slots.js'
 
-export interface LoginPorts extends SessionPorts {
+export interface LoginDependencies extends SessionDependencies {
   /** Who it is, or null if the credentials are wrong. */
   readonly authenticate: () => Identity | null | Promise<Identity | null>
-  readonly slots: Slots
+  readonly slots: WorkSlots
   readonly attempts: LoginAttempts
 }
 
@@ -26,35 +26,35 @@ export interface LoginAttempts {
 const ISSUE_DEADLINE = 800
 
 /**
- * @throws {Refusal} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`, `store_unavailable`
+ * @throws {PortcullisError} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`, `store_unavailable`
  */
-export async function login(ports: LoginPorts, origin: Origin): Promise<TokenSet> {
-  const { attempts, slots, tell } = ports
-  await refuseIfLimited(ports, origin)
+export async function login(ports: LoginDependencies, origin: ClientInfo): Promise<TokenSet> {
+  const { attempts, slots, emit } = ports
+  await rejectIfLimited(ports, origin)
   const identity = await slots.run(async () => {
     // Again, now that the slot is free: of guesses made at once, no more than there are slots get past the limit.
-    await refuseIfLimited(ports, origin)
+    await rejectIfLimited(ports, origin)
     const found = await ports.authenticate()
     if (!found) await attempts.countFailure()
     return found
   })
   if (!identity) {
-    tell({ event: 'login_failed', account: attempts.account, ip: origin.ip })
-    throw new Refusal('invalid_credentials')
+    emit({ event: 'login_failed', account: attempts.account, ip: origin.ip })
+    throw new PortcullisError('invalid_credentials')
   }
   return issue(ports, identity, origin, ISSUE_DEADLINE)
 }
 
-async function refuseIfLimited({ attempts, tell }: LoginPorts, { ip }: Origin): Promise<void> {
+async function rejectIfLimited({ attempts, emit }: LoginDependencies, { ip }: ClientInfo): Promise<void> {
   const seconds = await attempts.waitSeconds()
   if (seconds === 0) return
-  tell({ event: 'login_limited', account: attempts.account, ip })
+  emit({ event: 'login_limited', account: attempts.account, ip })
   throw rateLimited(seconds)
 }
 
 /** RFC 6585 §4. */
-export function rateLimited(seconds: number): Refusal {
-  return new Refusal('rate_limited', {
+export function rateLimited(seconds: number): PortcullisError {
+  return new PortcullisError('rate_limited', {
     detail: `Try again in ${seconds} s.`,
     headers: { 'retry-after': String(seconds) },
   })

@@ -1,14 +1,14 @@
 /** A logout: ends the session of each token that was presented, or all of the subject's, or all but this one. */
-import { Refusal } from '../errors.js'
-import type { Entry } from '../revocation/port.js'
+import { PortcullisError } from '../errors.js'
+import type { Revocation } from '../revocation/port.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
-import { denyEnded, endRecords, endSessions } from './end.js'
-import type { Target } from './end.js'
-import type { SessionPorts } from './ports.js'
+import { revokeEnded, endRecords, endSessions } from './end.js'
+import type { SessionToEnd } from './end.js'
+import type { SessionDependencies } from './ports.js'
 import type { Sid } from './session.js'
 
-export interface Presented {
+export interface PresentedTokens {
   /** The `sid` of an access token of ours, expired or not. */
   readonly access?: Sid | undefined
   readonly refresh?: RefreshToken | undefined
@@ -18,17 +18,20 @@ export interface Presented {
  * Ends the sessions of the tokens presented, once or again. When it returns, every instance has stopped accepting
  * each of them.
  *
- * @throws {Refusal} `refresh_token_invalid` if none of them was one of ours; `store_unavailable`
+ * @throws {PortcullisError} `refresh_token_invalid` if none of them was one of ours; `store_unavailable`
  */
-export async function logout(ports: SessionPorts, { access, refresh }: Presented): Promise<void> {
-  const targets: Target[] = []
+export async function logout(
+  ports: SessionDependencies,
+  { access, refresh }: PresentedTokens,
+): Promise<void> {
+  const targets: SessionToEnd[] = []
   if (access !== undefined) targets.push({ sid: access })
   if (refresh && refresh.sid !== access) {
     targets.push({ sid: refresh.sid, familyHash: hashSecret(refresh.family) })
   }
   const outcomes = await endSessions(ports, targets, 'logout')
   if (outcomes.every(({ kind }) => kind === 'foreign')) {
-    throw new Refusal('refresh_token_invalid', { reason: 'family' })
+    throw new PortcullisError('refresh_token_invalid', { reason: 'family' })
   }
 }
 
@@ -50,15 +53,15 @@ export interface LogoutAllOptions {
  * A repetition after an error continues with the sessions that are left, as each page leaves the index when it is done.
  * The caller's own comes last, so that its token is still good for the repetition.
  *
- * @throws {Refusal} `store_unavailable`
+ * @throws {PortcullisError} `store_unavailable`
  */
 export async function logoutAll(
-  ports: SessionPorts,
+  ports: SessionDependencies,
   sub: string,
   { own, except }: LogoutAllOptions = {},
 ): Promise<void> {
   const indexed = await ports.store.sids(sub)
-  const targets: Target[] = indexed
+  const targets: SessionToEnd[] = indexed
     .filter((sid) => sid !== except && sid !== own)
     .map((sid) => ({ sid, indexedFor: sub }))
   if (own !== undefined) targets.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
@@ -69,12 +72,19 @@ export async function logoutAll(
     rest = rest.slice(PAGE)
     // While one page waits for all instances, the records of the next are ended.
     const [outcomes] = await Promise.all([endRecords(ports, page, 'logout'), denying])
-    denying = denyEnded(ports, page, outcomes, 'logout', 'logout', rest.length > 0 ? [] : [lostSessions(sub)])
+    denying = revokeEnded(
+      ports,
+      page,
+      outcomes,
+      'logout',
+      'logout',
+      rest.length > 0 ? [] : [lostSessions(sub)],
+    )
   } while (rest.length > 0)
   await denying
 }
 
 /** For the tokens of sessions that the store has lost, index and all. Last, as it is about the data as they are then. */
-function lostSessions(sub: string): Entry {
+function lostSessions(sub: string): Revocation {
   return { kind: 'lost', id: sub, reason: 'logout' }
 }

@@ -10,7 +10,7 @@ export interface IdentityMapping {
   readonly claims: Readonly<Record<string, string>>
 }
 
-export type Mapped =
+export type MappedIdentity =
   | { readonly kind: 'somebody'; readonly identity: Identity }
   /** The answer has no subject: many an API says 200 and in the body that it was wrong. */
   | { readonly kind: 'nobody' }
@@ -21,10 +21,10 @@ export type Mapped =
 const MAX_CLAIMS_LENGTH = 4_096
 
 /** @param answer A parsed JSON document. */
-export function mapIdentity(answer: unknown, { subject, claims: pointers }: IdentityMapping): Mapped {
+export function mapIdentity(answer: unknown, { subject, claims: pointers }: IdentityMapping): MappedIdentity {
   const found = valueAt(answer, subject)
   if (found === undefined || found === null) return { kind: 'nobody' }
-  const sub = subjectOf(found)
+  const sub = readSubject(found)
   if (sub === undefined) return { kind: 'unusable', reason: 'subject' }
 
   const claims: Record<string, unknown> = {}
@@ -39,7 +39,7 @@ export function mapIdentity(answer: unknown, { subject, claims: pointers }: Iden
 }
 
 /** A number that JSON.parse has rounded could be somebody else's; half a surrogate pair has no UTF-8. */
-function subjectOf(value: unknown): string | undefined {
+function readSubject(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined
   const isId = typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
   return isId && !/\p{Cs}/u.test(value) ? value : undefined

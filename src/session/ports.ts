@@ -1,11 +1,11 @@
 import type { Clock, Milliseconds } from '../clock.js'
-import type { Revocation } from '../revocation/port.js'
+import type { Denylist } from '../revocation/port.js'
 import type { SessionStore } from '../store/port.js'
 import type { AccessClaims } from '../token/access-token.js'
 import type { SecurityEvent } from './events.js'
 
 /** The part of the configuration that rules sessions; durations in ms, 0 = no limit where that makes sense. */
-export interface SessionRules {
+export interface SessionSettings {
   readonly issuer: string
   readonly audience: string
   /** Life of an access token. */
@@ -24,12 +24,12 @@ export interface SessionRules {
 }
 
 /** What the behaviours work with. */
-export interface SessionPorts {
+export interface SessionDependencies {
   readonly store: SessionStore
-  readonly revocation: Revocation
+  readonly denylist: Denylist
   /** Signs an access token. */
   readonly sign: (claims: AccessClaims) => string
   readonly clock: Clock
-  readonly rules: SessionRules
-  readonly tell: (event: SecurityEvent) => void
+  readonly settings: SessionSettings
+  readonly emit: (event: SecurityEvent) => void
 }

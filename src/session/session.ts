@@ -30,14 +30,14 @@ export interface Identity {
 }
 
 /** From where the login came, for the subject's own list of sessions. */
-export interface Origin {
+export interface ClientInfo {
   /** What the user calls the device, at most 64 characters. */
   readonly device?: string | undefined
   readonly ip?: string | undefined
   readonly userAgent?: string | undefined
 }
 
-export interface Session extends Origin {
+export interface Session extends ClientInfo {
   readonly sid: Sid
   readonly sub: string
   readonly clientId: string
@@ -60,7 +60,7 @@ export interface Session extends Origin {
 export type EndReason = 'logout' | 'reuse' | 'evicted' | 'revoked'
 
 /** When a session ends that was rotated (or begun) at `now`. */
-export function expiryOf(now: UnixMs, idle: Milliseconds, endsAt: UnixMs): UnixMs {
+export function computeExpiry(now: UnixMs, idle: Milliseconds, endsAt: UnixMs): UnixMs {
   const idleEnd = idle > 0 ? now + idle : Number.POSITIVE_INFINITY
   return Math.min(idleEnd, endsAt > 0 ? endsAt : Number.POSITIVE_INFINITY)
 }

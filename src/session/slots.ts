@@ -1,10 +1,10 @@
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 
 /**
  * Bounds how much work of one kind runs at once, and how much may wait for it, so that a flood of logins neither
  * starves the checks of tokens nor piles up.
  */
-export class Slots {
+export class WorkSlots {
   readonly #queueLimit: number
   readonly #waiting: (() => void)[] = []
   #free: number
@@ -17,7 +17,7 @@ export class Slots {
   /**
    * Runs the work as soon as a slot is free.
    *
-   * @throws {Refusal} `overloaded` if too many wait already
+   * @throws {PortcullisError} `overloaded` if too many wait already
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1
@@ -33,7 +33,7 @@ export class Slots {
 
   #wait(): Promise<void> {
     if (this.#waiting.length >= this.#queueLimit) {
-      throw new Refusal('overloaded', { detail: 'Too many are waiting already; try again shortly.' })
+      throw new PortcullisError('overloaded', { detail: 'Too many are waiting already; try again shortly.' })
     }
     return new Promise((resolve) => this.#waiting.push(resolve))
   }

@@ -90,7 +90,7 @@ export class UsersFile {
    */
   async #refresh(): Promise<void> {
     for (let reloads = 0; reloads < 2; reloads += 1) {
-      const version = await versionOf(this.#file).catch((error: Error) => this.#complain('', error))
+      const version = await readVersion(this.#file).catch((error: Error) => this.#complain('', error))
       if (version === undefined) return
       if (version === this.#version) {
         this.#complaint = undefined
@@ -106,9 +106,9 @@ export class UsersFile {
   /** Reads the file until it didn't change meanwhile: else half of a change would do as the whole. */
   async #load(): Promise<void> {
     for (let reads = 1; ; reads += 1) {
-      const version = await versionOf(this.#file)
+      const version = await readVersion(this.#file)
       const read = await readUsers(this.#file).catch((error: Error) => error)
-      if (reads < MAX_READS && version !== (await versionOf(this.#file))) continue
+      if (reads < MAX_READS && version !== (await readVersion(this.#file))) continue
       if (read instanceof Error && !(read instanceof UsersFileError)) throw unreadable(this.#file, read)
       this.#version = version
       if (read instanceof Error) throw read
@@ -131,7 +131,7 @@ export class UsersFile {
  *
  * @throws {UsersFileError}
  */
-async function versionOf(file: string): Promise<string> {
+async function readVersion(file: string): Promise<string> {
   const stats = await stat(file).catch((error: Error) => {
     throw unreadable(file, error)
   })

@@ -1,21 +1,21 @@
 import type { Clock, UnixMs } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
-import { expiryOf } from '../session/session.js'
+import { computeExpiry } from '../session/session.js'
 import { storeUnavailable } from '../errors.js'
 import type {
   EndOutcome,
-  Ending,
-  Former,
+  EndRequest,
+  PreviousWrite,
   IndexedSession,
   IndexPlace,
-  Rotation,
+  RotationRequest,
   RotationOutcome,
   SessionSecrets,
   SessionStore,
 } from './port.js'
 import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './port.js'
 
-interface Living {
+interface LiveRecord {
   readonly kind: 'living'
   session: Session
   readonly familyHash: string
@@ -23,7 +23,7 @@ interface Living {
   previousHash: string | undefined
   salt: string
   rotatedAt: UnixMs
-  former: Former
+  former: PreviousWrite
 }
 
 interface Tombstone {
@@ -43,7 +43,7 @@ const SWEEP_EVERY = 1_000
  * which is what makes it atomic.
  */
 export class MemorySessionStore implements SessionStore {
-  readonly #records = new Map<Sid, Living | Tombstone>()
+  readonly #records = new Map<Sid, LiveRecord | Tombstone>()
   /** The ids of each subject, with the latest end of the session. */
   readonly #index = new Map<string, Map<Sid, UnixMs>>()
   readonly #steady: Clock
@@ -75,7 +75,7 @@ export class MemorySessionStore implements SessionStore {
     })
   }
 
-  async rotate(rotation: Rotation): Promise<RotationOutcome> {
+  async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
     const { sid, now, secretHash } = rotation
     const record = this.#read(sid, now)
     if (!record) return { kind: 'unknown' }
@@ -103,7 +103,7 @@ export class MemorySessionStore implements SessionStore {
       ...session,
       lastSeenAt: now,
       mark: rotation.mark,
-      expiresAt: expiryOf(now, rotation.idle, session.endsAt),
+      expiresAt: computeExpiry(now, rotation.idle, session.endsAt),
       refreshCount: session.refreshCount + 1,
     }
     this.#enter(record.session)
@@ -114,7 +114,7 @@ export class MemorySessionStore implements SessionStore {
     }
   }
 
-  async end({ sid, reason, familyHash, sub, indexedFor, tombstone, now }: Ending): Promise<EndOutcome> {
+  async end({ sid, reason, familyHash, sub, indexedFor, tombstone, now }: EndRequest): Promise<EndOutcome> {
     const record = this.#read(sid, now)
     if (!record) {
       if (indexedFor !== undefined) this.#bury(sid, indexedFor, undefined, reason, now + tombstone)
@@ -159,7 +159,7 @@ export class MemorySessionStore implements SessionStore {
     if (index.size === 0) this.#index.delete(sub)
   }
 
-  #read(sid: Sid, now: UnixMs): Living | Tombstone | undefined {
+  #read(sid: Sid, now: UnixMs): LiveRecord | Tombstone | undefined {
     const record = this.#records.get(sid)
     if (!record || this.#earliest(now) < forgetAt(record)) return record
     this.#records.delete(sid)
@@ -202,6 +202,6 @@ function compare(a: IndexPlace, b: IndexPlace): number {
   return a.latestEnd - b.latestEnd || (a.sid < b.sid ? -1 : Number(a.sid > b.sid))
 }
 
-function forgetAt(record: Living | Tombstone): UnixMs {
+function forgetAt(record: LiveRecord | Tombstone): UnixMs {
   return record.kind === 'living' ? record.session.expiresAt + EXPIRY_SLACK : record.forgetAt
 }

@@ -8,7 +8,7 @@ export interface SessionSecrets {
 }
 
 /** One use of a refresh token, with everything the atomic step needs to decide. */
-export interface Rotation {
+export interface RotationRequest {
   readonly sid: Sid
   readonly familyHash: string
   /** Hash of the presented secret. */
@@ -30,18 +30,18 @@ export interface Rotation {
 }
 
 /** Under which mark, and when, a record had been written before the rotation. */
-export interface Former {
+export interface PreviousWrite {
   readonly mark: string
   readonly at: UnixMs
 }
 
 export type RotationOutcome =
-  | { readonly kind: 'rotated'; readonly session: Session; readonly former: Former }
+  | { readonly kind: 'rotated'; readonly session: Session; readonly former: PreviousWrite }
   /** The immediate predecessor, within the grace: the successor is derived from this stored salt. */
   | {
       readonly kind: 'retried'
       readonly session: Session
-      readonly former: Former
+      readonly former: PreviousWrite
       readonly salt: string
     }
   /** A token of this session that was used before: theft. The same step has ended the session. */
@@ -55,7 +55,7 @@ export type RotationOutcome =
   /** No such session (any more). */
   | { readonly kind: 'unknown' }
 
-export interface Ending {
+export interface EndRequest {
   readonly sid: Sid
   readonly reason: EndReason
   /** Only if the session's family has this hash. */
@@ -102,7 +102,7 @@ export interface IndexPlace {
  * A subject's index has the id of each of its sessions. An id stays there after the end, until `unindex`: whoever ends
  * all sessions of the subject then finds also those whose denylist entry was never written.
  *
- * Every method throws a `store_unavailable` Refusal when the store can't be asked.
+ * Every method throws a `store_unavailable` PortcullisError when the store can't be asked.
  */
 export interface SessionStore {
   /**
@@ -111,9 +111,9 @@ export interface SessionStore {
    */
   create(session: Session, secrets: SessionSecrets): Promise<void>
   /** The one atomic step that uses up a refresh token. */
-  rotate(rotation: Rotation): Promise<RotationOutcome>
+  rotate(rotation: RotationRequest): Promise<RotationOutcome>
   /** Ends a session in one atomic step: from then on no refresh token of it works. */
-  end(ending: Ending): Promise<EndOutcome>
+  end(ending: EndRequest): Promise<EndOutcome>
   /** How many ids the subject's index has, those of ended sessions included. */
   count(sub: string): Promise<number>
   /** Every id of the subject's index, those of ended sessions included. */

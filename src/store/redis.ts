@@ -6,10 +6,10 @@ import type { Keys } from './keys.js'
 import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './port.js'
 import type {
   EndOutcome,
-  Ending,
+  EndRequest,
   IndexedSession,
   IndexPlace,
-  Rotation,
+  RotationRequest,
   RotationOutcome,
   SessionSecrets,
   SessionStore,
@@ -51,7 +51,7 @@ export class RedisSessionStore implements SessionStore {
     if (created !== 1) throw storeUnavailable(`session ${session.sid} exists already`)
   }
 
-  async rotate(rotation: Rotation): Promise<RotationOutcome> {
+  async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
     const { sid, now, idle } = rotation
     const reply = (await this.#run('rotateSession', this.#keys.session(sid), [
       rotation.familyHash,
@@ -82,7 +82,7 @@ export class RedisSessionStore implements SessionStore {
     sub = '',
     indexedFor = '',
     tombstone,
-  }: Ending): Promise<EndOutcome> {
+  }: EndRequest): Promise<EndOutcome> {
     const args = [reason, familyHash, sub, tombstone, indexedFor]
     const reply = await this.#run('endSession', this.#keys.session(sid), args)
     const [kind, owner] = reply as [EndOutcome['kind'], string]

@@ -4,8 +4,8 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import { Refusal } from '../errors.js'
-import type { Stamp } from '../revocation/port.js'
+import { PortcullisError } from '../errors.js'
+import type { TokenStamp } from '../revocation/port.js'
 import type { Session } from '../session/session.js'
 import type { Algorithm } from './keys.js'
 
@@ -39,7 +39,7 @@ export interface KeyVerifier {
   verify(token: string): Record<string, unknown>
 }
 
-export interface ClaimRules {
+export interface ClaimSettings {
   readonly issuer: string
   readonly audience: string
   /** Longest `exp − iat`. */
@@ -96,9 +96,9 @@ function isCanonicalBase64url(text: string): boolean {
  * from the future (by what the denylist takes for the latest `iat`), and not living longer than a denial of them would. Expiry is told, not thrown: a logout takes
  * an expired token, too.
  */
-export function judgeClaims(
+export function verifyClaims(
   payload: Record<string, unknown>,
-  rules: ClaimRules,
+  rules: ClaimSettings,
   { now, latestIssue }: { readonly now: UnixMs; readonly latestIssue: UnixMs },
 ): { claims: AccessClaims; expired: boolean } {
   const { iss, aud, sub, sid, jti, iat, exp, nbf, client_id, scope } = payload
@@ -127,18 +127,18 @@ function isStringList(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string')
 }
 
-function malformed(reason: string): Refusal {
-  return new Refusal('token_malformed', { detail: 'It is not a JWT.', reason })
+function malformed(reason: string): PortcullisError {
+  return new PortcullisError('token_malformed', { detail: 'It is not a JWT.', reason })
 }
 
-function invalid(reason: string): Refusal {
-  return new Refusal('token_invalid', { reason })
+function invalid(reason: string): PortcullisError {
+  return new PortcullisError('token_invalid', { reason })
 }
 
 /** What a new access token says. */
 export function newClaims(
   session: Session,
-  stamp: Stamp,
+  stamp: TokenStamp,
   { issuer, audience, access }: { issuer: string; audience: string; access: Milliseconds },
 ): AccessClaims {
   const life = stamp.issuedAt + Math.floor(access / 1000)

@@ -1,5 +1,5 @@
 /** Finds the access token of a request (RFC 6750 §2): in one transport, once, or not at all. */
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 import { cookieValues } from './cookies.js'
 import { queryTokens } from './query.js'
 
@@ -8,7 +8,7 @@ export const TRANSPORTS = ['header', 'cookie', 'x-access-token', 'query', 'body'
 
 export type Transport = (typeof TRANSPORTS)[number]
 
-export interface Credentials {
+export interface PresentedToken {
   readonly token: string
   readonly transport: Transport
 }
@@ -44,16 +44,16 @@ const B64TOKEN = /^[\w\-.~+/]+=*$/
  * The access token of a request, or undefined if it brings none.
  *
  * @param body As a parser left it; undefined where it wasn't read.
- * @throws {Refusal} `credentials_ambiguous` for two tokens, equal or not; `token_malformed` for what can't be one.
+ * @throws {PortcullisError} `credentials_ambiguous` for two tokens, equal or not; `token_malformed` for what can't be one.
  */
-export function readAccessToken(
+export function readPresentedToken(
   head: RequestHead,
   transports: Transports,
   body?: unknown,
-): Credentials | undefined {
-  const credentials = findAccessToken(head, transports, body)
+): PresentedToken | undefined {
+  const credentials = findPresentedToken(head, transports, body)
   if (credentials && !B64TOKEN.test(credentials.token)) {
-    throw new Refusal('token_malformed', { detail: 'The form is: Authorization: Bearer <token>.' })
+    throw new PortcullisError('token_malformed', { detail: 'The form is: Authorization: Bearer <token>.' })
   }
   return credentials
 }
@@ -62,31 +62,31 @@ export function readAccessToken(
  * As `readAccessToken`, for who has the token judged next: its form isn't looked at, which the verdict does where it
  * doesn't know the token already.
  *
- * @throws {Refusal} `credentials_ambiguous`
+ * @throws {PortcullisError} `credentials_ambiguous`
  */
-export function findAccessToken(
+export function findPresentedToken(
   { rawHeaders, target }: RequestHead,
   transports: Transports,
   body?: unknown,
-): Credentials | undefined {
-  let found: Credentials | undefined
+): PresentedToken | undefined {
+  let found: PresentedToken | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!
     // The length first: most headers are others.
     if (name.length === 13 && transports.header && isNamed(name, 'Authorization')) {
-      const token = bearerIn(rawHeaders[i + 1]!)
-      if (token !== undefined) found = only(found, token, 'header')
+      const token = parseBearer(rawHeaders[i + 1]!)
+      if (token !== undefined) found = requireSingle(found, token, 'header')
     } else if (name.length === 6 && transports.cookie !== undefined && isNamed(name, 'Cookie')) {
       for (const token of cookieValues(rawHeaders[i + 1], transports.cookie))
-        found = only(found, token, 'cookie')
+        found = requireSingle(found, token, 'cookie')
     } else if (name.length === 14 && transports.xAccessToken && isNamed(name, 'X-Access-Token')) {
-      found = only(found, rawHeaders[i + 1]!, 'x-access-token')
+      found = requireSingle(found, rawHeaders[i + 1]!, 'x-access-token')
     }
   }
   if (transports.query) {
-    for (const token of queryTokens(target)) found = only(found, token, 'query')
+    for (const token of queryTokens(target)) found = requireSingle(found, token, 'query')
   }
-  if (transports.body) for (const token of bodyTokens(body)) found = only(found, token, 'body')
+  if (transports.body) for (const token of bodyTokens(body)) found = requireSingle(found, token, 'body')
   return found
 }
 
@@ -95,9 +95,13 @@ function isNamed(name: string, usual: string): boolean {
   return name === usual || name.toLowerCase() === usual.toLowerCase()
 }
 
-function only(found: Credentials | undefined, token: string, transport: Transport): Credentials {
+function requireSingle(
+  found: PresentedToken | undefined,
+  token: string,
+  transport: Transport,
+): PresentedToken {
   if (found === undefined) return { token, transport }
-  throw new Refusal('credentials_ambiguous', {
+  throw new PortcullisError('credentials_ambiguous', {
     detail: 'Present one access token, in one place (RFC 6750 §2).',
   })
 }
@@ -105,7 +109,7 @@ function only(found: Credentials | undefined, token: string, transport: Transpor
 const SPACE = 0x20
 
 /** What stands after the scheme `Bearer`, in any case; undefined for another scheme. */
-function bearerIn(authorization: string): string | undefined {
+function parseBearer(authorization: string): string | undefined {
   const scheme = authorization.slice(0, 6)
   if (scheme !== 'Bearer' && scheme.toLowerCase() !== 'bearer') return undefined
   if (authorization.length === 6) return ''

@@ -1,5 +1,5 @@
 /** Tells requests of our own pages from those that another site makes a browser send (CSRF). */
-import { Refusal } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 
 export interface BrowserHeaders {
   readonly origin?: string | undefined
@@ -18,19 +18,19 @@ export function changesState(method: string): boolean {
  * For what a cookie authorises or sets: the `Origin` must have the request's own `Host`, or be one of `origins`
  * (`cors.origins`); without an `Origin`, the browser must say that it is `same-origin`.
  *
- * @throws {Refusal} `cross_site_request`
+ * @throws {PortcullisError} `cross_site_request`
  */
-export function refuseCrossSite(headers: BrowserHeaders, origins: readonly string[]): void {
+export function rejectCrossSite(headers: BrowserHeaders, origins: readonly string[]): void {
   const { origin, host } = headers
   if (origin === undefined) {
     if (headers['sec-fetch-site'] === 'same-origin') return
-    throw crossSite('there is neither an Origin header nor Sec-Fetch-Site: same-origin')
+    throw crossSiteError('there is neither an Origin header nor Sec-Fetch-Site: same-origin')
   }
-  if (origins.includes(origin) || (host !== undefined && isHostOf(origin, host))) return
-  throw crossSite('the Origin header is not of this host')
+  if (origins.includes(origin) || (host !== undefined && matchesHost(origin, host))) return
+  throw crossSiteError('the Origin header is not of this host')
 }
 
-function isHostOf(origin: string, host: string): boolean {
+function matchesHost(origin: string, host: string): boolean {
   if (!URL.canParse(origin)) return false
   const { protocol, host: originHost, origin: canonical } = new URL(origin)
   if (canonical !== origin.toLowerCase()) return false
@@ -39,8 +39,8 @@ function isHostOf(origin: string, host: string): boolean {
   return originHost === (bare.endsWith(defaultPort) ? bare.slice(0, -defaultPort.length) : bare)
 }
 
-function crossSite(why: string): Refusal {
-  return new Refusal('cross_site_request', {
+function crossSiteError(why: string): PortcullisError {
+  return new PortcullisError('cross_site_request', {
     detail: `A request that changes something by a cookie must come from this origin; ${why}.`,
   })
 }

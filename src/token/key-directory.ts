@@ -36,14 +36,18 @@ export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<L
   if (signing !== undefined) {
     const file = signing.from === 'file' ? signing.path : undefined
     const text = signing.from === 'file' ? await readKeyFile(signing.path, 'keys.signing') : signing.text
-    const key = await named('keys.signing', importKey(text, algorithm))
-    return { key, createdFile: undefined, warnings: file === undefined ? [] : await permissionWarnings(file) }
+    const key = await withSetting('keys.signing', importKey(text, algorithm))
+    return {
+      key,
+      createdFile: undefined,
+      warnings: file === undefined ? [] : await findPermissionWarnings(file),
+    }
   }
   const file = join(dir, SIGNING_KEY_FILE)
   const created = await createKeyFile(dir, file, algorithm)
   const text = await readKeyFile(file, 'keys.dir')
-  const key = await named(`keys.dir: ${file}`, importKey(text, algorithm))
-  const warnings = [...(await permissionWarnings(dir)), ...(await permissionWarnings(file))]
+  const key = await withSetting(`keys.dir: ${file}`, importKey(text, algorithm))
+  const warnings = [...(await findPermissionWarnings(dir)), ...(await findPermissionWarnings(file))]
   return { key, createdFile: created ? file : undefined, warnings }
 }
 
@@ -85,7 +89,7 @@ async function readKeyFile(file: string, setting: string): Promise<string> {
   }
 }
 
-async function named(setting: string, key: Promise<SigningKey>): Promise<SigningKey> {
+async function withSetting(setting: string, key: Promise<SigningKey>): Promise<SigningKey> {
   try {
     return await key
   } catch (error) {
@@ -94,7 +98,7 @@ async function named(setting: string, key: Promise<SigningKey>): Promise<Signing
   }
 }
 
-async function permissionWarnings(path: string): Promise<string[]> {
+async function findPermissionWarnings(path: string): Promise<string[]> {
   const found = await stat(path)
   if ((found.mode & 0o077) === 0) return []
   const bits = (found.mode & 0o777).toString(8)

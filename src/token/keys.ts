@@ -78,10 +78,10 @@ function generatePair(algorithm: Algorithm) {
 export async function importKey(text: string, algorithm: Algorithm): Promise<SigningKey> {
   const trimmed = text.trim()
   const secret = trimmed.startsWith('{') ? fromJwk(trimmed, algorithm) : fromPem(trimmed)
-  judgeKey(secret, algorithm)
+  checkKey(secret, algorithm)
   const isSymmetric = secret.type === 'secret'
   const verifying = isSymmetric ? secret : createPublicKey(secret)
-  if (!isSymmetric) judgePair(secret, verifying)
+  if (!isSymmetric) checkKeyPair(secret, verifying)
   const jwk = verifying.export({ format: 'jwk' }) as JWK
   const kid = await calculateJwkThumbprint(jwk)
   return {
@@ -133,10 +133,10 @@ function fromPem(text: string): KeyObject {
 }
 
 /** Refuses what is weak or not of the algorithm's kind (RFC 7518 §3.2, §3.3, §3.4; RFC 8037). */
-function judgeKey(key: KeyObject, algorithm: Algorithm): void {
+function checkKey(key: KeyObject, algorithm: Algorithm): void {
   if (algorithm.startsWith('HS')) {
     if (key.type !== 'secret')
-      throw new KeyError(`${algorithm} needs a secret (an oct JWK), not a ${kindOf(key)} key`)
+      throw new KeyError(`${algorithm} needs a secret (an oct JWK), not a ${describeKey(key)} key`)
     const bytes = key.symmetricKeySize ?? 0
     if (bytes < hashBytes(algorithm)) {
       throw new KeyError(
@@ -146,7 +146,7 @@ function judgeKey(key: KeyObject, algorithm: Algorithm): void {
     return
   }
   if (key.type === 'secret') throw new KeyError(`${algorithm} needs a private key, not an HMAC secret`)
-  const kind = kindOf(key)
+  const kind = describeKey(key)
   const curve = CURVES[algorithm]
   if (curve) {
     const jwk = kind === 'ec' ? key.export({ format: 'jwk' }) : undefined
@@ -164,14 +164,14 @@ function judgeKey(key: KeyObject, algorithm: Algorithm): void {
 }
 
 /** A JWK states the public part beside the private one; where they differ, no token would ever verify. */
-function judgePair(signing: KeyObject, verifying: KeyObject): void {
-  const hash = kindOf(signing) === 'ed25519' ? null : 'sha256'
+function checkKeyPair(signing: KeyObject, verifying: KeyObject): void {
+  const hash = describeKey(signing) === 'ed25519' ? null : 'sha256'
   const sample = Buffer.from('sample')
   if (verify(hash, sample, verifying, sign(hash, sample, signing))) return
   throw new KeyError('the JWK’s private and its public part don’t belong together')
 }
 
-function kindOf(key: KeyObject): string {
+function describeKey(key: KeyObject): string {
   return key.asymmetricKeyType ?? 'secret'
 }
 

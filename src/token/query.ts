@@ -5,7 +5,7 @@ const NAME = 'access_token'
 /** What the query says for `access_token`, decoded; '' for what can't be decoded, as that is no token. */
 export function queryTokens(target: string): string[] {
   const tokens: string[] = []
-  for (const parameter of parametersOf(target)) {
+  for (const parameter of splitParameters(target)) {
     if (isOurs(parameter)) tokens.push(decode(parameter.slice(endOfName(parameter) + 1)) ?? '')
   }
   return tokens
@@ -13,7 +13,7 @@ export function queryTokens(target: string): string[] {
 
 /** The target without it, the rest byte for byte: what may be logged, or sent on. */
 export function withoutQueryTokens(target: string): string {
-  const parameters = parametersOf(target)
+  const parameters = splitParameters(target)
   if (!parameters.some(isOurs)) return target
   const rest = parameters.filter((parameter) => !isOurs(parameter))
   const path = target.slice(0, target.indexOf('?'))
@@ -22,7 +22,7 @@ export function withoutQueryTokens(target: string): string {
 
 const NONE: readonly string[] = []
 
-function parametersOf(target: string): readonly string[] {
+function splitParameters(target: string): readonly string[] {
   const mark = target.indexOf('?')
   return mark === -1 ? NONE : target.slice(mark + 1).split('&')
 }

@@ -45,7 +45,7 @@ export function newSalt(): string {
  * The token that replaces `parent`. It is derived, not drawn, so that whoever presents the parent again within the
  * grace gets the same one, from any instance, with no key shared among them and nothing usable in the store.
  */
-export function successorOf(parent: RefreshToken, salt: string): RefreshToken {
+export function deriveSuccessor(parent: RefreshToken, salt: string): RefreshToken {
   const secret = createHmac('sha256', parent.secret).update(salt).digest('base64url')
   return { ...parent, secret }
 }

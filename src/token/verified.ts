@@ -3,10 +3,10 @@
  */
 
 /** Of a token, its last characters: of its signature, so as good as random for every token that was verified. */
-const TAIL = 22
+const KEY_LENGTH = 22
 
 /** `hits` and `misses` since the start; `size`: tokens held now. */
-export interface VerifiedStats {
+export interface VerifiedCacheStats {
   readonly hits: number
   readonly misses: number
   readonly size: number
@@ -19,7 +19,7 @@ export interface VerifiedStats {
  * First in, first out, however often one is used: to verify it again, once in as many newcomers as there is room for,
  * costs less than to keep account of each use.
  */
-export class VerifiedTokens<T extends { readonly token: string }> {
+export class VerifiedCache<T extends { readonly token: string }> {
   readonly #room: number
   readonly #tokens = new Map<string, T>()
   /** One iterator for good: a new one would step over the holes of all that was deleted. */
@@ -32,12 +32,12 @@ export class VerifiedTokens<T extends { readonly token: string }> {
     this.#room = room
   }
 
-  get stats(): VerifiedStats {
+  get stats(): VerifiedCacheStats {
     return { hits: this.#hits, misses: this.#misses, size: this.#tokens.size }
   }
 
   get(token: string): T | undefined {
-    const found = this.#tokens.get(token.slice(-TAIL))
+    const found = this.#tokens.get(token.slice(-KEY_LENGTH))
     // Two tokens may end alike; only the very same one counts.
     if (found === undefined || found.token !== token) {
       this.#misses += 1
@@ -50,7 +50,7 @@ export class VerifiedTokens<T extends { readonly token: string }> {
   /** @param verified One object has all that a request needs: each further one would have to come from memory. */
   set(verified: T): void {
     if (this.#room === 0) return
-    const tail = ownCopy(verified.token.slice(-TAIL))
+    const tail = ownCopy(verified.token.slice(-KEY_LENGTH))
     if (this.#tokens.size >= this.#room && !this.#tokens.has(tail)) {
       this.#tokens.delete(this.#oldest.next().value!)
     }
@@ -58,7 +58,7 @@ export class VerifiedTokens<T extends { readonly token: string }> {
   }
 
   delete({ token }: T): void {
-    const tail = token.slice(-TAIL)
+    const tail = token.slice(-KEY_LENGTH)
     if (this.#tokens.get(tail)?.token === token) this.#tokens.delete(tail)
   }
 }

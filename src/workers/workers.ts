@@ -10,7 +10,7 @@ import { StartError } from '../start-error.js'
 import { noteHandedOver } from './handed-over.js'
 import type { MetricValues, Order, Report } from './messages.js'
 
-export interface WorkersPorts {
+export interface WorkersDependencies {
   readonly log: {
     info(record: object, message: string): void
     error(record: object, message: string): void
@@ -24,8 +24,8 @@ export interface WorkersPorts {
 }
 
 /** Between a worker's death and its successor's start; twice as long after each death in a row. */
-const SHORTEST_DELAY: Milliseconds = 100
-const LONGEST_DELAY: Milliseconds = 5_000
+const MIN_DELAY: Milliseconds = 100
+const MAX_DELAY: Milliseconds = 5_000
 /** Who has listened for as long is not thought to die again at once. */
 const STEADY_AFTER: Milliseconds = 10_000
 /** A worker that takes longer to tell its metrics isn't waited for. */
@@ -48,7 +48,7 @@ interface Place {
 const ABANDON_EVERY: Milliseconds = 100
 
 export class Workers {
-  readonly #ports: WorkersPorts
+  readonly #ports: WorkersDependencies
   readonly #places: readonly Place[]
   readonly #measuring = new Map<Worker, () => void>()
   #settings: GatewaySettings
@@ -59,7 +59,7 @@ export class Workers {
   #url = ''
 
   /** `program` is the file that a worker runs. */
-  constructor(program: string, settings: GatewaySettings, ports: WorkersPorts) {
+  constructor(program: string, settings: GatewaySettings, ports: WorkersDependencies) {
     cluster.setupPrimary({ exec: program, args: [] })
     // Each connection is given to the next worker that is free: those of a few clients spread, too.
     cluster.schedulingPolicy = cluster.SCHED_RR
@@ -196,7 +196,7 @@ export class Workers {
   }
 
   #replace(place: Place, death: object): void {
-    const delay = Math.min(LONGEST_DELAY, SHORTEST_DELAY * 2 ** (place.deathsInARow - 1))
+    const delay = Math.min(MAX_DELAY, MIN_DELAY * 2 ** (place.deathsInARow - 1))
     this.#ports.log.error(
       { event: 'worker_died', ...death, restartInMilliseconds: delay },
       'a worker died; the others go on, and a new one is started',

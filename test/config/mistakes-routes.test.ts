@@ -1,6 +1,6 @@
 import t from 'tap'
 import { loadSettings } from '../../src/config.js'
-import { routeMistakes } from '../../src/config/check.js'
+import { findRouteMistakes } from '../../src/config/check.js'
 import { refuses, withRoute } from './refuses.js'
 
 const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
@@ -187,7 +187,7 @@ t.test('routes are compared with those of their own path only, however many ther
         },
       }),
   )
-  t.strictSame(routeMistakes(counted, '/auth'), [])
+  t.strictSame(findRouteMistakes(counted, '/auth'), [])
   t.ok(reads > 5_000, 'they were read')
   t.ok(reads < 50 * 5_000, `${reads} properties read of 5,000 routes`)
 })
@@ -200,7 +200,7 @@ t.test('the first route that takes a method is named, also among many of one pat
     { ...route, path: '/u' },
     { ...route, path: '/v', methods: ['HEAD'] },
   ]).map((one) => ({ ...one, path: '/x' }))
-  const mistakes = routeMistakes([put!, get!, get2!, head!, all!, put!], '/auth')
+  const mistakes = findRouteMistakes([put!, get!, get2!, head!, all!, put!], '/auth')
   t.strictSame(
     mistakes.map(([key, message]) => `${key} ${/routes.*;/.exec(message)?.[0]}`),
     [

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { loadGatewaySettings } from '../../src/config/load.js'
 import { ConfigError } from '../../src/config/problem.js'
-import type { Problem } from '../../src/config/problem.js'
+import type { ConfigProblem } from '../../src/config/problem.js'
 
 const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
 
@@ -19,7 +19,7 @@ export const withRoute = (change: object) => ({ routes: [{ ...route, ...change }
 export type Case = readonly [name: string, change: object, key: string, words: RegExp]
 
 /** The problems of the good configuration, changed. */
-export function problemsOf(change: object): readonly Problem[] {
+export function problemsOf(change: object): readonly ConfigProblem[] {
   try {
     loadGatewaySettings({ preset: { name: 'test', values: { ...good, ...change } } })
   } catch (error) {

@@ -2,7 +2,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { Refusal } from '../../src/errors.js'
+import { PortcullisError } from '../../src/errors.js'
 import { bodyOf, canned, gateway, get, listen, raw, rawUpstream, settled, until } from './rig.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
@@ -62,8 +62,8 @@ t.test('the answer waits for the promise; then it passes whole, whatever its for
   }
 })
 
-t.test('a Refusal is answered instead; nothing of the upstream’s answer shows', async (t) => {
-  const refusal = new Refusal('store_unavailable', { reason: 'a test' })
+t.test('a PortcullisError is answered instead; nothing of the upstream’s answer shows', async (t) => {
+  const refusal = new PortcullisError('store_unavailable', { reason: 'a test' })
   for (const onHead of [
     () => {
       throw refusal
@@ -160,7 +160,7 @@ t.test('whatever happens while it waits, the outcome comes after it', async (t) 
 
 t.test('what it throws is told of a client that has left, too', async (t) => {
   const upstream = await canned(t, OK)
-  const refusal = new Refusal('store_unavailable', { reason: 'a test' })
+  const refusal = new PortcullisError('store_unavailable', { reason: 'a test' })
   let reject!: (error: Error) => void
   const pondering = new Promise<void>((_, no) => (reject = no))
   let asked = 0

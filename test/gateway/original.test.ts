@@ -1,5 +1,5 @@
 import t from 'tap'
-import { peersIn, readOriginal } from '../../src/gateway/original.js'
+import { createPeerCheck, readOriginal } from '../../src/gateway/original.js'
 
 const PATH = '/auth/verify'
 const FORWARDED = ['X-Forwarded-Method', 'POST', 'X-Forwarded-Uri', '/a?b=c']
@@ -70,13 +70,13 @@ t.test('what is said twice, in two ways, or by half is unclear', async (t) => {
 })
 
 t.test('a peer is listed by its address, whatever its family’s spelling', async (t) => {
-  const isListed = peersIn(['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'])
+  const isListed = createPeerCheck(['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'])
   for (const address of ['10.0.0.0', '10.255.255.255', '192.168.1.7', 'fd12::1', '::1', '::ffff:10.1.2.3']) {
     t.ok(isListed(address), address)
   }
   for (const address of ['11.0.0.0', '192.168.1.8', 'fe80::1%eth0', '::2', '::ffff:11.0.0.1', undefined]) {
     t.notOk(isListed(address), String(address))
   }
-  t.notOk(peersIn([])('127.0.0.1'), 'nobody, where nobody is')
-  t.ok(peersIn(['0.0.0.0/0'])('203.0.113.9'))
+  t.notOk(createPeerCheck([])('127.0.0.1'), 'nobody, where nobody is')
+  t.ok(createPeerCheck(['0.0.0.0/0'])('203.0.113.9'))
 })

@@ -4,7 +4,7 @@ import net from 'node:net'
 import type { Test } from 'tap'
 import { ERRORS } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
-import type { Forwarding, ForwardOptions, Outcome } from '../../src/gateway/forward.js'
+import type { Forwarding, ForwardOptions, ForwardOutcome } from '../../src/gateway/forward.js'
 import { headerRules } from '../../src/gateway/headers.js'
 import type { UpstreamRequest } from '../../src/gateway/request-head.js'
 import type { ResponseHandler, UpstreamConnection } from '../../src/gateway/upstream-connection.js'
@@ -29,9 +29,9 @@ export interface Rig {
   server: http.Server
   /** All that began. */
   forwardings: Forwarding[]
-  outcomes: Outcome[]
+  outcomes: ForwardOutcome[]
   /** The next outcome that was not asked for yet. */
-  outcome(): Promise<Outcome>
+  outcome(): Promise<ForwardOutcome>
 }
 
 const rules = headerRules({ identity: ['X-Forwarded-User'], cookies: ['__Host-access'] })
@@ -46,7 +46,7 @@ export async function gateway(
   const origins = typeof upstream === 'number' ? [`http://127.0.0.1:${upstream}`] : upstream
   const group = upstreams.get(origins, options.connect ?? 1000)
   const forwardings: Forwarding[] = []
-  const outcomes: Outcome[] = []
+  const outcomes: ForwardOutcome[] = []
   const server = http.createServer((request, response) => {
     const made = rules.request(request.rawHeaders, {
       origin: { ip: '127.0.0.1', protocol: 'http', host: request.headers.host },

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compileRoutes } from '../../src/gateway/routes.js'
-import { judgeTarget } from '../../src/gateway/target.js'
+import { checkTarget } from '../../src/gateway/target.js'
 
 const table = compileRoutes([
   { path: '/', name: 'rest' },
@@ -42,7 +42,7 @@ t.test('escapes: a route may be written encoded, a request may be, and they meet
     ['/caf%C3%A9', 'café'],
     ['/caf%c3%a9/x', 'café'],
   ] as const) {
-    const judged = judgeTarget(target, { target: 100 })
+    const judged = checkTarget(target, { target: 100 })
     t.equal(judged.ok && found('GET', judged.match), name, target)
   }
 })

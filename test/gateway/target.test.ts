@@ -1,7 +1,7 @@
 import t from 'tap'
 import { Random } from '../simulation/random.js'
 import { compileRoutes } from '../../src/gateway/routes.js'
-import { judgeTarget } from '../../src/gateway/target.js'
+import { checkTarget } from '../../src/gateway/target.js'
 import type { TargetRefusal } from '../../src/gateway/target.js'
 
 const limits = { target: 8192 }
@@ -121,7 +121,7 @@ const BAD: [target: string, reason: TargetRefusal][] = [
 
 t.test('targets that pass, and how routes see them', async (t) => {
   for (const [target, match] of GOOD) {
-    const judged = judgeTarget(target, limits)
+    const judged = checkTarget(target, limits)
     const mark = target.indexOf('?')
     t.strictSame(
       judged,
@@ -139,24 +139,24 @@ t.test('targets that pass, and how routes see them', async (t) => {
 
 t.test('targets that are refused, and why', async (t) => {
   for (const [target, reason] of BAD) {
-    const judged = judgeTarget(target, limits)
+    const judged = checkTarget(target, limits)
     t.match(judged, { ok: false, reason }, JSON.stringify(target))
   }
-  t.strictSame(judgeTarget(undefined, limits), { ok: false, reason: 'empty' })
+  t.strictSame(checkTarget(undefined, limits), { ok: false, reason: 'empty' })
 })
 
 t.test('a byte more than the limit is too long', async (t) => {
   const target = `/${'a'.repeat(99)}`
-  t.equal(judgeTarget(target, { target: 100 }).ok, true)
-  t.strictSame(judgeTarget(`${target}a`, { target: 100 }), { ok: false, reason: 'too_long' })
+  t.equal(checkTarget(target, { target: 100 }).ok, true)
+  t.strictSame(checkTarget(`${target}a`, { target: 100 }), { ok: false, reason: 'too_long' })
 })
 
 t.test('every byte that is not visible ASCII is refused raw, in path and query', async (t) => {
   for (let code = 0; code < 256; code++) {
     if (code > 0x20 && code < 0x7f) continue
     const character = String.fromCharCode(code)
-    t.equal(judgeTarget(`/a${character}b`, limits).ok, false)
-    t.equal(judgeTarget(`/a?${character}`, limits).ok, false)
+    t.equal(checkTarget(`/a${character}b`, limits).ok, false)
+    t.equal(checkTarget(`/a?${character}`, limits).ok, false)
   }
 })
 
@@ -167,7 +167,7 @@ t.test('hostile targets of a megabyte take linear time', async (t) => {
   )
   hostile.push(`/${'a'.repeat(size)}\0`, `/${'/a'.repeat(size / 2)}?\x80`, `/a${'/a'.repeat(size / 2)}#`)
   const started = performance.now()
-  for (const target of hostile) judgeTarget(target, { target: 4 * size })
+  for (const target of hostile) checkTarget(target, { target: 4 * size })
   t.ok(performance.now() - started < 5000, 'eleven of them within 5 s; a quadratic judge takes minutes')
 })
 
@@ -228,7 +228,7 @@ t.test(
       for (let pieces = 1 + random.below(5); pieces > 0; pieces--) {
         target += random.pick(PIECES)!
       }
-      const judged = judgeTarget(target, limits)
+      const judged = checkTarget(target, limits)
       if (!judged.ok) {
         refused++
         continue

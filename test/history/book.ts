@@ -20,8 +20,8 @@ export interface HeldSession {
 }
 
 /** Tokens kept to be tried again; the oldest are dropped. */
-const MOST_ENDED = 5_000
-const MOST_UNSURE = 50
+const MAX_ENDED = 5_000
+const MAX_UNSURE = 50
 
 export class Book {
   readonly #sessions = new Map<string, HeldSession>()
@@ -54,7 +54,7 @@ export class Book {
     const session = this.#sessions.get(sid)
     if (session?.state !== 'live') return
     session.state = 'unsure'
-    for (const { sid: old } of this.unsure(session.sub).slice(0, -MOST_UNSURE)) this.#sessions.delete(old)
+    for (const { sid: old } of this.unsure(session.sub).slice(0, -MAX_UNSURE)) this.#sessions.delete(old)
   }
 
   /** Takes in what an end has done; gives the tokens that it ended. */
@@ -98,7 +98,7 @@ export class Book {
 
   #keep(tokens: readonly Held[]): void {
     this.#ended.push(...tokens)
-    this.#ended.splice(0, this.#ended.length - MOST_ENDED)
+    this.#ended.splice(0, this.#ended.length - MAX_ENDED)
   }
 }
 

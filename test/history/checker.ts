@@ -45,7 +45,7 @@ export const RECOVERY = 1_500
 /** Ms that clocks and seconds rounded may add to the life of a token. */
 const EXPIRY_MARGIN = 5_000
 /** τ in ms: a token whose `iat` is further ahead of the instance's clock may be refused. */
-const MOST_AHEAD = 2_000
+const MAX_AHEAD = 2_000
 
 export function check(history: History, allowances: Allowances): Findings {
   return new Checker(history, allowances).run()
@@ -148,7 +148,7 @@ class Checker {
       .map(({ clock }) => clock!)
     const { exp, iat } = bearer!
     const hasExpired = origin + completedAt + Math.max(0, ...offsets) + EXPIRY_MARGIN >= exp * 1000
-    return hasExpired || iat * 1000 > origin + invokedAt + Math.min(0, ...offsets) + MOST_AHEAD
+    return hasExpired || iat * 1000 > origin + invokedAt + Math.min(0, ...offsets) + MAX_AHEAD
   }
 
   /** Records written between the two times may have been lost before the later one. */

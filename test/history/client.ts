@@ -22,7 +22,7 @@ type Ended = { readonly operation: Operation; readonly ended: readonly Held[] }
 
 /** Sessions that a subject has at a time. */
 const FEWEST_SESSIONS = 3
-const MOST_SESSIONS = 6
+const MAX_SESSIONS = 6
 
 export class Client {
   readonly #options: ClientOptions
@@ -60,7 +60,7 @@ export class Client {
       await sleep(-Math.log(1 - random.next()) * pause)
       const { length } = book.live(sub)
       if (length < FEWEST_SESSIONS && random.chance(0.5)) await this.#login()
-      else if (length < MOST_SESSIONS && random.chance(0.04)) await this.#login()
+      else if (length < MAX_SESSIONS && random.chance(0.04)) await this.#login()
       else await this.#any()()
     }
   }

@@ -11,8 +11,8 @@ const BARRIER_MILLISECONDS = 3_200
 /** A login waits longer just after a subject was revoked. */
 const LOGIN_MILLISECONDS = 5_000
 /** Violations of a rule that are told at length. */
-const MOST_TOLD = 4
-const MOST_LINES = 24
+const MAX_STORIES = 4
+const MAX_LINES = 24
 
 const at = (milliseconds: number) => `${(milliseconds / 1000).toFixed(3)} s`
 
@@ -100,7 +100,7 @@ function firsts(violations: readonly Violation[]): Violation[] {
   return violations.filter(({ rule, operation, against }) => {
     const cause = against ?? sidOf(operation)
     const told = perRule[rule] ?? 0
-    if (seen.has(cause) || told >= MOST_TOLD) return false
+    if (seen.has(cause) || told >= MAX_STORIES) return false
     seen.add(cause)
     perRule[rule] = told + 1
     return true
@@ -131,8 +131,7 @@ function story({ rule, operation, against }: Violation, { history }: Outcome): s
     .filter(({ begunAt, endedAt }) => begunAt <= until && endedAt >= since)
     .map((fault) => ({ time: fault.begunAt, text: faultLine(fault) }))
   const told = [...lines, ...faults].toSorted((a, b) => a.time - b.time).map(({ text }) => `    ${text}`)
-  const short =
-    told.length > MOST_LINES ? [...told.slice(0, 6), '    …', ...told.slice(6 - MOST_LINES)] : told
+  const short = told.length > MAX_LINES ? [...told.slice(0, 6), '    …', ...told.slice(6 - MAX_LINES)] : told
   return [`\n  ${rule}: ${RULES[rule]} (session ${sid})`, ...short].join('\n')
 }
 

@@ -15,7 +15,7 @@ async function proof(token?: object) {
   const { settings } = loadGatewaySettings({ preset: { name: 'the test', values } })
   const made = await createIdentityProof({ key: await newKey('ES256'), clock, settings })
   const of = (auth: Auth) => {
-    const jwt = made.of(auth)['X-Portcullis-Identity']!
+    const jwt = made.build(auth)['X-Portcullis-Identity']!
     const [header, payload] = jwt.split('.')
     return {
       jwt,
@@ -45,7 +45,7 @@ function authOf(clock: MovableClock, jti: string, lifeSeconds = 900, scope?: str
 t.test('without identity.token there are the plain headers alone', async (t) => {
   const { made, clock } = await proof()
   t.strictSame(made.names, ['X-User'])
-  t.strictSame(made.of(authOf(clock, 'j1')), { 'X-User': 'ada' })
+  t.strictSame(made.build(authOf(clock, 'j1')), { 'X-User': 'ada' })
 })
 
 t.test('what it says, and that clients can’t say it', async (t) => {

@@ -17,10 +17,10 @@ async function host(t: Test, options: Partial<PluginOptions> = {}) {
   let watched = 0
   app.server.on('upgrade', async (request, connection, head) => {
     const token = String(request.headers.authorization).slice('Bearer '.length)
-    const auth = await app.portcullis.judge(token).catch(() => undefined)
+    const auth = await app.portcullis.verifyToken(token).catch(() => undefined)
     if (!auth) return void connection.end('HTTP/1.1 401 Unauthorized\r\n\r\n')
     sockets.handleUpgrade(request, connection, head, (socket) => {
-      const unwatch = app.portcullis.watch(auth, (code) => socket.close(4401, code))
+      const unwatch = app.portcullis.onTokenEnd(auth, (code) => socket.close(4401, code))
       watched += 1
       socket.on('close', () => (unwatch(), (watched -= 1)))
       socket.on('message', (data) => socket.send(String(data)))

@@ -1,6 +1,6 @@
 import fastify from 'fastify'
 import t from 'tap'
-import named, { portcullis, Refusal } from '../../src/index.js'
+import named, { portcullis, PortcullisError } from '../../src/index.js'
 import { USERS, call, home, isRefused, sharedSettings } from '../gateway-process.js'
 
 t.test('it decorates portcullis, authenticate, authorize and request.auth, and nothing else', async (t) => {
@@ -75,8 +75,8 @@ t.test('two applications in one process do not meet', async (t) => {
   await one.register(portcullis, sharedSettings(await home(t)))
   await two.register(portcullis, sharedSettings(await home(t)))
   const { access_token } = await one.portcullis.issue({ sub: 'u1' })
-  t.equal((await one.portcullis.judge(access_token!)).sub, 'u1')
-  await t.rejects(two.portcullis.judge(access_token!), { code: 'token_invalid' })
+  t.equal((await one.portcullis.verifyToken(access_token!)).sub, 'u1')
+  await t.rejects(two.portcullis.verifyToken(access_token!), { code: 'token_invalid' })
 })
 
 t.test('options that cannot be used stop the start, by their names', async (t) => {
@@ -109,7 +109,7 @@ t.test('the host’s own login function', async (t) => {
     async login({ username, password }, request) {
       asked.push({ username, password, hasHeaders: 'headers' in (request as object) })
       if (username === 'thrower') throw new Error(`the directory is away, ${password}`)
-      if (username === 'refuser') throw new Refusal('overloaded')
+      if (username === 'refuser') throw new PortcullisError('overloaded')
       if (username === 'nameless') return { sub: '' }
       return password === 'right' ? { sub: `id-${username}`, claims: { tenant: 7 }, scope: 'read' } : null
     },
@@ -126,7 +126,7 @@ t.test('the host’s own login function', async (t) => {
   const thrown = await login('thrower', 'my-secret')
   isRefused(t, thrown, 500, 'internal_error', 'throws')
   t.notMatch(thrown.text, /directory|my-secret/)
-  isRefused(t, await login('refuser', 'x'), 503, 'overloaded', 'throws a Refusal')
+  isRefused(t, await login('refuser', 'x'), 503, 'overloaded', 'throws a PortcullisError')
   isRefused(t, await login('nameless', 'x'), 500, 'internal_error', 'a sub that is none')
 })
 
@@ -145,8 +145,8 @@ t.test('without a login there is no login route; the host issues by itself', asy
   t.match(listed.get(one.session_id), { device: 'phone', ip: '203.0.113.7', current: false })
   t.match(listed.get(two.session_id), { device: null, ip: null, current: false })
   await app.portcullis.sessions.endAll('u1', { except: two.session_id })
-  await t.rejects(app.portcullis.judge(one.access_token!), { code: 'session_ended' })
-  const { jti, expiresAt } = await app.portcullis.judge(two.access_token!)
+  await t.rejects(app.portcullis.verifyToken(one.access_token!), { code: 'session_ended' })
+  const { jti, expiresAt } = await app.portcullis.verifyToken(two.access_token!)
   await app.portcullis.revoke({ jti, expiresAt })
   isRefused(t, await call(url, 'GET', '/auth/me', { token: two.access_token }), 401, 'token_revoked')
   t.equal(await app.portcullis.isReady(), true)

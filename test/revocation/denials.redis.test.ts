@@ -1,13 +1,14 @@
 /** The list of what is denied: read from the log in bounded pages, however large the rest of the store is. */
 import t from 'tap'
-import { listDenials } from '../../src/revocation/denials.js'
+import { listDenylist } from '../../src/revocation/denials.js'
 import type { ListQuery } from '../../src/revocation/port.js'
 import { monitored } from '../store/redis-harness.js'
 import { redisUrl } from '../redis.js'
 import { KEEP, openLog } from './log-rig.js'
 import type { LogRig } from './log-rig.js'
 
-const list = ({ server, keys }: LogRig, query: ListQuery = {}) => listDenials(server, keys, query, Date.now())
+const list = ({ server, keys }: LogRig, query: ListQuery = {}) =>
+  listDenylist(server, keys, query, Date.now())
 
 /** All pages: the ids, and how many pages there were. */
 async function walk(rig: LogRig, query: ListQuery): Promise<{ ids: string[]; pages: number }> {

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { toSeconds } from '../../src/clock.js'
 import type { Clock, Milliseconds } from '../../src/clock.js'
-import type { Denial, Revocable, Revocation } from '../../src/revocation/port.js'
+import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/port.js'
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
@@ -13,7 +13,7 @@ export const LIFE = { horizon: 15 * MINUTE, leeway: 5 * SECOND }
 export const TEST_TIME = 2 * SECOND
 
 export interface DenylistHarness {
-  readonly denylist: Revocation
+  readonly denylist: Denylist
   /** What `denylist` stamps by. */
   readonly clock: Clock
   /** How long a denial outlives what it denies. */
@@ -31,14 +31,17 @@ export type OpenDenylist = (t: Test) => Promise<DenylistHarness>
 /** A token as `denylist` has it minted now. */
 export async function minted(
   { denylist }: Pick<DenylistHarness, 'denylist'>,
-  about: Partial<Revocable> = {},
-): Promise<Revocable> {
+  about: Partial<RevocableToken> = {},
+): Promise<RevocableToken> {
   const { mark, issuedAt } = await denylist.stamp()
   const [sid, sub] = [randomUUID(), randomUUID()]
   return { jti: mark + randomUUID(), sid, sub, kid: 'a key', iat: issuedAt, ...about }
 }
 
-export async function check({ denylist }: DenylistHarness, token: Revocable): Promise<Denial | undefined> {
+export async function check(
+  { denylist }: DenylistHarness,
+  token: RevocableToken,
+): Promise<DenialReason | undefined> {
   return denylist.check(token)
 }
 

@@ -69,11 +69,11 @@ t.test('an instance with a shorter horizon doesn’t shorten what another has de
   const other = await openInstance(t, { prefix, check: 'redis', life })
   const token = await minted({ denylist })
   await denylist.revoke([{ kind: 'sid', id: token.sid, reason: 'first' }])
-  await other.revocation.revoke([{ kind: 'sid', id: token.sid, reason: 'second' }])
+  await other.denylist.revoke([{ kind: 'sid', id: token.sid, reason: 'second' }])
   const left = await server.pttl(keys.deny('sid', token.sid))
   t.ok(left > LIFE.horizon, `${left} ms`)
   await advance(LIFE.horizon)
-  t.equal(await other.revocation.check(token), 'sid')
+  t.equal(await other.denylist.check(token), 'sid')
 })
 
 t.test('values say since when, until when and why, and nothing of tokens', async (t) => {
@@ -107,10 +107,10 @@ t.test('a denial is written with its end in one command, and a check is one MGET
   const own = await startRedis(t)
   const prefix = uniquePrefix()
   await settle(await openConnection(t, own.url), prefix)
-  const { revocation } = await openInstance(t, { prefix, check: 'redis', url: own.url })
+  const { denylist } = await openInstance(t, { prefix, check: 'redis', url: own.url })
   const expiresAt = Date.now() + MINUTE
   const run = await monitored(t, own.url, prefix, () =>
-    revocation.revoke([
+    denylist.revoke([
       { kind: 'sid', id: 's' },
       { kind: 'jti', id: 'j', expiresAt },
     ]),
@@ -128,7 +128,7 @@ t.test('a denial is written with its end in one command, and a check is one MGET
   const expires = run.filter(([name = '']) => name.includes('EXPIRE')).map(([, key]) => key)
   t.strictSame([...new Set(expires)], [`{${prefix}}:state`, `{${prefix}}:log`], 'no EXPIRE of a denial')
   const token = { jti: 'j', sid: 's', sub: 'u', kid: 'k', iat: 0 }
-  const asked = await monitored(t, own.url, prefix, async () => revocation.check(token))
+  const asked = await monitored(t, own.url, prefix, async () => denylist.check(token))
   const keys = ['sid:s', 'jti:j', 'kid:k', 'sub:u', 'all:*'].map((name) => `{${prefix}}:deny:${name}`)
   t.strictSame(asked, [['MGET', ...keys]])
 })
@@ -140,11 +140,11 @@ t.test('a Redis that may drop denials isn’t believed', async (t) => {
   const options = { prefix, check: 'redis', mayEvict: () => evicts } as const
   await t.rejects(openInstance(t, options), { message: /noeviction/ })
   evicts = false
-  const { revocation, isLive } = await openInstance(t, options)
-  const token = await minted({ denylist: revocation })
-  t.equal(await revocation.check(token), undefined)
+  const { denylist, isLive } = await openInstance(t, options)
+  const token = await minted({ denylist: denylist })
+  t.equal(await denylist.check(token), undefined)
   t.equal(isLive(), true)
   evicts = true
   t.equal(isLive(), false)
-  await t.rejects(Promise.resolve(revocation.check(token)), { code: 'store_unavailable' })
+  await t.rejects(Promise.resolve(denylist.check(token)), { code: 'store_unavailable' })
 })

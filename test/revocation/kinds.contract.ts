@@ -1,11 +1,11 @@
 /** What each kind of entry denies, on every adapter. */
 import type { Test } from 'tap'
-import type { Entry, Revocable } from '../../src/revocation/port.js'
+import type { Revocation, RevocableToken } from '../../src/revocation/port.js'
 import { check, LIFE, minted, SECOND, TEST_TIME } from './denylist.contract.js'
 import type { DenylistHarness, OpenDenylist } from './denylist.contract.js'
 
 /** The denials of tokens that differ in their `iat` alone, seconds before or after that of `token`. */
-async function deniedAt(harness: DenylistHarness, token: Revocable, offsets: readonly number[]) {
+async function deniedAt(harness: DenylistHarness, token: RevocableToken, offsets: readonly number[]) {
   return Promise.all(offsets.map((offset) => check(harness, { ...token, iat: token.iat + offset })))
 }
 
@@ -17,7 +17,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 
 export function kindsContract(t: Test, open: OpenDenylist): void {
   for (const kind of ['sub', 'all'] as const) {
-    const about = (token: Revocable, before?: number): Entry =>
+    const about = (token: RevocableToken, before?: number): Revocation =>
       kind === 'sub' ? { kind, id: token.sub, before } : { kind, before }
 
     t.test(`${kind}: what was issued at before or earlier is denied, and nothing later`, async (t) => {
@@ -147,7 +147,7 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
         { kind: 'kid', id: kid },
         { kind: 'jti', id: jti, expiresAt: harness.clock.now() + 60 * SECOND },
         { kind: 'sid', id: sid },
-      ] satisfies Entry[]) {
+      ] satisfies Revocation[]) {
         await harness.denylist.revoke([entry])
         told.push(await check(harness, token))
       }

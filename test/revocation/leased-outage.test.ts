@@ -1,11 +1,11 @@
 /** What routes that opted for it get while there is no lease. */
 import t from 'tap'
 import { START } from '../../src/revocation/entry.js'
-import { Follower } from '../../src/revocation/follower.js'
+import { SyncLoop } from '../../src/revocation/follower.js'
 import { Instance } from '../../src/revocation/instance.js'
-import { LeasedReplica } from '../../src/revocation/leased.js'
+import { LeasedDenylist } from '../../src/revocation/leased.js'
 import type { RevocationLog } from '../../src/revocation/log.js'
-import type { Revocable } from '../../src/revocation/port.js'
+import type { RevocableToken } from '../../src/revocation/port.js'
 import { LOG_SETTINGS } from './instances.js'
 
 const NOW = 1_800_000_000_000
@@ -19,8 +19,8 @@ function open() {
   const log: RevocationLog = { sync: never, revoke: never, publish: never, deny: never, leave: never }
   const bell = { ring: never, close: () => {} }
   const parts = { instance, log, lease, now: () => now }
-  const follower = new Follower({ ...parts, bell, endSessions: async () => {}, onSync: () => {} })
-  const replica = new LeasedReplica({
+  const follower = new SyncLoop({ ...parts, bell, endSessions: async () => {}, onSync: () => {} })
+  const replica = new LeasedDenylist({
     ...parts,
     follower,
     grace: 0,
@@ -49,7 +49,7 @@ function open() {
 }
 
 const iat = NOW / 1000
-const token = (about: Partial<Revocable> = {}): Revocable => ({
+const token = (about: Partial<RevocableToken> = {}): RevocableToken => ({
   jti: 'EPOCHONE1',
   sid: 's',
   sub: 'u',

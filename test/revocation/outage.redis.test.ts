@@ -2,21 +2,21 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Revocation } from '../../src/revocation/port.js'
+import type { Denylist } from '../../src/revocation/port.js'
 import { connect, startRedis, uniquePrefix } from '../redis.js'
 import type { OwnRedis } from '../redis.js'
 import { ping } from '../redis/ping.js'
 import { openInstance } from './instances.js'
 
 const TOKEN = { jti: 'j', sid: 's', sub: 'u', kid: 'k', iat: 0 }
-const UNAVAILABLE = { name: 'Refusal', code: 'store_unavailable', headers: { 'retry-after': '1' } }
+const UNAVAILABLE = { name: 'PortcullisError', code: 'store_unavailable', headers: { 'retry-after': '1' } }
 
-async function open(t: Test, own: OwnRedis, { waits = true } = {}): Promise<Revocation> {
+async function open(t: Test, own: OwnRedis, { waits = true } = {}): Promise<Denylist> {
   const options = { prefix: uniquePrefix(), check: 'redis', url: own.url, waits } as const
-  return (await openInstance(t, options)).revocation
+  return (await openInstance(t, options)).denylist
 }
 
-async function rejectsSoon(t: Test, denylist: Revocation): Promise<void> {
+async function rejectsSoon(t: Test, denylist: Denylist): Promise<void> {
   for (const [name, work] of [
     ['check', () => denylist.check(TOKEN)],
     ['revoke of one', () => denylist.revoke([{ kind: 'sid', id: 's' }])],
@@ -32,7 +32,7 @@ async function rejectsSoon(t: Test, denylist: Revocation): Promise<void> {
   }
 }
 
-async function untilAnswers(denylist: Revocation): Promise<number> {
+async function untilAnswers(denylist: Denylist): Promise<number> {
   const begunAt = performance.now()
   // else the file's timeout fails the test
   while (

@@ -2,8 +2,8 @@
 import type { Redis } from 'ioredis'
 import { systemClock } from '../../src/clock.js'
 import type { Milliseconds } from '../../src/clock.js'
-import { graceOf } from '../../src/revocation/log.js'
-import type { Denial, Revocable, Revocation } from '../../src/revocation/port.js'
+import { entryGrace } from '../../src/revocation/log.js'
+import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/port.js'
 import { redisKeys } from '../../src/store/keys.js'
 import type { RedisClient } from '../../src/store/redis-client.js'
 import { uniquePrefix } from '../redis.js'
@@ -22,11 +22,11 @@ export interface Servers {
 
 export interface RedisDenylistHarness extends DenylistHarness {
   readonly prefix: string
-  readonly instances: readonly Revocation[]
+  readonly instances: readonly Denylist[]
 }
 
 /** How long a denial in Redis outlives what it denies. */
-export const BEYOND = graceOf(LOG_SETTINGS)
+export const BEYOND = entryGrace(LOG_SETTINGS)
 
 /**
  * Time can't be moved in a Redis. So everything that it keeps is made older instead; and as a replica keeps its own,
@@ -43,8 +43,8 @@ export async function openPair(
   const open = () => Promise.all([openInstance(t, options), openInstance(t, options)])
   let pair = await open()
   let turn = 0
-  const instances = () => pair.map(({ revocation }) => revocation)
-  const denylist: Revocation = {
+  const instances = () => pair.map(({ denylist }) => denylist)
+  const denylist: Denylist = {
     check: (token) => agreed(instances(), token),
     checkInOutage: (token, onOutage) => instances()[0]!.checkInOutage(token, onOutage),
     peek: (token) => instances()[0]!.peek(token),
@@ -73,7 +73,10 @@ export async function openPair(
   }
 }
 
-async function agreed(instances: readonly Revocation[], token: Revocable): Promise<Denial | undefined> {
+async function agreed(
+  instances: readonly Denylist[],
+  token: RevocableToken,
+): Promise<DenialReason | undefined> {
   const [one, ...more] = await Promise.all(instances.map((instance) => instance.check(token)))
   if (more.some((other) => other !== one)) throw new Error(`one instance says ${one}, another ${more.join()}`)
   return one

@@ -3,7 +3,7 @@
  * takes part in redis-log-members.redis.test.ts.
  */
 import t from 'tap'
-import { formatPosition, reaches, START } from '../../src/revocation/entry.js'
+import { formatPosition, isAtOrAfter, START } from '../../src/revocation/entry.js'
 import { connect } from '../redis.js'
 import { monitored } from '../store/redis-harness.js'
 import { redisUrl, startRedis } from '../redis.js'
@@ -113,7 +113,7 @@ t.test('pages: as many as are asked for, and whether others follow', async (t) =
     const reply = await sync({ epoch, applied, count: 10 })
     seen.push(...reply.entries.map(({ id }) => id))
     sizes.push([reply.entries.length, reply.more])
-    t.ok(reply.last && reaches(reply.last, applied))
+    t.ok(reply.last && isAtOrAfter(reply.last, applied))
     applied = reply.last ?? applied
     more = reply.more
   }
@@ -152,7 +152,7 @@ t.test('places of one millisecond are compared as numbers', async (t) => {
     t.equal(entries.length, after - upTo, `after ${seq}`)
     t.ok(entries.length >= rest)
   }
-  t.ok(reaches({ ms, seq: 10 }, { ms, seq: 9 }) && !reaches({ ms, seq: 9 }, { ms, seq: 10 }))
+  t.ok(isAtOrAfter({ ms, seq: 10 }, { ms, seq: 9 }) && !isAtOrAfter({ ms, seq: 9 }, { ms, seq: 10 }))
 })
 
 t.test('both keys live H + G and a minute from the last call, whichever it is', async (t) => {

@@ -1,18 +1,18 @@
 import t from 'tap'
-import type { LogEntry } from '../../src/revocation/entry.js'
+import type { DenylistEntry } from '../../src/revocation/entry.js'
 import { Replica } from '../../src/revocation/replica.js'
 
 const NOW = 1_800_000_000_000
 const UNTIL = NOW + 60_000
 const token = { jti: 'mark1234.j1', sid: 's1', sub: 'anna', kid: 'k1', iat: NOW / 1000 }
 
-function replicaOf(...entries: LogEntry[]): Replica {
+function replicaOf(...entries: DenylistEntry[]): Replica {
   const replica = new Replica()
   for (const one of entries) replica.apply(one)
   return replica
 }
 
-function entry(kind: LogEntry['kind'], id: string, before = 0, until = UNTIL): LogEntry {
+function entry(kind: DenylistEntry['kind'], id: string, before = 0, until = UNTIL): DenylistEntry {
   return { kind, id, before, until }
 }
 

@@ -4,7 +4,7 @@ import type { Position } from '../../src/revocation/entry.js'
 import { Instance } from '../../src/revocation/instance.js'
 import type { InstanceSettings, Sync, SyncOutcome } from '../../src/revocation/instance.js'
 import type { RevokeReply, SyncReply } from '../../src/revocation/log.js'
-import type { Revocable } from '../../src/revocation/port.js'
+import type { RevocableToken } from '../../src/revocation/port.js'
 
 export const WALL = 1_800_000_000_000
 export const LEASE = 1_000
@@ -76,7 +76,7 @@ export class Rig {
     return this.answer(sync, change)
   }
 
-  token(change: Partial<Revocable> = {}): Revocable {
+  token(change: Partial<RevocableToken> = {}): RevocableToken {
     return { jti: 'epoch-on.j1', sid: 's1', sub: 'anna', kid: 'k1', iat: WALL / 1000, ...change }
   }
 

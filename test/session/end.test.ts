@@ -39,9 +39,9 @@ t.test('a session that nobody knows is not found, and not denied', async (t) => 
   const rig = embedded()
   const { sid } = newRefreshToken()
   t.equal(await outcomeOf(() => endOwnSession(rig.ports, 'alice', sid)), 'not_found')
-  const { mark, issuedAt } = await rig.ports.revocation.stamp()
+  const { mark, issuedAt } = await rig.ports.denylist.stamp()
   t.equal(
-    await rig.ports.revocation.check({ sid, jti: mark, sub: 'alice', kid: 'k', iat: issuedAt }),
+    await rig.ports.denylist.check({ sid, jti: mark, sub: 'alice', kid: 'k', iat: issuedAt }),
     undefined,
   )
 })

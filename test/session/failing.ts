@@ -1,8 +1,8 @@
 import { storeUnavailable } from '../../src/errors.js'
-import type { Revocation } from '../../src/revocation/port.js'
+import type { Denylist } from '../../src/revocation/port.js'
 
 /** A denylist whose first `revoke` fails before anything is written; the rest is as it was. */
-export function failingOnce(denylist: Revocation): Revocation & { readonly failures: number } {
+export function failingOnce(denylist: Denylist): Denylist & { readonly failures: number } {
   let failures = 0
   return {
     get failures() {

@@ -22,7 +22,7 @@ const ENDS: Record<string, (ports: Instance['ports'], login: TokenSet) => Promis
     return refresh(ports, refreshToken)
   },
   'an eviction': (ports, { session }) =>
-    issue({ ...ports, rules: { ...ports.rules, perSubject: 1 } }, { sub: session.sub }),
+    issue({ ...ports, settings: { ...ports.settings, perSubject: 1 } }, { sub: session.sub }),
 }
 
 export function halfEndedContract(t: Test, open: OpenTwo): void {
@@ -30,9 +30,9 @@ export function halfEndedContract(t: Test, open: OpenTwo): void {
     t.test(`everywhere ends the session of ${name} that failed half-way`, async (t) => {
       const [one, two] = await open(t)
       const half = await issue(one.ports, { sub: 'alice' })
-      const revocation = failingOnce(one.ports.revocation)
-      t.equal(await outcomeOf(() => fail({ ...one.ports, revocation }, half)), 'store_unavailable')
-      t.equal(revocation.failures, 1)
+      const denylist = failingOnce(one.ports.denylist)
+      t.equal(await outcomeOf(() => fail({ ...one.ports, denylist }, half)), 'store_unavailable')
+      t.equal(denylist.failures, 1)
       t.equal(await judged(two, half.accessToken), 'good', 'the fault took place')
       const own = await issue(two.ports, { sub: 'alice' })
       await logoutAll(two.ports, 'alice', { own: own.session.sid })
@@ -63,11 +63,11 @@ export function halfEndedContract(t: Test, open: OpenTwo): void {
       const [one, two] = await open(t)
       const own = await issue(one.ports, { sub: 'alice' })
       const other = await issue(one.ports, { sub: 'alice' })
-      const revocation = failingOnce(one.ports.revocation)
+      const denylist = failingOnce(one.ports.denylist)
       const all = (ports: Instance['ports']) => logoutAll(ports, 'alice', { own: own.session.sid })
-      t.equal(await outcomeOf(() => all({ ...one.ports, revocation })), 'store_unavailable')
+      t.equal(await outcomeOf(() => all({ ...one.ports, denylist })), 'store_unavailable')
       t.equal(await judged(one, own.accessToken), 'good')
-      t.equal(await outcomeOf(() => all({ ...one.ports, revocation })), 'good')
+      t.equal(await outcomeOf(() => all({ ...one.ports, denylist })), 'good')
       for (const { accessToken } of [own, other]) t.equal(await judged(two, accessToken), 'session_ended')
     },
   )
@@ -86,7 +86,7 @@ export function halfEndedContract(t: Test, open: OpenTwo): void {
 
   t.test('a login beyond the limit finishes what had ended half-way, and evicts nobody for it', async (t) => {
     const [one, two] = await open(t)
-    const limited = { ...two.ports, rules: { ...two.ports.rules, perSubject: 2 } }
+    const limited = { ...two.ports, rules: { ...two.ports.settings, perSubject: 2 } }
     const half = await issue(one.ports, { sub: 'alice' })
     const other = await issue(one.ports, { sub: 'alice' })
     await endRecords(one.ports, [{ sid: half.session.sid }], 'logout')

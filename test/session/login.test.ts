@@ -2,8 +2,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createLimiters } from '../../plugins/rate-limit.js'
 import { login } from '../../src/session/login.js'
-import type { LoginPorts } from '../../src/session/login.js'
-import { Slots } from '../../src/session/slots.js'
+import type { LoginDependencies } from '../../src/session/login.js'
+import { WorkSlots } from '../../src/session/slots.js'
 import { embedded, judged, outcomeOf, told } from './rig.js'
 import { living } from '../store/harness.js'
 import type { MemoryRig } from './rig.js'
@@ -16,11 +16,11 @@ interface Door {
   readonly reached: string[]
   readonly countFailures: () => number
   try(password: string, username?: string): Promise<string>
-  readonly ports: (password: string, username?: string) => LoginPorts
+  readonly ports: (password: string, username?: string) => LoginDependencies
 }
 
 /** A login as the server has it, with its real limiter; `right` is everybody's password. */
-async function door({ slots = new Slots(1, 100) } = {}): Promise<Door> {
+async function door({ slots = new WorkSlots(1, 100) } = {}): Promise<Door> {
   const rig = embedded()
   const { failures } = await createLimiters(
     { failures: { namespace: 'test', max: LIMIT, per: 60_000 } },
@@ -28,7 +28,7 @@ async function door({ slots = new Slots(1, 100) } = {}): Promise<Door> {
   )
   const reached: string[] = []
   let counted = 0
-  const ports = (password: string, username = 'alice'): LoginPorts => ({
+  const ports = (password: string, username = 'alice'): LoginDependencies => ({
     ...rig.ports,
     slots,
     attempts: {
@@ -104,11 +104,11 @@ async function isBounded(t: Test, one: Door, slots: number): Promise<void> {
 
 t.test('30 guesses at once: no more than the limit and the slots get through', async (t) => {
   await isBounded(t, await door(), 1)
-  await isBounded(t, await door({ slots: new Slots(4, 100) }), 4)
+  await isBounded(t, await door({ slots: new WorkSlots(4, 100) }), 4)
 })
 
 t.test('a flood beyond the queue is overloaded, and neither counted nor heard', async (t) => {
-  const one = await door({ slots: new Slots(1, 5) })
+  const one = await door({ slots: new WorkSlots(1, 5) })
   const outcomes = await repeat(30, () => one.try('wrong'))
   t.equal(outcomes.filter((outcome) => outcome === 'overloaded').length, 24)
   t.equal(one.reached.length, 6)

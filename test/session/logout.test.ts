@@ -120,7 +120,7 @@ t.test('where the session’s record is lost, its tokens still end it', async (t
 t.test('a logout whose denial fails claims nothing, and its repetition makes it good', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
-  const revocation = failingOnce(rig.ports.revocation)
+  const revocation = failingOnce(rig.ports.denylist)
   const ports = { ...rig.ports, revocation }
   t.equal(await outcomeOf(() => logout(ports, { access: login.session.sid })), 'store_unavailable')
   t.equal(revocation.failures, 1)

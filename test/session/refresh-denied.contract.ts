@@ -1,6 +1,6 @@
 /** What a revoke of more than one session means for refreshes, on every denylist. */
 import type { Test } from 'tap'
-import type { Entry } from '../../src/revocation/port.js'
+import type { Revocation } from '../../src/revocation/port.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
@@ -29,7 +29,7 @@ async function patiently<T>({ pass }: Deployment, work: () => Promise<T>): Promi
 
 export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deployment>): void {
   for (const kind of ['sub', 'all'] as const) {
-    const entry: Entry = kind === 'sub' ? { kind, id: 'alice' } : { kind }
+    const entry: Revocation = kind === 'sub' ? { kind, id: 'alice' } : { kind }
 
     t.test(`${kind}: a session begun before can’t refresh any more, and is ended`, async (t) => {
       const deployment = await open(t)
@@ -37,7 +37,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       const login = await issue(there.ports, { sub: 'alice' })
       const bobs = await issue(there.ports, { sub: 'bob' })
       const next = await refresh(there.ports, login.refreshToken)
-      await here.ports.revocation.revoke([entry])
+      await here.ports.denylist.revoke([entry])
       t.equal(await judged(there, next.accessToken), 'token_revoked')
       t.equal(await patiently(deployment, () => refreshed(there, next.refreshToken)), 'session_ended')
       t.match(told(there, 'session_ended'), [{ sid: login.session.sid, sub: 'alice', reason: 'revoked' }])
@@ -55,7 +55,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       const { here, there } = deployment
       const login = await issue(there.ports, { sub: 'alice' })
       await refresh(there.ports, login.refreshToken)
-      await here.ports.revocation.revoke([entry])
+      await here.ports.denylist.revoke([entry])
       t.equal(await patiently(deployment, () => refreshed(there, login.refreshToken)), 'session_ended')
       t.same(await living(here.ports.store, 'alice', here.ports.clock.now()), [])
     })
@@ -63,7 +63,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
     t.test(`${kind}: a login afterwards waits no longer than 3 s, and lives`, async (t) => {
       const deployment = await open(t)
       const { here, there } = deployment
-      await here.ports.revocation.revoke([entry])
+      await here.ports.denylist.revoke([entry])
       const begunAt = performance.now()
       const login = await patiently(deployment, () => issue(there.ports, { sub: 'alice' }))
       const took = performance.now() - begunAt
@@ -77,7 +77,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       const { here, there } = await open(t)
       const login = await issue(there.ports, { sub: 'alice' })
       const before = claimsOf(login.accessToken).iat * 1000 - 1
-      await here.ports.revocation.revoke([{ ...entry, before }])
+      await here.ports.denylist.revoke([{ ...entry, before }])
       t.equal(await judged(there, login.accessToken), 'good')
       t.equal(await refreshed(there, login.refreshToken), 'good')
     })
@@ -88,7 +88,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
     const login: TokenSet = await issue(there.ports, { sub: 'alice' })
     const next = await refresh(there.ports, login.refreshToken)
     const { jti, exp } = claimsOf(login.accessToken)
-    await here.ports.revocation.revoke([{ kind: 'jti', id: jti, expiresAt: exp * 1000 }])
+    await here.ports.denylist.revoke([{ kind: 'jti', id: jti, expiresAt: exp * 1000 }])
     t.equal(await judged(there, login.accessToken), 'token_revoked')
     t.equal(await judged(there, next.accessToken), 'good')
     const last = await refresh(there.ports, next.refreshToken)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { storeUnavailable } from '../../src/errors.js'
-import type { Revocation } from '../../src/revocation/port.js'
+import type { Denylist } from '../../src/revocation/port.js'
 import { issue } from '../../src/session/issue.js'
 import type { SessionStore } from '../../src/store/port.js'
 import { refreshDeniedContract } from './refresh-denied.contract.js'
@@ -25,18 +25,18 @@ function later(): MemoryRig {
 /** The rig after its store has begun a new life: what hasn't the new mark is of a history that isn't known. */
 function inNewEpoch(rig: MemoryRig, believes: 'all' | 'new'): MemoryRig {
   rig.clock.advance(MINUTE)
-  const { revocation } = rig.ports
-  const changed: Revocation = {
-    check: (token) => (token.jti.startsWith(MARK) ? revocation.check(token) : 'history'),
+  const { denylist } = rig.ports
+  const changed: Denylist = {
+    check: (token) => (token.jti.startsWith(MARK) ? denylist.check(token) : 'history'),
     checkInOutage: () => undefined,
-    peek: (token) => revocation.peek(token),
+    peek: (token) => denylist.peek(token),
     version: () => undefined,
-    revoke: (entries) => revocation.revoke(entries),
-    stamp: async (sub) => ({ ...(await revocation.stamp(sub)), mark: MARK }),
-    latestIssue: () => revocation.latestIssue(),
+    revoke: (entries) => denylist.revoke(entries),
+    stamp: async (sub) => ({ ...(await denylist.stamp(sub)), mark: MARK }),
+    latestIssue: () => denylist.latestIssue(),
     trusts: (mark) => believes === 'all' || mark === MARK,
   }
-  return { ...rig, ports: { ...rig.ports, revocation: changed } }
+  return { ...rig, ports: { ...rig.ports, denylist: changed } }
 }
 
 t.test('a session whose record can’t be believed needs a new login, and is ended', async (t) => {
@@ -87,7 +87,7 @@ t.test('where an older record is believed, what denies its subject counts all th
     await issue(before.ports, { sub: 'bob' }),
   ]
   const rig = inNewEpoch(before, 'all')
-  await rig.ports.revocation.revoke([{ kind: 'sub', id: 'alice' }])
+  await rig.ports.denylist.revoke([{ kind: 'sub', id: 'alice' }])
   t.equal(await refreshed(rig, login.refreshToken), 'session_ended')
   t.equal(await refreshed(rig, other.refreshToken), 'good')
 })

@@ -97,7 +97,7 @@ t.test('a denial that failed when the reuse was found is written by the next use
   const login = await issue(rig.ports, { sub: 'alice' })
   const next = await refresh(rig.ports, login.refreshToken)
   rig.clock.advance(MINUTE)
-  const revocation = failingOnce(rig.ports.revocation)
+  const revocation = failingOnce(rig.ports.denylist)
   const faulty = { ...rig, ports: { ...rig.ports, revocation } }
   t.equal(await refreshed(faulty, login.refreshToken), 'store_unavailable')
   t.equal(revocation.failures, 1)

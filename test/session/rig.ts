@@ -3,12 +3,12 @@ import type { Test } from 'tap'
 import { createJwt } from '../../plugins/jwt.js'
 import { systemClock } from '../../src/clock.js'
 import type { Clock } from '../../src/clock.js'
-import { Refusal } from '../../src/errors.js'
+import { PortcullisError } from '../../src/errors.js'
 import { MemoryDenylist } from '../../src/revocation/memory.js'
 import { CLOCK_SLACK } from '../../src/revocation/port.js'
-import type { Revocation } from '../../src/revocation/port.js'
+import type { Denylist } from '../../src/revocation/port.js'
 import type { SecurityEvent } from '../../src/session/events.js'
-import type { SessionPorts, SessionRules } from '../../src/session/ports.js'
+import type { SessionDependencies, SessionSettings } from '../../src/session/ports.js'
 import { refresh } from '../../src/session/refresh.js'
 import { redisKeys } from '../../src/store/keys.js'
 import { MemorySessionStore } from '../../src/store/memory.js'
@@ -17,8 +17,8 @@ import { defineScripts } from '../../src/store/redis-scripts.js'
 import { RedisSessionStore } from '../../src/store/redis.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 import { generateKey, importKey } from '../../src/token/keys.js'
-import { VerifiedTokens } from '../../src/token/verified.js'
-import { Verdict } from '../../src/verdict.js'
+import { VerifiedCache } from '../../src/token/verified.js'
+import { TokenVerifier } from '../../src/verdict.js'
 import { MovableClock } from '../clock.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
 import { openInstance, settle } from '../revocation/instances.js'
@@ -30,7 +30,7 @@ export const HOUR = 60 * MINUTE
 const ISSUER = { issuer: 'https://issuer.example', audience: 'https://api.example' }
 const ACCESS = 15 * MINUTE
 
-export const RULES: SessionRules = {
+export const RULES: SessionSettings = {
   ...ISSUER,
   access: ACCESS,
   refresh: HOUR,
@@ -49,17 +49,17 @@ const jwt = await createJwt(key, ISSUER)
 
 /** One process: its ports, its verdict, and what it told. */
 export interface Instance {
-  readonly ports: SessionPorts
-  readonly verdict: Verdict
+  readonly ports: SessionDependencies
+  readonly verdict: TokenVerifier
   readonly events: SecurityEvent[]
 }
 
 export interface Adapters {
   readonly store: SessionStore
-  readonly revocation: Revocation
+  readonly denylist: Denylist
 }
 
-export function instance(adapters: Adapters, clock: Clock, rules: Partial<SessionRules> = {}): Instance {
+export function instance(adapters: Adapters, clock: Clock, rules: Partial<SessionSettings> = {}): Instance {
   const events: SecurityEvent[] = []
   return {
     events,
@@ -67,15 +67,15 @@ export function instance(adapters: Adapters, clock: Clock, rules: Partial<Sessio
       ...adapters,
       clock,
       sign: jwt.sign,
-      rules: { ...RULES, ...rules },
-      tell: (event) => void events.push(event),
+      settings: { ...RULES, ...rules },
+      emit: (event) => void events.push(event),
     },
-    verdict: new Verdict({
+    verdict: new TokenVerifier({
       keys: new Map([[key.kid, jwt.verifier]]),
-      verified: new VerifiedTokens(100),
-      revocation: adapters.revocation,
+      verified: new VerifiedCache(100),
+      denylist: adapters.denylist,
       clock,
-      rules: { ...ISSUER, ...LIFE },
+      settings: { ...ISSUER, ...LIFE },
     }),
   }
 }
@@ -85,9 +85,9 @@ export interface MemoryRig extends Instance {
 }
 
 /** The embedded mode, at a time that isn't a whole second. */
-export function embedded(rules: Partial<SessionRules> = {}): MemoryRig {
+export function embedded(rules: Partial<SessionSettings> = {}): MemoryRig {
   const clock = new MovableClock(1_800_000_000_250)
-  const adapters = { store: new MemorySessionStore(), revocation: new MemoryDenylist(clock, LIFE) }
+  const adapters = { store: new MemorySessionStore(), denylist: new MemoryDenylist(clock, LIFE) }
   return { clock, ...instance(adapters, clock, rules) }
 }
 
@@ -95,7 +95,7 @@ export function embedded(rules: Partial<SessionRules> = {}): MemoryRig {
 export async function twoInstances(
   t: Test,
   check: 'replica' | 'redis',
-  rules: Partial<SessionRules> = {},
+  rules: Partial<SessionSettings> = {},
 ): Promise<[Instance, Instance]> {
   const prefix = uniquePrefix()
   cleanUp(t, prefix)
@@ -105,8 +105,8 @@ export async function twoInstances(
     const client = connect(t, redisUrl(), { commandTimeout: 20_000 })
     await client.ping()
     const store = new RedisSessionStore(client, defineScripts(client), redisKeys(prefix))
-    const { revocation } = await openInstance(t, { prefix, check, life: LIFE, redis: client })
-    return instance({ store, revocation }, systemClock, rules)
+    const { denylist } = await openInstance(t, { prefix, check, life: LIFE, redis: client })
+    return instance({ store, denylist }, systemClock, rules)
   }
   return [await open(), await open()]
 }
@@ -117,13 +117,13 @@ export async function outcomeOf(work: () => unknown): Promise<string> {
     await work()
     return 'good'
   } catch (error) {
-    if (error instanceof Refusal) return error.code
+    if (error instanceof PortcullisError) return error.code
     throw error
   }
 }
 
 export function judged({ verdict }: Instance, accessToken: string): Promise<string> {
-  return outcomeOf(() => verdict.judge(accessToken))
+  return outcomeOf(() => verdict.verifyToken(accessToken))
 }
 
 export function refreshed({ ports }: Instance, refreshToken: string): Promise<string> {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Slots } from '../../src/session/slots.js'
+import { WorkSlots } from '../../src/session/slots.js'
 import { outcomeOf } from './rig.js'
 
 /** Work that ends when it is told to. */
@@ -14,7 +14,7 @@ function work() {
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 
 t.test('no more run at once than there are slots, and the rest come in their order', async (t) => {
-  const slots = new Slots(3, 100)
+  const slots = new WorkSlots(3, 100)
   const works = Array.from({ length: 20 }, work)
   const begun: number[] = []
   let running = 0
@@ -47,7 +47,7 @@ t.test('no more run at once than there are slots, and the rest come in their ord
 })
 
 t.test('beyond the queue it is overloaded at once, and works again when there is room', async (t) => {
-  const slots = new Slots(1, 2)
+  const slots = new WorkSlots(1, 2)
   const works = [work(), work(), work()]
   const runs = works.map(({ done }) => slots.run(() => done))
   await settle()
@@ -64,7 +64,7 @@ t.test('beyond the queue it is overloaded at once, and works again when there is
 })
 
 t.test('without a queue only the slots are there', async (t) => {
-  const slots = new Slots(1, 0)
+  const slots = new WorkSlots(1, 0)
   const one = work()
   const run = slots.run(() => one.done)
   t.equal(await outcomeOf(() => slots.run(async () => {})), 'overloaded')
@@ -74,7 +74,7 @@ t.test('without a queue only the slots are there', async (t) => {
 })
 
 t.test('work that fails, at once or later, gives its slot back', async (t) => {
-  const slots = new Slots(1, 10)
+  const slots = new WorkSlots(1, 10)
   for (let i = 0; i < 5; i += 1) {
     const failing = work()
     const run = slots.run(() => failing.done)

@@ -1,11 +1,11 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
 import { MARK_LENGTH } from '../../src/revocation/entry.js'
-import type { LogEntry } from '../../src/revocation/entry.js'
+import type { DenylistEntry } from '../../src/revocation/entry.js'
 import type { Decision } from '../../src/revocation/instance.js'
 import type { NewEntry } from '../../src/revocation/log.js'
-import type { Revocable } from '../../src/revocation/port.js'
+import type { RevocableToken } from '../../src/revocation/port.js'
 
-export interface Token extends Revocable {
+export interface Token extends RevocableToken {
   readonly exp: UnixSeconds
 }
 
@@ -15,7 +15,7 @@ export interface Revocation {
   readonly entries: readonly NewEntry[]
   readonly startedAt: Milliseconds
   /** What its last run of the script stored. */
-  stored: readonly LogEntry[]
+  stored: readonly DenylistEntry[]
   /** When it returned success, on the true clock. */
   returnedAt?: Milliseconds
   by?: 'acknowledgement' | 'lapse'
@@ -55,7 +55,7 @@ export class Checker {
     lapsed: 0,
     exempt: 0,
   }
-  readonly #returned = new Map<string, LogEntry[]>()
+  readonly #returned = new Map<string, DenylistEntry[]>()
   /** The largest `before` that any script stored. */
   readonly #attempted = new Map<string, UnixMs>()
   /** The largest `since` that an epoch was born with. */
@@ -67,7 +67,7 @@ export class Checker {
     if (this.#covering(token)) this.condemned.push(token)
   }
 
-  stored(entries: readonly LogEntry[]): void {
+  stored(entries: readonly DenylistEntry[]): void {
     for (const { kind, id, before } of entries) {
       const key = `${kind} ${id}`
       this.#attempted.set(key, Math.max(before, this.#attempted.get(key) ?? 0))
@@ -94,7 +94,7 @@ export class Checker {
     return covered
   }
 
-  #covering(token: Token): LogEntry | undefined {
+  #covering(token: Token): DenylistEntry | undefined {
     for (const key of keysOf(token)) {
       const entry = this.#returned.get(key)?.find((candidate) => covers(candidate, token))
       if (entry) return entry
@@ -133,7 +133,7 @@ function keysOf({ jti, sid, sub, kid }: Token): string[] {
   return [`jti ${jti}`, `sid ${sid}`, `sub ${sub}`, 'all *', `kid ${kid}`]
 }
 
-function covers({ kind, id, before }: LogEntry, token: Token): boolean {
+function covers({ kind, id, before }: DenylistEntry, token: Token): boolean {
   if (kind === 'all') return token.iat * 1000 <= before
   if (kind === 'lost') {
     const [mark, sub] = [id.slice(0, MARK_LENGTH), id.slice(MARK_LENGTH)]

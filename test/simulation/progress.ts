@@ -2,7 +2,7 @@
  * With every fault switched off: all instances get leases, all revokes return in time, and new tokens are good
  * everywhere.
  */
-import { lapseOf } from '../../src/revocation/log.js'
+import { leaseLapse } from '../../src/revocation/log.js'
 import { Violation } from './checker.js'
 import type { Revocation } from './checker.js'
 import { boot, lose, step } from './faults.js'
@@ -13,7 +13,7 @@ const TRIPS = 350
 
 export function checkProgress(world: World): void {
   const { server, checker } = world
-  const lapse = lapseOf(world.options.settings)
+  const lapse = leaseLapse(world.options.settings)
   calm(world)
   // What was under way times out first, and so does every lease of before a pause.
   world.run(world.t + 3_700)

@@ -1,5 +1,5 @@
 /** Schedules directed at one rule each, for those that chance doesn't find soon. With the rule they must hold, too. */
-import type { LostHistory } from '../../src/revocation/instance.js'
+import type { OnLostHistory } from '../../src/revocation/instance.js'
 import { Violation } from './checker.js'
 import { BEGINNING, Clocks, DRIFT } from './clocks.js'
 import { boot, jump, lose } from './faults.js'
@@ -12,7 +12,7 @@ import { World } from './world.js'
 export type Scenario = (seed: number, switches?: Switches) => World
 
 interface Start {
-  readonly onLostHistory?: LostHistory
+  readonly onLostHistory?: OnLostHistory
   readonly page?: number
   readonly rates?: readonly number[]
 }
@@ -225,7 +225,7 @@ export const SCENARIOS = {
  * Data are lost that nobody had revoked anything in; says how often an instance that is new then admits an older
  * token.
  */
-export function admittedAfterLoss(seed: number, onLostHistory: LostHistory): number {
+export function admittedAfterLoss(seed: number, onLostHistory: OnLostHistory): number {
   const { world, tokens, random } = begin(seed, {}, { onLostHistory })
   const { counts } = world.checker
   lose(world, random.pick(['flush', 'empty', 'log', 'state']), world.server.data)

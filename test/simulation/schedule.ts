@@ -1,5 +1,5 @@
 /** A seeded schedule: some instances, clients, and faults for which the protocol's table promises something. */
-import type { LostHistory } from '../../src/revocation/instance.js'
+import type { OnLostHistory } from '../../src/revocation/instance.js'
 import {
   boot,
   crash,
@@ -31,7 +31,7 @@ export interface Switches {
   readonly trace?: (line: string) => void
 }
 
-const PROMISED: readonly [LostHistory, Deployment][] = [
+const PROMISED: readonly [OnLostHistory, Deployment][] = [
   ['reject', 'durable'],
   ['reject', 'lossy'],
   ['reject', 'waited'],
@@ -44,7 +44,7 @@ const PROMISED: readonly [LostHistory, Deployment][] = [
 ]
 
 export class Schedule {
-  readonly onLostHistory: LostHistory
+  readonly onLostHistory: OnLostHistory
   readonly deployment: Deployment
   readonly world: World
   readonly #random: Random

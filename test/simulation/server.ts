@@ -3,9 +3,9 @@
  * reference.
  */
 import type { UnixMs } from '../../src/clock.js'
-import { reaches, START } from '../../src/revocation/entry.js'
-import type { LogEntry, Position } from '../../src/revocation/entry.js'
-import { graceOf } from '../../src/revocation/log.js'
+import { isAtOrAfter, START } from '../../src/revocation/entry.js'
+import type { DenylistEntry, Position } from '../../src/revocation/entry.js'
+import { entryGrace } from '../../src/revocation/log.js'
 import type {
   LogSettings,
   Member,
@@ -42,7 +42,7 @@ interface State {
 
 interface Log {
   /** An epoch's marker has no entries; what was published again has many. */
-  readonly rows: readonly { readonly position: Position; readonly entries: readonly LogEntry[] }[]
+  readonly rows: readonly { readonly position: Position; readonly entries: readonly DenylistEntry[] }[]
   readonly last: Position
 }
 
@@ -89,7 +89,7 @@ export class Server {
 
   /** H + G */
   get #keep(): number {
-    return this.#settings.horizon + graceOf(this.#settings)
+    return this.#settings.horizon + entryGrace(this.#settings)
   }
 
   /** TIME, in milliseconds. */
@@ -114,7 +114,7 @@ export class Server {
   }
 
   /** XADD with an id of the server's making. */
-  #add(log: Log | undefined, entries: readonly LogEntry[], time: UnixMs): Log {
+  #add(log: Log | undefined, entries: readonly DenylistEntry[], time: UnixMs): Log {
     const { rows, last } = log ?? { rows: [], last: START }
     const position = time > last.ms ? { ms: time, seq: 0 } : { ms: last.ms, seq: last.seq + 1 }
     return { rows: [...rows, { position, entries }], last: position }
@@ -132,7 +132,7 @@ export class Server {
     const from = isCurrent ? request.applied : START
     const n = state.n + 1
     const members = new Map(state.members)
-    const start = log.rows.findIndex(({ position }) => !reaches(from, position))
+    const start = log.rows.findIndex(({ position }) => !isAtOrAfter(from, position))
     const rest = start < 0 ? [] : log.rows.slice(start)
     const page = pageOf(rest, request.count)
     const last = page.at(-1)?.position
@@ -181,7 +181,7 @@ export class Server {
     entries: readonly NewEntry[],
     wall: UnixMs,
     t: number,
-  ): RevokeReply & { stored: readonly LogEntry[] } {
+  ): RevokeReply & { stored: readonly DenylistEntry[] } {
     const time = this.time(t)
     const { tolerance } = this.#settings
     const { state, log: former } = this.#fresh(wall, time)
@@ -201,17 +201,17 @@ export class Server {
 
   /** One row for all. */
   publish(
-    entries: readonly LogEntry[],
+    entries: readonly DenylistEntry[],
     wall: UnixMs,
     t: number,
-  ): RevokeReply & { stored: readonly LogEntry[] } {
+  ): RevokeReply & { stored: readonly DenylistEntry[] } {
     const time = this.time(t)
     const { state, log } = this.#fresh(wall, time)
     const stored = entries.map((entry) => ({ ...entry, until: Math.min(entry.until, time + this.#keep) }))
     return this.#append(state, this.#add(log, stored, time), stored, time)
   }
 
-  #append(state: State, { rows, last }: Log, stored: readonly LogEntry[], time: UnixMs) {
+  #append(state: State, { rows, last }: Log, stored: readonly DenylistEntry[], time: UnixMs) {
     // `~` takes away as much as it likes of what may go.
     const old = rows.findIndex(({ position }) => position.ms >= time - this.#keep)
     const kept = rows.slice(this.#random.chance(0.5) ? this.#random.below(old + 1) : 0)

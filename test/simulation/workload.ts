@@ -6,7 +6,7 @@ import type { Revocation, Token } from './checker.js'
 import type { Node } from './node.js'
 import type { Session } from './server.js'
 import type { World } from './world.js'
-import { graceOf } from '../../src/revocation/log.js'
+import { entryGrace } from '../../src/revocation/log.js'
 
 const SUBJECTS = ['anna', 'ben', 'cleo'] as const
 
@@ -101,7 +101,7 @@ export class Workload {
     const forever = { before: 0, until: undefined, reason: '' }
     const kind = this.#kind()
     if (kind === 'jti') {
-      const until = token.exp * 1000 + graceOf(options.settings)
+      const until = token.exp * 1000 + entryGrace(options.settings)
       return node.revoke([{ ...forever, kind, id: token.jti, until }])
     }
     if (kind === 'sub') return node.revoke([{ ...forever, kind, id: token.sub, before: 'now' }])

@@ -1,6 +1,6 @@
 /** What all instances of a simulation share: the true time, the network, and the servers. */
 import type { Milliseconds } from '../../src/clock.js'
-import type { LostHistory } from '../../src/revocation/instance.js'
+import type { OnLostHistory } from '../../src/revocation/instance.js'
 import type { LogSettings } from '../../src/revocation/log.js'
 import { Checker } from './checker.js'
 import { Events } from './events.js'
@@ -13,7 +13,7 @@ import type { InstanceRule } from './weak-instances.js'
 export interface WorldOptions {
   readonly random: Random
   readonly settings: LogSettings
-  readonly onLostHistory: LostHistory
+  readonly onLostHistory: OnLostHistory
   /** Entries a page. */
   readonly page: number
   /** Whether the log is on a primary with one replica, and syncs wait for it. */

@@ -1,10 +1,16 @@
 import type { Test } from 'tap'
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
-import { livingOf } from '../../src/session/list.js'
-import type { EndOutcome, Ending, Rotation, RotationOutcome, SessionStore } from '../../src/store/port.js'
+import { selectLiving } from '../../src/session/list.js'
+import type {
+  EndOutcome,
+  EndRequest,
+  RotationRequest,
+  RotationOutcome,
+  SessionStore,
+} from '../../src/store/port.js'
 import type { Session, Sid } from '../../src/session/session.js'
-import { expiryOf } from '../../src/session/session.js'
-import { hashSecret, newRefreshToken, newSalt, successorOf } from '../../src/token/refresh-token.js'
+import { computeExpiry } from '../../src/session/session.js'
+import { hashSecret, newRefreshToken, newSalt, deriveSuccessor } from '../../src/token/refresh-token.js'
 import type { RefreshToken } from '../../src/token/refresh-token.js'
 import type { MovableClock } from '../clock.js'
 
@@ -65,7 +71,7 @@ export function newSession(
     createdAt: now,
     lastSeenAt: now,
     endsAt,
-    expiresAt: expiryOf(now, idle, endsAt),
+    expiresAt: computeExpiry(now, idle, endsAt),
     refreshCount: 0,
     mark: MARK,
     ...fields,
@@ -94,10 +100,10 @@ export function create({ store }: StoreHarness, { session, token }: Begun): Prom
 export async function use(
   { store, clock }: StoreHarness,
   token: RefreshToken,
-  rules: Partial<Rotation> = {},
+  rules: Partial<RotationRequest> = {},
 ): Promise<{ outcome: RotationOutcome; next: RefreshToken; salt: string }> {
   const salt = newSalt()
-  const successor = successorOf(token, salt)
+  const successor = deriveSuccessor(token, salt)
   const outcome = await store.rotate({
     sid: token.sid,
     familyHash: hashSecret(token.family),
@@ -112,7 +118,7 @@ export async function use(
     tombstone: TOMBSTONE,
     ...rules,
   })
-  const next = outcome.kind === 'retried' ? successorOf(token, outcome.salt) : successor
+  const next = outcome.kind === 'retried' ? deriveSuccessor(token, outcome.salt) : successor
   return { outcome, next, salt }
 }
 
@@ -121,7 +127,7 @@ export async function rotated(
   t: Test,
   harness: StoreHarness,
   token: RefreshToken,
-  rules: Partial<Rotation> = {},
+  rules: Partial<RotationRequest> = {},
 ): Promise<RefreshToken> {
   const { outcome, next } = await use(harness, token, rules)
   t.equal(outcome.kind, 'rotated')
@@ -131,14 +137,14 @@ export async function rotated(
 export function end(
   { store, clock }: StoreHarness,
   sid: Sid,
-  about: Partial<Ending> = {},
+  about: Partial<EndRequest> = {},
 ): Promise<EndOutcome> {
   return store.end({ sid, reason: 'logout', tombstone: TOMBSTONE, now: clock.now(), ...about })
 }
 
 /** A subject's living sessions, oldest first. */
 export async function living(store: SessionStore, sub: string, now: UnixMs): Promise<Session[]> {
-  return livingOf(await store.indexed(sub, now, 1_000), now)
+  return selectLiving(await store.indexed(sub, now, 1_000), now)
 }
 
 /** The sids of a subject's living sessions, oldest first. */

@@ -24,7 +24,7 @@ for (const fault of ['frozen', 'killed'] as const) {
       const begunAt = performance.now()
       await t.rejects(
         work().then(() => undefined),
-        { name: 'Refusal', code: 'store_unavailable', statusCode: 503 },
+        { name: 'PortcullisError', code: 'store_unavailable', statusCode: 503 },
         name,
       )
       const took = performance.now() - begunAt

@@ -1,14 +1,14 @@
 import t from 'tap'
-import { Refusal } from '../../src/errors.js'
-import { judgeClaims } from '../../src/token/access-token.js'
-import type { ClaimRules } from '../../src/token/access-token.js'
+import { PortcullisError } from '../../src/errors.js'
+import { verifyClaims } from '../../src/token/access-token.js'
+import type { ClaimSettings } from '../../src/token/access-token.js'
 import { AUDIENCE, ISSUER } from './rig.js'
 
 const NOW = 1_800_000_000
 /** What the denylist gives as the latest `iat`, from `now`. */
 const AHEAD = 2_000
 const TIMES = { now: NOW * 1000, latestIssue: NOW * 1000 + AHEAD }
-const rules: ClaimRules = { issuer: ISSUER, audience: AUDIENCE, horizon: 900_000, leeway: 0 }
+const rules: ClaimSettings = { issuer: ISSUER, audience: AUDIENCE, horizon: 900_000, leeway: 0 }
 const good = {
   iss: ISSUER,
   aud: AUDIENCE,
@@ -20,19 +20,22 @@ const good = {
 }
 
 /** The reason that the claims are refused for; else whether they have expired. */
-function judged(change: object, { at = NOW * 1000, ...with_ }: Partial<ClaimRules> & { at?: number } = {}) {
+function judged(
+  change: object,
+  { at = NOW * 1000, ...with_ }: Partial<ClaimSettings> & { at?: number } = {},
+) {
   try {
     const times = { now: at, latestIssue: at + AHEAD }
-    return judgeClaims({ ...good, ...change }, { ...rules, ...with_ }, times).expired ? 'expired' : 'good'
+    return verifyClaims({ ...good, ...change }, { ...rules, ...with_ }, times).expired ? 'expired' : 'good'
   } catch (error) {
-    if (error instanceof Refusal && error.code === 'token_invalid') return error.reason
+    if (error instanceof PortcullisError && error.code === 'token_invalid') return error.reason
     throw error
   }
 }
 
 t.test('good claims are handed on as they are', async (t) => {
   const claims = { ...good, role: 'editor', nested: { a: [1] } }
-  t.strictSame(judgeClaims(claims, rules, TIMES), { claims, expired: false })
+  t.strictSame(verifyClaims(claims, rules, TIMES), { claims, expired: false })
 })
 
 const longest = 'x'.repeat(256)
@@ -129,8 +132,8 @@ for (const [name, change, outcome, settings] of cases) {
 
 t.test('claims that come by the prototype don’t count', async (t) => {
   const payload = JSON.parse(`{"__proto__": ${JSON.stringify(good)}}`) as Record<string, unknown>
-  t.throws(() => judgeClaims(payload, rules, TIMES), { code: 'token_invalid' })
+  t.throws(() => verifyClaims(payload, rules, TIMES), { code: 'token_invalid' })
   const both = { ...good, ...(JSON.parse('{"__proto__": {"sub": "root"}}') as object) }
-  t.equal(judgeClaims(both, rules, TIMES).claims.sub, 'alice')
+  t.equal(verifyClaims(both, rules, TIMES).claims.sub, 'alice')
   t.notOk('root' in {}, 'and nothing is polluted')
 })

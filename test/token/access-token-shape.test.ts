@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Refusal } from '../../src/errors.js'
+import { PortcullisError } from '../../src/errors.js'
 import { selectKey } from '../../src/token/access-token.js'
 import type { KeyVerifier } from '../../src/token/access-token.js'
 import { encode, otherSpellings } from './rig.js'
@@ -11,12 +11,12 @@ const header = { alg: 'ES256', typ: 'at+jwt', kid: 'kid-1' }
 const token = (change: object | string = {}) =>
   `${encode(typeof change === 'string' ? change : { ...header, ...change })}.e30.AAAA`
 
-function refusalOf(text: string): Refusal | undefined {
+function refusalOf(text: string): PortcullisError | undefined {
   try {
     selectKey(text, keys)
     return undefined
   } catch (error) {
-    if (error instanceof Refusal) return error
+    if (error instanceof PortcullisError) return error
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { Refusal } from '../../src/errors.js'
-import { findAccessToken, readAccessToken } from '../../src/token/bearer.js'
+import { PortcullisError } from '../../src/errors.js'
+import { findPresentedToken, readPresentedToken } from '../../src/token/bearer.js'
 import type { Transports } from '../../src/token/bearer.js'
 
 const COOKIE = '__Host-access'
@@ -9,10 +9,10 @@ const both: Transports = { header: true, cookie: COOKIE, xAccessToken: false, qu
 /** What is found, as transport and token; the code of a refusal; or nothing. */
 function found(raw: [name: string, value: string][], transports = both): string {
   try {
-    const credentials = readAccessToken({ target: '/', rawHeaders: raw.flat() }, transports)
+    const credentials = readPresentedToken({ target: '/', rawHeaders: raw.flat() }, transports)
     return credentials ? `${credentials.transport} ${credentials.token}` : 'nothing'
   } catch (error) {
-    if (error instanceof Refusal) return error.code
+    if (error instanceof PortcullisError) return error.code
     throw error
   }
 }
@@ -155,7 +155,7 @@ for (const [name, raw, outcome, transports] of requests) {
 
 t.test('findAccessToken leaves the form to the verdict, and nothing else', async (t) => {
   const find = (...values: string[]) =>
-    findAccessToken({ target: '/', rawHeaders: values.flatMap((value) => ['Authorization', value]) }, both)
+    findPresentedToken({ target: '/', rawHeaders: values.flatMap((value) => ['Authorization', value]) }, both)
   t.strictSame(find('Bearer  a b'), { token: 'a b', transport: 'header' })
   t.strictSame(find('bearer'), { token: '', transport: 'header' })
   t.equal(find('Basic a'), undefined)

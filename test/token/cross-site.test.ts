@@ -1,5 +1,5 @@
 import t from 'tap'
-import { changesState, refuseCrossSite } from '../../src/token/cross-site.js'
+import { changesState, rejectCrossSite } from '../../src/token/cross-site.js'
 import type { BrowserHeaders } from '../../src/token/cross-site.js'
 
 const LISTED = ['https://app.example', 'http://localhost:5173']
@@ -24,7 +24,7 @@ const allowed: [name: string, headers: BrowserHeaders][] = [
   ['no Origin, but same-origin', { host, 'sec-fetch-site': 'same-origin' }],
 ]
 for (const [name, headers] of allowed) {
-  t.test(`${name} passes`, async (t) => t.doesNotThrow(() => refuseCrossSite(headers, LISTED)))
+  t.test(`${name} passes`, async (t) => t.doesNotThrow(() => rejectCrossSite(headers, LISTED)))
 }
 
 const refused: [name: string, headers: BrowserHeaders][] = [
@@ -69,7 +69,7 @@ const refused: [name: string, headers: BrowserHeaders][] = [
 ]
 for (const [name, headers] of refused) {
   t.test(`${name} is refused`, async (t) => {
-    t.throws(() => refuseCrossSite(headers, LISTED), { code: 'cross_site_request', statusCode: 403 })
+    t.throws(() => rejectCrossSite(headers, LISTED), { code: 'cross_site_request', statusCode: 403 })
   })
 }
 

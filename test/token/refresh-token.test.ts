@@ -6,7 +6,7 @@ import {
   newRefreshToken,
   newSalt,
   parseRefreshToken,
-  successorOf,
+  deriveSuccessor,
 } from '../../src/token/refresh-token.js'
 
 const token = newRefreshToken()
@@ -60,7 +60,7 @@ for (const [name, value] of bad) {
 }
 
 t.test('a successor has a new secret, of the same form, in the same session and family', async (t) => {
-  const next = successorOf(token, newSalt())
+  const next = deriveSuccessor(token, newSalt())
   t.match(next, { sid, family })
   t.not(next.secret, secret)
   t.strictSame(parseRefreshToken(formatRefreshToken(next)), next)
@@ -68,18 +68,18 @@ t.test('a successor has a new secret, of the same form, in the same session and 
 
 t.test('a successor follows from parent and salt alone, and from both', async (t) => {
   const salt = newSalt()
-  t.strictSame(successorOf(token, salt), successorOf({ ...token }, salt))
-  t.not(successorOf(token, newSalt()).secret, successorOf(token, salt).secret, 'another salt')
+  t.strictSame(deriveSuccessor(token, salt), deriveSuccessor({ ...token }, salt))
+  t.not(deriveSuccessor(token, newSalt()).secret, deriveSuccessor(token, salt).secret, 'another salt')
   t.not(
-    successorOf({ ...token, secret: newRefreshToken().secret }, salt).secret,
-    successorOf(token, salt).secret,
+    deriveSuccessor({ ...token, secret: newRefreshToken().secret }, salt).secret,
+    deriveSuccessor(token, salt).secret,
   )
 })
 
 t.test('what the store holds does not give the successor away', async (t) => {
   const salt = newSalt()
-  const next = successorOf(token, salt)
-  const fromTheHash = successorOf({ ...token, secret: hashSecret(secret) }, salt)
+  const next = deriveSuccessor(token, salt)
+  const fromTheHash = deriveSuccessor({ ...token, secret: hashSecret(secret) }, salt)
   t.not(fromTheHash.secret, next.secret)
   t.not(hashSecret(next.secret), next.secret)
   t.equal(hashSecret(secret), createHash('sha256').update(secret).digest('base64url'))

@@ -1,7 +1,7 @@
 /** The transports that have to be enabled, and all of them beside each other. */
 import t from 'tap'
-import { Refusal } from '../../src/errors.js'
-import { readAccessToken } from '../../src/token/bearer.js'
+import { PortcullisError } from '../../src/errors.js'
+import { readPresentedToken } from '../../src/token/bearer.js'
 import type { Transports } from '../../src/token/bearer.js'
 
 const COOKIE = '__Host-access'
@@ -19,10 +19,10 @@ function found(
   { body, url = '/' }: Asked = {},
 ): string {
   try {
-    const credentials = readAccessToken({ target: url, rawHeaders: raw.flat() }, transports, body)
+    const credentials = readPresentedToken({ target: url, rawHeaders: raw.flat() }, transports, body)
     return credentials ? `${credentials.transport} ${credentials.token}` : 'nothing'
   } catch (error) {
-    if (error instanceof Refusal) return error.code
+    if (error instanceof PortcullisError) return error.code
     throw error
   }
 }

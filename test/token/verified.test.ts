@@ -1,12 +1,12 @@
 import t from 'tap'
-import { VerifiedTokens } from '../../src/token/verified.js'
+import { VerifiedCache } from '../../src/token/verified.js'
 
 /** Tokens of one length, which differ at their ends. */
 const token = (n: number) => `header.payload.${String(n).padStart(22, '0')}`
 const live = (n: number) => ({ token: token(n), n })
 
-function filled(entries: number, count: number): VerifiedTokens<ReturnType<typeof live>> {
-  const tokens = new VerifiedTokens<ReturnType<typeof live>>(entries)
+function filled(entries: number, count: number): VerifiedCache<ReturnType<typeof live>> {
+  const tokens = new VerifiedCache<ReturnType<typeof live>>(entries)
   for (let n = 0; n < count; n += 1) tokens.set(live(n))
   return tokens
 }

@@ -20,7 +20,7 @@ export interface Posts {
   remove(id: number): boolean
 }
 
-const MOST_POSTS = 1000
+const MAX_POSTS = 1000
 
 const SAMPLES: readonly Omit<Post, 'id'>[] = [
   {
@@ -53,7 +53,7 @@ export function samplePosts(): Posts {
     list: (isWanted) => [...posts.values()].filter(isWanted),
     get: (id) => posts.get(id),
     add(content, author) {
-      if (posts.size >= MOST_POSTS) return undefined
+      if (posts.size >= MAX_POSTS) return undefined
       const post = { id: ++lastId, ...content, author }
       posts.set(post.id, post)
       return post

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { PostContent } from './posts.js'
 
-const LONGEST_BODY = 65_536
+const MAX_BODY = 65_536
 
 export type JsonBody =
   | { readonly ok: true; readonly value: Readonly<Record<string, unknown>> }
@@ -13,9 +13,9 @@ export async function readJson(request: IncomingMessage): Promise<JsonBody> {
   let length = 0
   for await (const piece of request as AsyncIterable<Buffer>) {
     length += piece.length
-    if (length <= LONGEST_BODY) pieces.push(piece)
+    if (length <= MAX_BODY) pieces.push(piece)
   }
-  if (length > LONGEST_BODY) return { ok: false, status: 413, error: `at most ${LONGEST_BODY} bytes` }
+  if (length > MAX_BODY) return { ok: false, status: 413, error: `at most ${MAX_BODY} bytes` }
   try {
     const value: unknown = JSON.parse(Buffer.concat(pieces).toString('utf8'))
     if (typeof value === 'object' && value !== null && !Array.isArray(value)) {

@@ -27,7 +27,7 @@ export function createLegacyBlog(): Server {
 async function answer(request: IncomingMessage, posts: Posts): Promise<Answer> {
   const path = (request.url ?? '/').split('?', 1)[0]!
   const method = request.method === 'HEAD' ? 'GET' : request.method
-  const user = userOf(request)
+  const user = readUser(request)
 
   if (path === '/post') {
     if (method === 'GET') return { status: 200, body: { posts: posts.list((post) => post.published) } }
@@ -89,7 +89,7 @@ function notAllowed(allow: string): Answer {
 }
 
 /** Headers are bytes; the gateway writes names in UTF-8. */
-function userOf(request: IncomingMessage): string | undefined {
+function readUser(request: IncomingMessage): string | undefined {
   const value = request.headers['x-forwarded-user']
   return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8') : undefined
 }
