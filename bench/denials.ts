@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { RedisLog } from '../src/revocation/redis-log.js'
+import type { RedisLog } from '../src/revocation/replica/redis-log.js'
 
 /** Writes revoked sessions to the log, a thousand at a time. */
 export async function fillLog(log: RedisLog, count: number): Promise<void> {

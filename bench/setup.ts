@@ -4,7 +4,7 @@ import type { JsonWebKey } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { generateKey } from '../src/token/keys.js'
+import { generateKey } from '../src/token/signing-key.js'
 import type { BenchAlgorithm } from './options.js'
 
 /** Given to each server as JSON. */

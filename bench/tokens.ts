@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { CompactSign } from 'jose'
 import { ACCESS_TOKEN_TYPE, newClaims } from '../src/token/access-token.js'
 import type { AccessClaims } from '../src/token/access-token.js'
-import { importKey } from '../src/token/keys.js'
+import { importKey } from '../src/token/signing-key.js'
 import type { Sid } from '../src/session/session.js'
 import type { Setup } from './setup.js'
 

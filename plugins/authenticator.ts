@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { PluginSettings } from '../src/config.js'
-import { WorkSlots } from '../src/session/slots.js'
-import { UsersFile, hashingSlots } from '../src/session/users-file.js'
+import { WorkSlots } from '../src/login/work-slots.js'
+import { UsersFile, hashingSlots } from '../src/login/users-file.js'
 import { createHttpLogin } from './login-http.js'
 import type { Authenticator } from './routes/login.js'
 

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../src/clock.js'
 import type { Clock, Milliseconds, UnixMs } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
-import { identityHeaders } from '../src/gateway/identity.js'
-import type { SigningKey } from '../src/token/keys.js'
-import type { Auth } from '../src/verdict.js'
+import { identityHeaders } from '../src/gateway/identity-headers.js'
+import type { SigningKey } from '../src/token/signing-key.js'
+import type { Auth } from '../src/token/token-verifier.js'
 import { createSigner } from './jwt.js'
 
 /** Its own, so that it is never good as an access token, nor the other way round. */

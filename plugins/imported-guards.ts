@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { PortcullisError } from '../src/errors.js'
-import { parseScopeNeeds } from './authenticate.js'
-import type { Guard, Guards } from './authenticate.js'
-import { sendError } from './errors.js'
+import { parseScopeNeeds } from './guards.js'
+import type { Guard, Guards } from './guards.js'
+import { sendError } from './problem-details.js'
 
 /**
  * Guards for `import { authenticate, authorize } from 'portcullis'`. They find the plugin when a request comes, so they

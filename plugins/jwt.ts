@@ -2,7 +2,7 @@ import fastifyJwt from '@fastify/jwt'
 import fastify from 'fastify'
 import { ACCESS_TOKEN_TYPE } from '../src/token/access-token.js'
 import type { AccessClaims, KeyVerifier } from '../src/token/access-token.js'
-import type { Algorithm, SigningKey } from '../src/token/keys.js'
+import type { Algorithm, SigningKey } from '../src/token/signing-key.js'
 
 export interface Jwt {
   sign(claims: AccessClaims): string

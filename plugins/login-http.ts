@@ -4,9 +4,9 @@ import type { Dispatcher } from 'undici'
 import type { LoginCredentials, PluginSettings } from '../src/config.js'
 import { PortcullisError } from '../src/errors.js'
 import { rateLimited } from '../src/session/login.js'
-import { mapIdentity } from '../src/session/mapped-identity.js'
+import { mapIdentity } from '../src/login/identity-mapping.js'
 import type { Identity } from '../src/session/session.js'
-import { clientAddress } from './client.js'
+import { clientAddress } from './client-address.js'
 import { createSampler } from './sample.js'
 
 type Login = Exclude<PluginSettings['login'], (...args: never[]) => unknown>

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Milliseconds } from '../src/clock.js'
-import type { VerifiedCacheStats } from '../src/token/verified.js'
+import type { VerifiedCacheStats } from '../src/token/verified-cache.js'
 
 /** What is counted; in a registry of our own, so that a host's metrics stay its own. */
 export interface Metrics {

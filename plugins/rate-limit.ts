@@ -3,7 +3,7 @@ import fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Milliseconds } from '../src/clock.js'
 import { withinDeadline } from '../src/deadline.js'
-import type { RedisClient } from '../src/store/redis-client.js'
+import type { RedisClient } from '../src/redis/redis-client.js'
 
 /** Counts things under a key, in a window that begins with the first. */
 export interface Limiter {

@@ -4,7 +4,7 @@
  */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Milliseconds } from '../src/clock.js'
-import type { RedisClient } from '../src/store/redis-client.js'
+import type { RedisClient } from '../src/redis/redis-client.js'
 
 /** Half of τ: further off, an instance is near to losing its lease. */
 const WARN_OFFSET: Milliseconds = 1_000

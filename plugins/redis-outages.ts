@@ -1,6 +1,6 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { ReplyError } from 'ioredis'
-import type { RedisClient } from '../src/store/redis-client.js'
+import type { RedisClient } from '../src/redis/redis-client.js'
 
 /**
  * Logs when the connection is lost, when Redis refuses it, and when it is back. ioredis emits "error" for each attempt

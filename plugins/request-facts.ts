@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Admission, RequestFacts } from '../src/admission.js'
-import type { BrowserHeaders } from '../src/token/cross-site.js'
-import { clientAddress } from './client.js'
+import type { Admission, RequestFacts } from '../src/token/admission.js'
+import type { BrowserHeaders } from '../src/token/csrf.js'
+import { clientAddress } from './client-address.js'
 import { createSampler } from './sample.js'
 
 /** A Fastify request as admission reads it. Its getters read lazily, as this is built for every guarded request. */

@@ -1,7 +1,7 @@
 import { withinDeadline } from '../src/deadline.js'
 import type { UnixMs, UnixSeconds } from '../src/clock.js'
-import type { Revocation } from '../src/revocation/port.js'
-import { endSessions } from '../src/session/end.js'
+import type { Revocation } from '../src/revocation/denylist.js'
+import { endSessions } from '../src/session/end-sessions.js'
 import type { Sid } from '../src/session/session.js'
 import type { Core } from './core.js'
 

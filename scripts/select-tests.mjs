@@ -10,9 +10,9 @@ const IMPORTED = /\bfrom '(\.[^']+)'|\bimport\(?'(\.[^']+)'|\bimport '(\.[^']+)'
 
 /** Tests that start nothing, but need seconds of computing: `npm run test:fast` leaves them out. */
 export const SLOW = [
-  'test/session/users-file.test.js', // bcrypt and argon2 at full cost
+  'test/login/users-file.test.js', // bcrypt and argon2 at full cost
   'test/simulation/simulation.test.js', // thousands of schedules
-  'test/token/keys.test.js', // generates RSA keys
+  'test/token/signing-key.test.js', // generates RSA keys
 ]
 
 /** True if the test needs a Redis. */

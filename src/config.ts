@@ -4,7 +4,7 @@
  */
 export * from './config/help.js'
 export * from './config/load.js'
-export { ConfigError, type ConfigProblem } from './config/problem.js'
+export { ConfigError, type ConfigProblem } from './config/config-error.js'
 export type { ConfiguredKey } from './config/secrets.js'
 export type * from './config/settings.js'
 export type { Bytes } from './config/values.js'

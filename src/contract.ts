@@ -2,9 +2,9 @@
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
-import type { ListedEntry } from './revocation/port.js'
+import type { ListedEntry } from './revocation/denylist.js'
 import type { TokenSet } from './session/issue.js'
-import type { SessionPage } from './session/list.js'
+import type { SessionPage } from './session/list-sessions.js'
 import type { Session } from './session/session.js'
 
 /** A form has text only, hence 'true'. */

@@ -1,7 +1,7 @@
 /** The law of the house: which part may know which. Read from the imports of the sources themselves. */
 import t from 'tap'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
-import { dirname, join, relative, sep } from 'node:path'
+import { basename, dirname, join, relative, sep } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 interface Import {
@@ -67,7 +67,7 @@ function breaches(files: RegExp, isForbidden: (one: Import) => boolean): string[
 
 const DOORS = /^src\/(?:index|server|cli)\.ts$|^src\/commands\//
 const ADAPTERS =
-  /^src\/store\/(?:memory|redis[\w-]*|(?:log-)?scripts)\.ts$|^src\/revocation\/(?:memory|redis[\w-]*|bell|denials)\.ts$|^ioredis$/
+  /^src\/store\/(?!session-store\.ts)|^src\/revocation\/(?:memory|redis|list)-denylist\.ts$|^src\/revocation\/replica\/(?:redis-log|bell|log-scripts)\.ts$|^src\/redis\/|^ioredis$/
 
 t.test('the imports are all read: each that names a file of ours finds it', async (t) => {
   const missing = [...graph].flatMap(([file, imports]) =>
@@ -128,9 +128,9 @@ t.test('no part of src goes out by its doors', async (t) => {
   )
 })
 
-t.test('behaviours and the verdict know ports, not adapters', async (t) => {
+t.test('behaviours and the token verifier know ports, not adapters', async (t) => {
   t.same(
-    breaches(/^src\/(?:session\/|verdict\.ts)/, ({ target }) => ADAPTERS.test(target)),
+    breaches(/^src\/(?:session|login|token)\//, ({ target }) => ADAPTERS.test(target)),
     [],
   )
   t.not(
@@ -149,7 +149,9 @@ t.test('stores, denylists and tokens know what a session is, not what is done wi
 
 t.test('the gateway knows no session and no store', async (t) => {
   t.same(
-    breaches(/^src\/gateway\//, ({ target }) => /^src\/(?:session|store|revocation)\//.test(target)),
+    breaches(/^src\/gateway\//, ({ target }) =>
+      /^src\/(?:session|store|revocation|redis|login)\//.test(target),
+    ),
     [],
   )
 })
@@ -175,6 +177,20 @@ t.test('no file has a name that says nothing', async (t) => {
     names.filter((file) =>
       /(?:^|[/.-])(?:utils?|helpers?|common|managers?|services?)(?:[./-]|$)/i.test(file),
     ),
+    [],
+  )
+})
+
+t.test('no two files of src and plugins share a name', async (t) => {
+  const places = new Map<string, string[]>()
+  for (const file of graph.keys()) {
+    // One route per endpoint is named as its behaviour is.
+    if (file.startsWith('plugins/routes/')) continue
+    const name = basename(file)
+    places.set(name, [...(places.get(name) ?? []), file])
+  }
+  t.same(
+    [...places.values()].filter((files) => files.length > 1),
     [],
   )
 })

@@ -9,7 +9,7 @@ import { describePluginOptions, describeSettings, loadGatewaySettings } from '..
 import type { SettingRow } from '../src/config.js'
 import { ERRORS } from '../src/errors.js'
 import portcullis from '../src/index.js'
-import { redisKeys } from '../src/store/keys.js'
+import { redisKeys } from '../src/redis/keys.js'
 import { createApp } from '../examples/plugin/app.js'
 
 /** The tests run from the root of the checkout. */
@@ -92,7 +92,7 @@ t.test('docs/operations.md lists every metric that exists, and no other', async 
   metrics.watchReplica({ state: () => 'OUT', leaseLeft: () => 0, size: () => 0 })
   metrics.watchVerified(() => ({ hits: 0, misses: 0, size: 0 }))
   metrics.watchStreams(() => 0)
-  const ofWorkers = [...read('src/commands/workers.ts').matchAll(/name: '(portcullis_\w+)'/g)].map(
+  const ofWorkers = [...read('src/commands/primary.ts').matchAll(/name: '(portcullis_\w+)'/g)].map(
     ([, name = '']) => name,
   )
   t.equal(ofWorkers.length, 2)

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
-import { redisKeys } from '../../src/store/keys.js'
+import { redisKeys } from '../../src/redis/keys.js'
 import { PASSWORD, PASSWORD_HASH, post, startGateway } from './gateway.js'
 import type { Launcher } from './gateway.js'
 

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { TSchema } from 'typebox'
 import { PortcullisError } from '../../src/errors.js'
-import { sendError, toPortcullisError } from '../errors.js'
+import { sendError, toPortcullisError } from '../problem-details.js'
 
 /** Largest body that our own routes read, in bytes. */
 const BODY_LIMIT = 16_384

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { SigningKey } from '../../src/token/keys.js'
+import type { SigningKey } from '../../src/token/signing-key.js'
 
 /** `GET /.well-known/jwks.json` (RFC 7517 §5). Without keys for an HMAC: such a secret is nobody else's. */
 export function jwksRoute(app: FastifyInstance, { publicJwk }: SigningKey): void {

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import type { Guard } from '../authenticate.js'
+import type { Guard } from '../guards.js'
 
 /** `GET /auth/me`: the claims of the access token. */
 export function meRoute(app: FastifyInstance, authenticate: Guard): void {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { ClientInfo } from '../../src/session/session.js'
-import { clientAddress } from '../client.js'
+import { clientAddress } from '../client-address.js'
 
 const MAX_USER_AGENT = 256
 

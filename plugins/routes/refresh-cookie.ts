@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
-import { cookieNames, cookieValues } from '../../src/token/cookies.js'
+import { cookieNames, cookieValues } from '../../src/token/token-cookies.js'
 import type { Core } from '../core.js'
 
 /**

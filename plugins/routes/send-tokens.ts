@@ -1,7 +1,7 @@
 import type { FastifyReply } from 'fastify'
 import { cookieTokenResponse, tokenResponse } from '../../src/contract.js'
 import type { TokenSet } from '../../src/session/issue.js'
-import { setCookies } from '../../src/token/cookies.js'
+import { setCookies } from '../../src/token/token-cookies.js'
 import type { Core } from '../core.js'
 
 /** The token response (RFC 6749 §5.1), or the two cookies and a body without the tokens. */

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
 import { ConfigError } from '../config.js'
-import { UsersFileError } from '../session/users-file.js'
+import { UsersFileError } from '../login/users-file.js'
 import { StartError } from '../start-error.js'
-import { KeyError } from '../token/keys.js'
+import { KeyError } from '../token/signing-key.js'
 
 /** A verb of the command line. */
 export interface Command {

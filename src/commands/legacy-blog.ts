@@ -3,7 +3,7 @@ import closeWithGrace from 'close-with-grace'
 import { StartError } from '../start-error.js'
 import { UsageError, readArgs } from './command.js'
 import type { Command } from './command.js'
-import { createLegacyBlog } from './legacy-blog/server.js'
+import { createLegacyBlog } from './legacy-blog/blog-server.js'
 
 export const legacyBlog: Command = {
   name: 'legacy-blog',

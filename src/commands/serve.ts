@@ -5,7 +5,7 @@ import { startServer, stopDelay } from '../server.js'
 import type { RunningServer } from '../server.js'
 import { readArgs } from './command.js'
 import type { Command } from './command.js'
-import { startWithWorkers } from './workers.js'
+import { startWithWorkers } from './primary.js'
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
 

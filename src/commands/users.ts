@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { text } from 'node:stream/consumers'
-import { MAX_PASSWORD_BYTES, UsersFileError, hashPassword, parseUsers } from '../session/users-file.js'
+import { MAX_PASSWORD_BYTES, UsersFileError, hashPassword, parseUsers } from '../login/users-file.js'
 import { UsageError, readArgs } from './command.js'
 import type { Command } from './command.js'
 

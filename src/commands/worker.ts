@@ -4,7 +4,7 @@
  */
 import closeWithGrace from 'close-with-grace'
 import type { GatewaySettings } from '../config.js'
-import { createLogger } from '../log.js'
+import { createLogger } from '../logger.js'
 import { openGateway, stopDelay } from '../server.js'
 import type { Gateway } from '../server.js'
 import type { Order, Report } from '../workers/messages.js'

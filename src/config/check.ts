@@ -1,5 +1,5 @@
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
-import { flattenName } from '../gateway/headers.js'
+import { flattenName } from '../gateway/header-rules.js'
 import { OWN_PATHS } from '../own-paths.js'
 import { formatDuration } from './values.js'
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import type { TSchema, TUnsafe } from 'typebox'
-import { readCidr, readHost, readHttpUrl, readOrigin, readStore, readUpstreams } from './network.js'
+import { readCidr, readHost, readHttpUrl, readOrigin, readStore, readUpstreams } from './network-values.js'
 import {
   readHeaderName,
   readIdentityHeaders,
@@ -10,9 +10,9 @@ import {
   readPrefix,
   readRoutePath,
   readScope,
-} from './http.js'
-import { readPointer, readPointers } from './json-pointer.js'
-import { readOnOutage } from './on-outage.js'
+} from './http-values.js'
+import { readPointer, readPointers } from './json-pointer-value.js'
+import { readOnOutage } from './on-outage-value.js'
 import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
 import { readBoolean, readChoice, readDuration, readInteger, readSize, readText } from './values.js'
 import type { Read } from './values.js'

@@ -2,8 +2,8 @@ import { KINDS } from './leaf.js'
 import { nearest } from './nearest.js'
 import { formatPath, listLeaves } from './node.js'
 import type { Node, Path } from './node.js'
-import { Mistake } from './problem.js'
-import type { ConfigProblem } from './problem.js'
+import { Mistake } from './config-error.js'
+import type { ConfigProblem } from './config-error.js'
 
 /** What one source says. Of several layers the first that has a value gives it. */
 export interface Layer {

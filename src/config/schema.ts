@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
 import { bound, choice, count, countOrNone, leaf, lifetime, list } from './leaf.js'
-import { LimitsSchema, TimeoutsSchema } from './limits.js'
-import { LoginHttpSchema } from './login-http.js'
-import { RouteSchema } from './route.js'
-import { TRANSPORTS } from '../token/bearer.js'
-import { ALGORITHMS } from '../token/keys.js'
+import { LimitsSchema, TimeoutsSchema } from './limits-schema.js'
+import { LoginHttpSchema } from './login-http-schema.js'
+import { RouteSchema } from './route-schema.js'
+import { TRANSPORTS } from '../token/presented-token.js'
+import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
  * Every setting, once: types, checks, defaults, flags, environment names, help and docs are derived from here.

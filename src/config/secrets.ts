@@ -1,6 +1,6 @@
 import { readString, readText } from './values.js'
 import type { Read } from './values.js'
-import { refuse } from './problem.js'
+import { refuse } from './config-error.js'
 
 /** One signing key that the configuration names: the key itself (PEM or JWK), or the file that holds it. */
 export type ConfiguredKey =

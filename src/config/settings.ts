@@ -3,7 +3,7 @@ import type { Static, TObject, TProperties } from 'typebox'
 import type { PluginSchema, SettingsSchema } from './schema.js'
 import type { Identity } from '../session/session.js'
 import type { Leaf } from './leaf.js'
-import type { RouteSchema } from './route.js'
+import type { RouteSchema } from './route-schema.js'
 
 type Tree = Static<typeof SettingsSchema>
 type RouteTree = Static<typeof RouteSchema>

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { nearest } from './nearest.js'
 import { listLeaves } from './node.js'
 import type { Node } from './node.js'
-import type { ConfigProblem } from './problem.js'
+import type { ConfigProblem } from './config-error.js'
 import type { Layer } from './read.js'
 
 /** Environment variables, as `process.env` has them. */

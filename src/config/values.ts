@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../clock.js'
-import { refuse } from './problem.js'
+import { refuse } from './config-error.js'
 
 /** A size in bytes. */
 export type Bytes = number

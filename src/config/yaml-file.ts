@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
 import type { Document } from 'yaml'
 import type { Path } from './node.js'
-import { ConfigError } from './problem.js'
+import { ConfigError } from './config-error.js'
 import type { Layer } from './read.js'
 
 /**

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Milliseconds } from '../clock.js'
-import { sendContinue } from './continue.js'
+import { sendContinue } from './expect-continue.js'
 
 export interface BodyLimits {
   /** The longest body, in bytes. */

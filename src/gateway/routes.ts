@@ -1,4 +1,4 @@
-import { checkTarget } from './target.js'
+import { checkTarget } from './request-target.js'
 
 /** What of a route decides which requests are its own. */
 export interface RoutePattern {

@@ -1,9 +1,9 @@
 import type { SecureContext } from 'node:tls'
 import type { Milliseconds } from '../clock.js'
-import { UpstreamHealth } from './health.js'
-import type { OnHealth } from './health.js'
-import { UpstreamPool } from './upstream-pool.js'
-import { trusting, upstreamConnector } from './upstream-socket.js'
+import { UpstreamHealth } from './upstream-health.js'
+import type { OnHealth } from './upstream-health.js'
+import { UpstreamPool } from './http1-client/upstream-pool.js'
+import { trusting, upstreamConnector } from './http1-client/upstream-socket.js'
 
 /** A server behind the gateway, with its connections. */
 export interface UpstreamServer {

@@ -2,9 +2,9 @@
 import { PortcullisError } from '../errors.js'
 import { issue } from './issue.js'
 import type { TokenSet } from './issue.js'
-import type { SessionDependencies } from './ports.js'
+import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo } from './session.js'
-import type { WorkSlots } from './slots.js'
+import type { WorkSlots } from '../login/work-slots.js'
 
 export interface LoginDependencies extends SessionDependencies {
   /** Who it is, or null if the credentials are wrong. */

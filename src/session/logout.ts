@@ -1,11 +1,11 @@
 /** A logout: ends the session of each token that was presented, or all of the subject's, or all but this one. */
 import { PortcullisError } from '../errors.js'
-import type { Revocation } from '../revocation/port.js'
+import type { Revocation } from '../revocation/denylist.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
-import { revokeEnded, endRecords, endSessions } from './end.js'
-import type { SessionToEnd } from './end.js'
-import type { SessionDependencies } from './ports.js'
+import { revokeEnded, endRecords, endSessions } from './end-sessions.js'
+import type { SessionToEnd } from './end-sessions.js'
+import type { SessionDependencies } from './dependencies.js'
 import type { Sid } from './session.js'
 
 export interface PresentedTokens {

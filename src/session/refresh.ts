@@ -6,13 +6,13 @@
  * successor again. (OAuth 2.0 Security BCP, RFC 9700 §4.14.2: rotation with reuse detection.)
  */
 import { PortcullisError, storeUnavailable } from '../errors.js'
-import type { TokenStamp } from '../revocation/port.js'
-import type { PreviousWrite, RotationOutcome } from '../store/port.js'
+import type { TokenStamp } from '../revocation/denylist.js'
+import type { PreviousWrite, RotationOutcome } from '../store/session-store.js'
 import { hashSecret, newSalt, parseRefreshToken, deriveSuccessor } from '../token/refresh-token.js'
 import { tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
-import { endSessions } from './end.js'
-import type { SessionDependencies } from './ports.js'
+import { endSessions } from './end-sessions.js'
+import type { SessionDependencies } from './dependencies.js'
 import type { Session, Sid } from './session.js'
 
 /**

@@ -50,7 +50,7 @@ export interface Session extends ClientInfo {
   readonly endsAt: UnixMs
   /** When it ends unless it is refreshed before. */
   readonly expiresAt: UnixMs
-  /** The mark of the tokens that were minted when it was last written (see src/revocation/instance.ts). */
+  /** The mark of the tokens that were minted when it was last written (see src/revocation/replica/instance.ts). */
   readonly mark: string
   /** How many refreshes gave a new token; retries don't count. */
   readonly refreshCount: number

@@ -5,9 +5,9 @@
 import { randomBytes } from 'node:crypto'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
-import type { TokenStamp } from '../revocation/port.js'
+import type { TokenStamp } from '../revocation/denylist.js'
 import type { Session } from '../session/session.js'
-import type { Algorithm } from './keys.js'
+import type { Algorithm } from './signing-key.js'
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt'
 

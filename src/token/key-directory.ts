@@ -3,8 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { generateKey, importKey, KeyError } from './keys.js'
-import type { Algorithm, SigningKey } from './keys.js'
+import { generateKey, importKey, KeyError } from './signing-key.js'
+import type { Algorithm, SigningKey } from './signing-key.js'
 
 export const SIGNING_KEY_FILE = 'signing.jwk'
 

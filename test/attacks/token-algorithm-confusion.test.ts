@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey } from 'node:crypto'
 import t from 'tap'
-import type { Algorithm } from '../../src/token/keys.js'
+import type { Algorithm } from '../../src/token/signing-key.js'
 import { encode, headerOf, seal, signatureOf } from '../token/rig.js'
 import { openTokenApp } from './token-app.js'
 import type { TokenApp } from './token-app.js'

@@ -9,8 +9,8 @@ import type { Test } from 'tap'
 import portcullis from '../../plugins/portcullis.js'
 import type { PluginOptions } from '../../src/config.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
-import { generateKey, importKey } from '../../src/token/keys.js'
-import type { Algorithm, SigningKey } from '../../src/token/keys.js'
+import { generateKey, importKey } from '../../src/token/signing-key.js'
+import type { Algorithm, SigningKey } from '../../src/token/signing-key.js'
 import { AUDIENCE, ISSUER, decode, forge, headerOf } from '../token/rig.js'
 
 export interface Answer {

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { home } from '../gateway-process.js'
-import { UsersFile } from '../../src/session/users-file.js'
+import { UsersFile } from '../../src/login/users-file.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 

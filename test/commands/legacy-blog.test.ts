@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { createLegacyBlog } from '../../src/commands/legacy-blog/server.js'
+import { createLegacyBlog } from '../../src/commands/legacy-blog/blog-server.js'
 import { listen } from '../gateway/rig.js'
 
 async function blog(t: Test) {

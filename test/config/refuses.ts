@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { loadGatewaySettings } from '../../src/config/load.js'
-import { ConfigError } from '../../src/config/problem.js'
-import type { ConfigProblem } from '../../src/config/problem.js'
+import { ConfigError } from '../../src/config/config-error.js'
+import type { ConfigProblem } from '../../src/config/config-error.js'
 
 const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
 

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { join } from 'node:path'
 import t from 'tap'
 import { loadSettings, parsePluginOptions } from '../../src/config/load.js'
-import { ConfigError } from '../../src/config/problem.js'
+import { ConfigError } from '../../src/config/config-error.js'
 
 const SECRET = 'hunter2'
 const cases: [name: string, values: object][] = [

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { settingFlags } from '../../src/config/help.js'
 import { loadSettings } from '../../src/config/load.js'
 import type { Sources } from '../../src/config/load.js'
-import { ConfigError } from '../../src/config/problem.js'
+import { ConfigError } from '../../src/config/config-error.js'
 
 const base = 'issuer: https://api.example.com\naudience: https://api.example.com\n'
 

@@ -1,7 +1,7 @@
 /** What a whole run of all flows leaves in Redis and in the log. */
 import t from 'tap'
 import type { Redis } from 'ioredis'
-import { redisKeys } from '../../src/store/keys.js'
+import { redisKeys } from '../../src/redis/keys.js'
 import type { Tokens } from '../gateway-process.js'
 import {
   USERS,

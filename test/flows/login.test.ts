@@ -1,4 +1,4 @@
-import { hashPassword } from '../../src/session/users-file.js'
+import { hashPassword } from '../../src/login/users-file.js'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'

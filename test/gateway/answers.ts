@@ -1,6 +1,6 @@
 /** Reads bytes as an upstream's answer, without a connection. */
-import { ResponseParser } from '../../src/gateway/response-parser.js'
-import { UpstreamError } from '../../src/gateway/upstream-error.js'
+import { ResponseParser } from '../../src/gateway/http1-client/response-parser.js'
+import { UpstreamError } from '../../src/gateway/http1-client/upstream-error.js'
 
 export interface Read {
   readonly status: number

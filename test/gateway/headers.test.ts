@@ -1,6 +1,6 @@
 import t from 'tap'
-import { headerRules } from '../../src/gateway/headers.js'
-import type { RequestHeaderOptions } from '../../src/gateway/headers.js'
+import { headerRules } from '../../src/gateway/header-rules.js'
+import type { RequestHeaderOptions } from '../../src/gateway/header-rules.js'
 
 const rules = headerRules({
   identity: ['X-Forwarded-User', 'X-Auth-Request-Session'],

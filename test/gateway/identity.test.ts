@@ -1,5 +1,5 @@
 import t from 'tap'
-import { identityHeaders } from '../../src/gateway/identity.js'
+import { identityHeaders } from '../../src/gateway/identity-headers.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 
 const claims = {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { createPeerCheck, readOriginal } from '../../src/gateway/original.js'
+import { createPeerCheck, readOriginal } from '../../src/gateway/original-request.js'
 
 const PATH = '/auth/verify'
 const FORWARDED = ['X-Forwarded-Method', 'POST', 'X-Forwarded-Uri', '/a?b=c']

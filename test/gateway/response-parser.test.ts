@@ -1,6 +1,6 @@
 import t from 'tap'
-import { ResponseParser } from '../../src/gateway/response-parser.js'
-import { UpstreamError } from '../../src/gateway/upstream-error.js'
+import { ResponseParser } from '../../src/gateway/http1-client/response-parser.js'
+import { UpstreamError } from '../../src/gateway/http1-client/upstream-error.js'
 import { read } from './answers.js'
 import type { Read } from './answers.js'
 

@@ -5,10 +5,13 @@ import type { Test } from 'tap'
 import { ERRORS } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
 import type { Forwarding, ForwardOptions, ForwardOutcome } from '../../src/gateway/forward.js'
-import { headerRules } from '../../src/gateway/headers.js'
-import type { UpstreamRequest } from '../../src/gateway/request-head.js'
-import type { ResponseHandler, UpstreamConnection } from '../../src/gateway/upstream-connection.js'
-import type { UpstreamPool } from '../../src/gateway/upstream-pool.js'
+import { headerRules } from '../../src/gateway/header-rules.js'
+import type { UpstreamRequest } from '../../src/gateway/http1-client/request-head.js'
+import type {
+  ResponseHandler,
+  UpstreamConnection,
+} from '../../src/gateway/http1-client/upstream-connection.js'
+import type { UpstreamPool } from '../../src/gateway/http1-client/upstream-pool.js'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
 import type { UpstreamOptions } from '../../src/gateway/upstreams.js'
 

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compileRoutes } from '../../src/gateway/routes.js'
-import { checkTarget } from '../../src/gateway/target.js'
+import { checkTarget } from '../../src/gateway/request-target.js'
 
 const table = compileRoutes([
   { path: '/', name: 'rest' },

@@ -4,7 +4,7 @@
  */
 import { Agent, request } from 'node:http'
 import t from 'tap'
-import { LAXITIES } from '../../src/gateway/target.js'
+import { LAXITIES } from '../../src/gateway/request-target.js'
 import { startGateway, startUpstream } from '../gateway-process.js'
 import { Random } from '../simulation/random.js'
 

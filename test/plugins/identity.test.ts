@@ -1,7 +1,7 @@
 import t from 'tap'
 import { createIdentityProof } from '../../plugins/identity.js'
 import { loadGatewaySettings } from '../../src/config.js'
-import type { Auth } from '../../src/verdict.js'
+import type { Auth } from '../../src/token/token-verifier.js'
 import { MovableClock } from '../clock.js'
 import { decode, newKey } from '../token/rig.js'
 

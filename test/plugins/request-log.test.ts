@@ -1,7 +1,7 @@
 import fastify, { LogController } from 'fastify'
 import { pino } from 'pino'
 import t from 'tap'
-import { childLoggerFactory } from '../../plugins/request-log.js'
+import { childLoggerFactory } from '../../plugins/gateway/request-log.js'
 
 t.test(
   'lines of a request carry its id, its level and children work, and none is made unasked',

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { createRouteLimiters } from '../../plugins/route-limits.js'
+import { createRouteLimiters } from '../../plugins/gateway/route-limits.js'
 import type { RouteSettings } from '../../src/config.js'
-import { redisKeys } from '../../src/store/keys.js'
+import { redisKeys } from '../../src/redis/keys.js'
 
 const route = (path: string) => ({ path, rateLimit: { max: 1, per: 60_000 } }) as unknown as RouteSettings
 

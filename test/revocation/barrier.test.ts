@@ -1,5 +1,5 @@
 import t from 'tap'
-import type { SyncReply } from '../../src/revocation/log.js'
+import type { SyncReply } from '../../src/revocation/replica/revocation-log.js'
 import { LAPSE, place, Rig, sid } from './rig.js'
 
 const entries = [{ ...sid('s1'), reason: '' }]

@@ -1,7 +1,7 @@
 /** The list of what is denied: read from the log in bounded pages, however large the rest of the store is. */
 import t from 'tap'
-import { listDenylist } from '../../src/revocation/denials.js'
-import type { ListQuery } from '../../src/revocation/port.js'
+import { listDenylist } from '../../src/revocation/list-denylist.js'
+import type { ListQuery } from '../../src/revocation/denylist.js'
 import { monitored } from '../store/redis-harness.js'
 import { redisUrl } from '../redis.js'
 import { KEEP, openLog } from './log-rig.js'

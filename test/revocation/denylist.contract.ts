@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { toSeconds } from '../../src/clock.js'
 import type { Clock, Milliseconds } from '../../src/clock.js'
-import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/port.js'
+import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/denylist.js'
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND

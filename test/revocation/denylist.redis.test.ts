@@ -1,7 +1,7 @@
 /** `revocation.check: redis`: every request asks the denylist in Redis. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { redisKeys } from '../../src/store/keys.js'
+import { redisKeys } from '../../src/redis/keys.js'
 import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../redis.js'
 import { dump, keysOf, monitored, openConnection } from '../store/redis-harness.js'
 import { denylistContract, minted, LIFE, MINUTE, SECOND } from './denylist.contract.js'

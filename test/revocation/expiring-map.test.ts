@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ExpiringMap } from '../../src/revocation/expiring-map.js'
+import { ExpiringMap } from '../../src/revocation/replica/expiring-map.js'
 
 t.test('an id is kept until the latest second that anybody asked for', async (t) => {
   const map = new ExpiringMap()

@@ -1,6 +1,6 @@
 /** What each kind of entry denies, on every adapter. */
 import type { Test } from 'tap'
-import type { Revocation, RevocableToken } from '../../src/revocation/port.js'
+import type { Revocation, RevocableToken } from '../../src/revocation/denylist.js'
 import { check, LIFE, minted, SECOND, TEST_TIME } from './denylist.contract.js'
 import type { DenylistHarness, OpenDenylist } from './denylist.contract.js'
 

@@ -1,11 +1,11 @@
 /** What routes that opted for it get while there is no lease. */
 import t from 'tap'
 import { START } from '../../src/revocation/entry.js'
-import { SyncLoop } from '../../src/revocation/follower.js'
-import { Instance } from '../../src/revocation/instance.js'
-import { LeasedDenylist } from '../../src/revocation/leased.js'
-import type { RevocationLog } from '../../src/revocation/log.js'
-import type { RevocableToken } from '../../src/revocation/port.js'
+import { SyncLoop } from '../../src/revocation/replica/sync-loop.js'
+import { Instance } from '../../src/revocation/replica/instance.js'
+import { LeasedDenylist } from '../../src/revocation/leased-denylist.js'
+import type { RevocationLog } from '../../src/revocation/replica/revocation-log.js'
+import type { RevocableToken } from '../../src/revocation/denylist.js'
 import { LOG_SETTINGS } from './instances.js'
 
 const NOW = 1_800_000_000_000

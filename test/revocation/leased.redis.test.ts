@@ -1,7 +1,7 @@
 /** `revocation.check: replica`: two instances, whose revokes are in force on the other the moment they return. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { redisKeys } from '../../src/store/keys.js'
+import { redisKeys } from '../../src/redis/keys.js'
 import { cleanUp, connect, redisUrl, startRedis } from '../redis.js'
 import { dump, monitored, openConnection } from '../store/redis-harness.js'
 import { denylistContract, minted, MINUTE } from './denylist.contract.js'

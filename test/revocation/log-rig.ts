@@ -2,11 +2,16 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { START } from '../../src/revocation/entry.js'
-import type { NewEntry, RevokeReply, SyncReply, SyncRequest } from '../../src/revocation/log.js'
-import { RedisLog } from '../../src/revocation/redis-log.js'
-import type { RedisLogSettings } from '../../src/revocation/redis-log.js'
-import { redisKeys } from '../../src/store/keys.js'
-import type { Keys } from '../../src/store/keys.js'
+import type {
+  NewEntry,
+  RevokeReply,
+  SyncReply,
+  SyncRequest,
+} from '../../src/revocation/replica/revocation-log.js'
+import { RedisLog } from '../../src/revocation/replica/redis-log.js'
+import type { RedisLogSettings } from '../../src/revocation/replica/redis-log.js'
+import { redisKeys } from '../../src/redis/keys.js'
+import type { Keys } from '../../src/redis/keys.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
 import { LOG_SETTINGS } from './instances.js'
 

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Denylist } from '../../src/revocation/port.js'
+import type { Denylist } from '../../src/revocation/denylist.js'
 import { connect, startRedis, uniquePrefix } from '../redis.js'
 import type { OwnRedis } from '../redis.js'
 import { ping } from '../redis/ping.js'

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { DenylistEntry } from '../../src/revocation/entry.js'
-import { Replica } from '../../src/revocation/replica.js'
+import { Replica } from '../../src/revocation/replica/replica.js'
 
 const NOW = 1_800_000_000_000
 const UNTIL = NOW + 60_000

@@ -1,10 +1,10 @@
 /** An instance of the leased replica under a test's hand: its clocks, and replies of a log that the test words. */
 import { parsePosition } from '../../src/revocation/entry.js'
 import type { Position } from '../../src/revocation/entry.js'
-import { Instance } from '../../src/revocation/instance.js'
-import type { InstanceSettings, Sync, SyncOutcome } from '../../src/revocation/instance.js'
-import type { RevokeReply, SyncReply } from '../../src/revocation/log.js'
-import type { RevocableToken } from '../../src/revocation/port.js'
+import { Instance } from '../../src/revocation/replica/instance.js'
+import type { InstanceSettings, Sync, SyncOutcome } from '../../src/revocation/replica/instance.js'
+import type { RevokeReply, SyncReply } from '../../src/revocation/replica/revocation-log.js'
+import type { RevocableToken } from '../../src/revocation/denylist.js'
 
 export const WALL = 1_800_000_000_000
 export const LEASE = 1_000

@@ -15,15 +15,15 @@ const { SLOW, selectTests } = (await import(new URL('scripts/select-tests.mjs', 
 }
 
 t.test('a path of a source selects its compiled file, in every spelling', (t) => {
-  const file = 'test/token/cookies.test'
+  const file = 'test/token/token-cookies.test'
   const absolute = fileURLToPath(new URL(`${file}.ts`, root))
   for (const filter of [
     `${file}.ts`,
     `./${file}.ts`,
     absolute,
     `dist/${file}.js`,
-    'token/cookies',
-    '/cookies.test.ts',
+    'token/token-cookies',
+    '/token-cookies.test.ts',
   ])
     t.same(selectTests({ filters: [filter] }), [`${file}.js`], filter.replace(absolute, 'absolute'))
   t.end()
@@ -36,20 +36,20 @@ t.test('a path relative to the folder where npm was called selects, too', (t) =>
     else process.env['INIT_CWD'] = before
   })
   process.env['INIT_CWD'] = fileURLToPath(new URL('test/flows', root))
-  t.same(selectTests({ filters: ['../token/cookies.test.ts'] }), ['test/token/cookies.test.js'])
+  t.same(selectTests({ filters: ['../token/token-cookies.test.ts'] }), ['test/token/token-cookies.test.js'])
   t.end()
 })
 
 t.test('several filters select what each of them matches; one without a match is an error', (t) => {
-  const filters = ['test/token/cookies.test.ts', 'store/url']
-  t.same(selectTests({ filters }), ['test/store/url.test.js', 'test/token/cookies.test.js'])
+  const filters = ['test/token/token-cookies.test.ts', 'redis/url']
+  t.same(selectTests({ filters }), ['test/redis/url.test.js', 'test/token/token-cookies.test.js'])
   t.throws(() => selectTests({ filters: [...filters, 'no-such-test'] }), /"no-such-test"/)
   t.end()
 })
 
 t.test('the fast tests need no Redis, and start no server and no process, not even by a helper', (t) => {
   const fast = selectTests({ fast: true })
-  t.ok(fast.includes('test/verdict.test.js'))
+  t.ok(fast.includes('test/token/token-verifier.test.js'))
   t.ok(fast.includes('test/store/session-store.test.js'), 'the contract on memory')
   t.notOk(fast.includes('test/store/session-store.redis.test.js'), 'the contract on Redis')
   t.notOk(fast.includes('test/flows/wire.test.js'), 'a server, by a helper')

@@ -1,5 +1,5 @@
 import { storeUnavailable } from '../../src/errors.js'
-import type { Denylist } from '../../src/revocation/port.js'
+import type { Denylist } from '../../src/revocation/denylist.js'
 
 /** A denylist whose first `revoke` fails before anything is written; the rest is as it was. */
 export function failingOnce(denylist: Denylist): Denylist & { readonly failures: number } {

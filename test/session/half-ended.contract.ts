@@ -1,6 +1,6 @@
 /** An end that failed between its two steps: whoever ends all sessions afterwards ends that one, too. */
 import type { Test } from 'tap'
-import { endRecords, endSessions } from '../../src/session/end.js'
+import { endRecords, endSessions } from '../../src/session/end-sessions.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'

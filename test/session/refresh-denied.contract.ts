@@ -1,6 +1,6 @@
 /** What a revoke of more than one session means for refreshes, on every denylist. */
 import type { Test } from 'tap'
-import type { Revocation } from '../../src/revocation/port.js'
+import type { Revocation } from '../../src/revocation/denylist.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'

@@ -1,9 +1,9 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
 import { MARK_LENGTH } from '../../src/revocation/entry.js'
 import type { DenylistEntry } from '../../src/revocation/entry.js'
-import type { Decision } from '../../src/revocation/instance.js'
-import type { NewEntry } from '../../src/revocation/log.js'
-import type { RevocableToken } from '../../src/revocation/port.js'
+import type { Decision } from '../../src/revocation/replica/instance.js'
+import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
+import type { RevocableToken } from '../../src/revocation/denylist.js'
 
 export interface Token extends RevocableToken {
   readonly exp: UnixSeconds

@@ -1,4 +1,4 @@
-import type { Now } from '../../src/revocation/instance.js'
+import type { Now } from '../../src/revocation/replica/instance.js'
 
 /** Where the true time of every simulation begins, as a wall clock shows it. */
 export const BEGINNING = 1_800_000_000_000

@@ -1,8 +1,8 @@
 /** One instance: the real state machine, its clocks, and what the follower does around it. */
 import type { Milliseconds } from '../../src/clock.js'
-import { Instance } from '../../src/revocation/instance.js'
-import type { Now, Sync } from '../../src/revocation/instance.js'
-import type { NewEntry, SyncReply } from '../../src/revocation/log.js'
+import { Instance } from '../../src/revocation/replica/instance.js'
+import type { Now, Sync } from '../../src/revocation/replica/instance.js'
+import type { NewEntry, SyncReply } from '../../src/revocation/replica/revocation-log.js'
 import { Violation } from './checker.js'
 import type { Revocation, Token } from './checker.js'
 import { BEGINNING } from './clocks.js'

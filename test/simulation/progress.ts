@@ -2,7 +2,7 @@
  * With every fault switched off: all instances get leases, all revokes return in time, and new tokens are good
  * everywhere.
  */
-import { leaseLapse } from '../../src/revocation/log.js'
+import { leaseLapse } from '../../src/revocation/replica/revocation-log.js'
 import { Violation } from './checker.js'
 import type { Revocation } from './checker.js'
 import { boot, lose, step } from './faults.js'

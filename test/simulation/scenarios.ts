@@ -1,5 +1,5 @@
 /** Schedules directed at one rule each, for those that chance doesn't find soon. With the rule they must hold, too. */
-import type { OnLostHistory } from '../../src/revocation/instance.js'
+import type { OnLostHistory } from '../../src/revocation/replica/instance.js'
 import { Violation } from './checker.js'
 import { BEGINNING, Clocks, DRIFT } from './clocks.js'
 import { boot, jump, lose } from './faults.js'

@@ -1,5 +1,5 @@
 /** A seeded schedule: some instances, clients, and faults for which the protocol's table promises something. */
-import type { OnLostHistory } from '../../src/revocation/instance.js'
+import type { OnLostHistory } from '../../src/revocation/replica/instance.js'
 import {
   boot,
   crash,

@@ -5,7 +5,7 @@
 import type { UnixMs } from '../../src/clock.js'
 import { isAtOrAfter, START } from '../../src/revocation/entry.js'
 import type { DenylistEntry, Position } from '../../src/revocation/entry.js'
-import { entryGrace } from '../../src/revocation/log.js'
+import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
 import type {
   LogSettings,
   Member,
@@ -13,7 +13,7 @@ import type {
   RevokeReply,
   SyncReply,
   SyncRequest,
-} from '../../src/revocation/log.js'
+} from '../../src/revocation/replica/revocation-log.js'
 import { BEGINNING } from './clocks.js'
 import type { Random } from './random.js'
 

@@ -3,13 +3,13 @@
  * needed.
  */
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
-import { Barrier } from '../../src/revocation/barrier.js'
+import { Barrier } from '../../src/revocation/replica/barrier.js'
 import { START } from '../../src/revocation/entry.js'
 import type { Position } from '../../src/revocation/entry.js'
-import { EpochReplica } from '../../src/revocation/epoch-replica.js'
-import { Instance } from '../../src/revocation/instance.js'
-import type { InstanceSettings, Now, Sync } from '../../src/revocation/instance.js'
-import type { NewEntry, RevokeReply, SyncReply } from '../../src/revocation/log.js'
+import { EpochReplica } from '../../src/revocation/replica/epoch-replica.js'
+import { Instance } from '../../src/revocation/replica/instance.js'
+import type { InstanceSettings, Now, Sync } from '../../src/revocation/replica/instance.js'
+import type { NewEntry, RevokeReply, SyncReply } from '../../src/revocation/replica/revocation-log.js'
 
 /** An instance whose revokes wait at barriers of this kind. */
 function withBarrier(Weak: typeof Barrier): typeof Instance {

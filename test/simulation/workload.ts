@@ -6,7 +6,7 @@ import type { Revocation, Token } from './checker.js'
 import type { Node } from './node.js'
 import type { Session } from './server.js'
 import type { World } from './world.js'
-import { entryGrace } from '../../src/revocation/log.js'
+import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
 
 const SUBJECTS = ['anna', 'ben', 'cleo'] as const
 

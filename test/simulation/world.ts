@@ -1,7 +1,7 @@
 /** What all instances of a simulation share: the true time, the network, and the servers. */
 import type { Milliseconds } from '../../src/clock.js'
-import type { OnLostHistory } from '../../src/revocation/instance.js'
-import type { LogSettings } from '../../src/revocation/log.js'
+import type { OnLostHistory } from '../../src/revocation/replica/instance.js'
+import type { LogSettings } from '../../src/revocation/replica/revocation-log.js'
 import { Checker } from './checker.js'
 import { Events } from './events.js'
 import type { Node } from './node.js'

@@ -2,9 +2,9 @@
  * What an instance writes to the log: revokes of its own, which wait at their barriers, and what it publishes again.
  */
 import type { Milliseconds } from '../../src/clock.js'
-import type { Barrier } from '../../src/revocation/barrier.js'
-import type { Now } from '../../src/revocation/instance.js'
-import type { NewEntry } from '../../src/revocation/log.js'
+import type { Barrier } from '../../src/revocation/replica/barrier.js'
+import type { Now } from '../../src/revocation/replica/instance.js'
+import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
 import type { Revocation } from './checker.js'
 import type { Node } from './node.js'
 import type { Server } from './server.js'

@@ -1,13 +1,13 @@
 import type { Test } from 'tap'
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
-import { selectLiving } from '../../src/session/list.js'
+import { selectLiving } from '../../src/session/list-sessions.js'
 import type {
   EndOutcome,
   EndRequest,
   RotationRequest,
   RotationOutcome,
   SessionStore,
-} from '../../src/store/port.js'
+} from '../../src/store/session-store.js'
 import type { Session, Sid } from '../../src/session/session.js'
 import { computeExpiry } from '../../src/session/session.js'
 import { hashSecret, newRefreshToken, newSalt, deriveSuccessor } from '../../src/token/refresh-token.js'

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { IndexPlace } from '../../src/store/port.js'
+import type { IndexPlace } from '../../src/store/session-store.js'
 import { begin, create, end, living, newSession, someone, use } from './harness.js'
 import { HOUR, IDLE, MINUTE, SECOND, TOMBSTONE } from './harness.js'
 import type { OpenStore } from './harness.js'

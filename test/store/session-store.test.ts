@@ -1,5 +1,5 @@
 import t from 'tap'
-import { MemorySessionStore } from '../../src/store/memory.js'
+import { MemorySessionStore } from '../../src/store/memory-session-store.js'
 import { MovableClock } from '../clock.js'
 import { begin, end, use, IDLE, SECOND, TOMBSTONE } from './harness.js'
 import type { StoreHarness } from './harness.js'

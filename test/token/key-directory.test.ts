@@ -12,8 +12,8 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
 import { SIGNING_KEY_FILE, loadKey } from '../../src/token/key-directory.js'
-import { generateKey } from '../../src/token/keys.js'
-import type { Algorithm } from '../../src/token/keys.js'
+import { generateKey } from '../../src/token/signing-key.js'
+import type { Algorithm } from '../../src/token/signing-key.js'
 
 const algorithm: Algorithm = 'ES256'
 const mode = (path: string) => (statSync(path).mode & 0o777).toString(8)

@@ -1,8 +1,8 @@
 import { createSecretKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { JsonWebKey } from 'node:crypto'
 import t from 'tap'
-import { ALGORITHMS, KeyError, generateKey, importKey } from '../../src/token/keys.js'
-import type { Algorithm } from '../../src/token/keys.js'
+import { ALGORITHMS, KeyError, generateKey, importKey } from '../../src/token/signing-key.js'
+import type { Algorithm } from '../../src/token/signing-key.js'
 
 const pair = {
   weakRsa: generateKeyPairSync('rsa', { modulusLength: 1024 }),

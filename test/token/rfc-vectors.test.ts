@@ -1,7 +1,7 @@
 import { verify } from 'node:crypto'
 import t from 'tap'
 import { createJwt } from '../../plugins/jwt.js'
-import { importKey } from '../../src/token/keys.js'
+import { importKey } from '../../src/token/signing-key.js'
 import { RFC7515, RFC7638, RFC8037 } from '../fixtures/rfc.js'
 import { otherSpellings, signatureOf } from './rig.js'
 

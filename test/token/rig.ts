@@ -1,8 +1,8 @@
 /** Tokens made by hand, so that what a test changes is the only thing about them that is wrong. */
 import { constants, createHmac, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { generateKey, importKey } from '../../src/token/keys.js'
-import type { Algorithm, SigningKey } from '../../src/token/keys.js'
+import { generateKey, importKey } from '../../src/token/signing-key.js'
+import type { Algorithm, SigningKey } from '../../src/token/signing-key.js'
 
 export const ISSUER = 'https://issuer.example'
 export const AUDIENCE = 'https://api.example'

@@ -1,8 +1,8 @@
 /** The transports that have to be enabled, and all of them beside each other. */
 import t from 'tap'
 import { PortcullisError } from '../../src/errors.js'
-import { readPresentedToken } from '../../src/token/bearer.js'
-import type { Transports } from '../../src/token/bearer.js'
+import { readPresentedToken } from '../../src/token/presented-token.js'
+import type { Transports } from '../../src/token/presented-token.js'
 
 const COOKIE = '__Host-access'
 const all: Transports = { header: true, cookie: COOKIE, xAccessToken: true, query: true, body: true }

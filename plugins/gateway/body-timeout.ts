@@ -1,0 +1,40 @@
+import { PassThrough } from 'node:stream'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { Milliseconds } from '../../src/clock.js'
+import { PortcullisError } from '../../src/errors.js'
+import { discard } from '../../src/gateway/request-body.js'
+
+/**
+ * Bounds the time in which the whole body of a request to our own routes must arrive. Node's own `requestTimeout` would
+ * cut long uploads through the proxy, too.
+ */
+export function boundBodyTime(app: FastifyInstance, timeout: Milliseconds): void {
+  app.addHook('preParsing', (request, reply, payload, done) => {
+    if (request.is404 || !hasBody(request)) return done(null, payload)
+    const bounded = new PassThrough()
+    const timer = setTimeout(() => {
+      payload.unpipe(bounded)
+      bounded.destroy(
+        new PortcullisError('request_timeout', {
+          detail: `The body must arrive within ${timeout} ms.`,
+          headers: { connection: 'close' },
+        }),
+      )
+    }, timeout)
+    bounded.once('end', () => clearTimeout(timer))
+    reply.raw.once('close', () => clearTimeout(timer))
+    payload.once('error', (error: Error) => bounded.destroy(error))
+    // Whoever reads it hears of its errors; but a request may be answered before anybody does.
+    bounded.on('error', () => {})
+    done(null, payload.pipe(bounded))
+  })
+  // Answered before its body was read: what still comes is bounded, too.
+  app.addHook('onResponse', (request, _reply, done) => {
+    discard(request.raw)
+    done()
+  })
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}

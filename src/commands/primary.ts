@@ -1,0 +1,78 @@
+/**
+ * `serve --workers N`, N > 1, in the primary: it leads the workers and has the admin listener; it serves no other
+ * traffic.
+ */
+import { fileURLToPath } from 'node:url'
+import { Counter, Gauge } from 'prom-client'
+import { createCore } from '../../plugins/core.js'
+import { createMetrics } from '../../plugins/metrics.js'
+import { SummedMetrics } from '../../plugins/summed-metrics.js'
+import type { GatewaySettings } from '../config.js'
+import { createLogger } from '../logger.js'
+import { openAdmin } from '../server.js'
+import type { Listener, RunningServer } from '../server.js'
+import { StopLog } from '../stop-log.js'
+import { Workers } from '../workers/workers.js'
+
+const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url))
+
+/**
+ * Starts the primary and its workers; resolves when all listen.
+ *
+ * @throws {StartError | KeyError} for settings that turn out not to work
+ */
+export async function startWithWorkers(
+  settings: GatewaySettings,
+  warnings: readonly string[],
+): Promise<RunningServer> {
+  const log = createLogger(settings.log)
+  for (const warning of warnings) log.warn({ event: 'config_warning' }, warning)
+  const { admin } = settings
+  const needsCore = admin !== false && admin.token !== undefined
+  // An instance like each worker, so that what /api answers is as exact as a worker's own answer would be.
+  const core = needsCore
+    ? await createCore({ ...settings, refusals: 'answer' }, log, { ofProcess: true })
+    : undefined
+  const { registry } = core?.metrics ?? createMetrics({ ofProcess: true })
+  const restarts = new Counter({
+    name: 'portcullis_worker_restarts_total',
+    help: 'Workers that were started in the place of one that had died',
+    registers: [registry],
+  })
+  const workers = new Workers(PROGRAM, settings, {
+    log,
+    onRestart: () => restarts.inc(),
+    onMeasured: (id, metrics) => summed.take(id, metrics),
+    onEnd: (id) => summed.end(id),
+  })
+  const summed = new SummedMetrics(registry, () => workers.measure())
+  void new Gauge({
+    name: 'portcullis_workers',
+    help: 'Workers that listen',
+    registers: [registry],
+    collect() {
+      this.set(workers.listening)
+    },
+  })
+  let listener: Listener | undefined
+  async function close(stopLog?: StopLog): Promise<void> {
+    await workers.stop(() => stopLog?.listenerClosed())
+    await listener?.close()
+    await core?.close()
+    stopLog?.stopped()
+  }
+  try {
+    listener = admin === false ? undefined : await openAdmin(admin, { metrics: summed, core }, log)
+    const [url, adminUrl] = [await workers.start(), listener?.url]
+    log.info({ event: 'started', url, admin: adminUrl, workers: settings.workers }, 'Portcullis is up')
+    return {
+      url,
+      adminUrl,
+      close: () => close(new StopLog(log, settings.timeouts.drain)),
+      endDrain: () => workers.endDrain(),
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}

@@ -1,0 +1,109 @@
+import { isIP } from 'node:net'
+import { readString, readText } from './values.js'
+import type { Read } from './values.js'
+import { refuse } from './config-error.js'
+
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i
+const REDIS_URL = /^rediss?:\/\/([^@/?#]*@)?(?<hosts>[^@/?#,]+)(\/\d{0,5})?$/
+const SENTINEL_URL = /^redis\+sentinel:\/\/([^@/?#]*@)?(?<hosts>[^@/?#]+)\/[\w.-]+(\/\d{0,5})?$/
+const CLUSTER_URL = /^redis\+cluster:\/\/([^@/?#]*@)?(?<hosts>[^@/?#]+)\/?$/
+
+/** An address or a name to listen on, without a port. */
+export const readHost: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  if (isIP(text) === 0 && !HOST_NAME.test(text)) {
+    refuse(`${shown} is not a host; write a name or an IP address, without a port or brackets`)
+  }
+  return text
+}
+
+/** A single address or a network in CIDR form. */
+export const readCidr: Read<string> = (raw, shown) => {
+  const [address = '', bits, ...rest] = readString(raw, shown).split('/')
+  const family = address.includes('%') ? 0 : isIP(address)
+  const widest = family === 6 ? 128 : 32
+  const bitsAreFine = bits === undefined || (/^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= widest)
+  if (family === 0 || !bitsAreFine || rest.length > 0) {
+    refuse(`${shown} is not a network; write a CIDR such as 10.0.0.0/8, or one address`)
+  }
+  if (bits !== undefined && Number(bits) === 0)
+    refuse(`${shown} is everybody; name the networks that are believed`)
+  return bits === undefined ? address : `${address}/${bits}`
+}
+
+/** An exact origin that a browser may send (RFC 6454 §6), in the browser's own spelling. */
+export const readOrigin: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  if (text.includes('*')) refuse(`${shown} is a pattern; write each origin exactly`)
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s]+$/i.test(text) || !URL.canParse(text)) {
+    refuse(
+      `${shown} is not an origin; write scheme://host[:port] with no path, such as https://app.example.com`,
+    )
+  }
+  const { origin } = new URL(text)
+  return origin === 'null' ? text.toLowerCase() : origin
+}
+
+/** The origins of equal servers behind the gateway: one, or a list. */
+export const readUpstreams: Read<readonly string[]> = (raw, shown) => {
+  if (!Array.isArray(raw)) return Object.freeze([readUpstream(raw, shown)])
+  if (raw.length === 0) return refuse('is an empty list; write at least one origin')
+  const origins = raw.map((each) => readUpstream(each, JSON.stringify(each)))
+  const twice = origins.find((origin, i) => origins.indexOf(origin) < i)
+  if (twice !== undefined) refuse(`${JSON.stringify(twice)} is listed twice; remove one`)
+  return Object.freeze(origins)
+}
+
+/** A whole http:// or https:// URL, without credentials. */
+export const readHttpUrl: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  const wanted = 'write one such as http://127.0.0.1:8080/login'
+  if (!/^https?:\/\/[^/\\\s]+(\/\S*)?$/i.test(text) || !URL.canParse(text)) {
+    refuse(`${shown} is not an http:// or https:// URL; ${wanted}`)
+  }
+  if (/^[^/]*\/\/[^/]*@/.test(text)) refuse(`${shown} holds credentials; ${wanted}`)
+  if (text.includes('#')) refuse(`${shown} holds a fragment; ${wanted}`)
+  return new URL(text).href
+}
+
+const readUpstream = (raw: unknown, shown: string): string => {
+  const text = readString(raw, shown)
+  const wanted = 'write the origin alone, such as http://127.0.0.1:8080'
+  if (!/^https?:\/\//i.test(text)) refuse(`${shown} is not an http:// or https:// origin; ${wanted}`)
+  if (text.includes('@')) refuse(`${shown} holds credentials; ${wanted}`)
+  if (/[?#]/.test(text)) refuse(`${shown} holds a query or a fragment; ${wanted}`)
+  if (!/^https?:\/\/[^/\\\s]+\/?$/i.test(text) || !URL.canParse(text)) {
+    refuse(`${shown} is more than an origin; ${wanted} (the request's own path is appended)`)
+  }
+  return new URL(text).origin
+}
+
+/** `memory`, or the URL of a Redis. Only its form is judged here: a Redis that can't be reached is no mistake in it. */
+export const readStore: Read<string> = (raw) => {
+  const text = readText(raw, 'the value', {})
+  if (text === 'memory') return text
+  const scheme = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\//.exec(text)?.[1]
+  if (scheme === undefined) {
+    refuse('is not a store; write memory, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…')
+  }
+  const [pattern, form] =
+    scheme === 'redis+sentinel'
+      ? [SENTINEL_URL, 'h1:26379,h2:26379/NAME-OF-THE-PRIMARY']
+      : scheme === 'redis+cluster'
+        ? [CLUSTER_URL, 'h1:6379,h2:6379']
+        : [REDIS_URL, 'host:6379/0']
+  const hosts = pattern.exec(text)?.groups?.['hosts']?.split(',')
+  if (hosts === undefined || !hosts.every(isHostAndPort)) {
+    refuse(
+      `is not a complete URL; write ${scheme}://[user:password@]${form}, with / ? # @ in a password percent-encoded and nothing after a ?`,
+    )
+  }
+  return text
+}
+
+function isHostAndPort(text: string): boolean {
+  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:[\]]+))(?::(?<port>\d{1,5}))?$/.exec(text)
+  const { v6, name, port = '1' } = match?.groups ?? {}
+  const hostIsFine = v6 === undefined ? name !== undefined && HOST_NAME.test(name) : isIP(v6) === 6
+  return hostIsFine && Number(port) >= 1 && Number(port) <= 65_535
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from 'node:crypto'
+import type { UnixMs } from '../../clock.js'
+import { storeUnavailable } from '../../errors.js'
+import type { Keys } from '../../redis/keys.js'
+import { LOG_SCRIPTS } from './log-scripts.js'
+import type { RedisClient } from '../../redis/redis-client.js'
+import { formatMany, formatPosition, parsePosition, parseRow } from '../entry.js'
+import type { DenylistEntry } from '../entry.js'
+import { entryGrace } from './revocation-log.js'
+import type {
+  LogSettings,
+  Member,
+  NewEntry,
+  RevocationLog,
+  RevokeReply,
+  SyncReply,
+  SyncRequest,
+} from './revocation-log.js'
+
+type Argument = string | number
+type Command = 'portcullisSyncBuffer' | 'portcullisRevoke' | 'portcullisPublish' | 'portcullisDeny'
+type RunScript = (...args: Argument[]) => Promise<unknown>
+/** A pipeline of ioredis, which has learnt the scripts, too. */
+type Pipeline = Record<'portcullisSyncBuffer', (...args: Argument[]) => Pipeline> & {
+  wait(replicas: number, timeout: number): Pipeline
+  exec(): Promise<[Error | null, unknown][] | null>
+}
+
+export interface RedisLogSettings extends LogSettings {
+  /** How many replicas must have acknowledged before a sync's reply grants a lease, or closes a barrier. */
+  readonly waitReplicas: number
+}
+
+/** The log in Redis, on a connection of its own: nothing but syncs and revokes goes over it. */
+export class RedisLog implements RevocationLog {
+  readonly #redis: RedisClient
+  readonly #keys: Keys
+  readonly #settings: RedisLogSettings
+  readonly #commands: Record<Command, RunScript>
+
+  constructor(redis: RedisClient, keys: Keys, settings: RedisLogSettings) {
+    this.#redis = redis
+    this.#keys = keys
+    this.#settings = settings
+    for (const [name, lua] of Object.entries(LOG_SCRIPTS)) redis.defineCommand(name, { lua })
+    this.#commands = redis as unknown as Record<Command, RunScript>
+  }
+
+  async sync(request: SyncRequest, wall: UnixMs): Promise<SyncReply> {
+    const { instance, epoch, applied, count, settle, vouch, who, dead } = request
+    const args = [
+      2,
+      this.#keys.logState,
+      this.#keys.log,
+      ...this.#common(wall),
+      instance,
+      epoch,
+      formatPosition(applied),
+      count,
+      settle ? '1' : '',
+      vouch ? vouch.since : '',
+      vouch ? vouch.marks.join('') : '',
+      who ? '1' : '',
+      ...dead.flatMap(({ id, version }) => [id, version]),
+    ]
+    try {
+      return await this.#runSync(args)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async #runSync(args: Argument[]): Promise<SyncReply> {
+    const { waitReplicas, lease } = this.#settings
+    if (waitReplicas === 0)
+      return toReply(await this.#commands.portcullisSyncBuffer.apply(this.#redis, args), true)
+    // On the same connection, right behind: WAIT speaks of what this connection has written.
+    const pipeline = this.#redis.pipeline() as unknown as Pipeline
+    const replies = await pipeline
+      .portcullisSyncBuffer(...args)
+      .wait(waitReplicas, Math.floor(lease / 4))
+      .exec()
+    const [synced, waited] = replies ?? []
+    const error = synced?.[0] ?? waited?.[0]
+    if (!synced || !waited || error) throw error ?? new Error('the pipeline was dropped')
+    return toReply(synced[1], Number(waited[1]) >= waitReplicas)
+  }
+
+  async revoke(entries: readonly NewEntry[], wall: UnixMs): Promise<RevokeReply> {
+    try {
+      const reply = await this.#commands.portcullisRevoke.call(
+        this.#redis,
+        2 + entries.length,
+        this.#keys.logState,
+        this.#keys.log,
+        ...entries.map(({ kind, id }) => this.#keys.deny(kind, id)),
+        ...this.#common(wall),
+        ...entries.flatMap(({ kind, id, before, until, reason }) => [kind, id, before, until ?? '', reason]),
+      )
+      return toWritten(reply)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async publish(entries: readonly DenylistEntry[], wall: UnixMs): Promise<RevokeReply> {
+    const latest = entries.reduce((most, { until }) => Math.max(most, until), 0)
+    try {
+      const reply = await this.#commands.portcullisPublish.call(
+        this.#redis,
+        2,
+        this.#keys.logState,
+        this.#keys.log,
+        ...this.#common(wall),
+        latest,
+        formatMany(entries),
+      )
+      return toWritten(reply)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async deny(entries: readonly DenylistEntry[], reason: string): Promise<void> {
+    try {
+      await this.#commands.portcullisDeny.call(
+        this.#redis,
+        entries.length,
+        ...entries.map(({ kind, id }) => this.#keys.deny(kind, id)),
+        this.#settings.horizon + entryGrace(this.#settings),
+        reason,
+        ...entries.flatMap(({ before, until }) => [before, until]),
+      )
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async leave(instance: string): Promise<void> {
+    await this.#redis.hdel(this.#keys.logState, `m:${instance}`)
+  }
+
+  #common(wall: UnixMs): Argument[] {
+    const { horizon, tolerance } = this.#settings
+    // The epoch to be, if one is born: 12 characters, of which the first 8 are its mark.
+    const nonce = randomBytes(9).toString('base64url')
+    return [Math.round(wall), nonce, tolerance, horizon + entryGrace(this.#settings)]
+  }
+}
+
+type RawReply = [
+  epoch: Buffer,
+  settled: Buffer,
+  since: Buffer,
+  marks: Buffer,
+  time: Buffer,
+  last: Buffer,
+  more: number,
+  texts: Buffer[],
+  members: Buffer[],
+]
+
+function toReply(raw: unknown, waitOk: boolean): SyncReply {
+  const [epoch, settled, since, marks, time, last, more, texts, members] = raw as RawReply
+  return {
+    epoch: String(epoch),
+    settled: String(settled) === '1',
+    since: Number(String(since)),
+    marks: String(marks).match(/.{8}/g) ?? [],
+    time: Number(String(time)),
+    entries: texts.flatMap(parseRow),
+    last: last.length === 0 ? undefined : parsePosition(String(last)),
+    more: more === 1,
+    members: toMembers(members.map(String)),
+    waitOk,
+  }
+}
+
+function toWritten(reply: unknown): RevokeReply {
+  const [epoch, last, members] = reply as [string, string, string[]]
+  return { epoch, position: parsePosition(last), members: toMembers(members) }
+}
+
+function toMembers(flat: readonly string[]): Member[] {
+  const members: Member[] = []
+  for (let i = 0; i < flat.length; i += 3) {
+    members.push({
+      id: flat[i]!,
+      version: Number(flat[i + 1]),
+      applied: parsePosition(flat[i + 2]!),
+    })
+  }
+  return members
+}

@@ -1,0 +1,207 @@
+import type { Clock, UnixMs } from '../clock.js'
+import type { EndReason, Session, Sid } from '../session/session.js'
+import { computeExpiry } from '../session/session.js'
+import { storeUnavailable } from '../errors.js'
+import type {
+  EndOutcome,
+  EndRequest,
+  PreviousWrite,
+  IndexedSession,
+  IndexPlace,
+  RotationRequest,
+  RotationOutcome,
+  SessionSecrets,
+  SessionStore,
+} from './session-store.js'
+import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './session-store.js'
+
+interface LiveRecord {
+  readonly kind: 'living'
+  session: Session
+  readonly familyHash: string
+  currentHash: string
+  previousHash: string | undefined
+  salt: string
+  rotatedAt: UnixMs
+  former: PreviousWrite
+}
+
+interface Tombstone {
+  readonly kind: 'tombstone'
+  readonly sub: string
+  /** undefined if there was no record. */
+  readonly familyHash: string | undefined
+  readonly reason: EndReason
+  readonly forgetAt: UnixMs
+}
+
+/** How many new sessions come between two sweeps of what has expired. */
+const SWEEP_EVERY = 1_000
+
+/**
+ * The session store of the embedded mode: one process, nothing survives it. Each method runs without an await in it,
+ * which is what makes it atomic.
+ */
+export class MemorySessionStore implements SessionStore {
+  readonly #records = new Map<Sid, LiveRecord | Tombstone>()
+  /** The ids of each subject, with the latest end of the session. */
+  readonly #index = new Map<string, Map<Sid, UnixMs>>()
+  readonly #steady: Clock
+  #untilSweep = SWEEP_EVERY
+
+  /** @param steady A clock that nobody sets: one that is ahead for a moment makes the store forget nothing. */
+  constructor(steady: Clock = { now: () => Number.POSITIVE_INFINITY }) {
+    this.#steady = steady
+  }
+
+  async create(session: Session, { familyHash, secretHash }: SessionSecrets): Promise<void> {
+    this.#sweep(session.createdAt)
+    if (this.#read(session.sid, session.createdAt))
+      throw storeUnavailable(`session ${session.sid} exists already`)
+    this.#enter(session)
+    this.#records.set(session.sid, {
+      kind: 'living',
+      // A copy, as JSON, like that of the store in Redis: the host may change its object later.
+      session: {
+        ...session,
+        claims: JSON.parse(JSON.stringify(session.claims)) as Session['claims'],
+      },
+      familyHash,
+      currentHash: secretHash,
+      previousHash: undefined,
+      salt: '',
+      rotatedAt: 0,
+      former: { mark: '', at: 0 },
+    })
+  }
+
+  async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
+    const { sid, now, secretHash } = rotation
+    const record = this.#read(sid, now)
+    if (!record) return { kind: 'unknown' }
+    if (record.familyHash !== undefined && record.familyHash !== rotation.familyHash)
+      return { kind: 'forged' }
+    if (record.kind === 'tombstone') return { kind: 'ended', sub: record.sub, reason: record.reason }
+    const { session } = record
+    if (now >= session.expiresAt) return { kind: 'expired' }
+    if (secretHash === record.previousHash && now < record.rotatedAt + rotation.reuseGrace) {
+      return { kind: 'retried', salt: record.salt, session, former: record.former }
+    }
+    if (secretHash !== record.currentHash) {
+      this.#bury(sid, session.sub, record.familyHash, 'reuse', now + rotation.tombstone)
+      return { kind: 'reused', sub: session.sub }
+    }
+    if (rotation.refreshLimit > 0 && session.refreshCount >= rotation.refreshLimit) {
+      return { kind: 'limit_reached' }
+    }
+    record.previousHash = secretHash
+    record.currentHash = rotation.successorHash
+    record.salt = rotation.salt
+    record.rotatedAt = now
+    record.former = { mark: session.mark, at: session.lastSeenAt }
+    record.session = {
+      ...session,
+      lastSeenAt: now,
+      mark: rotation.mark,
+      expiresAt: computeExpiry(now, rotation.idle, session.endsAt),
+      refreshCount: session.refreshCount + 1,
+    }
+    this.#enter(record.session)
+    return {
+      kind: 'rotated',
+      session: record.session,
+      former: record.former,
+    }
+  }
+
+  async end({ sid, reason, familyHash, sub, indexedFor, tombstone, now }: EndRequest): Promise<EndOutcome> {
+    const record = this.#read(sid, now)
+    if (!record) {
+      if (indexedFor !== undefined) this.#bury(sid, indexedFor, undefined, reason, now + tombstone)
+      return { kind: 'unknown' }
+    }
+    const owner = record.kind === 'living' ? record.session.sub : record.sub
+    const isOther = familyHash !== record.familyHash && record.familyHash !== undefined
+    if (familyHash !== undefined && isOther) return { kind: 'foreign' }
+    if (sub !== undefined && sub !== owner) return { kind: 'foreign' }
+    if (record.kind === 'tombstone') return { kind: 'already_ended', sub: owner }
+    this.#bury(sid, owner, record.familyHash, reason, now + tombstone)
+    return { kind: 'ended', sub: owner }
+  }
+
+  async count(sub: string): Promise<number> {
+    return this.#index.get(sub)?.size ?? 0
+  }
+
+  async sids(sub: string): Promise<Sid[]> {
+    return [...(this.#index.get(sub)?.keys() ?? [])]
+  }
+
+  async indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]> {
+    this.#prune(sub, now)
+    const places = [...(this.#index.get(sub) ?? [])].map(([sid, end]) => ({ sid, latestEnd: end }))
+    const rest = after ? places.filter((place) => compare(place, after) > 0) : places
+    return rest
+      .toSorted(compare)
+      .slice(0, count)
+      .map((place) => {
+        const record = this.#read(place.sid, now)
+        if (!record) return { ...place, state: 'missing', session: undefined }
+        if (record.kind === 'tombstone') return { ...place, state: 'ended', session: undefined }
+        return { ...place, state: 'stored', session: record.session }
+      })
+  }
+
+  async unindex(sub: string, sids: readonly Sid[]): Promise<void> {
+    const index = this.#index.get(sub)
+    if (!index) return
+    for (const sid of sids) index.delete(sid)
+    if (index.size === 0) this.#index.delete(sub)
+  }
+
+  #read(sid: Sid, now: UnixMs): LiveRecord | Tombstone | undefined {
+    const record = this.#records.get(sid)
+    if (!record || this.#earliest(now) < forgetAt(record)) return record
+    this.#records.delete(sid)
+    return undefined
+  }
+
+  #bury(sid: Sid, sub: string, familyHash: string | undefined, reason: EndReason, until: UnixMs): void {
+    this.#records.set(sid, { kind: 'tombstone', sub, familyHash, reason, forgetAt: until })
+  }
+
+  /** Enters a session in its subject's index, or moves its latest end: only ever to a later one. */
+  #enter(session: Session): void {
+    let index = this.#index.get(session.sub)
+    if (!index) this.#index.set(session.sub, (index = new Map()))
+    index.set(session.sid, Math.max(latestEnd(session), index.get(session.sid) ?? 0))
+  }
+
+  #prune(sub: string, now: UnixMs): void {
+    const index = this.#index.get(sub)
+    if (!index) return
+    const by = this.#earliest(now)
+    for (const [sid, end] of index) if (end + INDEX_SLACK < by) index.delete(sid)
+    if (index.size === 0) this.#index.delete(sub)
+  }
+
+  #earliest(now: UnixMs): UnixMs {
+    return Math.min(now, this.#steady.now())
+  }
+
+  #sweep(now: UnixMs): void {
+    if (--this.#untilSweep > 0) return
+    this.#untilSweep = Math.max(SWEEP_EVERY, this.#records.size)
+    const by = this.#earliest(now)
+    for (const [sid, record] of this.#records) if (by >= forgetAt(record)) this.#records.delete(sid)
+    for (const sub of this.#index.keys()) this.#prune(sub, now)
+  }
+}
+
+function compare(a: IndexPlace, b: IndexPlace): number {
+  return a.latestEnd - b.latestEnd || (a.sid < b.sid ? -1 : Number(a.sid > b.sid))
+}
+
+function forgetAt(record: LiveRecord | Tombstone): UnixMs {
+  return record.kind === 'living' ? record.session.expiresAt + EXPIRY_SLACK : record.forgetAt
+}

@@ -1,0 +1,258 @@
+import type { Session, Sid, EndReason } from '../session/session.js'
+import type { UnixMs } from '../clock.js'
+import { storeUnavailable } from '../errors.js'
+import type { RedisClient } from '../redis/redis-client.js'
+import type { Keys } from '../redis/keys.js'
+import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './session-store.js'
+import type {
+  EndOutcome,
+  EndRequest,
+  IndexedSession,
+  IndexPlace,
+  RotationRequest,
+  RotationOutcome,
+  SessionSecrets,
+  SessionStore,
+} from './session-store.js'
+import type { RedisScripts } from './define-scripts.js'
+import { SESSION_FIELDS } from './session-scripts.js'
+
+type Fields = (string | null)[]
+
+/** How many records are read at once: other calls on the connection have their turn between two batches. */
+const BATCH = 100
+
+/** The session store in Redis: one hash per session, one sorted set per subject. */
+export class RedisSessionStore implements SessionStore {
+  readonly #redis: RedisClient
+  readonly #scripts: RedisScripts
+  readonly #keys: Keys
+
+  constructor(redis: RedisClient, scripts: RedisScripts, keys: Keys) {
+    this.#redis = redis
+    this.#scripts = scripts
+    this.#keys = keys
+  }
+
+  async create(session: Session, { familyHash, secretHash }: SessionSecrets): Promise<void> {
+    await this.#index(session, session.createdAt)
+    const life = session.expiresAt - session.createdAt + EXPIRY_SLACK
+    const record = {
+      ...toFields(session),
+      family: familyHash,
+      current: secretHash,
+      rotated: '0',
+    }
+    const created = await this.#run('createSession', this.#keys.session(session.sid), [
+      life,
+      ...Object.entries(record).flat(),
+    ])
+    // 128 random bits don't meet twice: the session was ended while the login was under way.
+    if (created !== 1) throw storeUnavailable(`session ${session.sid} exists already`)
+  }
+
+  async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
+    const { sid, now, idle } = rotation
+    const reply = (await this.#run('rotateSession', this.#keys.session(sid), [
+      rotation.familyHash,
+      rotation.secretHash,
+      rotation.salt,
+      rotation.successorHash,
+      now,
+      idle,
+      rotation.refreshLimit,
+      rotation.reuseGrace,
+      rotation.tombstone,
+      EXPIRY_SLACK,
+      rotation.mark,
+      // Not the caller's `now`: this is about the way, not about the session.
+      Date.now(),
+    ])) as [RotationOutcome['kind'], ...unknown[]]
+    const outcome = toOutcome(sid, reply)
+    // Without an absolute end the index lives as long as the last rotation says. A retry repeats it, so that an
+    // answer of 503 between the two steps heals.
+    if ('session' in outcome && outcome.session.endsAt === 0) await this.#index(outcome.session, now)
+    return outcome
+  }
+
+  async end({
+    sid,
+    reason,
+    familyHash = '',
+    sub = '',
+    indexedFor = '',
+    tombstone,
+  }: EndRequest): Promise<EndOutcome> {
+    const args = [reason, familyHash, sub, tombstone, indexedFor]
+    const reply = await this.#run('endSession', this.#keys.session(sid), args)
+    const [kind, owner] = reply as [EndOutcome['kind'], string]
+    if (kind === 'foreign' || kind === 'unknown') return { kind }
+    return { kind, sub: owner }
+  }
+
+  async count(sub: string): Promise<number> {
+    try {
+      return await this.#redis.zcard(this.#keys.subject(sub))
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async sids(sub: string): Promise<Sid[]> {
+    try {
+      return (await this.#redis.zrange(this.#keys.subject(sub), '0', '-1')) as Sid[]
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]> {
+    try {
+      const places = await this.#places(sub, now, count, after)
+      const found: IndexedSession[] = []
+      for (let i = 0; i < places.length; i += BATCH) {
+        found.push(...(await Promise.all(places.slice(i, i + BATCH).map((place) => this.#read(place)))))
+      }
+      return found
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async unindex(sub: string, sids: readonly Sid[]): Promise<void> {
+    if (sids.length === 0) return
+    try {
+      await this.#redis.zrem(this.#keys.subject(sub), ...sids)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  /** The next ids of an index. Of equal ends, Redis orders the ids by their bytes. */
+  async #places(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexPlace[]> {
+    const index = this.#keys.subject(sub)
+    if (!after) await this.#scripts.pruneIndex(index, now, INDEX_SLACK)
+    const from = after ? String(after.latestEnd) : '-inf'
+    const places: IndexPlace[] = []
+    for (let offset = 0; places.length < count; offset += count) {
+      const page = await this.#redis.zrange(
+        index,
+        from,
+        '+inf',
+        'BYSCORE',
+        'LIMIT',
+        offset,
+        count,
+        'WITHSCORES',
+      )
+      for (let i = 0; i < page.length; i += 2) {
+        const place = { sid: page[i] as Sid, latestEnd: Number(page[i + 1]) }
+        const isSeen = after && place.latestEnd === after.latestEnd && place.sid <= after.sid
+        if (!isSeen) places.push(place)
+      }
+      if (page.length < 2 * count) break
+    }
+    return places.slice(0, count)
+  }
+
+  async #read(place: IndexPlace): Promise<IndexedSession> {
+    const [ended, ...fields] = await this.#redis.hmget(
+      this.#keys.session(place.sid),
+      'ended',
+      ...SESSION_FIELDS,
+    )
+    if (typeof ended === 'string') return { ...place, state: 'ended', session: undefined }
+    const session = toSession(place.sid, fields)
+    return { ...place, state: session ? 'stored' : 'missing', session }
+  }
+
+  async #index(session: Session, now: UnixMs): Promise<void> {
+    const end = latestEnd(session)
+    await this.#run('indexSession', this.#keys.subject(session.sub), [
+      session.sid,
+      end,
+      now,
+      INDEX_SLACK,
+      end - now + INDEX_SLACK,
+    ])
+  }
+
+  async #run(script: keyof RedisScripts, key: string, args: (string | number)[]): Promise<unknown> {
+    try {
+      return await this.#scripts[script](key, ...args)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+}
+
+function toOutcome(
+  sid: Sid,
+  [kind, first, second, third, fourth]: [RotationOutcome['kind'], ...unknown[]],
+): RotationOutcome {
+  switch (kind) {
+    case 'rotated':
+      return {
+        kind,
+        session: toSession(sid, first as Fields)!,
+        former: { mark: second as string, at: Number(third) },
+      }
+    case 'retried':
+      return {
+        kind,
+        session: toSession(sid, first as Fields)!,
+        former: { mark: second as string, at: Number(third) },
+        salt: fourth as string,
+      }
+    case 'reused':
+      return { kind, sub: first as string }
+    case 'ended':
+      return { kind, sub: first as string, reason: second as EndReason }
+    default:
+      return { kind }
+  }
+}
+
+/** A session's record, but for its secrets. `undefined` values are left out. */
+function toFields(session: Session): Record<string, string> {
+  const fields: Record<(typeof SESSION_FIELDS)[number], string | undefined> = {
+    sub: session.sub,
+    client: session.clientId,
+    scope: session.scope,
+    claims: JSON.stringify(session.claims),
+    device: session.device,
+    ip: session.ip,
+    agent: session.userAgent,
+    created: String(session.createdAt),
+    seen: String(session.lastSeenAt),
+    ends: String(session.endsAt),
+    expires: String(session.expiresAt),
+    count: String(session.refreshCount),
+    mark: session.mark,
+  }
+  return Object.fromEntries(
+    Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}
+
+/** The session in a reply, or undefined where there is none (any more). */
+function toSession(sid: Sid, fields: Fields): Session | undefined {
+  const [sub, client, scope, claims, device, ip, agent, created, seen, ends, expires, count, mark] = fields
+  if (sub == null || client == null || claims == null) return undefined
+  return {
+    sid,
+    sub,
+    clientId: client,
+    scope: scope ?? undefined,
+    claims: JSON.parse(claims) as Session['claims'],
+    device: device ?? undefined,
+    ip: ip ?? undefined,
+    userAgent: agent ?? undefined,
+    createdAt: Number(created),
+    lastSeenAt: Number(seen),
+    endsAt: Number(ends),
+    expiresAt: Number(expires),
+    refreshCount: Number(count),
+    mark: mark ?? '',
+  }
+}

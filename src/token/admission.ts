@@ -1,0 +1,174 @@
+/**
+ * Admission: decides whether a request may pass. Every gate (the plugin's guards, the reverse proxy, upgrades and
+ * forward-auth) calls `admit`, and differs only in how it reports the outcome.
+ *
+ * The steps, in order; the first one that fails refuses the request:
+ *
+ * 1. find the presented token (RFC 6750 §2)
+ * 2. CSRF: a token that came as a cookie must come from one of our own pages
+ * 3. rate limit by address
+ * 4. verify the token (signature, claims, expiry, denylist)
+ * 5. scope
+ * 6. rate limit by subject
+ */
+import { PortcullisError, insufficientScope } from '../errors.js'
+import type { ErrorCode } from '../errors.js'
+import type { OnOutage } from '../revocation/denylist.js'
+import { findPresentedToken } from './presented-token.js'
+import type { PresentedToken, Transport, Transports } from './presented-token.js'
+import { changesState, rejectCrossSite } from './csrf.js'
+import type { BrowserHeaders } from './csrf.js'
+import type { Auth, TokenVerifier } from './token-verifier.js'
+
+/** What admission reads of a request, whichever server received it. */
+export interface RequestFacts {
+  readonly method: string
+  /** Path and query as received: a query may carry the token. */
+  readonly target: string
+  /** Names and values in turn, as Node has them. */
+  readonly rawHeaders: readonly string[]
+  /** The headers by which browsers tell our own pages from those of another site. */
+  readonly headers: BrowserHeaders
+  /** The parsed body; `undefined` if it was not read. */
+  readonly body?: unknown
+  /** The client's address; read only where a rate limit needs it. */
+  readonly address: string
+  /** Asks for a WebSocket, which counts as a change of state whatever its method. */
+  readonly isUpgrade: boolean
+}
+
+/** What a route or a guard demands of a request. */
+export interface Requirements {
+  /** `optional` admits requests without a token; `none` does not even look for one. */
+  readonly auth: 'required' | 'optional' | 'none'
+  /** The token must have every one of these. */
+  readonly scope: readonly string[]
+  /** The token must have at least one of these; `undefined` demands nothing. */
+  readonly anyScope?: readonly string[] | undefined
+  /** What the route prefers while the denylist cannot answer. */
+  readonly onOutage: OnOutage
+  readonly rateLimit?: RequestLimit | undefined
+}
+
+/** Counts one request; rejects with `rate_limited` if it is one too many. */
+export interface RequestLimit {
+  /** Anonymous requests are counted by address in either case. */
+  readonly by: 'subject' | 'address'
+  countAddress(address: string): Promise<void>
+  countSubject(sub: string): Promise<void>
+}
+
+/** An admitted request. */
+export interface Admission {
+  /** `null` for an anonymous request. */
+  readonly auth: Auth | null
+  /** Where the token was found; `undefined` for an anonymous request. */
+  readonly transport: Transport | undefined
+  /** Set if the denylist could not answer and the route's `onOutage` admitted the request. */
+  readonly outage: 'stale' | 'open' | undefined
+}
+
+export interface AdmitterDependencies {
+  readonly verifier: TokenVerifier
+  readonly transports: Transports
+  /** Origins that count as our own for requests by cookie (`cors.origins`). */
+  readonly origins: readonly string[]
+  /** Called once for each request that was refused. */
+  readonly onRefused: (code: ErrorCode) => void
+}
+
+const ANONYMOUS: Admission = Object.freeze({ auth: null, transport: undefined, outage: undefined })
+
+export class Admitter {
+  readonly #dependencies: AdmitterDependencies
+
+  constructor(dependencies: AdmitterDependencies) {
+    this.#dependencies = dependencies
+  }
+
+  /**
+   * Runs the steps. Returns without a promise if no step has to wait, which is the rule: most requests bring a known
+   * token to an instance that holds a lease.
+   *
+   * @throws {PortcullisError} or rejects with it: `credentials_missing`, `credentials_ambiguous`, `cross_site_request`,
+   *   `rate_limited`, `insufficient_scope`, and whatever the verification of the token refuses by
+   */
+  admit(facts: RequestFacts, requirements: Requirements): Admission | Promise<Admission> {
+    try {
+      const { rateLimit } = requirements
+      const admission =
+        rateLimit === undefined
+          ? this.#verify(this.#findToken(facts, requirements), requirements)
+          : this.#admitLimited(facts, requirements, rateLimit)
+      if (!(admission instanceof Promise)) return admission
+      return admission.catch((error: unknown) => this.#refuse(error))
+    } catch (error) {
+      return this.#refuse(error)
+    }
+  }
+
+  async #admitLimited(
+    facts: RequestFacts,
+    requirements: Requirements,
+    limit: RequestLimit,
+  ): Promise<Admission> {
+    const presented = this.#findToken(facts, requirements)
+    if (limit.by === 'address') await limit.countAddress(facts.address)
+    const admission = await this.#verify(presented, requirements)
+    if (limit.by === 'subject') {
+      const { auth } = admission
+      await (auth === null ? limit.countAddress(facts.address) : limit.countSubject(auth.sub))
+    }
+    return admission
+  }
+
+  /** Steps 1 and 2. */
+  #findToken(facts: RequestFacts, { auth }: Requirements): PresentedToken | undefined {
+    if (auth === 'none') return undefined
+    const { transports, origins } = this.#dependencies
+    const presented = findPresentedToken(facts, transports, facts.body)
+    if (presented?.transport === 'cookie' && (facts.isUpgrade || changesState(facts.method)))
+      rejectCrossSite(facts.headers, origins)
+    return presented
+  }
+
+  /** Steps 4 and 5. */
+  #verify(presented: PresentedToken | undefined, requirements: Requirements): Admission | Promise<Admission> {
+    if (presented === undefined) {
+      checkScope(null, requirements)
+      return ANONYMOUS
+    }
+    const { verifier } = this.#dependencies
+    const { token, transport } = presented
+    const { onOutage } = requirements
+    if (onOutage !== 'closed') {
+      return verifier.verifyTokenInOutage(token, onOutage).then(({ auth, outage }) => {
+        checkScope(auth, requirements)
+        return { auth, transport, outage }
+      })
+    }
+    const admit = (auth: Auth): Admission => {
+      checkScope(auth, requirements)
+      return { auth, transport, outage: undefined }
+    }
+    const verified = verifier.verifyToken(token)
+    return verified instanceof Promise ? verified.then(admit) : admit(verified)
+  }
+
+  #refuse(error: unknown): never {
+    if (error instanceof PortcullisError) this.#dependencies.onRefused(error.code)
+    throw error
+  }
+}
+
+function checkScope(auth: Auth | null, requirements: Requirements): void {
+  const { scope, anyScope } = requirements
+  if (auth === null) {
+    if (requirements.auth !== 'required' && scope.length === 0 && anyScope === undefined) return
+    throw new PortcullisError('credentials_missing', { detail: 'Send it as: Authorization: Bearer <token>.' })
+  }
+  for (const one of scope) if (!auth.scope.includes(one)) throw insufficientScope(scope)
+  if (anyScope !== undefined && !anyScope.some((one) => auth.scope.includes(one))) {
+    throw insufficientScope(anyScope, 'one of the scopes')
+  }
+}

@@ -1,0 +1,80 @@
+import t from 'tap'
+import { changesState, rejectCrossSite } from '../../src/token/csrf.js'
+import type { BrowserHeaders } from '../../src/token/csrf.js'
+
+const LISTED = ['https://app.example', 'http://localhost:5173']
+const host = 'api.example'
+
+const allowed: [name: string, headers: BrowserHeaders][] = [
+  ['the host’s own origin', { origin: 'https://api.example', host }],
+  ['over http', { origin: 'http://api.example', host }],
+  ['host in other case', { origin: 'https://api.example', host: 'API.Example' }],
+  ['host with the port that https has anyway', { origin: 'https://api.example', host: 'api.example:443' }],
+  ['host with the port that http has anyway', { origin: 'http://api.example', host: 'api.example:80' }],
+  ['a port of its own', { origin: 'https://api.example:8443', host: 'api.example:8443' }],
+  ['TLS on the port that http has', { origin: 'https://api.example:80', host: 'api.example:80' }],
+  ['an IPv6 address', { origin: 'http://[::1]:3000', host: '[::1]:3000' }],
+  ['a listed origin', { origin: 'https://app.example', host }],
+  ['a listed origin with port', { origin: 'http://localhost:5173', host }],
+  ['a listed origin without Host', { origin: 'https://app.example' }],
+  [
+    'an own origin, whatever Sec-Fetch-Site says',
+    { origin: 'https://api.example', host, 'sec-fetch-site': 'cross-site' },
+  ],
+  ['no Origin, but same-origin', { host, 'sec-fetch-site': 'same-origin' }],
+]
+for (const [name, headers] of allowed) {
+  t.test(`${name} passes`, async (t) => t.doesNotThrow(() => rejectCrossSite(headers, LISTED)))
+}
+
+const refused: [name: string, headers: BrowserHeaders][] = [
+  ['nothing that a browser says', { host }],
+  ['another site', { origin: 'https://evil.example', host }],
+  [
+    'another site that claims same-origin',
+    { origin: 'https://evil.example', host, 'sec-fetch-site': 'same-origin' },
+  ],
+  ['a sibling', { origin: 'https://www.example', host }],
+  ['a subdomain', { origin: 'https://x.api.example', host }],
+  ['a longer name', { origin: 'https://api.example.evil.example', host }],
+  ['a name that ends alike', { origin: 'https://evilapi.example', host }],
+  ['another port', { origin: 'https://api.example:8443', host }],
+  ['another port of the host', { origin: 'https://api.example', host: 'api.example:8443' }],
+  ['https’s port over http', { origin: 'http://api.example', host: 'api.example:443' }],
+  ['a sandboxed frame', { origin: 'null', host }],
+  ['a sandboxed frame of a host named null', { origin: 'null', host: 'null' }],
+  ['an empty Origin', { origin: '', host }],
+  ['an empty Origin that claims same-origin', { origin: '', host, 'sec-fetch-site': 'same-origin' }],
+  ['two origins', { origin: 'https://api.example, https://evil.example', host }],
+  ['an Origin with a path', { origin: 'https://api.example/', host }],
+  ['an Origin with a user', { origin: 'https://api.example@evil.example', host }],
+  ['an Origin with our host as user', { origin: 'https://evil.example@api.example', host }],
+  ['an Origin with a fragment', { origin: 'https://api.example#', host }],
+  ['an Origin with a backslash', { origin: 'https:\\\\api.example', host }],
+  ['a space in the Origin', { origin: ' https://api.example', host }],
+  ['no scheme', { origin: 'api.example', host }],
+  ['an extension', { origin: 'chrome-extension://api.example', host }],
+  ['a file', { origin: 'file://', host: '' }],
+  ['a blob', { origin: 'blob:https://api.example', host }],
+  ['no Host', { origin: 'https://api.example' }],
+  ['an empty Host', { origin: 'https://api.example', host: '' }],
+  ['a listed origin in a longer one', { origin: 'https://app.example.evil.example', host }],
+  ['a listed origin with another port', { origin: 'http://localhost:5174', host }],
+  ['no Origin, same-site', { host, 'sec-fetch-site': 'same-site' }],
+  ['no Origin, cross-site', { host, 'sec-fetch-site': 'cross-site' }],
+  ['no Origin, typed by the user', { host, 'sec-fetch-site': 'none' }],
+  ['no Origin, two headers', { host, 'sec-fetch-site': ['same-origin', 'same-origin'] }],
+  ['no Origin, two values', { host, 'sec-fetch-site': 'same-origin, cross-site' }],
+  ['no Origin, other case', { host, 'sec-fetch-site': 'Same-Origin' }],
+]
+for (const [name, headers] of refused) {
+  t.test(`${name} is refused`, async (t) => {
+    t.throws(() => rejectCrossSite(headers, LISTED), { code: 'cross_site_request', statusCode: 403 })
+  })
+}
+
+t.test('methods that change nothing are known by name, all others may change something', async (t) => {
+  for (const method of ['GET', 'HEAD', 'OPTIONS']) t.notOk(changesState(method), method)
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE', 'get', ''])
+    t.ok(changesState(method), method)
+})

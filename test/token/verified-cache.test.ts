@@ -1,0 +1,67 @@
+import t from 'tap'
+import { VerifiedCache } from '../../src/token/verified-cache.js'
+
+/** Tokens of one length, which differ at their ends. */
+const token = (n: number) => `header.payload.${String(n).padStart(22, '0')}`
+const live = (n: number) => ({ token: token(n), n })
+
+function filled(entries: number, count: number): VerifiedCache<ReturnType<typeof live>> {
+  const tokens = new VerifiedCache<ReturnType<typeof live>>(entries)
+  for (let n = 0; n < count; n += 1) tokens.set(live(n))
+  return tokens
+}
+
+t.test('it gives what belongs to the very token, and nothing for any other', async (t) => {
+  const tokens = filled(10, 1)
+  t.equal(tokens.get(token(0))?.n, 0)
+  t.equal(tokens.get(`other${token(0)}`), undefined, 'one that ends like it')
+  t.equal(tokens.get(`Header${token(0).slice(6)}`), undefined, 'one of its length that ends like it')
+  t.equal(tokens.get(token(0).slice(1)), undefined)
+  t.equal(tokens.get(''), undefined)
+  t.match(tokens.stats, { hits: 1, misses: 4, size: 1 })
+})
+
+t.test('a token that ends like another takes its place, and is never taken for it', async (t) => {
+  const tokens = filled(10, 1)
+  tokens.set({ token: `other${token(0)}`, n: 7 })
+  t.equal(tokens.get(`other${token(0)}`)?.n, 7)
+  t.equal(tokens.get(token(0)), undefined)
+})
+
+t.test('it holds as many as it may and never more, however many come: the first goes first', async (t) => {
+  for (const room of [0, 1, 2, 3, 100]) {
+    const tokens = filled(room, 1_000)
+    t.equal(tokens.stats.size, room)
+    const known = Array.from({ length: 1_000 }, (_, n) => n).filter((n) => tokens.get(token(n))?.n === n)
+    t.strictSame(
+      known,
+      Array.from({ length: room }, (_, n) => 1_000 - room + n),
+    )
+  }
+})
+
+t.test('as many tokens as it has room for, in turn, are all known', async (t) => {
+  const tokens = filled(1_000, 1_000)
+  for (let n = 0; n < 3_000; n += 1) if (tokens.get(token(n % 1_000)) === undefined) t.fail(String(n))
+  t.match(tokens.stats, { hits: 3_000, misses: 0 })
+})
+
+t.test('a token that was deleted isn’t known, and leaves its room to others', async (t) => {
+  const tokens = filled(3, 3)
+  tokens.delete({ token: `other${token(0)}`, n: 0 })
+  t.equal(tokens.get(token(0))?.n, 0, 'one that ends like it was not')
+  tokens.delete(live(0))
+  t.equal(tokens.get(token(0)), undefined)
+  tokens.set(live(3))
+  t.equal(tokens.get(token(1))?.n, 1)
+  tokens.set(live(0))
+  t.equal(tokens.get(token(1)), undefined, 'the oldest')
+  t.equal(tokens.stats.size, 3)
+})
+
+t.test('a token that comes again is held once', async (t) => {
+  const tokens = filled(2, 2)
+  tokens.set({ token: token(0), n: 5 })
+  t.equal(tokens.get(token(0))?.n, 5)
+  t.equal(tokens.get(token(1))?.n, 1)
+})
