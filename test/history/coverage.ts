@@ -18,18 +18,23 @@ export const LINGER = 15_000
 /** A session's record may be this much younger, in seconds, than the `iat` of its first token. */
 const RECORD_AFTER_IAT = 2
 
-/** Ends by their operation's scope, and by theft: a reused refresh token ends its session. */
-function endsOf({ operations }: History): End[] {
-  const firstUse = new Map<string, Operation>()
+/**
+ * Ends by their operation's scope, and by theft: a reused refresh token ends its session. An operation without a
+ * response may be one, though it was the first to present its token: a frozen instance handles a request that its client
+ * gave up, after others have used the token and its successor.
+ */
+function findEnds({ operations }: History): End[] {
+  const uses = new Map<string, number>()
+  for (const { presented } of operations) {
+    if (presented) uses.set(presented.fingerprint, (uses.get(presented.fingerprint) ?? 0) + 1)
+  }
   return operations.flatMap((operation) => {
     if (operation.ends) return [{ operation, scope: operation.ends }]
     const { presented } = operation
     if (!presented) return []
-    const isFirst = !firstUse.has(presented.fingerprint)
-    if (isFirst) firstUse.set(presented.fingerprint, operation)
     const scope = { kind: 'sid', sid: presented.sid } as const
     if (operation.code === 'refresh_token_reused') return [{ operation, scope }]
-    return isIndeterminate(operation) && !isFirst ? [{ operation, scope }] : []
+    return isIndeterminate(operation) && uses.get(presented.fingerprint)! > 1 ? [{ operation, scope }] : []
   })
 }
 
@@ -54,7 +59,7 @@ export class Coverage {
       if (operation.name !== 'login' || !access) continue
       this.sessions.set(access.sid, { sid: access.sid, sub: access.sub, login: operation })
     }
-    const ends = endsOf(history).filter(mayHappen)
+    const ends = findEnds(history).filter(mayHappen)
     this.#bySession = groupBy(ends, ({ scope }) => (scope.kind === 'sid' ? scope.sid : undefined))
     this.#byToken = groupBy(ends, ({ scope }) => (scope.kind === 'jti' ? scope.jti : undefined))
     this.#bySubject = groupBy(ends, ({ scope }) => ('sub' in scope ? scope.sub : undefined))

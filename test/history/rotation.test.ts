@@ -64,3 +64,21 @@ t.test('theft ends the session, and only theft may be called so', async (t) => {
   first.refresh('a', 0, undefined, reused)
   t.strictSame(first.found(), ['spurious reuse'], 'the first use')
 })
+
+t.test('a request that its client gave up may be handled late, as theft', async (t) => {
+  const story = new Story()
+  story.login('a')
+  story.refresh('a', 0, undefined, { status: undefined })
+  story.refresh('a', 0, 1)
+  story.refresh('a', 1, 2)
+  story.refresh('a', 2, undefined, { status: 401, code: 'session_ended' })
+  t.strictSame(story.found(), [])
+
+  const alone = new Story()
+  alone.login('a')
+  alone.refresh('a', 0, undefined, { status: undefined })
+  alone.refresh('b', 0, undefined, { status: undefined })
+  const token = alone.login('c')
+  alone.me(token, 401)
+  t.strictSame(alone.found(), ['spurious refusal'], 'nobody else has used its token')
+})
