@@ -13,6 +13,7 @@ export const SLOW = [
   'test/login/users-file.test.js', // bcrypt and argon2 at full cost
   'test/simulation/simulation.test.js', // thousands of schedules
   'test/token/signing-key.test.js', // generates RSA keys
+  'test/simulation/sessions.test.js', // hundreds of schedules
 ]
 
 /** True if the test needs a Redis. */

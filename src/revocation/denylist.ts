@@ -8,7 +8,7 @@ import type { NewEntry } from './replica/revocation-log.js'
  * is said. `kid`: everything that one key signed.
  *
  * `lost`: what was issued to one subject before the present epoch of the data, as the store may have lost its sessions.
- * It denies nothing where the store loses nothing, or where tokens from before an epoch are refused anyway.
+ * It denies nothing on a denylist that has no epochs.
  */
 export type Revocation = { readonly reason?: string | undefined } & (
   | {

@@ -4,7 +4,7 @@ import { storeUnavailable } from '../errors.js'
 import type { SyncLoop } from './replica/sync-loop.js'
 import type { Instance, Now } from './replica/instance.js'
 import type { RevocationLog } from './replica/revocation-log.js'
-import { toNewEntry, withoutLost } from './denylist.js'
+import { toNewEntry } from './denylist.js'
 import type {
   DenialReason,
   Revocation,
@@ -21,8 +21,8 @@ const MAX_WAITING = 10_000
 
 export interface LeasedDenylistOptions {
   readonly instance: Instance
-  readonly follower: SyncLoop
-  readonly log: RevocationLog
+  readonly follower: Pick<SyncLoop, 'ask' | 'hurry' | 'nextSync'>
+  readonly log: Pick<RevocationLog, 'revoke'>
   /** L */
   readonly lease: Milliseconds
   /** G: what an entry outlives its token by. */
@@ -101,11 +101,13 @@ export class LeasedDenylist implements Denylist {
     }
   }
 
-  async revoke(all: readonly Revocation[]): Promise<void> {
-    const { instance, follower, log, now, grace, onBarrier, onLostHistory } = this.#options
-    // With `accept` nothing is ever lost. With `reject` older tokens are refused anyway, but only by leases of the new
-    // epoch: the entry makes its caller wait for these.
-    const entries = onLostHistory === 'accept' ? withoutLost(all) : all
+  /**
+   * Entries of the kind `lost` count with each `onLostHistory`. With `reject` older tokens are refused anyway, but only
+   * by leases of the new epoch: the entry makes its caller wait for these. With `accept` a failover may still lose the
+   * record of a login, because only the log is waited for (`WAIT`).
+   */
+  async revoke(entries: readonly Revocation[]): Promise<void> {
+    const { instance, follower, log, now, grace, onBarrier } = this.#options
     if (entries.length === 0) return
     const began = now().monotonic
     const barrier = instance.revoke(

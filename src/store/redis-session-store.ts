@@ -3,7 +3,7 @@ import type { UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { RedisClient } from '../redis/redis-client.js'
 import type { Keys } from '../redis/keys.js'
-import { EXPIRY_SLACK, INDEX_SLACK, latestEnd } from './session-store.js'
+import { EXPIRY_SLACK, INDEX_SLACK, latestEnd, mustIndexAgain } from './session-store.js'
 import type {
   EndOutcome,
   EndRequest,
@@ -69,9 +69,7 @@ export class RedisSessionStore implements SessionStore {
       Date.now(),
     ])) as [RotationOutcome['kind'], ...unknown[]]
     const outcome = toOutcome(sid, reply)
-    // Without an absolute end the index lives as long as the last rotation says. A retry repeats it, so that an
-    // answer of 503 between the two steps heals.
-    if ('session' in outcome && outcome.session.endsAt === 0) await this.#index(outcome.session, now)
+    if ('session' in outcome && mustIndexAgain(outcome, rotation)) await this.#index(outcome.session, now)
     return outcome
   }
 

@@ -144,3 +144,16 @@ export const EXPIRY_SLACK: Milliseconds = 3_000
 export function latestEnd(session: Session): UnixMs {
   return session.endsAt > 0 ? session.endsAt : session.expiresAt
 }
+
+/**
+ * Returns true if a session must be entered in its index again after a rotation: without an absolute end, the index
+ * lives as long as the last rotation says. In another epoch than before, the index may be lost although the record
+ * isn't, if the data were lost while the login wrote them. The tokens of this epoch must then be found by it. A retry
+ * repeats it, so that a response of 503 between the two steps heals.
+ */
+export function mustIndexAgain(
+  { session, former }: { session: Session; former: PreviousWrite },
+  { mark }: RotationRequest,
+): boolean {
+  return session.endsAt === 0 || former.mark !== mark
+}

@@ -1,6 +1,6 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
 import { MARK_LENGTH } from '../../src/revocation/entry.js'
-import type { DenylistEntry } from '../../src/revocation/entry.js'
+import type { EntryKind, DenylistEntry } from '../../src/revocation/entry.js'
 import type { Decision } from '../../src/revocation/replica/instance.js'
 import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
 import type { RevocableToken } from '../../src/revocation/denylist.js'
@@ -24,11 +24,11 @@ export interface Revocation {
   isExempt?: boolean
 }
 
-export type ViolationKind = 'admitted' | 'denied' | 'stuck' | 'grown'
+export type ViolationKind = 'admitted' | 'denied' | 'stuck' | 'grown' | 'revived'
 
 /**
  * Something that must hold doesn't: what is revoked was admitted, what isn't was denied, nothing moves, or the log holds
- * more than it should.
+ * more than it should, or an ended session gives new tokens.
  */
 export class Violation extends Error {
   readonly kind: ViolationKind
@@ -52,10 +52,17 @@ export class Checker {
     unleased: 0,
     minted: 0,
     returned: 0,
+    ended: 0,
+    refreshed: 0,
+    everywhere: 0,
+    failedEnds: 0,
     lapsed: 0,
     exempt: 0,
   }
   readonly #returned = new Map<string, DenylistEntry[]>()
+  readonly #returnedLost: DenylistEntry[] = []
+  /** Sessions that an end covers which has returned success, what it was, and when. */
+  readonly #ended = new Map<string, { readonly by: string; readonly at: Milliseconds }>()
   /** The largest `before` that any script stored. */
   readonly #attempted = new Map<string, UnixMs>()
   /** The largest `since` that an epoch was born with. */
@@ -64,7 +71,24 @@ export class Checker {
   minted(token: Token): void {
     this.counts.minted += 1
     this.tokens.push(token)
-    if (this.#covering(token)) this.condemned.push(token)
+    if (this.#covering(token) || this.#ended.has(token.sid)) this.condemned.push(token)
+  }
+
+  /** An end, or "everywhere", has returned success: what was known of these sessions when it was called is over. */
+  ended(sids: Iterable<string>, by: string, at: Milliseconds): void {
+    this.counts.ended += 1
+    for (const sid of sids) {
+      if (this.#ended.has(sid)) continue
+      this.#ended.set(sid, { by, at })
+      this.condemned.push(...this.tokens.filter((token) => token.sid === sid))
+    }
+  }
+
+  /** A refresh that began then was given a token. */
+  refreshed(sid: string, beganAt: Milliseconds): void {
+    const end = this.#ended.get(sid)
+    if (end && end.at < beganAt)
+      throw new Violation('revived', `${sid} gives a new token, though it was ended by ${end.by}`)
   }
 
   stored(entries: readonly DenylistEntry[]): void {
@@ -86,7 +110,8 @@ export class Checker {
     for (const entry of revocation.stored) {
       const key = `${entry.kind} ${entry.id}`
       const former = this.#returned.get(key)
-      if (former) former.push(entry)
+      if (entry.kind === 'lost') this.#returnedLost.push(entry)
+      else if (former) former.push(entry)
       else this.#returned.set(key, [entry])
     }
     const covered = this.tokens.filter((token) => revocation.stored.some((entry) => covers(entry, token)))
@@ -99,7 +124,7 @@ export class Checker {
       const entry = this.#returned.get(key)?.find((candidate) => covers(candidate, token))
       if (entry) return entry
     }
-    return undefined
+    return this.#returnedLost.find((entry) => covers(entry, token))
   }
 
   /** An instance has decided on a token that is good otherwise. */
@@ -113,6 +138,9 @@ export class Checker {
           'admitted',
           `${node.id} admits ${token.jti}, though ${entry.kind} ${entry.id} was revoked`,
         )
+      const end = this.#ended.get(token.sid)
+      if (end)
+        throw new Violation('admitted', `${node.id} admits ${token.jti} of ${token.sid}, ended by ${end.by}`)
     } else if (decision.by === 'history') {
       this.counts.history += 1
       if (token.iat * 1000 > this.since || token.jti.startsWith(node.mark))
@@ -120,12 +148,22 @@ export class Checker {
     } else {
       this.counts.denied += 1
       const { by } = decision
-      const key = keysOf(token).find((candidate) => candidate.startsWith(`${by} `))!
-      const before = this.#attempted.get(key)
-      const isDated = by === 'sub' || by === 'all'
+      const before = this.#attemptedBefore(by, token)
+      const isDated = by === 'sub' || by === 'all' || by === 'lost'
       if (before === undefined || (isDated && token.iat * 1000 > before))
         throw new Violation('denied', `${node.id} denies ${token.jti} by ${by}, which nobody has revoked`)
     }
+  }
+
+  #attemptedBefore(by: EntryKind, token: Token): UnixMs | undefined {
+    if (by !== 'lost')
+      return this.#attempted.get(keysOf(token).find((candidate) => candidate.startsWith(`${by} `))!)
+    const befores = [...this.#attempted].flatMap(([key, before]) => {
+      const [kind, id] = key.split(' ') as [string, string]
+      const isAbout = kind === 'lost' && id.slice(MARK_LENGTH) === token.sub
+      return isAbout && !token.jti.startsWith(id.slice(0, MARK_LENGTH)) ? [before] : []
+    })
+    return befores.length > 0 ? Math.max(...befores) : undefined
   }
 }
 

@@ -34,6 +34,7 @@ export class Node {
   #poll = 1
   #wakeAt = Infinity
   readonly #writer: Writer
+  readonly #afterSync: (() => void)[] = []
   #waiting: { readonly token: Token; readonly until: Milliseconds }[] = []
 
   constructor(world: World, id: string, clocks: Clocks) {
@@ -156,6 +157,16 @@ export class Node {
     return this.#writer.revoke(entries)
   }
 
+  /** Runs a revoke's script. */
+  write(...args: Parameters<Writer['write']>): void {
+    this.#writer.write(...args)
+  }
+
+  /** Calls back once, after the next sync. */
+  afterSync(run: () => void): void {
+    this.#afterSync.push(run)
+  }
+
   #step(): void {
     const { now } = this
     this.#writer.step(now)
@@ -224,6 +235,7 @@ export class Node {
       this.#poll = Math.min(10, (this.#poll * 4) / 3)
     } else this.#poll = 1
     if (outcome.granted) for (const { token } of this.#waiting.splice(0)) this.judge(token)
+    for (const run of this.#afterSync.splice(0)) run()
     this.#waiting = this.#waiting.filter(({ until }) => this.now.monotonic < until)
   }
 }

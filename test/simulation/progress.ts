@@ -53,7 +53,7 @@ function calm(world: World): void {
 }
 
 function setClocks(world: World): void {
-  for (const node of world.alive) if (Math.abs(node.clocks.offset(world.t)) > 1_400) step(node)
+  for (const node of world.alive) while (Math.abs(node.clocks.offset(world.t)) > 1_400) step(node)
 }
 
 function revokeSomewhere(world: World): Revocation | undefined {

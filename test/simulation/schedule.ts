@@ -18,7 +18,9 @@ import { checkProgress } from './progress.js'
 import { Random } from './random.js'
 import { EMPTY } from './server.js'
 import type { Data, ServerRule } from './server.js'
+import type { SessionRule } from './weak-sessions.js'
 import type { InstanceRule } from './weak-instances.js'
+import { SessionWorkload } from './session-workload.js'
 import { Workload } from './workload.js'
 import { World } from './world.js'
 
@@ -27,6 +29,7 @@ export type Deployment = 'durable' | 'lossy' | 'waited'
 
 export interface Switches {
   readonly without?: InstanceRule
+  readonly sessionsWithout?: SessionRule
   readonly serverWithout?: ReadonlySet<ServerRule>
   readonly trace?: (line: string) => void
 }
@@ -53,11 +56,15 @@ export class Schedule {
   /** Who is kept from harm while the holders of what was lost bring it back. */
   #spared = new Set<Node>()
 
-  constructor(seed: number, switches: Switches = {}) {
+  constructor(
+    seed: number,
+    switches: Switches = {},
+    horizons: [number, ...number[]] = [3_000, 20_000, 300_000],
+  ) {
     const random = new Random(seed)
     this.#random = random
     ;[this.onLostHistory, this.deployment] = PROMISED[seed % PROMISED.length]!
-    const horizon = random.pick([3_000, 20_000, 300_000])
+    const horizon = random.pick(horizons)
     this.world = new World({
       random,
       settings: { lease: 1_000, horizon, tolerance: 2_000, leeway: random.pick([0, 0, 1_000]) },
@@ -85,14 +92,35 @@ export class Schedule {
 
   run(): World {
     const { world } = this
-    const random = this.#random
-    const count = 2 + random.below(3)
-    for (let i = 0; i < count; i += 1) boot(world)
-    new Workload(world).run(this.#until)
-    this.#faults()
+    this.#begin(new Workload(world))
     world.run(this.#until)
     if (this.#random.chance(0.25)) checkProgress(world)
     return world
+  }
+
+  /** With clients whose sessions end by the real code. */
+  async play(): Promise<World> {
+    const { world } = this
+    this.#begin(new SessionWorkload(world, (node) => this.#stopEnd(node)))
+    await world.play(this.#until)
+    return world
+  }
+
+  #begin(workload: { run(until: number): void }): void {
+    const count = 2 + this.#random.below(3)
+    for (let i = 0; i < count; i += 1) boot(this.world)
+    workload.run(this.#until)
+    this.#faults()
+  }
+
+  /** An end stops between its two steps: its process dies, or reaches the server no more. */
+  #stopEnd(node: Node): void {
+    const { world } = this
+    const random = this.#random
+    if (!node.isAlive || node.link !== 'calm' || this.#spared.has(node)) return
+    world.strike('half-ended')
+    if (random.chance(0.3)) crash(node, random.between(10, 1_500))
+    else disturb(node, 'cut', random.between(300, 2_000))
   }
 
   #faults(): void {

@@ -16,17 +16,11 @@ import type {
 } from '../../src/revocation/replica/revocation-log.js'
 import { BEGINNING } from './clocks.js'
 import type { Random } from './random.js'
+import { NO_SESSIONS } from './sessions.js'
+import type { SessionData, SessionScript } from './sessions.js'
 
 /** Rules of the scripts that a simulation leaves out, to see it fail. */
-export type ServerRule = 'register' | 'acknowledge' | 'boot' | 'length' | 'version'
-
-/** A login, and where it was last written. */
-export interface Session {
-  readonly sid: string
-  readonly sub: string
-  readonly mark: string
-  readonly at: UnixMs
-}
+export type ServerRule = 'register' | 'acknowledge' | 'boot' | 'length' | 'version' | 'birth'
 
 interface State {
   readonly epoch: string
@@ -49,11 +43,11 @@ interface Log {
 export interface Data {
   readonly state: State | undefined
   readonly log: Log | undefined
-  readonly sessions: ReadonlyMap<string, Session>
+  readonly sessions: SessionData
   readonly expiresAt: UnixMs
 }
 
-export const EMPTY: Data = { state: undefined, log: undefined, sessions: new Map(), expiresAt: 0 }
+export const EMPTY: Data = { state: undefined, log: undefined, sessions: NO_SESSIONS, expiresAt: 0 }
 
 export class Server {
   readonly #random: Random
@@ -186,7 +180,8 @@ export class Server {
     const { tolerance } = this.#settings
     const { state, log: former } = this.#fresh(wall, time)
     const latest = time + this.#keep
-    const times = { now: time + tolerance, birth: state.born + tolerance }
+    const slack = this.#without.has('birth') ? tolerance : 3 * tolerance
+    const times = { now: time + tolerance, birth: state.born + slack }
     const written = entries.filter(({ before }) => before !== 'birth' || time <= state.born + this.#keep)
     const stored = written.map(({ kind, id, before, until }) => ({
       kind,
@@ -230,16 +225,13 @@ export class Server {
     this.data = { ...this.data, state: { ...state, members } }
   }
 
-  putSession(session: Session): void {
-    this.offset += 1
-    this.data = { ...this.data, sessions: new Map(this.data.sessions).set(session.sid, session) }
-  }
-
-  endSession(sid: string): void {
-    const sessions = new Map(this.data.sessions)
-    sessions.delete(sid)
-    this.offset += 1
-    this.data = { ...this.data, sessions }
+  onSessions<T>(script: SessionScript<T>, t: number): T {
+    const [sessions, reply] = script(this.data.sessions, this.time(t))
+    if (sessions !== this.data.sessions) {
+      this.offset += 1
+      this.data = { ...this.data, sessions }
+    }
+    return reply
   }
 }
 

@@ -10,6 +10,7 @@ import { Violation } from './checker.js'
 import type { ViolationKind } from './checker.js'
 import { LOSSES } from './faults.js'
 import { admittedAfterLoss, SCENARIOS } from './scenarios.js'
+import type { Scenario } from './scenarios.js'
 import { Schedule } from './schedule.js'
 import type { Switches } from './schedule.js'
 import { INSTANCE_RULES, SERVER_RULES, switchOff } from './rules.js'
@@ -19,16 +20,23 @@ import type { World } from './world.js'
 t.setTimeout(300_000)
 
 /** What goes wrong without a rule, where it isn't that something revoked is admitted. */
-const BREAKS: Partial<Record<AnyRule, ViolationKind>> = { iat: 'denied', shared: 'grown' }
+const BREAKS: Partial<Record<AnyRule, ViolationKind>> = { iat: 'denied', shared: 'grown', covers: 'grown' }
 const OUTCOMES: Readonly<Record<ViolationKind, string>> = {
   admitted: 'something revoked is admitted',
   denied: 'a good token is denied',
   stuck: 'nothing moves',
+  revived: 'an ended session gives a new token',
   grown: 'the log grows by what each survivor holds',
 }
 
 const { env } = process
 const SEEDS = Number(env['SEEDS'] ?? 5_000)
+
+/** `covers`: what each survivor publishes is counted where all hold what was lost. */
+function scenarioOf(rule: AnyRule): Scenario | undefined {
+  if (rule === 'covers') return SCENARIOS.shared
+  return Object.hasOwn(SCENARIOS, rule) ? SCENARIOS[rule as keyof typeof SCENARIOS] : undefined
+}
 
 /** The world after it, or what went wrong in it. */
 function outcome(run: () => World): World | Violation {
@@ -117,7 +125,7 @@ if (env['SEED'] !== undefined) {
   for (const rule of [...INSTANCE_RULES, ...SERVER_RULES]) {
     const kind = BREAKS[rule] ?? 'admitted'
     t.test(`without the rule "${rule}" ${OUTCOMES[kind]}`, async (t) => {
-      const scenario = Object.hasOwn(SCENARIOS, rule) ? SCENARIOS[rule as keyof typeof SCENARIOS] : undefined
+      const scenario = scenarioOf(rule)
       const switches = switchOff(rule)
       for (let seed = 0; seed < 1_000; seed += 1) {
         const result = outcome(scenario ? () => scenario(seed, switches) : random(seed, switches))

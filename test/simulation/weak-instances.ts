@@ -7,6 +7,7 @@ import { Barrier } from '../../src/revocation/replica/barrier.js'
 import { START } from '../../src/revocation/entry.js'
 import type { Position } from '../../src/revocation/entry.js'
 import { EpochReplica } from '../../src/revocation/replica/epoch-replica.js'
+import { Publication } from '../../src/revocation/replica/publication.js'
 import { Instance } from '../../src/revocation/replica/instance.js'
 import type { InstanceSettings, Now, Sync } from '../../src/revocation/replica/instance.js'
 import type { NewEntry, RevokeReply, SyncReply } from '../../src/revocation/replica/revocation-log.js'
@@ -23,6 +24,19 @@ function withBarrier(Weak: typeof Barrier): typeof Instance {
 class SettledAnyway extends Barrier {
   protected override isLasting(reply: SyncReply, position: Position, applied: Position): boolean {
     return super.isLasting({ ...reply, settled: true }, position, applied)
+  }
+}
+
+/** It publishes what another survivor has published already. */
+class BlindPublication extends Publication {
+  protected override skips(): boolean {
+    return false
+  }
+}
+
+class BlindReplica extends EpochReplica {
+  protected override newPublication(...args: ConstructorParameters<typeof Publication>): Publication {
+    return new BlindPublication(...args)
   }
 }
 
@@ -59,6 +73,7 @@ export type InstanceRule =
   | 'steps'
   | 'iat'
   | 'shared'
+  | 'covers'
 
 export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   /** A revoke returns when it is written. */
@@ -184,6 +199,12 @@ export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   shared: class extends Instance {
     protected override newReplica(...[at, options, last]: ReplicaArguments): EpochReplica {
       return new EpochReplica(at, { ...options, walk: { first: 0, step: 1 } }, last)
+    }
+  },
+  /** Each publishes all that it holds, whatever the log has by now. */
+  covers: class extends Instance {
+    protected override newReplica(...args: ReplicaArguments): EpochReplica {
+      return new BlindReplica(...args)
     }
   },
 }

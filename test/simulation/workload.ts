@@ -4,7 +4,8 @@
 import type { EntryKind } from '../../src/revocation/entry.js'
 import type { Revocation, Token } from './checker.js'
 import type { Node } from './node.js'
-import type { Session } from './server.js'
+import type { Session } from '../../src/session/session.js'
+import { createRecord, newSession, readRecord, touchRecord } from './sessions.js'
 import type { World } from './world.js'
 import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
 
@@ -44,13 +45,10 @@ export class Workload {
       world.checker.minted(token)
     }
     if (sid !== undefined) return this.#refresh(node, sid, { mark, at: wall }, issue)
-    const session = { sid: `s${random.id()}`, sub: random.pick(SUBJECTS), mark, at: wall }
-    const put = (server: Node['server']) => {
-      server.putSession(session)
-      return true
-    }
-    world.send(node, put, (isPut) => {
-      if (!isPut) return
+    const session = newSession({ sid: `s${random.id()}`, sub: random.pick(SUBJECTS), mark, at: wall })
+    const create = (server: Node['server']) => server.onSessions(createRecord(session), world.t)
+    world.send(node, create, (isCreated) => {
+      if (!isCreated) return
       this.#sids.push(session.sid)
       issue(session)
     })
@@ -65,15 +63,16 @@ export class Workload {
     const world = this.#world
     world.send(
       node,
-      (server) => server.data.sessions.get(sid),
-      (session) => {
+      (server) => readRecord(server.data.sessions, sid, server.time(world.t)),
+      (record) => {
         const { onLostHistory } = world.options
-        if (!session) return
-        if (onLostHistory === 'reject' && !node.instance.remembers(session.mark, session.at)) return
+        if (record?.kind !== 'living') return
+        const { session } = record
+        if (onLostHistory === 'reject' && !node.instance.remembers(session.mark, session.lastSeenAt)) return
         issue(session)
         world.send(
           node,
-          (server) => server.data.sessions.has(sid) && server.putSession({ ...session, ...stamp }),
+          (server) => server.onSessions(touchRecord(sid, stamp), world.t),
           () => {},
         )
       },

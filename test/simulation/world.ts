@@ -1,4 +1,5 @@
 /** What all instances of a simulation share: the true time, the network, and the servers. */
+import { setImmediate } from 'node:timers/promises'
 import type { Milliseconds } from '../../src/clock.js'
 import type { OnLostHistory } from '../../src/revocation/replica/instance.js'
 import type { LogSettings } from '../../src/revocation/replica/revocation-log.js'
@@ -8,6 +9,7 @@ import type { Node } from './node.js'
 import type { Random } from './random.js'
 import { Server } from './server.js'
 import type { Data, ServerRule } from './server.js'
+import type { SessionRule } from './weak-sessions.js'
 import type { InstanceRule } from './weak-instances.js'
 
 export interface WorldOptions {
@@ -19,6 +21,7 @@ export interface WorldOptions {
   /** Whether the log is on a primary with one replica, and syncs wait for it. */
   readonly waits?: boolean
   readonly without?: InstanceRule
+  readonly sessionsWithout?: SessionRule
   readonly serverWithout?: ReadonlySet<ServerRule>
   readonly trace?: (line: string) => void
 }
@@ -42,6 +45,7 @@ export class World {
   /** How often each fault took place. */
   readonly faults = new Map<string, number>()
   readonly #events = new Events()
+  #isStirred = false
   #server: Server
 
   constructor(options: WorldOptions) {
@@ -71,6 +75,24 @@ export class World {
     for (let event = this.#events.take(until); event; event = this.#events.take(until)) {
       this.t = event.at
       event.run()
+    }
+    this.t = until
+  }
+
+  /** Code that awaited something is to be resumed before the next event. */
+  stir(): void {
+    this.#isStirred = true
+  }
+
+  /** As `run`, with code that awaits: it runs as far as it can before the next event. */
+  async play(until: Milliseconds): Promise<void> {
+    for (let event = this.#events.take(until); event; event = this.#events.take(until)) {
+      this.t = event.at
+      event.run()
+      if (!this.#isStirred) continue
+      this.#isStirred = false
+      // All microtasks come before it.
+      await setImmediate()
     }
     this.t = until
   }

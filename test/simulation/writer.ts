@@ -1,13 +1,15 @@
 /**
  * What an instance writes to the log: revokes of its own, which wait at their barriers, and what it publishes again.
  */
-import type { Milliseconds } from '../../src/clock.js'
+import type { Milliseconds, UnixMs } from '../../src/clock.js'
 import type { Barrier } from '../../src/revocation/replica/barrier.js'
 import type { Now } from '../../src/revocation/replica/instance.js'
 import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
 import type { Revocation } from './checker.js'
 import type { Node } from './node.js'
+import type { Sid } from '../../src/session/session.js'
 import type { Server } from './server.js'
+import { endRecord, tombstoneLife } from './sessions.js'
 import type { World } from './world.js'
 
 interface Pending {
@@ -63,10 +65,15 @@ export class Writer {
 
   #endSessions(sids: readonly string[], done: (hasEnded: boolean) => void): void {
     const end = (server: Server) => {
-      for (const sid of sids) server.endSession(sid)
+      for (const sid of sids) this.#end(server, sid)
       return true
     }
     this.#node.ask(end, (hasEnded) => done(hasEnded ?? false))
+  }
+
+  #end(server: Server, sid: string): void {
+    const tombstone = tombstoneLife(this.#world.options.settings)
+    server.onSessions(endRecord({ sid: sid as Sid, reason: 'logout', tombstone, now: 0 }), this.#world.t)
   }
 
   /** A pending revoke whose barrier has closed returns. */
@@ -95,16 +102,24 @@ export class Writer {
     if (barrier.state.kind !== 'writing' || pending.isSent || now.monotonic < pending.retryAt) return
     pending.isSent = true
     const { generation } = this.#node.instance
+    this.write(barrier.entries, now.wall, (reply) => {
+      pending.isSent = false
+      if (!reply) return void (pending.retryAt = this.#node.now.monotonic + 20)
+      revocation.stored = reply.stored
+      this.#node.instance.onRevoke(barrier, generation, reply, this.#node.now)
+      this.#conclude(pending)
+      this.#node.ring()
+    })
+  }
+
+  write(
+    entries: readonly NewEntry[],
+    wall: UnixMs,
+    done: (reply: ReturnType<Server['revoke']> | undefined) => void,
+  ): void {
     this.#node.ask(
-      (server) => this.#noteWritten(server, server.revoke(barrier.entries, now.wall, this.#world.t)),
-      (reply) => {
-        pending.isSent = false
-        if (!reply) return void (pending.retryAt = this.#node.now.monotonic + 20)
-        revocation.stored = reply.stored
-        this.#node.instance.onRevoke(barrier, generation, reply, this.#node.now)
-        this.#conclude(pending)
-        this.#node.ring()
-      },
+      (server) => this.#noteWritten(server, server.revoke(entries, wall, this.#world.t)),
+      (reply) => done(reply),
     )
   }
 
@@ -132,7 +147,7 @@ export class Writer {
     )
     this.#node.ask(
       (server) => {
-        for (const { kind, id } of page) if (kind === 'sid') server.endSession(id)
+        for (const { kind, id } of page) if (kind === 'sid') this.#end(server, id)
         return this.#noteWritten(server, server.publish(page, now.wall, this.#world.t))
       },
       (reply) => {

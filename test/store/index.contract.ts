@@ -40,6 +40,16 @@ export function indexContract(t: Test, open: OpenStore): void {
     t.same(await harness.store.sids(session.sub), [session.sid])
   })
 
+  t.test('a session whose place in the index was lost gets it back in the next epoch', async (t) => {
+    const harness = await open(t)
+    const { session, token } = await begin(harness)
+    const { sub, sid } = session
+    await harness.store.unindex(sub, [sid])
+    const { outcome } = await use(harness, token, { mark: 'NEWEPOCH' })
+    t.equal(outcome.kind, 'rotated')
+    t.same(await harness.store.sids(sub), [sid])
+  })
+
   t.test('an id without a record is ended for good: its login can’t store it afterwards', async (t) => {
     const harness = await open(t)
     const begun = newSession(harness)

@@ -3,6 +3,7 @@ import { isAtOrAfter, START } from '../entry.js'
 import type { EntryKind, DenylistEntry, Position } from '../entry.js'
 import type { SyncReply } from './revocation-log.js'
 import type { RevocableToken } from '../denylist.js'
+import type { State } from './protocol.js'
 import type { Walk } from './expiring-map.js'
 import { Publication } from './publication.js'
 import { Replica } from './replica.js'
@@ -40,7 +41,11 @@ export class EpochReplica {
     this.enteredAt = enteredAt
     this.#formers = last ? [last.#replica, ...last.#formers].filter(({ size }) => size > 0) : []
     this.#time = last ? last.#time : 0
-    this.#publication = new Publication(this.#formers, this.#replica, page, walk)
+    this.#publication = this.newPublication(this.#formers, this.#replica, page, walk)
+  }
+
+  protected newPublication(...args: ConstructorParameters<typeof Publication>): Publication {
+    return new Publication(...args)
   }
 
   /** Up to where the log was read. */
@@ -55,6 +60,12 @@ export class EpochReplica {
 
   get isSettled(): boolean {
     return this.#isSettled
+  }
+
+  /** The state of an instance that has no lease. */
+  get state(): State {
+    if (!this.#isRead) return 'READING'
+    return this.#isSettled ? 'LAPSED' : 'SETTLING'
   }
 
   /** Nothing of earlier epochs is left that this log doesn't hold. */

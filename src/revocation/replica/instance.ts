@@ -10,38 +10,34 @@ import { Barrier } from './barrier.js'
 import type { DenylistEntry, Position } from '../entry.js'
 import { EpochReplica } from './epoch-replica.js'
 import { createWalk } from './expiring-map.js'
+import { IssueLimit } from '../issue-limit.js'
 import { Lease, jtiPrefix } from './lease.js'
-import { leaseLapse, latestIssueByOwnClock } from './revocation-log.js'
-import type { NewEntry, RevokeReply, SyncReply, Vouch } from './revocation-log.js'
+import { leaseLapse } from './revocation-log.js'
+import type { NewEntry, RevokeReply, SyncReply } from './revocation-log.js'
 import type { RevocableToken } from '../denylist.js'
+import { ADMITTED, NO_LEASE } from './protocol.js'
 import type { Decision, InstanceSettings, Now, State, Sync, SyncOutcome } from './protocol.js'
+import { Vouching } from '../vouching.js'
 
 export type * from './protocol.js'
 
-/** Said on every request, so made once. */
-const ADMITTED: Decision = Object.freeze({ kind: 'admitted' })
-const NO_LEASE: Decision = Object.freeze({ kind: 'no_lease' })
-
 export class Instance {
+  readonly id: string
   readonly #settings: InstanceSettings
   #epoch = ''
   #generation = 0
   #replica: EpochReplica
   #lease: Lease | undefined
-  /** Redis's time by the last sync that was applied, and when that sync was sent. */
-  #latestTime: { readonly sent: Milliseconds; readonly time: UnixMs } | undefined
-  /** What the last lease of an earlier epoch knew. */
-  #known: Vouch | undefined
-  #vouched = false
+  readonly #issueLimit: IssueLimit
+  readonly #vouching: Vouching
   readonly #barriers = new Set<Barrier>()
 
   constructor(settings: InstanceSettings) {
+    this.id = settings.id
     this.#settings = settings
+    this.#vouching = new Vouching(settings.onLostHistory)
+    this.#issueLimit = new IssueLimit(settings.tolerance)
     this.#replica = this.newReplica(0, { page: settings.page, walk: createWalk(settings.id) })
-  }
-
-  get id(): string {
-    return this.#settings.id
   }
 
   get epoch(): string {
@@ -74,8 +70,7 @@ export class Instance {
   state(now: Now): State {
     if (this.#epoch === '') return 'OUT'
     if (this.isLeased(now)) return 'LEASED'
-    if (!this.#replica.isRead) return 'READING'
-    return this.#replica.isSettled ? 'LAPSED' : 'SETTLING'
+    return this.#replica.state
   }
 
   isLeased(now: Now): boolean {
@@ -111,18 +106,9 @@ export class Instance {
     return this.#lease?.remembers(id, at) ?? false
   }
 
-  /**
-   * The latest `iat` that a token may have. With a lease: τ ahead of Redis's time, as an instance mints only while its
-   * clock is within τ of that; an own clock that is behind mustn't refuse what others mint. Counted from the sending of
-   * the last applied sync, the estimate of Redis's time is never too early. Without a lease it may be: the machine may
-   * have been suspended.
-   */
+  /** The latest `iat` that a token may have. */
   latestIssue(now: Now): UnixMs {
-    const { tolerance } = this.#settings
-    const byOwnClock = latestIssueByOwnClock(now.wall, tolerance)
-    if (!this.#latestTime) return byOwnClock
-    const byRedis = this.#latestTime.time + now.monotonic - this.#latestTime.sent + tolerance
-    return this.isLeased(now) ? byRedis : Math.max(byRedis, byOwnClock)
+    return this.#issueLimit.at(now, this.isLeased(now))
   }
 
   /** The next sync to send. Only one may be under way. */
@@ -138,7 +124,7 @@ export class Instance {
         applied: this.applied,
         count: this.#settings.page,
         settle: this.#maySettle(now),
-        vouch: this.#mayVouch(now) ? this.#known : undefined,
+        vouch: this.#mayVouch(now) ? this.#vouching.due : undefined,
         dead: [...barriers.keys()].flatMap((barrier) => barrier.deadAt(now.monotonic)),
         who,
       },
@@ -153,14 +139,11 @@ export class Instance {
       return nothing
     this.#meet(reply.epoch, now)
     this.#replica.onSync(reply)
-    this.#latestTime = { sent: sent.monotonic, time: reply.time }
-    if (request.vouch && request.epoch === reply.epoch) this.#vouched = true
+    this.#issueLimit.onSync(sent, reply.time)
+    this.#vouching.onSync(request, reply)
 
     const granted = this.mayGrant(reply, now)
-    if (granted) {
-      const { since, marks } = reply
-      this.#lease = new Lease(sent, this.#settings, { since, marks })
-    }
+    if (granted) this.#lease = new Lease(sent, this.#settings, reply)
     for (const barrier of sync.barriers.keys()) {
       if (this.#barriers.has(barrier) && barrier.onSync(sync, reply, this.applied))
         this.#barriers.delete(barrier)
@@ -185,8 +168,7 @@ export class Instance {
     this.#generation += 1
     const { page, id } = this.#settings
     this.#replica = this.newReplica(monotonic, { page, walk: createWalk(id) }, this.#replica)
-    if (this.#lease) this.#known = this.#lease.history
-    this.#vouched = false
+    this.#vouching.enter(this.#lease)
     for (const barrier of this.#barriers) barrier.restart()
   }
 
@@ -215,7 +197,6 @@ export class Instance {
   }
 
   #mayVouch(now: Now): boolean {
-    if (this.#settings.onLostHistory !== 'heal' || this.#vouched || !this.#known) return false
     return this.isPublished && (this.#replica.isSettled || this.#hasWaited(now))
   }
 

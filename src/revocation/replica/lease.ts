@@ -18,11 +18,15 @@ export class Lease {
   /** What of the past it knows. */
   readonly history: Vouch
 
-  constructor(sent: Now, { lease, tolerance }: Pick<LogSettings, 'lease' | 'tolerance'>, history: Vouch) {
+  constructor(
+    sent: Now,
+    { lease, tolerance }: Pick<LogSettings, 'lease' | 'tolerance'>,
+    { since, marks }: Vouch,
+  ) {
     this.#sent = sent
     this.#length = lease
     this.#tolerance = tolerance
-    this.history = history
+    this.history = { since, marks }
   }
 
   /**

@@ -121,15 +121,16 @@ return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, text
  * KEYS state, log, the denylist key of each entry · ARGV (FRESH's), then kind, id, before ('now', 'birth' or ms), until
  *   ('' or ms), reason of each
  * Returns { epoch, id of the last entry, or 0-0 if none was written, { id, version, applied, … } }
- * 'birth' is for tokens from before the epoch, whose sessions may be lost: the epoch's mark is put before the id. Once
- * none of those tokens can be alive, such an entry isn't written.
+ * 'birth' is for tokens of earlier epochs, whose sessions may be lost: the epoch's mark is put before the id. Leases
+ * from before the epoch, and with them such tokens, outlive its beginning by W, by clocks that may be τ ahead: as
+ * `since`, it is 3τ later. Once none of those tokens can be alive, such an entry isn't written.
  * Atomic: whoever is a member at that moment is told, and answers for itself; a denial is only ever lengthened.
  */
 const revoke = `${FRESH}
 local last, written = '0-0', 0
 local born = tonumber(redis.call('HGET', state, 'born'))
 local function write(i, at)
-  local before = ARGV[at + 2] == 'now' and now + tau or ARGV[at + 2] == 'birth' and born + tau or tonumber(ARGV[at + 2])
+  local before = ARGV[at + 2] == 'now' and now + tau or ARGV[at + 2] == 'birth' and born + 3 * tau or tonumber(ARGV[at + 2])
   local till = ARGV[at + 3] == '' and now + keep or math.min(tonumber(ARGV[at + 3]), now + keep)
   local mark = ARGV[at + 2] == 'birth' and string.sub(epoch, 1, 8) or ''
   local text = ARGV[at] .. ' ' .. int(before) .. ' ' .. int(till) .. ' ' .. mark .. ARGV[at + 1]

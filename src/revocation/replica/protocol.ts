@@ -44,3 +44,7 @@ export type Decision =
   | { readonly kind: 'admitted' }
   | { readonly kind: 'denied'; readonly by: EntryKind | 'history' }
   | { readonly kind: 'no_lease' }
+
+/** Said on every request, so made once. */
+export const ADMITTED: Decision = Object.freeze({ kind: 'admitted' })
+export const NO_LEASE: Decision = Object.freeze({ kind: 'no_lease' })

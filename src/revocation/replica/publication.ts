@@ -47,7 +47,7 @@ export class Publication {
   next(): readonly DenylistEntry[] {
     const former = this.#formers[0]
     if (!former || this.#position) return []
-    this.#page = this.#page.filter((entry) => !this.#leaves(former, entry))
+    this.#page = this.#page.filter((entry) => !this.skips(former, entry))
     if (this.#page.length > 0) return this.#page
     const page: DenylistEntry[] = []
     this.#review ??= former.entries(this.#walk)
@@ -57,7 +57,7 @@ export class Publication {
         if (page.length === 0) this.#finish()
         break
       }
-      if (!this.#leaves(former, value)) page.push(value)
+      if (!this.skips(former, value)) page.push(value)
     }
     this.#page = page
     return page
@@ -67,6 +67,11 @@ export class Publication {
   #finish(): void {
     this.#formers.shift()
     this.#review = undefined
+  }
+
+  /** Returns true if another survivor has published the entry. */
+  protected skips(former: Replica, entry: DenylistEntry): boolean {
+    return this.#leaves(former, entry)
   }
 
   /** Whether the log holds the entry: then it leaves the former replica. */

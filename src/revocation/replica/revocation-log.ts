@@ -50,7 +50,7 @@ export interface SyncReply {
 
 /**
  * What is to be denied; `before: 'now'` is the time of Redis plus τ, `until: undefined` as long as anything can live.
- * `before: 'birth'`, of `lost` entries, is the beginning of the epoch plus τ: the log puts the epoch's mark before the
+ * `before: 'birth'`, of `lost` entries, is the beginning of the epoch plus 3τ: the log puts the epoch's mark before the
  * id, and leaves the entry out once it can't cover a live token.
  */
 export interface NewEntry {
