@@ -1,6 +1,6 @@
-import type { Milliseconds, UnixMs } from '../clock.js'
-import { latestIssueByOwnClock } from './replica/revocation-log.js'
-import type { Now } from './replica/protocol.js'
+import type { Milliseconds, UnixMs } from '../../clock.js'
+import { latestIssueByOwnClock } from './revocation-log.js'
+import type { Now } from './protocol.js'
 
 /**
  * The latest `iat` that a token may have. With a lease: τ ahead of Redis's time, as an instance mints only while its

@@ -1,6 +1,6 @@
-import type { Lease } from './replica/lease.js'
-import type { SyncReply, SyncRequest, Vouch } from './replica/revocation-log.js'
-import type { OnLostHistory } from './replica/protocol.js'
+import type { Lease } from './lease.js'
+import type { SyncReply, SyncRequest, Vouch } from './revocation-log.js'
+import type { OnLostHistory } from './protocol.js'
 
 /** What a survivor knows of the time before its present epoch, and says in it once. Pure code. */
 export class Vouching {
