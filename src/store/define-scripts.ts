@@ -4,10 +4,17 @@ import type { Script } from './session-scripts.js'
 
 type RunScript = (...keysAndArgs: (string | number)[]) => Promise<unknown>
 
-/** The scripts of the registry, ready to run: keys first, then arguments. */
+/** One function per script of the registry. It takes the keys first, then the arguments. */
 export type RedisScripts = { readonly [name in keyof typeof SCRIPTS]: RunScript }
 
-/** Teaches a connection every script (sent by hash, and whole where the server doesn't know it yet). */
+/**
+ * Registers all session scripts with a client. ioredis runs a script by its hash (`EVALSHA`), and sends the whole script
+ * if the server doesn't have it yet.
+ *
+ * @example
+ * const scripts = defineScripts(redis)
+ * await scripts.pruneIndex(keys.subject(sub), Date.now(), INDEX_SLACK)
+ */
 export function defineScripts(redis: RedisClient): RedisScripts {
   const commands = redis as unknown as Record<string, RunScript>
   const bind = ([key, { name, keys, lua }]: [string, Script]) => {

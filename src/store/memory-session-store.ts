@@ -29,27 +29,30 @@ interface LiveRecord {
 interface Tombstone {
   readonly kind: 'tombstone'
   readonly sub: string
-  /** undefined if there was no record. */
+  /** `undefined` if the session had no record when it was ended. */
   readonly familyHash: string | undefined
   readonly reason: EndReason
   readonly forgetAt: UnixMs
 }
 
-/** How many new sessions come between two sweeps of what has expired. */
+/** The least number of new sessions between two sweeps, which remove expired records. */
 const SWEEP_EVERY = 1_000
 
 /**
- * The session store of the embedded mode: one process, nothing survives it. Each method runs without an await in it,
- * which is what makes it atomic.
+ * The session store of the embedded mode, which serves one process. All sessions are lost when the process ends. Every
+ * method is atomic because none contains an `await`.
  */
 export class MemorySessionStore implements SessionStore {
   readonly #records = new Map<Sid, LiveRecord | Tombstone>()
-  /** The ids of each subject, with the latest end of the session. */
+  /** For each subject, the ids of its sessions with their latest ends. */
   readonly #index = new Map<string, Map<Sid, UnixMs>>()
   readonly #steady: Clock
   #untilSweep = SWEEP_EVERY
 
-  /** @param steady A clock that nobody sets: one that is ahead for a moment makes the store forget nothing. */
+  /**
+   * @param steady A clock that never jumps. Records expire only when it agrees, so that a wall clock that is ahead for
+   *   a moment can't remove any.
+   */
   constructor(steady: Clock = { now: () => Number.POSITIVE_INFINITY }) {
     this.#steady = steady
   }
@@ -57,11 +60,11 @@ export class MemorySessionStore implements SessionStore {
   async create(session: Session, { familyHash, secretHash }: SessionSecrets): Promise<void> {
     this.#sweep(session.createdAt)
     if (this.#read(session.sid, session.createdAt))
-      throw storeUnavailable(`session ${session.sid} exists already`)
-    this.#enter(session)
+      throw storeUnavailable(`session ${session.sid} already has a record or a tombstone`)
+    this.#addToIndex(session)
     this.#records.set(session.sid, {
       kind: 'living',
-      // A copy, as JSON, like that of the store in Redis: the host may change its object later.
+      // A copy through JSON, as in the Redis store, because the host application may change its object later.
       session: {
         ...session,
         claims: JSON.parse(JSON.stringify(session.claims)) as Session['claims'],
@@ -88,7 +91,7 @@ export class MemorySessionStore implements SessionStore {
       return { kind: 'retried', salt: record.salt, session, former: record.former }
     }
     if (secretHash !== record.currentHash) {
-      this.#bury(sid, session.sub, record.familyHash, 'reuse', now + rotation.tombstone)
+      this.#writeTombstone(sid, session.sub, record.familyHash, 'reuse', now + rotation.tombstone)
       return { kind: 'reused', sub: session.sub }
     }
     if (rotation.refreshLimit > 0 && session.refreshCount >= rotation.refreshLimit) {
@@ -106,7 +109,7 @@ export class MemorySessionStore implements SessionStore {
       expiresAt: computeExpiry(now, rotation.idle, session.endsAt),
       refreshCount: session.refreshCount + 1,
     }
-    this.#enter(record.session)
+    this.#addToIndex(record.session)
     return {
       kind: 'rotated',
       session: record.session,
@@ -117,7 +120,7 @@ export class MemorySessionStore implements SessionStore {
   async end({ sid, reason, familyHash, sub, indexedFor, tombstone, now }: EndRequest): Promise<EndOutcome> {
     const record = this.#read(sid, now)
     if (!record) {
-      if (indexedFor !== undefined) this.#bury(sid, indexedFor, undefined, reason, now + tombstone)
+      if (indexedFor !== undefined) this.#writeTombstone(sid, indexedFor, undefined, reason, now + tombstone)
       return { kind: 'unknown' }
     }
     const owner = record.kind === 'living' ? record.session.sub : record.sub
@@ -125,7 +128,7 @@ export class MemorySessionStore implements SessionStore {
     if (familyHash !== undefined && isOther) return { kind: 'foreign' }
     if (sub !== undefined && sub !== owner) return { kind: 'foreign' }
     if (record.kind === 'tombstone') return { kind: 'already_ended', sub: owner }
-    this.#bury(sid, owner, record.familyHash, reason, now + tombstone)
+    this.#writeTombstone(sid, owner, record.familyHash, reason, now + tombstone)
     return { kind: 'ended', sub: owner }
   }
 
@@ -166,17 +169,24 @@ export class MemorySessionStore implements SessionStore {
     return undefined
   }
 
-  #bury(sid: Sid, sub: string, familyHash: string | undefined, reason: EndReason, until: UnixMs): void {
+  #writeTombstone(
+    sid: Sid,
+    sub: string,
+    familyHash: string | undefined,
+    reason: EndReason,
+    until: UnixMs,
+  ): void {
     this.#records.set(sid, { kind: 'tombstone', sub, familyHash, reason, forgetAt: until })
   }
 
-  /** Enters a session in its subject's index, or moves its latest end: only ever to a later one. */
-  #enter(session: Session): void {
+  /** Adds a session to its subject's index, or updates its latest end. The latest end never becomes earlier. */
+  #addToIndex(session: Session): void {
     let index = this.#index.get(session.sub)
     if (!index) this.#index.set(session.sub, (index = new Map()))
     index.set(session.sid, Math.max(latestEnd(session), index.get(session.sid) ?? 0))
   }
 
+  /** Removes the ids from a subject's index whose access tokens have all expired. */
   #prune(sub: string, now: UnixMs): void {
     const index = this.#index.get(sub)
     if (!index) return
@@ -185,6 +195,7 @@ export class MemorySessionStore implements SessionStore {
     if (index.size === 0) this.#index.delete(sub)
   }
 
+  /** Returns the earlier of the caller's time and the time of the steady clock. */
   #earliest(now: UnixMs): UnixMs {
     return Math.min(now, this.#steady.now())
   }

@@ -1,6 +1,7 @@
 /**
- * Every Lua script. Each is run whole or not at all and touches one slot of a Cluster. Times are Unix ms of the caller,
- * so that a test can move them; lives are relative, so that the clocks needn't agree for a TTL to be right.
+ * A Lua script of the session store. Each script runs atomically, and its keys share one slot of a Redis Cluster. The
+ * caller passes the current time in Unix ms, which lets a test move it. Lifetimes are relative (ms), so a TTL is right
+ * even if the clocks differ.
  */
 export interface Script {
   readonly name: string
@@ -8,7 +9,7 @@ export interface Script {
   readonly lua: string
 }
 
-/** Fields of a session's record that a reply brings, in this order. */
+/** The fields of a session's record that a script returns, in this order. */
 export const SESSION_FIELDS = [
   'sub',
   'client',
@@ -28,8 +29,8 @@ export const SESSION_FIELDS = [
 const FIELD_LIST = SESSION_FIELDS.map((field) => `'${field}'`).join(', ')
 
 /**
- * Turns a record into its tombstone, which keeps just enough to recognise the session's tokens. `family` is nil if
- * there was no record.
+ * Replaces a record with its tombstone. The tombstone keeps the family, by which tokens of this session are told from
+ * forged ones. `family` is nil if the session had no record.
  */
 const BURY = `
 local function bury(key, reason, sub, family, ttl)
@@ -40,8 +41,8 @@ local function bury(key, reason, sub, family, ttl)
 end`
 
 /**
- * Removes ids whose session has ended by the clock of the caller and by that of Redis: a caller's clock that is ahead
- * for a moment must not remove ids that "log out everywhere" still has to find.
+ * Removes ids whose latest end has passed by both the caller's clock and the clock of Redis. A caller's clock that is
+ * ahead for a moment must not remove ids that "log out everywhere" still needs.
  */
 const PRUNE = `
 local function prune(index, now, slack)
@@ -53,8 +54,8 @@ end`
 /**
  * Prunes an index before it is read.
  *
- * KEYS index · ARGV now, how long an id outlives its session (ms)
- * Returns 1. Atomic: it compares with the clock of Redis.
+ * KEYS index · ARGV now, time that an id stays after its latest end (ms)
+ * Returns 1. It is a script because it reads the clock of Redis.
  */
 const pruneIndex: Script = {
   name: 'portcullisPruneIndex',
@@ -65,12 +66,12 @@ return 1`,
 }
 
 /**
- * Enters a session in its subject's index, or moves its latest possible end.
+ * Adds a session to its subject's index, or updates its latest possible end.
  *
- * KEYS index · ARGV sid, latest possible end, now, how long an id outlives its session, life of the entry (all ms)
- * Returns 1. Atomic: the index must not be without a TTL, nor ever get a shorter one than its longest session needs.
- * The latest end only ever moves to a later time: after `tokens.refresh` was made shorter, an access token from before
- * may outlive the new end. Each call prunes, so that an index that nobody reads stays small, too.
+ * KEYS index · ARGV sid, latest possible end, now, time that an id stays after its latest end, TTL of the index (all ms)
+ * Returns 1. Atomic: the index must always have a TTL, and the TTL must never become shorter than its longest session
+ * needs. The latest end never becomes earlier, because an access token from before `tokens.refresh` was shortened may
+ * outlive the new end. Each call also prunes, which keeps an index small even if it is never read.
  */
 const indexSession: Script = {
   name: 'portcullisIndexSession',
@@ -85,8 +86,8 @@ return 1`,
 /**
  * Stores a new session.
  *
- * KEYS session · ARGV life in ms, field, value, …
- * Returns 1, or 0 if the key exists. Atomic: a record without a TTL would live for ever.
+ * KEYS session · ARGV lifetime (ms), field, value, …
+ * Returns 1, or 0 if the key exists. Atomic: a record without a TTL would never expire.
  */
 const createSession: Script = {
   name: 'portcullisCreateSession',
@@ -102,14 +103,14 @@ return 1`,
  * Uses up a refresh token.
  *
  * KEYS session
- * ARGV family hash, secret hash, salt, successor hash, now, idle, refresh limit, grace, tombstone life, slack (all
- *   ms), mark, clock of the sender (ms)
- * Returns { kind, … }: { 'rotated', fields, former mark, former time } ·
- *   { 'retried', fields, former mark, former time, salt } · { 'reused', sub } · { 'ended', sub, reason } ·
+ * ARGV family hash, secret hash, salt, successor hash, now (ms), idle (ms), refresh limit (a number), grace (ms),
+ *   lifetime of a tombstone (ms), slack (ms), jti prefix, time when the command was sent (ms)
+ * Returns { 'rotated', fields, previous jti prefix, previous time } ·
+ *   { 'retried', fields, previous jti prefix, previous time, salt } · { 'reused', sub } · { 'ended', sub, reason } ·
  *   { 'expired' } · { 'limit_reached' } · { 'forged' } · { 'unknown' }
- * Error LATE: a frozen server that wakes up would rotate for a caller that has gone, and whose retry would look like
- *   theft.
- * Atomic: of two uses of one token only one may rotate, and a logout comes wholly before or wholly after.
+ * Error LATE if the command was in transit for more than 5 s. A server that was frozen would otherwise rotate for a
+ *   caller that no longer waits, and the caller's later retry would count as reuse.
+ * Atomic: only one of two uses of a token may rotate, and a logout must not happen in the middle of a rotation.
  */
 const rotateSession: Script = {
   name: 'portcullisRotateSession',
@@ -147,11 +148,12 @@ return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}), r[11], r[12] }`,
 }
 
 /**
- * Ends a session and leaves its tombstone; also without a record, if the id is in an index.
+ * Ends a session and writes its tombstone. If there is no record, it writes a tombstone only for an id from an index.
  *
- * KEYS session · ARGV reason, family hash or '', subject or '', tombstone life in ms, subject in whose index it is or ''
+ * KEYS session · ARGV reason, family hash or '', subject or '', lifetime of the tombstone (ms), subject whose index has
+ *   the id or ''
  * Returns { 'ended', sub } · { 'already_ended', sub } · { 'foreign' } · { 'unknown' }
- * Atomic: the test of who may end it and the end itself must not be parted by a rotation.
+ * Atomic: no rotation may happen between the check of family and subject and the end of the session.
  */
 const endSession: Script = {
   name: 'portcullisEndSession',
@@ -169,6 +171,7 @@ bury(KEYS[1], ARGV[1], r[2], r[1], ARGV[4])
 return { 'ended', r[2] }`,
 }
 
+/** The registry of session scripts. The scripts of the revocation log are in `log-scripts.ts`. */
 export const SCRIPTS = {
   pruneIndex,
   indexSession,

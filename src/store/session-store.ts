@@ -1,35 +1,35 @@
 import type { Milliseconds, UnixMs } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 
-/** The hashes that a new session is stored with. */
+/** The hashes of a new refresh token, as stored with its session. */
 export interface SessionSecrets {
   readonly familyHash: string
   readonly secretHash: string
 }
 
-/** One use of a refresh token, with everything the atomic step needs to decide. */
+/** One use of a refresh token, with everything that the atomic rotation needs to decide its outcome. */
 export interface RotationRequest {
   readonly sid: Sid
   readonly familyHash: string
   /** Hash of the presented secret. */
   readonly secretHash: string
-  /** The salt and the hash of the successor's secret, stored if this use rotates. */
+  /** The salt from which the successor's secret is derived. It is stored if this use rotates, as is the hash. */
   readonly salt: string
   readonly successorHash: string
   readonly now: UnixMs
-  /** Of the tokens that are minted now. */
+  /** The jti prefix of the access tokens that are issued with this rotation. */
   readonly mark: string
-  /** How long a session lives without being refreshed; 0 = no limit. */
+  /** The longest time between two refreshes of a session. 0 means no limit. */
   readonly idle: Milliseconds
-  /** How often a session may be refreshed; 0 = no limit. */
+  /** The number of times that a session may be refreshed. 0 means no limit. */
   readonly refreshLimit: number
-  /** For how long after a rotation its parent still yields the same successor. */
+  /** The grace: the time after a rotation in which the previous refresh token yields the same successor again. */
   readonly reuseGrace: Milliseconds
-  /** How long the mark of an ended session stays. */
+  /** The lifetime of a tombstone. */
   readonly tombstone: Milliseconds
 }
 
-/** Under which mark, and when, a record had been written before the rotation. */
+/** The jti prefix and the time of the last write of a record before this rotation. */
 export interface PreviousWrite {
   readonly mark: string
   readonly at: UnixMs
@@ -37,34 +37,34 @@ export interface PreviousWrite {
 
 export type RotationOutcome =
   | { readonly kind: 'rotated'; readonly session: Session; readonly former: PreviousWrite }
-  /** The immediate predecessor, within the grace: the successor is derived from this stored salt. */
+  /** The previous refresh token was used again within the grace. Its successor is derived from the stored salt. */
   | {
       readonly kind: 'retried'
       readonly session: Session
       readonly former: PreviousWrite
       readonly salt: string
     }
-  /** A token of this session that was used before: theft. The same step has ended the session. */
+  /** The refresh token was used before, so it may be stolen. The same atomic step has ended the session. */
   | { readonly kind: 'reused'; readonly sub: string }
   | { readonly kind: 'ended'; readonly sub: string; readonly reason: EndReason }
-  /** Past its idle or absolute limit. */
+  /** The session is past its idle limit or its absolute limit. */
   | { readonly kind: 'expired' }
   | { readonly kind: 'limit_reached' }
-  /** There is such a session, but this token was never one of its own. Nothing was changed. */
+  /** The session exists, but the token is of another family. Nothing was changed. */
   | { readonly kind: 'forged' }
-  /** No such session (any more). */
+  /** The session never existed, or its record or tombstone has expired. */
   | { readonly kind: 'unknown' }
 
 export interface EndRequest {
   readonly sid: Sid
   readonly reason: EndReason
-  /** Only if the session's family has this hash. */
+  /** Ends the session only if its family has this hash. */
   readonly familyHash?: string | undefined
-  /** Only if the session is this subject's. */
+  /** Ends the session only if it belongs to this subject. */
   readonly sub?: string | undefined
   /**
-   * The subject in whose index the id was found. A tombstone is left even if there is no record: a login under way
-   * can't store its session afterwards.
+   * The subject whose index contains the id. With it, a tombstone is written even if there is no record. This prevents a
+   * login that is still in progress from storing its session afterwards.
    */
   readonly indexedFor?: string | undefined
   readonly tombstone: Milliseconds
@@ -74,72 +74,73 @@ export interface EndRequest {
 export type EndOutcome =
   | { readonly kind: 'ended'; readonly sub: string }
   | { readonly kind: 'already_ended'; readonly sub: string }
-  /** There is such a session, but `familyHash` or `sub` is not its own. Nothing was changed. */
+  /** The session exists, but `familyHash` or `sub` belongs to another one. Nothing was changed. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'unknown' }
 
-/** One id of a subject's index, and its record. */
+/** One id of a subject's index, with its record. */
 export interface IndexedSession {
   readonly sid: Sid
-  /** The latest moment at which the session can be alive. */
+  /** The score of the id in the index. See `latestEnd`. */
   readonly latestEnd: UnixMs
-  /** `missing`: a login under way that has not stored its record yet, or a record that expired or was lost. */
+  /** `missing` if a login has not stored its record yet, or if the record has expired or was lost. */
   readonly state: 'stored' | 'ended' | 'missing'
-  /** The record, if `stored`; it may have expired a moment ago. */
+  /** The record, if the state is `stored`. Its session may have expired a moment ago. */
   readonly session: Session | undefined
 }
 
-/** A place in a subject's index: behind the id with this latest end. */
+/** A place in a subject's index, which is ordered by latest end and id. */
 export interface IndexPlace {
   readonly latestEnd: UnixMs
   readonly sid: Sid
 }
 
 /**
- * Where sessions are kept. An ended session leaves a tombstone for as long as an access token of it could live, so that
- * a repeated logout is recognised and its denylist entry can be written again.
+ * The store of sessions. The tombstone of an ended session stays as long as an access token of the session could live.
+ * It lets a repeated logout find the session, and write the denylist entry again.
  *
- * A subject's index has the id of each of its sessions. An id stays there after the end, until `unindex`: whoever ends
- * all sessions of the subject then finds also those whose denylist entry was never written.
+ * A subject's index contains the ids of all its sessions. The id of an ended session stays in the index until `unindex`.
+ * This lets "log out everywhere" find ended sessions whose denylist entry was never written.
  *
- * Every method throws a `store_unavailable` PortcullisError when the store can't be asked.
+ * Every method throws a `store_unavailable` PortcullisError if the store is unreachable.
  */
 export interface SessionStore {
   /**
-   * Stores a new session, entered in its subject's index first, so that no session is ever missing there. Throws
-   * `store_unavailable` also if the session was ended before it was stored.
+   * Stores a new session. Its id is added to the subject's index first, so that no stored session is ever missing there.
+   *
+   * @throws {PortcullisError} `store_unavailable`, also if the session was ended before it was stored
    */
   create(session: Session, secrets: SessionSecrets): Promise<void>
-  /** The one atomic step that uses up a refresh token. */
+  /** Uses up a refresh token, in one atomic step. */
   rotate(rotation: RotationRequest): Promise<RotationOutcome>
-  /** Ends a session in one atomic step: from then on no refresh token of it works. */
+  /** Ends a session, in one atomic step. None of its refresh tokens works afterwards. */
   end(ending: EndRequest): Promise<EndOutcome>
-  /** How many ids the subject's index has, those of ended sessions included. */
+  /** Counts the ids in the subject's index, including those of ended sessions. */
   count(sub: string): Promise<number>
-  /** Every id of the subject's index, those of ended sessions included. */
+  /** Returns all ids in the subject's index, including those of ended sessions. */
   sids(sub: string): Promise<Sid[]>
   /**
-   * Up to `count` ids of the subject's index behind a place, with their records, ordered by latest end and id. Prunes
-   * the index of ids whose tokens have all expired.
+   * Returns up to `count` ids of the subject's index after a place, with their records, ordered by latest end and id.
+   * A call without `after` first removes the ids whose access tokens have all expired.
    */
   indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]>
-  /** Takes ended sessions out of their subject's index. Only after their denylist entries were written. */
+  /** Removes ended sessions from their subject's index. Call it only after their denylist entries were written. */
   unindex(sub: string, sids: readonly Sid[]): Promise<void>
 }
 
 /**
- * How long an id stays in the index after the latest end of its session. No access token lives longer than its session,
- * but it is admitted for `tokens.leeway` more (60 s at most), by clocks that may be 2 s behind that of Redis, while the
- * clock that prunes may be 2 s ahead.
+ * The time that an id stays in the index after the latest end of its session. Access tokens expire no later than their
+ * session, but they are admitted for `tokens.leeway` longer (at most 60 s). In addition, the clock that admits may be
+ * 2 s behind the clock of Redis, and the clock that prunes may be 2 s ahead of it.
  */
 export const INDEX_SLACK: Milliseconds = 65_000
 
-/** How long a record outlives its session, so that a client that comes a moment late is told that it expired. */
+/** The time that a record stays after its session has expired. A refresh in this time gets `expired`, not `unknown`. */
 export const EXPIRY_SLACK: Milliseconds = 3_000
 
 /**
- * The latest moment at which a session can be alive: what its index entry is scored with. One with an absolute end
- * needn't be touched again; one without moves with each rotation.
+ * Returns the score of a session in its subject's index: its absolute end, or the end of its idle time if it has no
+ * absolute end. The former never changes. The latter becomes later with each rotation.
  */
 export function latestEnd(session: Session): UnixMs {
   return session.endsAt > 0 ? session.endsAt : session.expiresAt
