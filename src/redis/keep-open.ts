@@ -3,19 +3,20 @@ import type { Milliseconds } from '../clock.js'
 import type { RedisClient } from './redis-client.js'
 
 /**
- * Opens a client again whenever it ends without our doing. ioredis gives up where its connection is dropped before
- * there is a socket: a Sentinel reports a failover while it is asked for the primary.
+ * Reconnects a client whenever it ends before it was closed. ioredis stops reconnecting if its connection is dropped
+ * before a socket exists. This happens when a Sentinel reports a failover while ioredis queries it for the primary.
  *
- * Scripts, listeners and options stay with the client, so that its callers can keep it.
+ * The client object keeps its scripts, listeners and options, so callers can continue to use it.
  *
- * @returns Closes the client for good.
+ * @param pause The delay before each attempt, in ms
+ * @returns A function that closes the client for good.
  */
 export function keepOpen(client: RedisClient, pause: Milliseconds): () => void {
   let isClosed = false
   let reopening: NodeJS.Timeout | undefined
   client.on('end', () => {
     clearTimeout(reopening)
-    // An attempt that fails ends the client again.
+    // A failed attempt emits 'end' again, which schedules the next attempt.
     if (!isClosed) reopening = setTimeout(() => void client.connect().catch(() => {}), pause)
   })
   return () => {
@@ -26,8 +27,8 @@ export function keepOpen(client: RedisClient, pause: Milliseconds): () => void {
 }
 
 /**
- * Drops a connection on which an error came before it was ready. ioredis would use one whose SELECT was refused, and
- * that is a connection to database 0.
+ * Drops a connection that has an error during its setup, and lets ioredis reconnect. Otherwise ioredis would keep using
+ * a connection whose SELECT failed, which is a connection to database 0.
  */
 export function dropUnlessSetUp(client: Redis): void {
   client.on('error', () => {

@@ -1,19 +1,19 @@
 /**
- * Every Redis key that Portcullis writes, with its rule of life. Nothing lives for ever.
+ * The names of all Redis keys that Portcullis writes. Every key expires.
  *
- * | key | type | lives |
+ * | key | type | expires after |
  * |---|---|---|
- * | `<prefix>:session:<sid>` | hash | to the session's end + 3 s; ended: horizon + leeway + 3 s |
- * | `<prefix>:subject:<sub>` | sorted set of `sid` by its latest possible end | to the last of those + 65 s |
- * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining life + leeway + 6 s |
+ * | `<prefix>:session:<sid>` | hash | the session's end + 3 s. Tombstone: horizon + leeway + 3 s |
+ * | `<prefix>:subject:<sub>` | sorted set of `sid`, scored by the latest possible end | the latest of these ends + 65 s |
+ * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining lifetime + leeway + 6 s |
  * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
- * | `{<prefix>}:state` | hash | horizon + leeway + 6 s + a minute since the last sync |
- * | `{<prefix>}:log` | stream | as its state; entries are trimmed after horizon + leeway + 6 s |
- * | `<prefix>:limit:<limiter>:<hash or address>` | counter | its window (`rateLimit.….per`) |
+ * | `{<prefix>}:state` | hash | the last sync + horizon + leeway + 66 s |
+ * | `{<prefix>}:log` | stream | the same time as the state. Entries are trimmed after horizon + leeway + 6 s |
+ * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`) |
  *
- * The braces are a hash tag: keys that one command or script touches together share a slot of a Redis Cluster.
- * Sessions are spread over all slots.
+ * The braces are a hash tag of Redis Cluster. They put all keys that one command or script uses together into the same
+ * slot. Sessions have no hash tag, so they are spread over all slots.
  */
 export type Keys = ReturnType<typeof redisKeys>
 

@@ -1,4 +1,4 @@
 import type { Cluster, Redis } from 'ioredis'
 
-/** A connection to Redis: one server (or a Sentinel's primary), or a Cluster. */
+/** An ioredis client for one server, for the primary behind Sentinels, or for a Cluster. */
 export type RedisClient = Redis | Cluster

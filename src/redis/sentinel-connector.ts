@@ -3,11 +3,14 @@ import type { Redis, RedisOptions, SentinelAddress, SentinelConnectionOptions } 
 
 type Connect = (endpoint: Partial<SentinelAddress>, options?: RedisOptions) => Redis
 
-/** Ends its connections to Sentinels at once. ioredis gives each 2 s, which keep a process that has closed. */
+/**
+ * A connector that closes its connections to Sentinels immediately. ioredis waits up to 2 s for each of them, which
+ * keeps a process alive after it has closed everything.
+ */
 export class PromptSentinelConnector extends SentinelConnector {
   constructor(options: unknown) {
     super(options as SentinelConnectionOptions)
-    // Private in its types, and there is no option for it.
+    // ioredis has no option for this, and its types declare the method private.
     const connector = this as unknown as { connectToSentinel: Connect }
     const connect = connector.connectToSentinel.bind(this)
     connector.connectToSentinel = (endpoint, more) => connect(endpoint, { ...more, disconnectTimeout: 0 })

@@ -3,51 +3,51 @@ import type { Milliseconds } from '../clock.js'
 import { startTimeLimit } from '../deadline.js'
 
 /**
- * Limits on a connection. They replace `commandTimeout` and `socketTimeout` of ioredis, which take a stalled event loop
- * for a silent server.
+ * Time limits of a connection. They replace `commandTimeout` and `socketTimeout` of ioredis, which can't distinguish a
+ * stalled event loop from a silent server.
  */
 export interface TimeLimits {
-  /** How long one command may take; `undefined` for commands that block. */
+  /** The limit for one command, or `undefined` on a connection for blocking commands. */
   readonly commandTimeout: Milliseconds | undefined
-  /** How long the server may be silent while it owes a reply. The connection is dropped then. */
+  /** The longest silence of the server while a reply is pending. After that the connection is dropped. */
   readonly socketTimeout: Milliseconds
 }
 
 type SendCommand = Redis['sendCommand']
 
-/** Commands whose time is running. A Cluster sends one again, on another connection, when a slot has moved. */
+/** Commands that have a time limit already. A Cluster client sends a command a second time if its slot has moved. */
 const limited = new WeakSet<Command>()
 
-/** Applies the limits to each connection that this client opens. Call it before the client has sent anything. */
+/** Applies the limits to all connections of a client. Call this function before the client sends its first command. */
 export function limitTime(redis: Redis, { commandTimeout, socketTimeout }: TimeLimits): void {
   let cancel: (() => void) | undefined
-  const stopWatch = () => {
+  const stopWaiting = () => {
     cancel?.()
     cancel = undefined
   }
-  const watch = () => {
+  const waitForReply = () => {
     if (cancel || redis.commandQueue.length === 0) return
     const { stream } = redis
     cancel = startTimeLimit(socketTimeout, () => {
       cancel = undefined
-      stream.destroy(new Error(`Redis was silent for ${socketTimeout} ms while it owed a reply`))
+      stream.destroy(new Error(`Redis sent nothing for ${socketTimeout} ms while a reply was pending`))
     })
   }
   const send: SendCommand = redis.sendCommand.bind(redis)
   redis.sendCommand = (command, ...rest) => {
     const sent = send(command, ...rest)
     if (commandTimeout !== undefined) limitCommand(command, commandTimeout)
-    watch()
+    waitForReply()
     return sent
   }
   redis.on('connect', () => {
-    // Behind ioredis' own listener, so that the queue holds what is still owed.
+    // ioredis added its own listener first, so at this point the queue holds only commands without a reply.
     redis.stream.on('data', () => {
-      stopWatch()
-      watch()
+      stopWaiting()
+      waitForReply()
     })
   })
-  redis.on('close', stopWatch)
+  redis.on('close', stopWaiting)
 }
 
 function limitCommand(command: Command, timeout: Milliseconds): void {

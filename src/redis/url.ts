@@ -1,15 +1,16 @@
 import { StartError } from '../start-error.js'
 
-/** The three forms of a Redis URL, taken apart. Their syntax was judged with the configuration. */
+/** The address of one Redis server. */
 export interface RedisAddress {
   readonly host: string
   readonly port: number
 }
 
+/** A parsed Redis URL: one server, a list of Sentinels, or nodes of a Cluster. */
 export interface RedisUrl {
   readonly kind: 'single' | 'sentinel' | 'cluster'
   readonly nodes: readonly RedisAddress[]
-  /** The primary's name, of Sentinel. */
+  /** The name by which the Sentinels know the primary. */
   readonly primary: string | undefined
   readonly db: number
   readonly tls: boolean
@@ -19,7 +20,11 @@ export interface RedisUrl {
 
 const FORM = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\/(?:([^@/?#]*)@)?([^/?#]+)((?:\/[^/?#]*)*)$/
 
-/** @throws {StartError} if it is no such URL; the message doesn't hold it, as it may have a password. */
+/**
+ * Parses a Redis URL. The configuration has already checked its syntax in detail.
+ *
+ * @throws {StartError} if the text isn't a Redis URL. The message doesn't contain the text, which may have a password.
+ */
 export function parseRedisUrl(url: string): RedisUrl {
   const match = FORM.exec(url)
   if (!match)
@@ -52,7 +57,9 @@ function decode(part: 'user' | 'password', text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new StartError(`store: the ${part} has a % that begins no escape of UTF-8; write %25 for %`)
+    throw new StartError(
+      `store: the ${part} contains a % that starts no valid UTF-8 escape. Write %25 for a literal %.`,
+    )
   }
 }
 

@@ -50,7 +50,7 @@ t.test('what is no Redis URL is refused, and its password isn’t repeated', asy
 t.test('a lone % in the credentials is named, and the credentials aren’t repeated', async (t) => {
   const parts = { 'redis://u:50%off@h': 'password', 'redis://:%ff@h': 'password', 'redis://a%:p@h': 'user' }
   for (const [url, part] of Object.entries(parts)) {
-    const message = `store: the ${part} has a % that begins no escape of UTF-8; write %25 for %`
+    const message = `store: the ${part} contains a % that starts no valid UTF-8 escape. Write %25 for a literal %.`
     t.throws(() => parseRedisUrl(url), { name: 'StartError', message })
   }
 })
