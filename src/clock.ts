@@ -1,24 +1,27 @@
-/** Unix time in milliseconds. Every `…At` inside Portcullis is one of these; the wire and JWTs have seconds. */
+/** Unix time in milliseconds. Every name that ends in `At` holds one. HTTP bodies and JWTs use seconds instead. */
 export type UnixMs = number
 
-/** Unix time in whole seconds, as JWT's `iat` and `exp` (RFC 7519 §2, NumericDate) and the HTTP bodies have it. */
+/** Unix time in whole seconds, the unit of `iat` and `exp` (RFC 7519 §2, NumericDate) and of the HTTP bodies. */
 export type UnixSeconds = number
 
 /** A duration in milliseconds. */
 export type Milliseconds = number
 
-/** Where the time comes from. Tests pass one that they move. */
+/** A source of the current time. Tests pass a clock that they can move. */
 export interface Clock {
-  /** The wall clock. */
+  /** Returns the current time. */
   now(): UnixMs
 }
 
 export const systemClock: Clock = { now: () => Date.now() }
 
-/** The time at the process's start plus what has passed since: nobody sets it, and it stands still in a suspended machine. */
+/**
+ * The start time of the process plus the time elapsed since then. It never jumps when the system clock is set, and it
+ * doesn't advance while the machine is suspended.
+ */
 export const steadyClock: Clock = { now: () => performance.timeOrigin + performance.now() }
 
-/** The whole second that `at` lies in. */
+/** Returns the whole second that contains `at`. */
 export function toSeconds(at: UnixMs): UnixSeconds {
   return Math.floor(at / 1000)
 }

@@ -1,4 +1,4 @@
-/** What goes over the wire: the bodies of requests and answers, as schemas from which types and validation come. */
+/** The wire schemas: bodies and queries of requests, from which types and validation derive, and bodies of responses. */
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
@@ -7,7 +7,7 @@ import type { TokenSet } from './session/issue.js'
 import type { SessionPage } from './session/list-sessions.js'
 import type { Session } from './session/session.js'
 
-/** A form has text only, hence 'true'. */
+/** A boolean. An HTML form can only send text, so the strings 'true' and 'false' are accepted, too. */
 const Flag = Type.Union([Type.Boolean(), Type.Literal('true'), Type.Literal('false')])
 
 export const isTrue = (flag: boolean | 'true' | 'false' | undefined): boolean =>
@@ -18,7 +18,7 @@ const RefreshTokenText = Type.String({ minLength: 1, maxLength: 512 })
 export const LoginBody = Type.Object({
   username: Type.String({ minLength: 1, maxLength: 256 }),
   password: Type.String({ minLength: 1, maxLength: 1024 }),
-  device: Type.Optional(Type.String({ maxLength: 64, description: 'What the user calls the device' })),
+  device: Type.Optional(Type.String({ maxLength: 64, description: "The user's name for the device" })),
   cookies: Type.Optional(Flag),
 })
 export type LoginBody = Static<typeof LoginBody>
@@ -33,10 +33,10 @@ export const LogoutBody = Type.Object({
 })
 export type LogoutBody = Static<typeof LogoutBody>
 
-/** RFC 6749 §5.1, with our own two lives and the session's id. Lives are seconds from now. */
+/** A token response (RFC 6749 §5.1), extended by `refresh_expires_in` and `session_id`. Lifetimes are in seconds. */
 export interface TokenResponse {
   readonly token_type: 'Bearer'
-  /** Left out where the tokens come as cookies. */
+  /** Absent if the tokens are sent as cookies, as is `refresh_token`. */
   readonly access_token?: string
   readonly expires_in: number
   readonly refresh_token?: string
@@ -55,13 +55,13 @@ export function tokenResponse(tokens: TokenSet): TokenResponse {
   }
 }
 
-/** The same where the tokens go as cookies: without them in the body. */
+/** Returns the token response for tokens that are sent as cookies. The body then has no tokens. */
 export function cookieTokenResponse(tokens: TokenSet): TokenResponse {
   const { access_token: _access, refresh_token: _refresh, ...rest } = tokenResponse(tokens)
   return rest
 }
 
-/** A session as its subject sees it. Times are Unix seconds. */
+/** A session as listed for its subject. Times are Unix seconds. */
 export interface SessionView {
   readonly sid: string
   readonly createdAt: number
@@ -70,7 +70,7 @@ export interface SessionView {
   readonly ip: string | null
   readonly userAgent: string | null
   readonly device: string | null
-  /** Whether it is the session of the request. */
+  /** True for the session that the request itself belongs to. */
   readonly current: boolean
 }
 
@@ -88,12 +88,12 @@ export function sessionView(session: Session, current?: string): SessionView {
 }
 
 export const SessionsQuery = Type.Object({
-  cursor: Type.Optional(Type.String({ maxLength: 128, description: 'next_cursor of the page before' })),
+  cursor: Type.Optional(Type.String({ maxLength: 128, description: 'The next_cursor of the previous page' })),
   limit: Type.Optional(Type.String({ maxLength: 8 })),
 })
 export type SessionsQuery = Static<typeof SessionsQuery>
 
-/** A page of a subject's sessions. `next_cursor` is left out on the last. */
+/** One page of a subject's sessions. The last page has no `next_cursor`. */
 export interface SessionsResponse {
   readonly sessions: readonly SessionView[]
   readonly next_cursor?: string
@@ -106,7 +106,7 @@ export function sessionsResponse({ sessions, next }: SessionPage, current: strin
   }
 }
 
-/** RFC 9457. */
+/** An error as `application/problem+json` (RFC 9457). */
 export interface ProblemDetails {
   readonly type: string
   readonly title: string
@@ -118,7 +118,7 @@ export interface ProblemDetails {
 
 const Id = Type.String({ minLength: 1, maxLength: 256 })
 
-/** What an operator denies: one of the five targets. `before` is Unix seconds, `expiresIn` seconds. */
+/** A request to revoke. It names one of `jti`, `sid`, `sub`, `kid` and `all`. `before` is in Unix seconds, `expiresIn` in seconds. */
 export const RevocationBody = Type.Object({
   jti: Type.Optional(Id),
   sid: Type.Optional(Id),
@@ -134,7 +134,7 @@ export type RevocationBody = Static<typeof RevocationBody>
 export const RevocationsQuery = Type.Object({
   search: Type.Optional(Type.String({ maxLength: 256 })),
   cursor: Type.Optional(Type.String({ maxLength: 64 })),
-  /** 1 to 1,000, in digits: nothing converts what comes in a query. */
+  /** A number from 1 to 1,000 as text, because queries are validated without type conversion. */
   limit: Type.Optional(Type.String({ pattern: '^([1-9]\\d{0,2}|1000)$' })),
 })
 export type RevocationsQuery = Static<typeof RevocationsQuery>
@@ -142,7 +142,7 @@ export type RevocationsQuery = Static<typeof RevocationsQuery>
 export const ExplainBody = Type.Object({ token: Type.String({ minLength: 1, maxLength: 16_384 }) })
 export type ExplainBody = Static<typeof ExplainBody>
 
-/** A denial in force. Times are Unix seconds; `before` only of `sub` and `all`. */
+/** A denylist entry in force. Times are Unix seconds. `before` is null for kinds that cover tokens of any age. */
 export interface ListedEntryView {
   readonly kind: string
   readonly id: string
@@ -155,7 +155,7 @@ export function toListedEntryView({ kind, id, before, until, reason }: ListedEnt
   return { kind, id, before: before === 0 ? null : toSeconds(before), until: Math.ceil(until / 1000), reason }
 }
 
-/** One step of an explanation: `ok`, or why not. */
+/** One step of the verification of a token. A step that failed has a `reason`. */
 export interface ExplainStep {
   readonly step: 'shape' | 'signature' | 'claims' | 'expiry' | 'revocation'
   readonly ok: boolean
@@ -164,7 +164,7 @@ export interface ExplainStep {
 
 export interface Explanation {
   readonly admitted: boolean
-  /** The code that a guard would answer. */
+  /** The error code that a guard would respond with, if the token is refused. */
   readonly code?: string
   readonly steps: readonly ExplainStep[]
   readonly claims?: Readonly<Record<string, unknown>>

@@ -2,18 +2,19 @@ import { storeUnavailable } from './errors.js'
 import type { Milliseconds } from './clock.js'
 
 /**
- * How long the Redis work of one request may take in all. Each command has its own, shorter time limit; several in a
- * row add up, and a response must come within 2 s.
+ * The limit on all Redis work of one request. Each command has a shorter limit of its own, but the limits of several
+ * commands in a row add up. Responses are due within 2 s.
  */
 export const STORE_DEADLINE: Milliseconds = 1_500
 
 /**
- * Calls `onLate` after `limit`, unless it was cancelled before.
+ * Calls `onLate` after `limit`, unless the limit is cancelled first.
  *
- * After a stall of the event loop Node runs timers before it reads sockets. A plain timer would then fire although the
- * reply has long been there to be read, so sockets are read once more first.
+ * After the event loop has stalled, Node runs timers before it reads sockets. A plain timer would then fire although
+ * the reply has already arrived in the socket. Therefore this one lets Node read its sockets once more before it calls
+ * `onLate`.
  *
- * @returns Cancels the limit.
+ * @returns A function that cancels the limit.
  */
 export function startTimeLimit(limit: Milliseconds, onLate: () => void): () => void {
   let immediate: NodeJS.Immediate | undefined
@@ -25,8 +26,10 @@ export function startTimeLimit(limit: Milliseconds, onLate: () => void): () => v
 }
 
 /**
- * Resolves as `work` does, or rejects with `store_unavailable` when it takes too long. The work isn't cancelled: it may
- * still happen, which is why everything that runs under a deadline may be repeated.
+ * Returns the result of `work`, unless it takes longer than `deadline`. Late work isn't cancelled and may still take
+ * effect, so only work that is safe to repeat may run under a deadline.
+ *
+ * @throws {PortcullisError} `store_unavailable` after the deadline. Errors of `work` are passed on.
  */
 export async function withinDeadline<T>(
   work: Promise<T>,
@@ -34,7 +37,9 @@ export async function withinDeadline<T>(
 ): Promise<T> {
   let cancel: (() => void) | undefined
   const late = new Promise<never>((_, reject) => {
-    cancel = startTimeLimit(deadline, () => reject(storeUnavailable(`no answer within ${deadline} ms`)))
+    cancel = startTimeLimit(deadline, () =>
+      reject(storeUnavailable(`no response from the store within ${deadline} ms`)),
+    )
   })
   try {
     return await Promise.race([work, late])

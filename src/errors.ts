@@ -1,57 +1,57 @@
 /**
- * Every error that Portcullis answers with: its code on the wire, its status, and its RFC 9457 title.
- * What is told outside is coarse; the fine reason goes to the log (`PortcullisError.reason`).
+ * The registry of all errors that Portcullis responds with: the code on the wire, the HTTP status and the RFC 9457
+ * title. Titles are coarse on purpose. The exact reason goes only to the log (`PortcullisError.reason`).
  */
 export const ERRORS = {
   invalid_request: [400, 'The request is not valid'],
-  credentials_ambiguous: [400, 'More than one credential of a kind was presented'],
-  target_refused: [400, 'The request target is not acceptable'],
-  refresh_token_missing: [400, 'No refresh token was presented'],
-  credentials_missing: [401, 'An access token is needed'],
+  credentials_ambiguous: [400, 'The request has more than one token of the same kind'],
+  target_refused: [400, 'The request target is invalid or ambiguous'],
+  refresh_token_missing: [400, 'The request has no refresh token'],
+  credentials_missing: [401, 'The request has no access token'],
   token_malformed: [401, 'The access token is malformed'],
   token_invalid: [401, 'The access token is not valid'],
   token_expired: [401, 'The access token has expired'],
   token_revoked: [401, 'The access token was revoked'],
   session_ended: [401, 'The session has ended'],
-  signed_in_elsewhere: [401, 'The session gave way to a newer one'],
+  signed_in_elsewhere: [401, 'The subject is signed in elsewhere'],
   refresh_token_invalid: [401, 'The refresh token is not valid'],
   refresh_token_expired: [401, 'The refresh token has expired'],
   refresh_token_reused: [401, 'The refresh token was used before'],
-  refresh_limit_reached: [401, 'The session was refreshed as often as it may be'],
-  reauthentication_required: [401, 'A new login is needed'],
+  refresh_limit_reached: [401, 'The session has reached its refresh limit'],
+  reauthentication_required: [401, 'A new login is required'],
   invalid_credentials: [401, 'The username or the password is wrong'],
-  insufficient_scope: [403, 'The access token lacks the scope'],
-  cross_site_request: [403, 'The request came from another site'],
+  insufficient_scope: [403, 'The access token lacks a required scope'],
+  cross_site_request: [403, 'The request may come from another site'],
   not_found: [404, 'Not found'],
-  method_not_allowed: [405, 'The method is not allowed here'],
+  method_not_allowed: [405, 'The method is not allowed for this route'],
   request_timeout: [408, 'The request took too long to arrive'],
   body_too_large: [413, 'The body is too large'],
   unsupported_media_type: [415, 'The media type is not supported'],
   rate_limited: [429, 'Too many requests'],
   headers_too_large: [431, 'The headers are too large'],
-  internal_error: [500, 'Something went wrong here'],
-  upstream_unavailable: [502, 'The upstream could not be reached'],
-  store_unavailable: [503, 'The session store cannot be reached'],
-  overloaded: [503, 'Too busy'],
-  upstream_timeout: [504, 'The upstream took too long'],
+  internal_error: [500, 'An unexpected error occurred'],
+  upstream_unavailable: [502, 'The upstream is unavailable'],
+  store_unavailable: [503, 'The session store is unavailable'],
+  overloaded: [503, 'The server is overloaded'],
+  upstream_timeout: [504, 'The upstream took too long to respond'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
 export type ErrorCode = keyof typeof ERRORS
 
 export interface PortcullisErrorOptions {
-  /** A sentence for the caller: what was wrong and what to do. Never holds a secret. */
+  /** A sentence for the client that says what is wrong and what to do. It never contains a secret. */
   detail?: string
-  /** The fine reason, for the log alone. */
+  /** The exact reason. It is logged, but never sent to the client. */
   reason?: string
-  /** Headers of the answer, lower-case names. */
+  /** Extra response headers, with lower-case names. */
   headers?: Record<string, string>
   cause?: unknown
 }
 
 /**
- * An answer that is not what was asked for. Thrown by behaviours and guards; the edge turns it into
- * `application/problem+json` (RFC 9457). `statusCode`, `code` and `headers` are what Fastify's own error handling
- * understands, so a host with `refusals: 'throw'` may let it pass.
+ * An error that refuses a request. The plugin sends it as `application/problem+json` (RFC 9457). Fastify's default
+ * error handler understands `statusCode`, `code` and `headers`, so a host application that sets `refusals: 'throw'`
+ * needs no error handler of its own.
  */
 export class PortcullisError extends Error {
   override readonly name = 'PortcullisError'
@@ -82,8 +82,8 @@ export class PortcullisError extends Error {
 const REALM = 'Bearer realm="portcullis"'
 
 /**
- * RFC 6750 §3: what a refused request is told of how to authenticate. Without credentials it bears no error word
- * (§3.1), nor where the credentials weren't a token.
+ * Returns the `WWW-Authenticate` challenge (RFC 6750 §3), or `undefined` if the error needs none. The challenge has no
+ * `error` attribute if the request had no access token (§3.1), or had a username and a password instead.
  */
 function buildChallenge(code: ErrorCode, statusCode: number): string | undefined {
   if (code === 'credentials_ambiguous') return `${REALM}, error="invalid_request"`
@@ -93,19 +93,28 @@ function buildChallenge(code: ErrorCode, statusCode: number): string | undefined
   return `${REALM}, error="invalid_token", error_description="${ERRORS[code][1]}"`
 }
 
-/** The token is good, but not for this (RFC 6750 §3.1). */
+/**
+ * Creates the error for a valid access token that lacks a required scope (RFC 6750 §3.1).
+ *
+ * @param demand The words before the scopes in `detail`
+ */
 export function insufficientScope(needed: readonly string[], demand = 'the scope'): PortcullisError {
   const scope = needed.join(' ')
   return new PortcullisError('insufficient_scope', {
-    detail: `It needs ${demand}: ${scope}.`,
+    detail: `The request needs ${demand}: ${scope}.`,
     headers: { 'www-authenticate': `${REALM}, error="insufficient_scope", scope="${scope}"` },
   })
 }
 
-/** Redis (or whatever keeps the sessions) cannot be asked now: 503 with `Retry-After`, never 401 and never success. */
+/**
+ * Creates the error for a store that is unreachable or can't give a reliable result. The response is a 503 with
+ * `Retry-After`. It must be neither a 401 nor a success, because the outcome is unknown.
+ *
+ * @param cause An error, or a text for the log
+ */
 export function storeUnavailable(cause: unknown): PortcullisError {
   return new PortcullisError('store_unavailable', {
-    detail: 'Nothing was changed that you can rely on; try again shortly.',
+    detail: 'The outcome of the request is unknown. Repeat it after the delay in Retry-After.',
     reason: cause instanceof Error ? cause.message : String(cause),
     cause,
   })

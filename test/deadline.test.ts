@@ -16,7 +16,7 @@ t.test('work that takes too long is store_unavailable, though it goes on', async
   await t.rejects(withinDeadline(work, 30), {
     code: 'store_unavailable',
     statusCode: 503,
-    reason: 'no answer within 30 ms',
+    reason: 'no response from the store within 30 ms',
     headers: { 'retry-after': '1' },
   })
   finish('done')
