@@ -3,12 +3,15 @@ import type { EntryKind, DenylistEntry } from './entry.js'
 import type { NewEntry } from './replica/revocation-log.js'
 
 /**
- * One denial. `jti`: one access token. `sid`: every access token of one session, those that a racing refresh is
- * minting now included. `sub`, `all`: what was issued at `before` or earlier, to one subject or to all; now, unless it
- * is said. `kid`: everything that one key signed.
+ * A revocation of tokens, as passed to `Denylist.revoke`. The kind says which access tokens it covers:
  *
- * `lost`: what was issued to one subject before the present epoch of the data, as the store may have lost its sessions.
- * It denies nothing on a denylist that has no epochs.
+ * - `jti`: one token
+ * - `sid`: all tokens of one session, including those that a concurrent refresh is issuing
+ * - `kid`: all tokens that one key has signed
+ * - `sub` and `all`: all tokens that were issued at `before` or earlier, to one subject or to everybody. The default of
+ *   `before` is now.
+ * - `lost`: all tokens that were issued to one subject before the current epoch. Redis may have lost their sessions, so
+ *   "log out everywhere" can't find these. Denylists that don't detect a loss of data ignore this kind.
  */
 export type Revocation = { readonly reason?: string | undefined } & (
   | {
@@ -26,109 +29,123 @@ export type Revocation = { readonly reason?: string | undefined } & (
   | { readonly kind: 'all'; readonly before?: UnixMs | undefined }
 )
 
-/** A denial as it is listed, for people. */
+/** A denylist entry as listed for people. */
 export interface ListedEntry extends Omit<DenylistEntry, 'kind'> {
   readonly kind: string
   readonly reason: string
 }
 
-/** How many entries a page of the list has, unless it is said. */
+/** The default number of entries on a page of the list. */
 export const DEFAULT_LISTED = 100
-/** How many entries one page examines, so that a search that finds nothing stays short. */
+/** The greatest number of entries that one page examines. It limits a search that finds nothing. */
 export const MAX_EXAMINED = 5_000
 
+/** A query for one page of the list. */
 export interface ListQuery {
-  /** A part of an id or of a reason. */
+  /** A text that the id or the reason must contain. */
   readonly search?: string | undefined
-  /** The `nextCursor` of the page before. */
+  /** The `nextCursor` of the previous page. */
   readonly cursor?: string | undefined
   readonly limit?: number | undefined
 }
 
+/** One page of the list of entries in force. */
 export interface Listing {
-  /** The newest first. */
+  /** The newest entry comes first. */
   readonly entries: readonly ListedEntry[]
-  /** Where the next page begins; undefined: this is the last. */
+  /** The cursor of the next page. It is absent on the last page. */
   readonly nextCursor?: string
 }
 
-/** What a look-up needs of an access token. */
+/** The claims of an access token by which it can be revoked. */
 export interface RevocableToken {
   readonly jti: string
   readonly sid: string
   readonly sub: string
-  /** Of the key that signed it. */
+  /** The id of the key that signed the token. */
   readonly kid: string
   readonly iat: UnixSeconds
 }
 
-/** Which kind of entry denies the token; `history`: it is older than what the denylist remembers. */
+/** The kind of entry that covers the token, or `history` if the token is older than the history of this denylist. */
 export type DenialReason = EntryKind | 'history'
 
-/** What a new access token begins with. Taken before the session is read, so that no racing logout is outlived. */
+/**
+ * The `iat` and the jti prefix of a new access token. Take it before the session is read, so that a concurrent logout
+ * covers the token.
+ */
 export interface TokenStamp {
   readonly issuedAt: UnixSeconds
-  /** 8 characters that every `jti` minted now begins with. */
+  /** The jti prefix: the first 8 characters of every `jti` that is issued now. */
   readonly mark: string
 }
 
-/** What a route prefers while the denylist can't be asked: nobody, whom it would have admitted lately, or everybody. */
+/**
+ * The behaviour of a route while the denylist is unavailable. `closed` refuses all requests, and `open` admits any
+ * token that isn't known to be revoked. `stale` decides from the replica for this long (ms) after the lease has ended.
+ */
 export type OnOutage = 'closed' | 'open' | { readonly stale: Milliseconds }
 
-/** How a token was judged without the denylist. */
+/** A decision on a token that was made while the denylist was unavailable. */
 export interface OutageDecision {
   readonly denial: DenialReason | undefined
-  /** What the response and the log say. */
+  /** The value that the response and the log show. */
   readonly outage: 'stale' | 'open'
 }
 
 /**
- * The denylist. When `revoke` has returned, no instance admits a token that an entry covers. Methods throw a
- * `store_unavailable` PortcullisError when that can't be had, or can't be known, now.
+ * The denylist. After `revoke` has returned, no instance admits a token that is covered by an entry. A method throws a
+ * `store_unavailable` PortcullisError if it can't keep this promise now.
  */
 export interface Denylist {
-  /** Why the token is denied, or undefined. Returns at once where no store has to be asked. */
+  /** Returns the reason why the token is revoked, or `undefined`. Returns a promise only if it must wait for Redis. */
   check(token: RevocableToken): DenialReason | undefined | Promise<DenialReason | undefined>
-  /** For a route that opted for it, after `check` has failed; undefined: it is refused all the same. */
+  /** Decides after `check` has thrown. Returns `undefined` if the route's `onOutage` doesn't allow a decision. */
   checkInOutage(token: RevocableToken, onOutage: OnOutage): OutageDecision | undefined
-  /** As `check`, of what is known at this moment, for streams that go on: it neither waits for a lease nor throws. */
+  /** Checks the token of a long-lived connection. Unlike `check` it never waits for a lease and never throws. */
   peek(
     token: RevocableToken,
   ): DenialReason | 'unknown' | undefined | Promise<DenialReason | 'unknown' | undefined>
-  /** While it is the same, so is what `peek` gives. undefined: that can't be said. */
+  /** Returns a value that changes whenever the result of `peek` may change, or `undefined` if there is none. */
   version(): string | undefined
+  /** Revokes tokens. Resolves when no instance admits them any more. */
   revoke(entries: readonly Revocation[]): Promise<void>
   /**
-   * For a new token of a subject: waits where a denial of the last seconds would cover it, too (3 s, and what the
-   * clocks differ by).
+   * Returns the stamp for a new token of a subject. If the subject was revoked in the last seconds, the entry would
+   * cover the new token, too. In this case the call waits up to 3 s plus the difference of the clocks.
    */
   stamp(sub?: string): Promise<TokenStamp>
   /**
-   * The latest `iat` that a token of any instance may have now. Only asked for when a token is verified for the first
-   * time.
+   * Returns the latest `iat` that a token of any instance may have now. It is called only when a token is verified for
+   * the first time.
    */
   latestIssue(): UnixMs
-  /** Whether a session's record, last written under this mark at this time, may still be believed. */
+  /**
+   * Returns true if a session's record is reliable. A record that was written before the history of this denylist may
+   * be from an old snapshot.
+   *
+   * @param mark The jti prefix of the last write of the record
+   */
   trusts(mark: string, writtenAt: UnixMs): boolean
 }
 
-/** By how much an entry outlives the last token that it denies, besides the leeway, where one clock judges. */
+/** The time that an entry outlives the tokens that it covers, in addition to the leeway, if there is only one clock. */
 export const CLOCK_SLACK: Milliseconds = 3_000
 
-/** What the length of a denial follows from. */
+/** The settings that determine the lifetime of an entry. */
 export interface EntryLifetime {
-  /** The longest `exp − iat` that is accepted. */
+  /** The longest lifetime (`exp − iat`) of an access token that is accepted. */
   readonly horizon: Milliseconds
-  /** `tokens.leeway` */
+  /** The setting `tokens.leeway`. */
   readonly leeway: Milliseconds
 }
 
-/** An entry as the log takes it; `grace` is what it outlives its token by. */
+/** Converts a revocation to an entry for the log. The entry of a `jti` outlives its token by `grace`. */
 export function toNewEntry(entry: Revocation, grace: Milliseconds): NewEntry {
   const { kind, reason = '' } = entry
   switch (kind) {
     case 'jti': {
-      // What is no number must deny for the longest time, not for none.
+      // If `expiresAt` is not a number, the entry gets the longest lifetime, because it must not be without effect.
       const until = Number.isFinite(entry.expiresAt) ? Math.ceil(entry.expiresAt) + grace : undefined
       return { kind, id: entry.id, before: 0, until, reason }
     }
@@ -158,12 +175,15 @@ export function toNewEntry(entry: Revocation, grace: Milliseconds): NewEntry {
   }
 }
 
-/** What is no number denies what was issued until now, not nothing. */
+/**
+ * Returns `before`, or the current time if `before` is missing or not a number, because the entry must not be without
+ * effect.
+ */
 function toBefore({ before }: { readonly before?: UnixMs | undefined }): UnixMs | 'now' {
   return before !== undefined && Number.isFinite(before) ? Math.max(0, before) : 'now'
 }
 
-/** The entries without those about lost sessions, for a denylist to which they mean nothing. */
+/** Removes the revocations of kind `lost`, for a denylist on which they have no effect. */
 export function withoutLost(entries: readonly Revocation[]): readonly Revocation[] {
   return entries.filter(({ kind }) => kind !== 'lost')
 }

@@ -1,33 +1,33 @@
 import type { UnixMs } from '../clock.js'
 
 /**
- * `jti`: one token. `sid`: one session. `sub`, `all`: what was issued at `before` or earlier. `kid`: what one key
- * signed. `lost`: as `sub`, for tokens from before an epoch, whose sessions may be lost; not for tokens with the mark of
- * that epoch.
+ * The kinds of denylist entries. `jti` covers one token, `sid` one session, and `kid` all tokens that one key has
+ * signed. `sub` and `all` cover tokens that were issued at `before` or earlier. `lost` is like `sub`, but doesn't cover
+ * tokens whose `jti` has the prefix of the entry's epoch, because the sessions of these tokens can't be lost.
  */
 export const ENTRY_KINDS = ['jti', 'sid', 'sub', 'all', 'kid', 'lost'] as const
 export type EntryKind = (typeof ENTRY_KINDS)[number]
 
-/** Length of a mark, in characters: with it begins the id of a `lost` entry, before the subject. */
+/** The length of a jti prefix in characters. The id of a `lost` entry consists of such a prefix and the subject. */
 export const MARK_LENGTH = 8
 
-/** Kinds of which `before` means something. */
+/** Returns true for the kinds of entries that cover only tokens issued at `before` or earlier. */
 export function hasBefore(kind: EntryKind): kind is 'sub' | 'all' | 'lost' {
   return kind === 'sub' || kind === 'all' || kind === 'lost'
 }
 
-/** One denial as the log has it. */
+/** An entry of the denylist, as stored in the log. */
 export interface DenylistEntry {
   readonly kind: EntryKind
-  /** What it is about; `*` for `all`; for `lost`, the epoch's mark and the subject. */
+  /** The id of the token, session, subject or key. It is `*` for `all`, and jti prefix plus subject for `lost`. */
   readonly id: string
-  /** For `sub`, `all` and `lost`: tokens with an `iat` of this time or earlier. 0 for the others. */
+  /** The entry covers tokens with an `iat` of this time or earlier. 0 for kinds that cover tokens of any age. */
   readonly before: UnixMs
-  /** When no token that it denies can be alive any more. */
+  /** The time at which all tokens that the entry covers have expired. */
   readonly until: UnixMs
 }
 
-/** A place in the log: a Redis stream id. Compared as a pair of numbers, never as text. */
+/** A position in the log: the id of a Redis stream entry. Positions are compared as pairs of numbers, never as text. */
 export interface Position {
   readonly ms: number
   readonly seq: number
@@ -44,7 +44,7 @@ export function formatPosition({ ms, seq }: Position): string {
   return `${ms}-${seq}`
 }
 
-/** Whether `a` is at or behind `b`'s place in the log: everything up to `b` is part of everything up to `a`. */
+/** Returns true if `a` is the same position in the log as `b`, or a later one. */
 export function isAtOrAfter(a: Position, b: Position): boolean {
   return a.ms > b.ms || (a.ms === b.ms && a.seq >= b.seq)
 }
@@ -52,14 +52,14 @@ export function isAtOrAfter(a: Position, b: Position): boolean {
 const KINDS_BY_NAME: ReadonlyMap<string, EntryKind> = new Map(ENTRY_KINDS.map((kind) => [kind, kind]))
 const SPACE = 0x20
 const NEWLINE = 0x0a
-/** How a row of many entries begins; no kind begins with the same letter, which the sync script relies on. */
+/** The first word of a row with many entries. The sync script relies on its first letter, with which no kind begins. */
 const MANY = 'many'
-/** What an `id` has these instead of, in a row of many. */
+/** Characters of an `id` that are escaped in a row with many entries. */
 const ESCAPES: Readonly<Record<string, string>> = { '%': '%25', '\n': '%0A' }
 
 /**
- * `kind before until id`, as the log keeps it; undefined for what isn't an entry (an epoch's marker). From bytes, as
- * a part of a string would keep the whole of it in memory.
+ * Parses `kind before until id`, the form of an entry in the log. Returns `undefined` for the marker of an epoch, which
+ * isn't an entry. The input is a buffer, because a substring would keep the whole string in memory.
  */
 export function parseEntry(text: Buffer, start = 0, end = text.length): DenylistEntry | undefined {
   const kindEnd = text.indexOf(SPACE, start)
@@ -75,7 +75,7 @@ export function parseEntry(text: Buffer, start = 0, end = text.length): Denylist
   }
 }
 
-/** Without a string between: a log may have millions of them. */
+/** Parses a decimal number without creating a string, because a log may have millions of numbers. */
 function parseDigits(text: Buffer, start: number, end: number): number {
   let number = 0
   for (let i = start; i < end; i += 1) number = 10 * number + text[i]! - 0x30
@@ -83,8 +83,12 @@ function parseDigits(text: Buffer, start: number, end: number): number {
 }
 
 /**
- * Entries that are published again, as one row of the log: `many <count>`, then a line for each, as `parseEntry` takes
- * it. A million rows of one entry each would cost Redis, and every reader, many times as much.
+ * Formats entries that are published again as one row of the log. Its first line is `many <count>`, followed by one
+ * line per entry in the form that `parseEntry` reads. One row per entry would cost Redis and every reader many times as
+ * much.
+ *
+ * @example
+ * formatMany([{ kind: 'sid', id: 'a', before: 0, until: 5000 }]) // 'many 1\nsid 0 5000 a\n'
  */
 export function formatMany(entries: readonly DenylistEntry[]): string {
   let text = `${MANY} ${entries.length}\n`
@@ -95,7 +99,7 @@ export function formatMany(entries: readonly DenylistEntry[]): string {
   return text
 }
 
-/** The entries of one row of the log; none for an epoch's marker. */
+/** Returns the entries of one row of the log. The marker of an epoch has none. */
 export function parseRow(row: Buffer): readonly DenylistEntry[] {
   if (row.toString('latin1', 0, MANY.length) !== MANY) {
     const entry = parseEntry(row)

@@ -1,4 +1,3 @@
-/** The denylist as a leased replica (`revocation.check: replica`): exact on every instance, and asked without Redis. */
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { SyncLoop } from './replica/sync-loop.js'
@@ -16,23 +15,27 @@ import type {
 } from './denylist.js'
 import { stampPastDenials } from './token-stamp.js'
 
-/** How many requests may wait for a lease at once; one more is refused at once. */
+/** The greatest number of requests that wait for a lease. Further requests get a 503 immediately. */
 const MAX_WAITING = 10_000
 
 export interface LeasedDenylistOptions {
   readonly instance: Instance
   readonly follower: Pick<SyncLoop, 'ask' | 'hurry' | 'nextSync'>
   readonly log: Pick<RevocationLog, 'revoke'>
-  /** L */
+  /** L: the duration of a lease. */
   readonly lease: Milliseconds
-  /** G: what an entry outlives its token by. */
+  /** G: the time that an entry outlives its token. */
   readonly grace: Milliseconds
   readonly onLostHistory: 'reject' | 'heal' | 'accept'
   readonly now: () => Now
-  /** How long a revoke's barrier took, and what closed it. */
+  /** Receives the duration of each revoke's barrier, and what closed it. */
   readonly onBarrier: (took: Milliseconds, by: 'acknowledgement' | 'lapse') => void
 }
 
+/**
+ * The denylist with `revocation.check: replica`. It decides from a replica in the memory of this instance, as long as
+ * the instance has a lease. Decisions are exact on every instance, and need no request to Redis.
+ */
 export class LeasedDenylist implements Denylist {
   readonly #options: LeasedDenylistOptions
   #waiting = 0
@@ -43,12 +46,12 @@ export class LeasedDenylist implements Denylist {
 
   check(token: RevocableToken): DenialReason | undefined | Promise<DenialReason | undefined> {
     const decision = this.#options.instance.decide(token, this.#options.now())
-    if (decision.kind === 'no_lease') return this.#checkLater(token)
+    if (decision.kind === 'no_lease') return this.#checkWhenLeased(token)
     return decision.kind === 'denied' ? decision.by : undefined
   }
 
-  async #checkLater(token: RevocableToken): Promise<DenialReason | undefined> {
-    await this.#leased()
+  async #checkWhenLeased(token: RevocableToken): Promise<DenialReason | undefined> {
+    await this.#waitForLease()
     return this.check(token)
   }
 
@@ -78,16 +81,21 @@ export class LeasedDenylist implements Denylist {
     const { instance, now } = this.#options
     if (!instance.isLeased(now())) return undefined
     const { ms, seq } = instance.applied
-    // A new epoch's lease may know less of the past than the one before, though its log has nothing yet.
+    // `since` is included because a lease of a new epoch may know less of the history, even while the new log is empty.
     return `${instance.generation}:${instance.since}:${ms}-${seq}`
   }
 
-  /** All that find no lease wait together for the next sync that grants one. */
-  async #leased(): Promise<void> {
+  /**
+   * Waits until a sync grants a lease.
+   *
+   * @throws {PortcullisError} `store_unavailable` after half the duration of a lease; immediately if the log was never
+   *   read, or if too many requests are waiting
+   */
+  async #waitForLease(): Promise<void> {
     const { instance, follower, lease, now } = this.#options
     const until = now().monotonic + lease / 2
-    if (instance.epoch === '') throw storeUnavailable('the log of revocations was never read')
-    if (this.#waiting >= MAX_WAITING) throw storeUnavailable('too many requests wait for a lease')
+    if (instance.epoch === '') throw storeUnavailable('this instance has never read the revocation log')
+    if (this.#waiting >= MAX_WAITING) throw storeUnavailable('too many requests are waiting for a lease')
     this.#waiting += 1
     try {
       follower.ask()
@@ -102,9 +110,9 @@ export class LeasedDenylist implements Denylist {
   }
 
   /**
-   * Entries of the kind `lost` count with each `onLostHistory`. With `reject` older tokens are refused anyway, but only
-   * by leases of the new epoch: the entry makes its caller wait for these. With `accept` a failover may still lose the
-   * record of a login, because only the log is waited for (`WAIT`).
+   * Writes `lost` entries with every `onLostHistory`. With `reject`, leases of the new epoch refuse all older tokens
+   * anyway, but the entry makes the caller wait until all leases are of the new epoch. With `accept`, a failover may
+   * still lose the record of a login, because `WAIT` covers only the log.
    */
   async revoke(entries: readonly Revocation[]): Promise<void> {
     const { instance, follower, log, now, grace, onBarrier } = this.#options
@@ -119,7 +127,10 @@ export class LeasedDenylist implements Denylist {
         const { state, deadline } = barrier
         const { monotonic, wall } = now()
         if (state.kind === 'closed') return onBarrier(monotonic - began, state.by)
-        if (monotonic >= deadline) throw storeUnavailable('not every instance could be sure of it in time')
+        if (monotonic >= deadline)
+          throw storeUnavailable(
+            'the barrier did not close in time, so an instance may still admit the revoked tokens',
+          )
         if (state.kind === 'waiting') {
           await follower.nextSync(deadline - monotonic)
         } else {
@@ -134,10 +145,10 @@ export class LeasedDenylist implements Denylist {
     }
   }
 
-  /** Only with a lease: then this clock is near that of Redis. */
+  /** Returns a stamp only with a lease, because the clock is then known to be near the clock of Redis. */
   async stamp(sub?: string): Promise<TokenStamp> {
     const { instance, now } = this.#options
-    if (!instance.isLeased(now())) await this.#leased()
+    if (!instance.isLeased(now())) await this.#waitForLease()
     return stampPastDenials(
       () => ({ wall: now().wall, mark: instance.mark }),
       (token) => this.check(token),

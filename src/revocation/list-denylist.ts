@@ -1,4 +1,3 @@
-/** What is denied now, for people: from the log, newest first, with the reasons of the denylist keys. */
 import type { UnixMs } from '../clock.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { Keys } from '../redis/keys.js'
@@ -8,23 +7,25 @@ import type { DenylistEntry } from './entry.js'
 import { DEFAULT_LISTED, MAX_EXAMINED } from './denylist.js'
 import type { ListedEntry, Listing, ListQuery } from './denylist.js'
 
-/** Rows read at once: of one entry each, and while they may have thousands. */
+/** The number of rows that are read at once: `small` if rows have one entry, `large` if they may have thousands. */
 const ROWS = { small: 500, large: 3 }
-/** Denylist keys read at once. */
+/** The number of denylist keys that are read at once. */
 const KEYS_AT_ONCE = 500
 
-/** An entry, and where the list continues behind it: the id of its row, and how many of the row's entries came before. */
+/** An entry with the cursor after it, which is the id of its row and a number of entries. */
 interface Place {
   readonly entry: DenylistEntry
   readonly row: string
+  /** The number of entries of the row up to and including this one. */
   readonly behind: number
 }
 
 /**
- * A page of the entries in force whose id or reason has the text in it. It examines `MAX_EXAMINED` at the most, found or
- * not; then `nextCursor` continues. An entry that was written twice is listed once on a page.
+ * Lists one page of the entries in force whose id or reason contains `search`, newest first. The entries come from the
+ * log and their reasons from the denylist keys. A page ends after `MAX_EXAMINED` entries even if it isn't full, and its
+ * `nextCursor` continues the search. An entry that was written twice is listed once per page.
  *
- * @throws {PortcullisError} `store_unavailable`; `invalid_request` for a cursor that isn't one
+ * @throws {PortcullisError} `store_unavailable`; `invalid_request` if the cursor is malformed
  */
 export async function listDenylist(
   redis: RedisClient,
@@ -35,14 +36,14 @@ export async function listDenylist(
   const found = new Map<string, ListedEntry>()
   let examined = 0
   try {
-    for await (const places of batches(redis, keys, parseCursor(cursor))) {
+    for await (const places of readBatches(redis, keys, parseCursor(cursor))) {
       const values = await redis.mget(places.map(({ entry: { kind, id } }) => keys.deny(kind, id)))
       for (const [i, { entry, row, behind }] of places.entries()) {
         examined += 1
-        const denied = merge(entry, values[i])
-        const matches = denied.id.includes(search) || denied.reason.includes(search)
-        const name = `${denied.kind} ${denied.id}`
-        if (matches && denied.until > now && !found.has(name)) found.set(name, denied)
+        const listed = toListedEntry(entry, values[i])
+        const matches = listed.id.includes(search) || listed.reason.includes(search)
+        const name = `${listed.kind} ${listed.id}`
+        if (matches && listed.until > now && !found.has(name)) found.set(name, listed)
         if (found.size >= limit || examined >= MAX_EXAMINED)
           return { entries: [...found.values()], nextCursor: `${row}.${behind}` }
       }
@@ -53,8 +54,8 @@ export async function listDenylist(
   return { entries: [...found.values()] }
 }
 
-/** From a place in the log to its beginning. */
-async function* batches(
+/** Yields the entries from a cursor back to the beginning of the log, in batches. */
+async function* readBatches(
   redis: RedisClient,
   keys: Keys,
   start: { readonly row: string; readonly behind: number },
@@ -78,12 +79,15 @@ function parseCursor(cursor: string | undefined): { row: string; behind: number 
   if (cursor === undefined) return { row: '+', behind: 0 }
   const match = /^(\d{1,15}-\d{1,15})\.(\d{1,9})$/.exec(cursor)
   if (!match)
-    throw new PortcullisError('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
+    throw new PortcullisError('invalid_request', { detail: '`cursor` must be the `next_cursor` of a page.' })
   return { row: match[1]!, behind: Number(match[2]) }
 }
 
-/** The denylist key has the reason, and the larger `before` and `until` of all rows; it may not be written yet. */
-function merge(entry: DenylistEntry, value: string | null | undefined): ListedEntry {
+/**
+ * Adds the reason, and the largest `before` and `until` of all rows, from the entry's denylist key. The key may not
+ * exist yet.
+ */
+function toListedEntry(entry: DenylistEntry, value: string | null | undefined): ListedEntry {
   const match = /^(\d+) (\d+) ?(.*)$/s.exec(value ?? '')
   if (!match) return { ...entry, reason: '' }
   return { ...entry, before: Number(match[1]), until: Number(match[2]), reason: match[3]! }

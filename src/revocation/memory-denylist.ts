@@ -17,16 +17,16 @@ import type {
 import { Replica } from './replica/replica.js'
 import { stampPastDenials } from './token-stamp.js'
 
-/** By how much the clock may be set back between a token's minting and its first verification. */
+/** The greatest step back of the wall clock that is tolerated between the issue of a token and its verification. */
 const MAX_STEP_BACK: Milliseconds = 2_000
 
-/** How many denials come between two sweeps of what has expired. */
+/** The number of new entries between two sweeps, which remove expired entries. */
 const SWEEP_EVERY = 1_000
 
 /**
- * The denylist of the embedded mode. It forgets when the process ends; so that forgetting fails closed, tokens of
- * before its start are refused: those whose `iat` isn't later than the second of the start, unless their `jti` bears
- * the mark that only tokens of this very process have.
+ * The denylist of the embedded mode. Its entries are lost when the process ends, so tokens from before the start of the
+ * process are refused. These are tokens whose `iat` is no later than the second of the start, unless their `jti` has
+ * the prefix of this process.
  */
 export class MemoryDenylist implements Denylist {
   readonly #clock: Clock
@@ -36,11 +36,12 @@ export class MemoryDenylist implements Denylist {
   readonly #mark = randomBytes(6).toString('base64url')
   readonly #replica = new Replica()
   #untilSweep = SWEEP_EVERY
-  /** Every revoke of what may still be denied, for people, and how many came before. */
+  /** The entries that may still be in force, for the list, in the order in which they were added. */
   readonly #journal: ListedEntry[] = []
+  /** The number of entries that were removed from the front of the journal. */
   #forgotten = 0
 
-  /** @param steady A clock that nobody sets. */
+  /** @param steady A clock that never jumps. */
   constructor(clock: Clock, life: EntryLifetime, steady: Clock = clock) {
     this.#clock = clock
     this.#steady = steady
@@ -61,7 +62,7 @@ export class MemoryDenylist implements Denylist {
     return undefined
   }
 
-  /** It can always be asked. */
+  /** Returns `undefined`, because a denylist in memory is always available. */
   checkInOutage(): undefined {
     return undefined
   }
@@ -72,15 +73,15 @@ export class MemoryDenylist implements Denylist {
     const longest = Math.max(now, this.#steady.now()) + this.#life.horizon + grace
     for (const entry of withoutLost(entries)) {
       const { kind, id, before, until = longest, reason } = toNewEntry(entry, grace)
-      const denied = {
+      const listed = {
         kind,
         id,
         before: typeof before === 'number' ? before : now,
         until: Math.min(until, longest),
         reason,
       }
-      this.#replica.apply(denied)
-      this.#journal.push(denied)
+      this.#replica.apply(listed)
+      this.#journal.push(listed)
     }
     this.#sweep(entries.length)
   }
@@ -94,13 +95,15 @@ export class MemoryDenylist implements Denylist {
   }
 
   /**
-   * A page of what is denied now: see `listDenials`. A cursor is the number of the revoke that comes next.
+   * Lists one page of the entries in force, as `listDenylist` does. A cursor is the number of the next entry.
    *
-   * @throws {PortcullisError} `invalid_request` for a cursor that isn't one
+   * @throws {PortcullisError} `invalid_request` if the cursor is malformed
    */
   list({ search = '', cursor, limit = DEFAULT_LISTED }: ListQuery): Listing {
     if (cursor !== undefined && !/^\d{1,15}$/.test(cursor))
-      throw new PortcullisError('invalid_request', { detail: 'cursor: take the next_cursor of a page.' })
+      throw new PortcullisError('invalid_request', {
+        detail: '`cursor` must be the `next_cursor` of a page.',
+      })
     const found = new Map<string, ListedEntry>()
     const now = this.#expiredBy()
     const newest = this.#forgotten + this.#journal.length - 1
@@ -108,31 +111,31 @@ export class MemoryDenylist implements Denylist {
     for (let number = from; number >= this.#forgotten; number -= 1) {
       if (found.size >= limit || number <= from - MAX_EXAMINED)
         return { entries: [...found.values()], nextCursor: String(number) }
-      const denied = this.#journal[number - this.#forgotten]!
-      const matches = denied.id.includes(search) || denied.reason.includes(search)
-      const name = `${denied.kind} ${denied.id}`
-      if (!matches || denied.until <= now) continue
-      const newer = found.get(name) ?? denied
-      // The larger of both is in force.
-      const [before, until] = [Math.max(newer.before, denied.before), Math.max(newer.until, denied.until)]
+      const listed = this.#journal[number - this.#forgotten]!
+      const matches = listed.id.includes(search) || listed.reason.includes(search)
+      const name = `${listed.kind} ${listed.id}`
+      if (!matches || listed.until <= now) continue
+      const newer = found.get(name) ?? listed
+      // If there are two entries for one id, the larger `before` and the larger `until` are in force.
+      const [before, until] = [Math.max(newer.before, listed.before), Math.max(newer.until, listed.until)]
       found.set(name, { ...newer, before, until })
     }
     return { entries: [...found.values()] }
   }
 
-  /** One clock mints and verifies; a time service may set it back by a moment between the two. */
+  /** Allows for a clock that a time service sets back between the issue of a token and its verification. */
   latestIssue(): UnixMs {
     return this.#clock.now() + MAX_STEP_BACK
   }
 
-  /** The records are as young as the denylist. */
+  /** Returns true, because the records are lost together with the denylist when the process ends. */
   trusts(): boolean {
     return true
   }
 
   /**
-   * The time that an entry's end must have passed. Tokens expire by the wall clock; one that was ahead for a moment must
-   * not end entries that it is still to need.
+   * Returns the time by which entries expire: the earlier of both clocks. Tokens expire by the wall clock. If this
+   * clock is ahead for a moment, it must not remove entries that are needed again when it is set back.
    */
   #expiredBy(): UnixMs {
     return Math.min(this.#clock.now(), this.#steady.now())
@@ -144,7 +147,7 @@ export class MemoryDenylist implements Denylist {
     this.#untilSweep = SWEEP_EVERY
     const now = this.#expiredBy()
     this.#replica.expire(now)
-    // From the front only, so that numbers stay those of their entries.
+    // Entries are removed from the front only, so that the number of each entry stays the same.
     const kept = this.#journal.findIndex(({ until }) => until > now)
     this.#forgotten += this.#journal.splice(0, kept < 0 ? this.#journal.length : kept).length
   }

@@ -20,20 +20,20 @@ import { stampPastDenials } from './token-stamp.js'
 export interface RedisDenylistOptions {
   readonly redis: RedisClient
   readonly keys: Keys
-  /** Writes the denials, so that instances with a replica of their own learn of them, too. */
+  /** The log to which entries are written. Instances that have a replica read it. */
   readonly log: RevocationLog
   readonly clock: Clock
-  /** G: what an entry outlives its token by. */
+  /** G: the time that an entry outlives its token. */
   readonly grace: Milliseconds
-  /** τ */
+  /** τ: the greatest accepted difference between a wall clock and the clock of Redis. */
   readonly tolerance: Milliseconds
-  /** Whether Redis may drop denials when memory is short; it isn't believed then. */
+  /** Returns true if Redis may evict entries when its memory is full. Every check then throws. */
   readonly mayEvict: () => boolean
 }
 
 /**
- * The denylist in Redis, asked on each request by one `MGET` (`revocation.check: redis`). Exact on all instances, as
- * long as Redis loses nothing.
+ * The denylist with `revocation.check: redis`. It sends one `MGET` to Redis per request. Decisions are exact on every
+ * instance, as long as Redis loses no data.
  */
 export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
@@ -45,7 +45,10 @@ export class RedisDenylist implements Denylist {
 
   async check({ jti, sid, sub, kid, iat }: RevocableToken): Promise<DenialReason | undefined> {
     const { redis, keys, mayEvict } = this.#options
-    if (mayEvict()) throw storeUnavailable('maxmemory-policy is not noeviction')
+    if (mayEvict())
+      throw storeUnavailable(
+        'Redis may evict denylist entries, because its maxmemory-policy is not noeviction',
+      )
     const kinds = ['sid', 'jti', 'kid', 'sub', 'all'] as const
     const ids = [sid, jti, kid, sub, '*']
     let found: (string | null)[]
@@ -73,7 +76,7 @@ export class RedisDenylist implements Denylist {
     return onOutage === 'open' ? { denial: undefined, outage: 'open' } : undefined
   }
 
-  /** A loss of data isn't noticed here: it is as if there were none. */
+  /** Writes the entries. Those of kind `lost` are omitted, because this denylist doesn't detect a loss of data. */
   async revoke(all: readonly Revocation[]): Promise<void> {
     const entries = withoutLost(all)
     if (entries.length === 0) return
@@ -96,7 +99,7 @@ export class RedisDenylist implements Denylist {
     return latestIssueByOwnClock(this.#options.clock.now(), this.#options.tolerance)
   }
 
-  /** It has no memory of its own to hold against what Redis says. */
+  /** Returns true, because this denylist has no history of its own against which it could check a record. */
   trusts(): boolean {
     return true
   }

@@ -3,12 +3,14 @@ import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { DenialReason, RevocableToken, TokenStamp } from './denylist.js'
 
-/** Between two looks at whether a new token would still be denied. */
+/** The time between two attempts to get a stamp that no entry covers. */
 const POLLING_INTERVAL: Milliseconds = 100
 
 /**
- * A stamp that no denial covers: where a `sub` or `all` entry of the last seconds would deny the new token, too, it
- * waits until the second is past.
+ * Returns a stamp for a new token that no denylist entry covers. A recent entry of kind `sub`, `all` or `lost` may
+ * cover tokens that are issued now. In this case the function waits until `iat` is later than the entry's `before`.
+ *
+ * @throws {PortcullisError} `store_unavailable` if the new token would be refused for any other reason
  */
 export async function stampPastDenials(
   take: () => { wall: UnixMs; mark: string },
@@ -27,7 +29,7 @@ export async function stampPastDenials(
     })
     if (denial === undefined) return stamp
     if (denial !== 'sub' && denial !== 'all' && denial !== 'lost')
-      throw storeUnavailable(`tokens of now are denied (${denial})`)
+      throw storeUnavailable(`a token issued now would be refused (${denial})`)
     await new Promise((resolve) => setTimeout(resolve, POLLING_INTERVAL))
   }
 }

@@ -4,17 +4,15 @@ import type { RedisClient } from '../../redis/redis-client.js'
 import { formatPosition } from '../entry.js'
 import type { Position } from '../entry.js'
 
-/** Tells that the log has grown. It may be late, stale or dead: it is never believed, only a reason to look. */
+/** A signal that the log has new entries. It only triggers a sync, because it may be late, wrong or missing. */
 export interface Bell {
-  /**
-   * Resolves to true when there is something after this place in the log, to false when that could not be waited for
-   * any longer.
-   */
+  /** Resolves to true when the log has entries after this position, or to false if the wait times out or fails. */
   ring(after: Position): Promise<boolean>
+  /** Ends the wait. The bell can't be used afterwards. */
   close(): void
 }
 
-/** A blocking read on a connection of its own; what it brings is thrown away. */
+/** A blocking `XREAD` on a separate connection. The entries that it returns are discarded. */
 export class RedisBell implements Bell {
   readonly #redis: RedisClient
   readonly #keys: Keys

@@ -1,14 +1,15 @@
 import type { UnixSeconds } from '../../clock.js'
 
-/** Seconds that share a bucket; one leaves when its last second has passed. */
+/** The seconds per bucket. A bucket expires when its last second has passed. */
 const BUCKET_SECONDS = 16
 /**
- * A Map that doubles copies itself, and a million entries take a tenth of a second for that; many smaller ones take
- * their turns. Their ids are the same in every process, so that several can walk through them from different places.
+ * The number of Maps that share the entries. A Map that grows copies itself, which blocks for 0.1 s with a million
+ * entries. Many small Maps grow at different times. An id is in the same shard in every process, so that several
+ * instances can iterate from different shards.
  */
 const SHARDS = 1_024
 
-/** Which shard is visited first, and how many lie between two visits; `step` is odd, so that each has its turn. */
+/** An order of all shards: the first one, and the distance to the next. `step` must be odd to reach all of them. */
 export interface Walk {
   readonly first: number
   readonly step: number
@@ -16,18 +17,18 @@ export interface Walk {
 
 const IN_ORDER: Walk = { first: 0, step: 1 }
 
-/** A walk of its own for each name. */
+/** Returns the walk of an instance, derived from the hash of its name. */
 export function createWalk(name: string): Walk {
   let hash = 0x811c9dc5 // FNV-1a
   for (let i = 0; i < name.length; i += 1) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193)
   return { first: (hash >>> 20) % SHARDS, step: ((hash >>> 2) % SHARDS) | 1 }
 }
 
-/** Ids, each with the second that it expires in. Kept in buckets of seconds, so that millions of them stay cheap. */
+/** A map of ids to the second in which they expire. Ids are grouped into buckets by time, which makes expiry cheap. */
 export class ExpiringMap {
   readonly #shards: (Map<string, UnixSeconds> | undefined)[] = []
   readonly #buckets = new Map<number, string[]>()
-  /** None is earlier. */
+  /** A lower bound of the bucket numbers. */
   #firstBucket = Number.POSITIVE_INFINITY
   #size = 0
 
@@ -39,7 +40,7 @@ export class ExpiringMap {
     return this.#shards[selectShard(id)]?.get(id)
   }
 
-  /** Keeps the id until this second, or as long as it is kept already. */
+  /** Adds an id, or extends its time. The time of an id never becomes shorter. */
   lengthen(id: string, until: UnixSeconds): void {
     const shard = (this.#shards[selectShard(id)] ??= new Map())
     const former = shard.get(id)
@@ -59,7 +60,7 @@ export class ExpiringMap {
     if (this.#size === 0) this.#buckets.clear()
   }
 
-  /** What is deleted meanwhile isn't visited; what is added may be. */
+  /** Iterates over all entries. It skips entries that are deleted meanwhile, and may visit entries that are added. */
   *entries({ first, step }: Walk = IN_ORDER): Generator<[string, UnixSeconds]> {
     for (let i = 0; i < SHARDS; i += 1) {
       const shard = this.#shards[(first + i * step) % SHARDS]
@@ -67,7 +68,11 @@ export class ExpiringMap {
     }
   }
 
-  /** Forgets what was kept until this second or an earlier one, bucket by bucket; says which ids. */
+  /**
+   * Removes expired ids, one bucket at a time. An id may stay for up to 16 s after its time, until its bucket expires.
+   *
+   * @returns The removed ids.
+   */
   expire(second: UnixSeconds): string[] {
     if ((this.#firstBucket + 1) * BUCKET_SECONDS > second) return []
     const gone: string[] = []
@@ -80,7 +85,7 @@ export class ExpiringMap {
       this.#buckets.delete(bucket)
       for (const id of ids) {
         const until = this.get(id)
-        // One that was lengthened stands in a later bucket, too.
+        // An id whose time was extended is in a later bucket, too.
         if (until === undefined || until > second) continue
         this.delete(id)
         gone.push(id)
@@ -91,7 +96,8 @@ export class ExpiringMap {
 }
 
 /**
- * By the two characters that are random in our ids: neither in the mark at the front, nor the last, which has few values.
+ * Returns the shard of an id, from two characters near its end. They are random in ids of tokens and sessions. The
+ * first 8 characters may be a jti prefix, which many ids share, and the last one has few different values.
  */
 function selectShard(id: string): number {
   const { length } = id

@@ -4,18 +4,18 @@ import type { Now } from './protocol.js'
 
 const MARK_LENGTH = 8
 
-/** Of an epoch's name, what every id begins with that was made in it; the same of such an id. */
+/** Returns the jti prefix of an epoch, or of a `jti` that was issued in it: the first 8 characters. */
 export function jtiPrefix(name: string): string {
   return name.slice(0, MARK_LENGTH)
 }
 
-/** The right to decide from the replica until a moment on the instance's own clocks. Pure code. */
+/** The right to decide from the replica until a point in time on the instance's own clocks. It does no I/O. */
 export class Lease {
-  /** When the sync was sent that has brought it. */
+  /** The time at which the sync that granted the lease was sent. */
   readonly #sent: Now
   readonly #length: Milliseconds
   readonly #tolerance: Milliseconds
-  /** What of the past it knows. */
+  /** The history for which the replica is complete. */
   readonly history: Vouch
 
   constructor(
@@ -30,15 +30,17 @@ export class Lease {
   }
 
   /**
-   * How long it still lasts, by the clock that is further; 0 or less: it is over. A wall clock that was set back by
-   * more than τ takes tokens for alive that have expired, and whose entries are forgotten.
+   * Returns the remaining time in ms, by the clock that has advanced more. 0 or less means that the lease has ended.
+   *
+   * The lease also ends if the wall clock was set back by more than τ. By such a clock expired tokens would be valid
+   * again, although their denylist entries have expired and were removed.
    */
   left({ monotonic, wall }: Now): Milliseconds {
     if (wall < this.#sent.wall - this.#tolerance) return Number.NEGATIVE_INFINITY
     return Math.min(this.#sent.monotonic - monotonic, this.#sent.wall - wall) + this.#length
   }
 
-  /** Whether what was written at this time, with an id that begins with its mark, is part of the history. */
+  /** Returns true if the history covers a token or record from this time, with a `jti` or jti prefix of this value. */
   remembers(id: string, at: UnixMs): boolean {
     return at > this.history.since || this.history.marks.includes(jtiPrefix(id))
   }

@@ -1,18 +1,24 @@
 /**
- * The scripts of the revocation log (see docs/flows/revocation.md). The state is one hash, so that members can't be
- * lost alone; state, log and denylist share a slot. Ids of the log are compared by Redis, as pairs of numbers.
+ * The Lua scripts of the revocation log. docs/flows/revocation.md describes the protocol and its letters (τ, H, G).
  *
- * All begin with FRESH: KEYS state, log · ARGV wall clock of the caller (ms), nonce, τ, H + G (ms).
- * Errors: CLOCK if the clocks differ by more than τ; NOBOOT if nothing tells one life of the server from the next.
+ * The state is one hash, so that members can't be lost without the rest of the state. State, log and denylist share one
+ * slot of a Redis Cluster. Only Redis compares positions in the log, as pairs of numbers.
  *
- * The first write of each is one that Redis refuses when it is out of memory: behind any other write it would let all
- * pass.
+ * All scripts except `deny` begin with FRESH: KEYS state, log · ARGV wall clock of the caller (ms), nonce, τ (ms),
+ * H + G (ms).
+ * Errors: CLOCK if the clocks differ by more than τ; NOBOOT if a restart of the server can't be detected.
+ *
+ * The first write of each script must be a command that Redis rejects when it is out of memory. After any other write,
+ * Redis would accept all further writes of the script.
  */
 
 /**
- * Begins a new epoch where the data may not be what it was: none yet, another life of the server, the log gone, or
- * trimmed by another hand. `n` numbers the syncs; `len` is how many entries the log should hold; `born` is when the
- * epoch began (ms). A state of an older version has no `born`: it then is the present, the latest time that it can be.
+ * Starts a new epoch if data may be missing: if there is no state yet, if the server was restarted or replaced, or if
+ * the log was deleted or was trimmed by another program.
+ *
+ * Fields of the state: `n` numbers the syncs, `len` is the number of rows that the log must have, and `born` is the
+ * start of the epoch (ms). The state of an older version has no `born`. It then gets the current time, which is the
+ * latest possible value.
  */
 const FRESH = `
 local state, log = KEYS[1], KEYS[2]
@@ -42,7 +48,7 @@ elseif not known[4] then
   redis.call('HSET', state, 'born', int(now))
 end
 local epoch = redis.call('HGET', state, 'epoch')
--- When nobody has synced for so long, nothing that they could deny is alive.
+-- After this time without a sync, every token that an entry covers has expired.
 local function renew()
   redis.call('PEXPIRE', state, int(keep + 60000))
   redis.call('PEXPIRE', log, int(keep + 60000))
@@ -63,13 +69,14 @@ local function members()
 end`
 
 /**
- * Registers, renews and acknowledges in one, and reads a page of the log.
+ * Registers the instance as a member, acknowledges the entries that it has applied, and reads one page of the log.
  *
- * KEYS state, log · ARGV (FRESH's) instance or '', its epoch, applied, page, settle or '', vouch: since or '', marks,
- *   who or '', then id and version of each member to take for dead
- * Returns { epoch, settled, since, marks, time, last id of the page or '', more, { text, … },
+ * KEYS state, log · ARGV (those of FRESH), instance or '', its epoch, its applied position, entries per page, settle or
+ *   '', vouch: since or '', vouch: jti prefixes, who or '', then id and version of each member that is dead
+ * Returns { epoch, settled, since, jti prefixes, time, last id of the page or '', more, { text, … },
  *   { id, version, applied, … } }
- * Atomic: the member is written before the log is read, or a revoke between the two would be missed by both.
+ * Atomic, and the member is registered before the log is read. Otherwise a revoke between both steps would not wait for
+ * this instance, which wouldn't read its entries either.
  */
 const sync = `${FRESH}
 local instance, isCurrent = ARGV[5], ARGV[6] == epoch
@@ -95,13 +102,13 @@ if isCurrent then
   end
 end
 local page, found, more, texts, last = tonumber(ARGV[8]), 0, false, {}, ''
--- A few rows first: each may have as many entries as a page.
+-- Read only a few rows at first, because each row may have as many entries as a page.
 local chunk, at, rows = 2, from, nil
 repeat
   rows = redis.call('XRANGE', log, '(' .. at, '+', 'COUNT', chunk)
   for _, row in ipairs(rows) do
     local text = row[2][2]
-    -- In a row of many, four entries cost no more than one that has a row of its own.
+    -- Byte 109 is the 'm' of a row with many entries. Four of its entries cost no more than one row with one entry.
     local count = string.byte(text) == 109 and math.ceil(tonumber(string.match(text, '^many (%d+)')) / 4) or 1
     if found > 0 and found + count > page then
       more = true
@@ -116,15 +123,19 @@ local told = redis.call('HMGET', state, 'settled', 'since', 'marks')
 return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, texts, ARGV[12] ~= '' and members() or {} }`
 
 /**
- * Writes entries to the log and to the denylist.
+ * Writes entries to the log and to the denylist keys.
  *
- * KEYS state, log, the denylist key of each entry · ARGV (FRESH's), then kind, id, before ('now', 'birth' or ms), until
- *   ('' or ms), reason of each
- * Returns { epoch, id of the last entry, or 0-0 if none was written, { id, version, applied, … } }
- * 'birth' is for tokens of earlier epochs, whose sessions may be lost: the epoch's mark is put before the id. Leases
- * from before the epoch, and with them such tokens, outlive its beginning by W, by clocks that may be τ ahead: as
- * `since`, it is 3τ later. Once none of those tokens can be alive, such an entry isn't written.
- * Atomic: whoever is a member at that moment is told, and answers for itself; a denial is only ever lengthened.
+ * KEYS state, log, the denylist key of each entry · ARGV (those of FRESH), then kind, id, before ('now', 'birth' or
+ *   ms), until ('' or ms) and reason of each entry
+ * Returns { epoch, id of the last entry or 0-0 if none was written, { id, version, applied, … } }
+ *
+ * An entry with 'birth' covers tokens from before the epoch, whose sessions may be lost. The script puts the jti prefix
+ * of the epoch before its id. Leases from before the epoch outlive its start by up to W, on clocks that may be τ ahead,
+ * so the entry covers tokens until 3τ after the start, like `since`. Once all of these tokens have expired, such an
+ * entry isn't written.
+ *
+ * Atomic: the revoke waits for exactly the members that exist when its entries are written. An existing denylist key is
+ * only ever extended.
  */
 const revoke = `${FRESH}
 local last, written = '0-0', 0
@@ -142,7 +153,7 @@ local function write(i, at)
   if till > now then
     redis.call('SET', KEYS[i], int(before) .. ' ' .. int(till) .. ' ' .. ARGV[at + 4], 'PXAT', int(till))
   end
-  -- After what may be refused by itself: an entry that isn't counted would begin a new epoch.
+  -- XADD comes last, because the SET may fail. A row that isn't counted in 'len' would start a new epoch.
   last = redis.call('XADD', log, '*', 'e', text)
   written = written + 1
 end
@@ -156,16 +167,16 @@ renew()
 return { epoch, last, members() }`
 
 /**
- * Writes entries again that an earlier epoch's log had, as one row; their denylist keys come later.
+ * Publishes entries of an earlier epoch's log again, as one row. Their denylist keys are written later, by `deny`.
  *
- * KEYS state, log · ARGV (FRESH's), the latest `until` of all, the row: `many <count>`, then `kind before until id` in
- *   lines
+ * KEYS state, log · ARGV (those of FRESH), the latest `until` of all entries (ms), the row: `many <count>`, then one
+ *   line `kind before until id` per entry
  * Returns { epoch, id of the row, { id, version, applied, … } }
- * Atomic: a row that isn't counted would begin a new epoch.
+ * Atomic: a row that `len` doesn't count would start a new epoch.
  */
 const publish = `${FRESH}
 local latest, text = now + keep, ARGV[6]
--- Only where this server's clock is behind that of the one that the entries come from.
+-- This happens only if the clock of this server is behind the clock of the server that wrote the entries.
 if tonumber(ARGV[5]) > latest then
   text = string.gsub(text, '(%l+ %d+ )(%d+)( [^\\n]*\\n)', function(start, till, rest)
     return start .. int(math.min(tonumber(till), latest)) .. rest
@@ -178,10 +189,11 @@ renew()
 return { epoch, row, members() }`
 
 /**
- * Writes the denylist keys of entries that were published again. What is denied for longer already stays as it is.
+ * Writes the denylist keys of entries that were published again. An existing key keeps its reason, and its `before` and
+ * `until` if they are later.
  *
- * KEYS the denylist key of each entry · ARGV H + G (ms), reason, then before and until of each
- * Returns 1. Atomic: a denial is only ever lengthened.
+ * KEYS the denylist key of each entry · ARGV H + G (ms), reason, then before and until (ms) of each entry
+ * Returns 1. Atomic: an existing denylist key is only ever extended.
  */
 const deny = `
 local function int(number) return string.format('%.0f', number) end
@@ -196,7 +208,7 @@ for i, key in ipairs(KEYS) do
 end
 return 1`
 
-/** How many keys come first is said in each call: a revoke has one for each entry. */
+/** The registry of log scripts. Each call passes its number of keys, because a revoke has one key per entry. */
 export const LOG_SCRIPTS = {
   portcullisSync: sync,
   portcullisRevoke: revoke,

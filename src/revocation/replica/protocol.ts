@@ -1,10 +1,10 @@
-/** What goes into and comes out of an instance's part in the protocol (instance.ts). */
+/** The inputs and outputs of `Instance`, which is one instance's part in the protocol. */
 import type { Milliseconds, UnixMs } from '../../clock.js'
 import type { Barrier, BarrierState } from './barrier.js'
 import type { EntryKind } from '../entry.js'
 import type { LogSettings, SyncRequest } from './revocation-log.js'
 
-/** The two clocks of an instance. The wall clock catches a machine that was suspended. */
+/** The readings of both clocks of an instance. Only the wall clock advances while the machine is suspended. */
 export interface Now {
   readonly monotonic: Milliseconds
   readonly wall: UnixMs
@@ -13,33 +13,37 @@ export interface Now {
 export type OnLostHistory = 'reject' | 'heal' | 'accept'
 
 export interface InstanceSettings extends LogSettings {
-  /** Random, and made anew at every start. */
+  /** A random name, which is new at each start of the process. */
   readonly id: string
   readonly onLostHistory: OnLostHistory
-  /** Entries a page of a sync, and of what is published again. */
+  /** The number of entries per page, both of a sync and of entries that are published again. */
   readonly page: number
 }
 
-/** Names for people and metrics; what admits is the lease alone. */
+/** The state of an instance, for logs and metrics. Decisions depend only on the lease. */
 export type State = 'OUT' | 'READING' | 'SETTLING' | 'LEASED' | 'LAPSED'
 
-/** A sync under way. What is noted of its sending decides what its reply is worth. */
+/** A sync that was sent. Its reply is evaluated against the state at the time of sending. */
 export interface Sync {
   readonly request: SyncRequest
   readonly sent: Now
-  /** How many epochs the instance had entered by then. */
+  /** The number of epochs that the instance had entered when the sync was sent. */
   readonly generation: number
-  /** The revokes under way then, and what each waited for: only what is sent later can close a barrier. */
+  /** The state of each open barrier when the sync was sent. A barrier whose state has changed since then stays open. */
   readonly barriers: ReadonlyMap<Barrier, BarrierState>
 }
 
+/** The effect of a sync on the instance. */
 export interface SyncOutcome {
+  /** True if the sync granted a lease. */
   readonly granted: boolean
-  /** The page brought entries, or isn't the last: acknowledge it, or read on, at once. */
+  /** True if another sync must follow at once, to acknowledge the entries of this page or to read the next one. */
   readonly again: boolean
+  /** The number of entries that were applied. */
   readonly applied: number
 }
 
+/** A decision from the replica. `no_lease` means that the instance may not decide now. */
 export type Decision =
   | { readonly kind: 'admitted' }
   | { readonly kind: 'denied'; readonly by: EntryKind | 'history' }

@@ -20,18 +20,18 @@ import type {
 type Argument = string | number
 type Command = 'portcullisSyncBuffer' | 'portcullisRevoke' | 'portcullisPublish' | 'portcullisDeny'
 type RunScript = (...args: Argument[]) => Promise<unknown>
-/** A pipeline of ioredis, which has learnt the scripts, too. */
+/** The part of an ioredis pipeline that is used here. Scripts of a client are also methods of its pipelines. */
 type Pipeline = Record<'portcullisSyncBuffer', (...args: Argument[]) => Pipeline> & {
   wait(replicas: number, timeout: number): Pipeline
   exec(): Promise<[Error | null, unknown][] | null>
 }
 
 export interface RedisLogSettings extends LogSettings {
-  /** How many replicas must have acknowledged before a sync's reply grants a lease, or closes a barrier. */
+  /** The number of Redis replicas that must have all data before a sync may grant a lease or close a barrier. */
   readonly waitReplicas: number
 }
 
-/** The log in Redis, on a connection of its own: nothing but syncs and revokes goes over it. */
+/** The revocation log in Redis. It needs a connection of its own, so that no other command delays a sync. */
 export class RedisLog implements RevocationLog {
   readonly #redis: RedisClient
   readonly #keys: Keys
@@ -74,7 +74,7 @@ export class RedisLog implements RevocationLog {
     const { waitReplicas, lease } = this.#settings
     if (waitReplicas === 0)
       return toReply(await this.#commands.portcullisSyncBuffer.apply(this.#redis, args), true)
-    // On the same connection, right behind: WAIT speaks of what this connection has written.
+    // WAIT must follow on the same connection, because it covers only the writes of its own connection.
     const pipeline = this.#redis.pipeline() as unknown as Pipeline
     const replies = await pipeline
       .portcullisSyncBuffer(...args)
@@ -142,7 +142,7 @@ export class RedisLog implements RevocationLog {
 
   #common(wall: UnixMs): Argument[] {
     const { horizon, tolerance } = this.#settings
-    // The epoch to be, if one is born: 12 characters, of which the first 8 are its mark.
+    // The name of the new epoch, if the script starts one: 12 characters, of which the first 8 are its jti prefix.
     const nonce = randomBytes(9).toString('base64url')
     return [Math.round(wall), nonce, tolerance, horizon + entryGrace(this.#settings)]
   }

@@ -6,8 +6,8 @@ import type { Walk } from './expiring-map.js'
 import type { RevocableToken } from '../denylist.js'
 
 /**
- * The denylist in memory: for each target the larger `before` and the larger `until` of all its entries, so that
- * nothing ever shortens a denial. Entries leave it only by expiring.
+ * The denylist in memory. For each kind and id it keeps the largest `before` and the largest `until` of all entries, so
+ * no entry can shorten another.
  */
 export class Replica {
   readonly #until: Readonly<Record<EntryKind, ExpiringMap>> = {
@@ -18,13 +18,13 @@ export class Replica {
     kid: new ExpiringMap(),
     lost: new ExpiringMap(),
   }
-  /** Of `sub`, `all` and `lost` entries. */
+  /** The `before` of entries of these kinds. */
   readonly #before = {
     sub: new Map<string, UnixMs>(),
     all: new Map<string, UnixMs>(),
     lost: new Map<string, UnixMs>(),
   }
-  /** Of `lost` entries: one for each epoch of the last token life in which somebody logged out everywhere. */
+  /** The jti prefixes with which the ids of `lost` entries begin. There is one per epoch that has such entries. */
   readonly #lostMarks = new Set<string>()
 
   get size(): number {
@@ -41,32 +41,32 @@ export class Replica {
     if (before > former) this.#before[kind].set(id, before)
   }
 
-  /** Whether it denies at least what the entry does. */
+  /** Returns true if this replica already covers all tokens that the entry covers. */
   covers({ kind, id, before, until }: DenylistEntry): boolean {
     if (Math.ceil(until / 1000) > (this.#until[kind].get(id) ?? 0)) return false
     return !hasBefore(kind) || before <= (this.#before[kind].get(id) ?? 0)
   }
 
-  /** Which kind of entry denies the token. */
+  /** Returns the kind of an entry that covers the token and is in force at `now`, or `undefined`. */
   denial({ jti, sid, sub, kid, iat }: RevocableToken, now: UnixMs): EntryKind | undefined {
     const second = now / 1000
     const until = this.#until
-    if (lives(until.sid, sid, second)) return 'sid'
-    if (lives(until.jti, jti, second)) return 'jti'
-    if (lives(until.kid, kid, second)) return 'kid'
+    if (isInForce(until.sid, sid, second)) return 'sid'
+    if (isInForce(until.jti, jti, second)) return 'jti'
+    if (isInForce(until.kid, kid, second)) return 'kid'
     const issued = iat * 1000
-    if (lives(until.sub, sub, second) && issued <= this.#before.sub.get(sub)!) return 'sub'
-    if (lives(until.all, '*', second) && issued <= this.#before.all.get('*')!) return 'all'
-    if (until.lost.size > 0 && this.#isOfLostSession(jti, sub, issued, second)) return 'lost'
+    if (isInForce(until.sub, sub, second) && issued <= this.#before.sub.get(sub)!) return 'sub'
+    if (isInForce(until.all, '*', second) && issued <= this.#before.all.get('*')!) return 'all'
+    if (until.lost.size > 0 && this.#isLost(jti, sub, issued, second)) return 'lost'
     return undefined
   }
 
-  /** What was minted in the epoch itself bears its mark: its session isn't lost. */
-  #isOfLostSession(jti: string, sub: string, issued: UnixMs, second: number): boolean {
+  /** Returns true if a `lost` entry covers the token. It doesn't cover tokens with its own jti prefix. */
+  #isLost(jti: string, sub: string, issued: UnixMs, second: number): boolean {
     for (const mark of this.#lostMarks) {
       const id = mark + sub
       if (
-        lives(this.#until.lost, id, second) &&
+        isInForce(this.#until.lost, id, second) &&
         issued <= this.#before.lost.get(id)! &&
         !jti.startsWith(mark)
       )
@@ -75,7 +75,7 @@ export class Replica {
     return false
   }
 
-  /** Forgets what has expired. */
+  /** Removes expired entries. */
   expire(now: UnixMs): void {
     const second = Math.floor(now / 1000)
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
@@ -85,7 +85,7 @@ export class Replica {
     if (this.#until.lost.size === 0) this.#lostMarks.clear()
   }
 
-  /** Every entry. It may be deleted from, and added to, while it is walked through. */
+  /** Iterates over all entries. Entries may be added and deleted during the iteration. */
   *entries(walk?: Walk): Generator<DenylistEntry> {
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
       for (const [id, second] of this.#until[kind].entries(walk)) {
@@ -95,15 +95,15 @@ export class Replica {
     }
   }
 
-  /** For an entry that another replica holds. */
+  /** Removes an entry that another replica already has. */
   delete({ kind, id }: DenylistEntry): void {
     this.#until[kind].delete(id)
     if (hasBefore(kind)) this.#before[kind].delete(id)
   }
 }
 
-/** Mostly there is no entry of a kind at all: then nothing is looked up. */
-function lives(entries: ExpiringMap, id: string, second: number): boolean {
+/** Returns true if the id has an entry in force. Most kinds have no entries at all, so this case is checked first. */
+function isInForce(entries: ExpiringMap, id: string, second: number): boolean {
   if (entries.size === 0) return false
   const until = entries.get(id)
   return until !== undefined && second < until

@@ -1,7 +1,10 @@
 import type { Milliseconds, UnixMs } from '../../clock.js'
 import type { EntryKind, DenylistEntry, Position } from '../entry.js'
 
-/** A member of the log: an instance, the version of its last sync, and up to where it has applied everything. */
+/**
+ * An instance that revokes wait for: its id, the version of its last sync, and the position up to which it has applied
+ * the log.
+ */
 export interface Member {
   readonly id: string
   readonly version: number
@@ -9,23 +12,24 @@ export interface Member {
 }
 
 export interface SyncRequest {
-  /** '' for a tool that serves no traffic. */
+  /** The id of the instance, or '' for a tool that admits no requests and so isn't a member. */
   readonly instance: string
   readonly epoch: string
   readonly applied: Position
-  /** Entries a page. */
+  /** The number of entries per page. */
   readonly count: number
+  /** True to mark the epoch as settled: no lease of an earlier epoch is left, and lost entries were published again. */
   readonly settle: boolean
   readonly vouch: Vouch | undefined
-  /** Members to take out of the log, if their version is still this one. */
+  /** Members whose leases have ended. They are removed unless their version has changed. */
   readonly dead: readonly { readonly id: string; readonly version: number }[]
-  /** Whether the reply is to name the members. */
+  /** True if the reply must list the members. */
   readonly who: boolean
 }
 
 /**
- * What a survivor knows of the time before an epoch: nothing that was issued after `since`, or bears a mark, is
- * unknown.
+ * The history for which an instance that survived a loss of data knows all entries. It consists of everything after
+ * `since`, and of everything that was issued in an epoch with one of these jti prefixes.
  */
 export interface Vouch {
   readonly since: UnixMs
@@ -40,18 +44,20 @@ export interface SyncReply {
   /** The clock of Redis. */
   readonly time: UnixMs
   readonly entries: readonly DenylistEntry[]
-  /** The place of the last of `entries`, markers included; undefined for an empty page. */
+  /** The position of the last row of the page, including markers of epochs. `undefined` if the page is empty. */
   readonly last: Position | undefined
+  /** True if the log has further entries after this page. */
   readonly more: boolean
   readonly members: readonly Member[]
-  /** Whether as many replicas as are wanted have it all (`WAIT`). */
+  /** True if the required number of Redis replicas has all data (`WAIT`). */
   readonly waitOk: boolean
 }
 
 /**
- * What is to be denied; `before: 'now'` is the time of Redis plus τ, `until: undefined` as long as anything can live.
- * `before: 'birth'`, of `lost` entries, is the beginning of the epoch plus 3τ: the log puts the epoch's mark before the
- * id, and leaves the entry out once it can't cover a live token.
+ * An entry to be written. `before: 'now'` means the time of Redis plus τ. `until: undefined` means the longest time
+ * that any token can live. `before: 'birth'` is for `lost` entries, and means the start of the epoch plus 3τ. The log
+ * puts the jti prefix of the epoch before the id of such an entry, and omits the entry if all tokens that it covers
+ * have expired.
  */
 export interface NewEntry {
   readonly kind: EntryKind
@@ -63,7 +69,7 @@ export interface NewEntry {
 
 export interface RevokeReply {
   readonly epoch: string
-  /** The place of its last entry; the start of the log if none was written. */
+  /** The position of the last entry that was written, or the start of the log if none was. */
   readonly position: Position
   readonly members: readonly {
     readonly id: string
@@ -71,48 +77,51 @@ export interface RevokeReply {
   }[]
 }
 
-/** The settings that one log's instances share. */
+/** The settings that all instances of one log share. */
 export interface LogSettings {
-  /** L: how long a lease lasts. */
+  /** L: the duration of a lease. */
   readonly lease: Milliseconds
-  /** H: the longest `exp − iat` that is accepted. */
+  /** H: the longest lifetime (`exp − iat`) of an access token that is accepted. */
   readonly horizon: Milliseconds
-  /** τ: how far a wall clock may be from that of Redis. */
+  /** τ: the greatest accepted difference between a wall clock and the clock of Redis. */
   readonly tolerance: Milliseconds
-  /** λ: leeway in checking `exp`. */
+  /** λ: the leeway when `exp` is checked. */
   readonly leeway: Milliseconds
 }
 
-/** m: the margin for clocks whose rates differ. */
+/** Returns m, the margin for clocks that run at different rates. */
 export function leaseMargin({ lease }: Pick<LogSettings, 'lease'>): Milliseconds {
   return lease / 10
 }
 
-/** W = L + m: after this, on any clock, a lease that was granted before has lapsed. */
+/** Returns W = L + m, the time after which every lease that was granted before has ended, on any clock. */
 export function leaseLapse(settings: Pick<LogSettings, 'lease'>): Milliseconds {
   return settings.lease + leaseMargin(settings)
 }
 
-/** G: what an entry outlives its token by. */
+/** Returns G, the time that an entry outlives its token. */
 export function entryGrace({ leeway, tolerance }: Pick<LogSettings, 'leeway' | 'tolerance'>): Milliseconds {
   return leeway + 3 * tolerance
 }
 
 /**
- * The latest `iat` that a token may have where only the own clock is known: the minter's may be τ ahead of Redis's, and
- * the own one τ behind it.
+ * Returns the latest `iat` that a token may have, for an instance that knows only its own clock. The clock that issued
+ * the token may be τ ahead of Redis, and the own clock may be τ behind it.
  */
 export function latestIssueByOwnClock(wall: UnixMs, tolerance: Milliseconds): UnixMs {
   return wall + 2 * tolerance
 }
 
-/** The log of revocations: one Redis stream and its state, or what stands in for it. Every method may reject. */
+/** The revocation log: one Redis stream and its state. Every method rejects if the log is unavailable. */
 export interface RevocationLog {
+  /** Renews the membership of an instance, acknowledges what it has applied, and reads the next page. */
   sync(request: SyncRequest, wall: UnixMs): Promise<SyncReply>
+  /** Writes entries to the log and to the denylist keys. */
   revoke(entries: readonly NewEntry[], wall: UnixMs): Promise<RevokeReply>
-  /** Writes entries again that an earlier epoch's log had; one row of the log for all. Their denylist keys come later. */
+  /** Publishes entries of an earlier epoch's log again, as one row. Their denylist keys are written by `deny`. */
   publish(entries: readonly DenylistEntry[], wall: UnixMs): Promise<RevokeReply>
-  /** Writes the denylist keys of entries that were published again. They are for people and other programs. */
+  /** Writes the denylist keys of entries that were published again. People and other programs read these keys. */
   deny(entries: readonly DenylistEntry[], reason: string): Promise<void>
+  /** Removes an instance from the members, so that no revoke waits for it. */
   leave(instance: string): Promise<void>
 }

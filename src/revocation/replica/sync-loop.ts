@@ -1,7 +1,3 @@
-/**
- * Moves bytes between the log and an instance: one sync at a time, when it is due. It decides nothing but when; late,
- * lost and repeated answers are the instance's to judge.
- */
 import type { Milliseconds } from '../../clock.js'
 import type { Bell } from './bell.js'
 import type { Position } from '../entry.js'
@@ -9,18 +5,23 @@ import type { SyncOutcome } from './instance.js'
 import { Republisher } from './republisher.js'
 import type { RepublisherOptions } from './republisher.js'
 
-/** While an own revoke waits, syncs follow each other: 1 ms apart, then a third longer each time, up to 10. */
+/** The pauses (ms) between syncs while a revoke of this instance waits at its barrier. Each is longer by `growth`. */
 const BARRIER_PAUSE = { first: 1, growth: 4 / 3, longest: 10 }
-/** Without a lease syncs come this much sooner than with one: who waits for it doesn't for long. */
-const UNLEASED_HASTE = 5
-/** The least time between a sync that failed and the next, however many ask for one. */
-const AFTER_FAILURE: Milliseconds = 25
+/** The factor by which syncs are more frequent without a lease, because requests may be waiting for one. */
+const UNLEASED_SPEEDUP = 5
+/** The shortest pause after a failed sync, even if another one is requested, and after a failed wait for the bell. */
+const PAUSE_AFTER_FAILURE: Milliseconds = 25
 
 export interface SyncLoopOptions extends RepublisherOptions {
   readonly bell: Bell
+  /** Receives the outcome of each sync, or `undefined` and the error if it failed. */
   readonly onSync: (outcome: SyncOutcome | undefined, error: unknown) => void
 }
 
+/**
+ * The loop that sends syncs to the log, one at a time, and passes the replies to the instance. It only decides when to
+ * sync. The instance handles late, lost and repeated replies.
+ */
 export class SyncLoop {
   readonly #options: SyncLoopOptions
   readonly #republisher: Republisher
@@ -28,9 +29,9 @@ export class SyncLoop {
   #isStopped = false
   #loop: Promise<void> = Promise.resolve()
   #wake: (() => void) | undefined
-  /** Somebody asked for a sync that is sent after now. */
-  #isAsked = false
-  #isUnderWay = false
+  /** True if another sync was requested since the last one was sent. */
+  #isRequested = false
+  #isSyncing = false
   #barrierPause = BARRIER_PAUSE.first
 
   constructor(options: SyncLoopOptions) {
@@ -39,11 +40,11 @@ export class SyncLoop {
   }
 
   start(): void {
-    this.#loop = this.#follow()
+    this.#loop = this.#run()
     void this.#listen()
   }
 
-  /** Sends no more syncs; resolves when none is under way. */
+  /** Stops the loop. Resolves when the sync in progress has ended. */
   async stop(): Promise<void> {
     this.#isStopped = true
     this.#republisher.stop()
@@ -52,19 +53,19 @@ export class SyncLoop {
     await this.#loop
   }
 
-  /** Asks for a sync as soon as the one under way is done. */
+  /** Requests a sync, which is sent as soon as the one in progress has ended. */
   ask(): void {
-    this.#isAsked = true
+    this.#isRequested = true
     this.#wake?.()
   }
 
-  /** Asks for the fast syncs of a barrier. */
+  /** Requests a sync, and restarts the short pauses of a barrier. */
   hurry(): void {
     this.#barrierPause = BARRIER_PAUSE.first
     this.ask()
   }
 
-  /** Resolves after the next sync, whatever came of it, or when `patience` is over. */
+  /** Waits for the end of the next sync, successful or not, but at most for `patience`. */
   nextSync(patience: Milliseconds): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
@@ -77,13 +78,13 @@ export class SyncLoop {
     })
   }
 
-  async #follow(): Promise<void> {
+  async #run(): Promise<void> {
     const { instance, log, now, onSync, lease } = this.#options
     while (!this.#isStopped) {
-      this.#isAsked = false
+      this.#isRequested = false
       const sync = instance.sync(now())
       let outcome: SyncOutcome | undefined
-      this.#isUnderWay = true
+      this.#isSyncing = true
       try {
         const reply = await log.sync(sync.request, sync.sent.wall)
         outcome = instance.onSync(sync, reply, now())
@@ -91,17 +92,17 @@ export class SyncLoop {
       } catch (error) {
         onSync(undefined, error)
       }
-      this.#isUnderWay = false
+      this.#isSyncing = false
       for (const listener of this.#listeners) listener()
-      if (outcome && (await this.#republisher.advance())) this.#isAsked = true
-      const every = instance.isLeased(now()) ? lease / 4 : lease / 4 / UNLEASED_HASTE
+      if (outcome && (await this.#republisher.advance())) this.#isRequested = true
+      const every = instance.isLeased(now()) ? lease / 4 : lease / 4 / UNLEASED_SPEEDUP
       const due = sync.sent.monotonic + every - now().monotonic
       await this.#pause(this.#untilNext(outcome, due), outcome === undefined)
     }
   }
 
   #untilNext(outcome: SyncOutcome | undefined, due: Milliseconds): Milliseconds {
-    if (!outcome) return Math.max(due, AFTER_FAILURE)
+    if (!outcome) return Math.max(due, PAUSE_AFTER_FAILURE)
     if (outcome.again) return 0
     if (!this.#options.instance.isWaiting) return Math.max(due, 0)
     const pause = this.#barrierPause
@@ -109,10 +110,13 @@ export class SyncLoop {
     return pause
   }
 
-  /** Waits, or until somebody asks; after a failure at least for a moment. 0 is a turn of the event loop. */
+  /**
+   * Waits for `pause`, or until a sync is requested. A pause of 0 is one turn of the event loop. After a failure it
+   * waits for `PAUSE_AFTER_FAILURE` first.
+   */
   async #pause(pause: Milliseconds, isAfterFailure: boolean): Promise<void> {
-    if (isAfterFailure) await new Promise((resolve) => setTimeout(resolve, AFTER_FAILURE))
-    if (this.#isAsked || this.#isStopped) return
+    if (isAfterFailure) await new Promise((resolve) => setTimeout(resolve, PAUSE_AFTER_FAILURE))
+    if (this.#isRequested || this.#isStopped) return
     await new Promise<void>((resolve) => {
       const timer = pause > 0 ? setTimeout(resolve, pause) : void setImmediate(resolve)
       this.#wake = () => {
@@ -124,24 +128,24 @@ export class SyncLoop {
   }
 
   /**
-   * The bell only says "sync now". After a ring whose sync finds nothing it is left alone for a while: it may be on a
-   * stale server.
+   * Requests a sync whenever the bell rings. If that sync finds no entries, the bell may be connected to a server with
+   * old data, so the loop pauses before it waits for the bell again.
    */
   async #listen(): Promise<void> {
     const { instance, bell, lease } = this.#options
     while (!this.#isStopped) {
-      const heardFrom: Position = instance.applied
-      const rang = await bell.ring(heardFrom)
+      const before: Position = instance.applied
+      const rang = await bell.ring(before)
       if (this.#isStopped) return
       if (rang) {
         this.ask()
-        // One that is under way may have looked before it rang.
-        if (this.#isUnderWay) await this.nextSync(lease)
+        // A sync that is already in progress may have read the log before the bell rang, so wait for the one after it.
+        if (this.#isSyncing) await this.nextSync(lease)
         await this.nextSync(lease)
       }
-      const isIdle = instance.applied.ms === heardFrom.ms && instance.applied.seq === heardFrom.seq
+      const isIdle = instance.applied.ms === before.ms && instance.applied.seq === before.seq
       if (!rang || isIdle)
-        await new Promise((resolve) => setTimeout(resolve, rang ? lease / 4 : AFTER_FAILURE).unref())
+        await new Promise((resolve) => setTimeout(resolve, rang ? lease / 4 : PAUSE_AFTER_FAILURE).unref())
     }
   }
 }
