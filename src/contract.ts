@@ -1,4 +1,6 @@
-/** The wire schemas: bodies and queries of requests, from which types and validation derive, and bodies of responses. */
+/**
+ * The wire schemas: bodies and queries of requests, from which types and validation derive, and bodies of responses.
+ */
 import { Type } from 'typebox'
 import type { Static } from 'typebox'
 import { toSeconds } from './clock.js'
@@ -118,7 +120,10 @@ export interface ProblemDetails {
 
 const Id = Type.String({ minLength: 1, maxLength: 256 })
 
-/** A request to revoke. It names one of `jti`, `sid`, `sub`, `kid` and `all`. `before` is in Unix seconds, `expiresIn` in seconds. */
+/**
+ * A request to revoke. It names one of `jti`, `sid`, `sub`, `kid` and `all`. `before` is in Unix seconds, `expiresIn`
+ * in seconds.
+ */
 export const RevocationBody = Type.Object({
   jti: Type.Optional(Id),
   sid: Type.Optional(Id),

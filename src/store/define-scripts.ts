@@ -8,8 +8,8 @@ type RunScript = (...keysAndArgs: (string | number)[]) => Promise<unknown>
 export type RedisScripts = { readonly [name in keyof typeof SCRIPTS]: RunScript }
 
 /**
- * Registers all session scripts with a client. ioredis runs a script by its hash (`EVALSHA`), and sends the whole script
- * if the server doesn't have it yet.
+ * Registers all session scripts with a client. ioredis runs a script by its hash (`EVALSHA`), and sends the whole
+ * script if the server doesn't have it yet.
  *
  * @example
  * const scripts = defineScripts(redis)

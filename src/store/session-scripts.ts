@@ -68,7 +68,8 @@ return 1`,
 /**
  * Adds a session to its subject's index, or updates its latest possible end.
  *
- * KEYS index · ARGV sid, latest possible end, now, time that an id stays after its latest end, TTL of the index (all ms)
+ * KEYS index · ARGV sid, latest possible end, now, time that an id stays after its latest end, TTL of the index (all
+ *   ms)
  * Returns 1. Atomic: the index must always have a TTL, and the TTL must never become shorter than its longest session
  * needs. The latest end never becomes earlier, because an access token from before `tokens.refresh` was shortened may
  * outlive the new end. Each call also prunes, which keeps an index small even if it is never read.

@@ -63,8 +63,8 @@ export interface EndRequest {
   /** Ends the session only if it belongs to this subject. */
   readonly sub?: string | undefined
   /**
-   * The subject whose index contains the id. With it, a tombstone is written even if there is no record. This prevents a
-   * login that is still in progress from storing its session afterwards.
+   * The subject whose index contains the id. With it, a tombstone is written even if there is no record. This prevents
+   * a login that is still in progress from storing its session afterwards.
    */
   readonly indexedFor?: string | undefined
   readonly tombstone: Milliseconds
@@ -99,14 +99,15 @@ export interface IndexPlace {
  * The store of sessions. The tombstone of an ended session stays as long as an access token of the session could live.
  * It lets a repeated logout find the session, and write the denylist entry again.
  *
- * A subject's index contains the ids of all its sessions. The id of an ended session stays in the index until `unindex`.
- * This lets "log out everywhere" find ended sessions whose denylist entry was never written.
+ * A subject's index contains the ids of all its sessions. The id of an ended session stays in the index until
+ * `unindex`. This lets "log out everywhere" find ended sessions whose denylist entry was never written.
  *
  * Every method throws a `store_unavailable` PortcullisError if the store is unreachable.
  */
 export interface SessionStore {
   /**
-   * Stores a new session. Its id is added to the subject's index first, so that no stored session is ever missing there.
+   * Stores a new session. Its id is added to the subject's index first, so that no stored session is ever missing
+   * there.
    *
    * @throws {PortcullisError} `store_unavailable`, also if the session was ended before it was stored
    */
