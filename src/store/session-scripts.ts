@@ -29,8 +29,8 @@ export const SESSION_FIELDS = [
 const FIELD_LIST = SESSION_FIELDS.map((field) => `'${field}'`).join(', ')
 
 /**
- * Replaces a record with its tombstone. The tombstone keeps the family, by which tokens of this session are told from
- * forged ones. `family` is nil if the session had no record.
+ * Replaces a record with its tombstone. The tombstone keeps the family, which distinguishes refresh tokens of this
+ * session from forged ones. `family` is nil if the session had no record.
  */
 const BURY = `
 local function bury(key, reason, sub, family, ttl)
