@@ -2,46 +2,46 @@ import type { Readable } from 'node:stream'
 import type { Milliseconds } from '../../clock.js'
 import type { RequestFraming } from '../header-rules.js'
 
-/** What is sent to an upstream. Strings are Latin-1, as they go on the wire. */
+/** A request as it is sent to an upstream. All strings are Latin-1. */
 export interface UpstreamRequest {
   readonly method: string
-  /** Path and query. */
+  /** The request target: path and query. */
   readonly target: string
   readonly host: string
-  /** Name, value, name, value…: without `Host`, and without what is about the connection or the body's length. */
+  /** Names and values in turn, without `Host`, `Connection` and the framing headers. */
   readonly headers: readonly string[]
   readonly framing: RequestFraming
-  /** As `framing` says; null: none. */
+  /** The body, in the form that `framing` announces. `null` if there is none. */
   readonly body: Readable | null
-  /** Asks to go on in this protocol. */
+  /** The protocol to upgrade to, or `undefined` for an ordinary request. */
   readonly upgrade: string | undefined
-  /** 0 = none. */
+  /** 0 disables a timeout. */
   readonly timeouts: {
-    /** In line for a connection, and from the end of the request to the end of the answer's head. */
+    /** Longest wait for a connection, and then from the end of the request to the end of the response head. */
     readonly headers: Milliseconds
-    /** Between two pieces of the answer. */
+    /** Longest wait between two pieces of the response. */
     readonly body: Milliseconds
   }
 }
 
-/** RFC 9110 §5.5: what would begin a line of its own, or end the text somewhere. */
-const NEVER_IN_LINE = /[\0\r\n]/
+/** Characters that would start a new line, or end the text in some parsers (RFC 9110 §5.5). */
+const LINE_BREAK = /[\0\r\n]/
 
-/** Methods of which a server may wait for a body, so that its absence is said (RFC 9110 §8.6). */
-const EXPECTS_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
+/** Methods for which a request without a body needs `Content-Length: 0` (RFC 9110 §8.6). */
+const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
-/** A request's head as it goes on the wire. Undefined: something in it would begin a line of its own. */
+/** Serializes a request head. Returns `undefined` if a part of it contains CR, LF or NUL. */
 export function serializeHead(request: UpstreamRequest): string | undefined {
   const { method, target, host, headers, framing, upgrade } = request
   const connection = upgrade === undefined ? 'keep-alive' : `upgrade\r\nupgrade: ${upgrade}`
-  let isPlain = !NEVER_IN_LINE.test(target) && !NEVER_IN_LINE.test(host)
+  let isPlain = !LINE_BREAK.test(target) && !LINE_BREAK.test(host)
   let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: ${connection}\r\n`
   for (let at = 0; at < headers.length; at += 2) {
     const value = headers[at + 1]!
-    isPlain &&= !NEVER_IN_LINE.test(value)
+    isPlain &&= !LINE_BREAK.test(value)
     head += `${headers[at]}: ${value}\r\n`
   }
-  // All of it comes from a parser or was checked. Were that wrong, it would become another request here.
+  // All parts come from a parser or were checked before. This is the last defense against request smuggling.
   if (!isPlain) return undefined
   return `${head}${serializeFraming(method, framing)}\r\n`
 }
@@ -49,5 +49,5 @@ export function serializeHead(request: UpstreamRequest): string | undefined {
 function serializeFraming(method: string, framing: RequestFraming): string {
   if (framing.kind === 'chunked') return 'transfer-encoding: chunked\r\n'
   const bytes = framing.kind === 'sized' ? framing.bytes : 0
-  return bytes > 0 || EXPECTS_BODY.has(method) ? `content-length: ${bytes}\r\n` : ''
+  return bytes > 0 || METHODS_WITH_BODY.has(method) ? `content-length: ${bytes}\r\n` : ''
 }

@@ -2,31 +2,31 @@ import { parseChunkSize, parseFields, parseHead } from './response-head.js'
 import type { ResponseHead } from './response-head.js'
 import { UpstreamError } from './upstream-error.js'
 
-/** What a parser tells, in this order; nothing while it is paused. */
+/** The events of a parser, in this order. A paused parser emits none. */
 export interface ResponseEvents {
-  /** 1xx, any number of them. */
+  /** Called for each interim response (1xx). */
   onInterim(head: ResponseHead): void
   onHead(head: ResponseHead): void
   onData(piece: Buffer): void
-  /** @param trailers As `ResponseHead.headers`. */
+  /** @param trailers Names and values in turn, like `ResponseHead.headers`. */
   onEnd(trailers: string[]): void
-  /** 101, in place of all that; nothing follows. `rest` is already of the other protocol. */
+  /** Called for a 101, instead of `onHead` and all later events. `rest` is data of the new protocol. */
   onUpgrade(head: ResponseHead, rest: Buffer): void
 }
 
-/** What the request says of its answer. */
+/** The properties of a request that decide how its response is parsed. */
 export interface Expected {
-  /** It was HEAD. */
+  /** True for the method HEAD, whose response has no body. */
   readonly isHead: boolean
   readonly isUpgrade: boolean
 }
 
-/** Longest head, trailers, and line that frames a chunk, in bytes. */
-const LONGEST = 16_384
+/** Limit for a head, for trailers, and for the first line of a chunk, in bytes. */
+const MAX_FRAMING_BYTES = 16_384
 const CRLF = Buffer.from('\r\n')
 const HEAD_END = Buffer.from('\r\n\r\n')
-/** A line that ends otherwise than by CR LF, and NUL: waiting for the rest of it would be in vain. */
-const NEVER_WELL = /\r[^\n]|[^\r]\n|^\n|\0/
+/** A line end other than CR LF, or NUL. Incomplete text with one of these is rejected before the rest arrives. */
+const MALFORMED_LINE = /\r[^\n]|[^\r]\n|^\n|\0/
 type State =
   | 'head'
   | 'sized'
@@ -35,23 +35,23 @@ type State =
   | 'chunk-data'
   | 'chunk-end'
   | 'trailers'
-  /** All has come; that is yet to be told. */
+  /** The response is complete, but `onEnd` is still to be called. */
   | 'ended'
   | 'over'
 
 /**
- * Reads the answers that come on a connection, one for each request (RFC 9112). Strictly: what two readers could read
- * differently, or what isn't HTTP/1.x, is an error, and the connection is then of no more use.
+ * Parses the responses on a connection, one per request (RFC 9112). The parser is strict: it throws an error if a
+ * response isn't HTTP/1.x, or if two parsers could read it differently. The connection can't be used after an error.
  */
 export class ResponseParser {
   readonly #events: ResponseEvents
   #state: State = 'over'
   #expected: Expected = { isHead: false, isUpgrade: false }
-  /** What was read but not parsed yet, from `#at`. */
+  /** Data that is not parsed yet, starting at offset `#at`. */
   #data: Buffer | undefined
   #at = 0
-  /** Of the body, or of the chunk, in bytes. */
-  #left = 0
+  /** Remaining length of the body or of the chunk, in bytes. */
+  #remaining = 0
   #trailers: string[] = []
   #isKept = false
   #keepAlive: number | undefined
@@ -63,34 +63,43 @@ export class ResponseParser {
     this.#events = events
   }
 
-  /** An answer is due. */
+  /** Starts to parse the response of another request. */
   expect(expected: Expected): void {
     this.#expected = expected
     this.#state = 'head'
     this.#isPaused = false
   }
 
-  /** The answer's head hasn't come yet. */
+  /** True until the response head is complete. */
   get isInHead(): boolean {
     return this.#state === 'head'
   }
 
-  /** All of the answer has come, though its end may not be told yet. */
+  /** True if the response is complete, even if `onEnd` was not called yet. */
   get isWhole(): boolean {
     return this.#state === 'ended' || this.#state === 'over'
   }
 
-  /** The answer has come to its end, nothing came behind it, and the connection may carry another one. */
+  /**
+   * True if the connection can carry another request: the response has ended, no data follows it, and its head allows
+   * it.
+   */
   get isReusable(): boolean {
     return this.#state === 'over' && this.#isKept && this.#data === undefined
   }
 
-  /** For how long the server keeps the connection now, in seconds; undefined: it didn't say. */
+  /**
+   * The time for which the server keeps the idle connection, in seconds. `undefined` if the response didn't state it.
+   */
   get keepAlive(): number | undefined {
     return this.#keepAlive
   }
 
-  /** @throws {UpstreamError} `broken` */
+  /**
+   * Parses more data.
+   *
+   * @throws {UpstreamError} `broken` if the response is invalid.
+   */
   read(data: Buffer): void {
     this.#data = this.#data === undefined ? data : Buffer.concat([this.#data.subarray(this.#at), data])
     this.#at = 0
@@ -101,16 +110,21 @@ export class ResponseParser {
     this.#isPaused = true
   }
 
-  /** @throws {UpstreamError} `broken` */
+  /**
+   * Continues after `pause`.
+   *
+   * @throws {UpstreamError} `broken` if the response is invalid, `lost` if the connection has ended before the
+   * response.
+   */
   resume(): void {
     this.#isPaused = false
     this.#run()
   }
 
   /**
-   * The connection has ended in order: so does an answer that lasts until then.
+   * Handles the regular end of the connection, which is also the end of a response without other framing.
    *
-   * @throws {UpstreamError} `lost`: something of the answer is missing
+   * @throws {UpstreamError} `lost` if the response is incomplete.
    */
   close(): void {
     this.#isClosed = true
@@ -129,7 +143,7 @@ export class ResponseParser {
     if (isCut) throw new UpstreamError('lost', 'closed')
   }
 
-  /** Says false where there is nothing to go on with. */
+  /** Takes one step. Returns false if more data is needed. */
   #advance(): boolean {
     if (this.#state === 'ended') {
       this.#state = 'over'
@@ -144,7 +158,7 @@ export class ResponseParser {
     return true
   }
 
-  /** Says false where it needs more to go on. */
+  /** Parses one part of the response. Returns false if more data is needed. */
   #step(data: Buffer): boolean {
     switch (this.#state) {
       case 'head':
@@ -153,7 +167,7 @@ export class ResponseParser {
       case 'chunk-data':
         return this.#readPiece(data)
       case 'until-close':
-        return this.#pass(data, data.length - this.#at)
+        return this.#emitData(data, data.length - this.#at)
       case 'chunk':
         return this.#readChunk(data)
       case 'chunk-end':
@@ -167,33 +181,34 @@ export class ResponseParser {
   }
 
   #readHead(data: Buffer): boolean {
-    const text = this.#until(HEAD_END, data, 'head_too_large', 'bad_head')
+    const text = this.#readUntil(HEAD_END, data, 'head_too_large', 'bad_head')
     if (text === undefined) {
       const begun = data.toString('latin1', this.#at, this.#at + 7)
       if (!'HTTP/1.'.startsWith(begun)) throw new UpstreamError('broken', 'bad_head')
       return false
     }
     const head = parseHead(`${text}\r\n`)
-    if (head.status === 101) this.#switch(head, data.subarray(this.#at))
-    else if (head.status < 200) this.#hint(head)
-    else this.#begin(head)
+    if (head.status === 101) this.#upgrade(head, data.subarray(this.#at))
+    else if (head.status < 200) this.#emitInterim(head)
+    else this.#beginBody(head)
     return true
   }
 
-  #hint(head: ResponseHead): void {
-    // It has no body (RFC 9110 §8.6), and whoever reads one takes the answer itself for it.
+  #emitInterim(head: ResponseHead): void {
+    // An interim response has no body (RFC 9110 §8.6). A parser that expects one would read the final response as the
+    // body.
     if (head.isChunked || head.length !== undefined) throw new UpstreamError('broken', 'bad_framing')
     this.#events.onInterim(head)
   }
 
-  #begin(head: ResponseHead): void {
+  #beginBody(head: ResponseHead): void {
     const { status, length, isChunked, isKept, keepAlive } = head
     const isBodiless = this.#expected.isHead || status === 204 || status === 304 || length === 0
-    // RFC 9110 §8.6: a 204 has none. One that announces a body may send it, too.
+    // A 204 has no body (RFC 9110 §8.6). A server that announces one may send it, so the connection is closed.
     const isBroken = status === 204 && (isChunked || (length ?? 0) > 0)
     this.#isKept = isKept && !isBroken && (isBodiless || isChunked || length !== undefined)
     this.#keepAlive = keepAlive
-    this.#left = length ?? 0
+    this.#remaining = length ?? 0
     this.#trailers = []
     if (isBodiless) this.#state = 'ended'
     else if (isChunked) this.#state = 'chunk'
@@ -201,7 +216,7 @@ export class ResponseParser {
     this.#events.onHead(head)
   }
 
-  #switch(head: ResponseHead, rest: Buffer): void {
+  #upgrade(head: ResponseHead, rest: Buffer): void {
     if (!this.#expected.isUpgrade) throw new UpstreamError('broken', 'unasked_upgrade')
     this.#state = 'over'
     this.#isKept = false
@@ -210,13 +225,13 @@ export class ResponseParser {
   }
 
   #readPiece(data: Buffer): boolean {
-    const size = Math.min(this.#left, data.length - this.#at)
-    this.#left -= size
-    if (this.#left === 0) this.#state = this.#state === 'sized' ? 'ended' : 'chunk-end'
-    return this.#pass(data, size)
+    const size = Math.min(this.#remaining, data.length - this.#at)
+    this.#remaining -= size
+    if (this.#remaining === 0) this.#state = this.#state === 'sized' ? 'ended' : 'chunk-end'
+    return this.#emitData(data, size)
   }
 
-  #pass(data: Buffer, size: number): true {
+  #emitData(data: Buffer, size: number): true {
     const from = this.#at
     this.#at += size
     this.#events.onData(size === data.length ? data : data.subarray(from, from + size))
@@ -224,15 +239,15 @@ export class ResponseParser {
   }
 
   #readChunk(data: Buffer): boolean {
-    const line = this.#until(CRLF, data, 'bad_chunk', 'bad_chunk')
+    const line = this.#readUntil(CRLF, data, 'bad_chunk', 'bad_chunk')
     if (line === undefined) return false
-    this.#left = parseChunkSize(line)
-    this.#state = this.#left === 0 ? 'trailers' : 'chunk-data'
+    this.#remaining = parseChunkSize(line)
+    this.#state = this.#remaining === 0 ? 'trailers' : 'chunk-data'
     return true
   }
 
   #readChunkEnd(data: Buffer): boolean {
-    const line = this.#until(CRLF, data, 'bad_chunk', 'bad_chunk')
+    const line = this.#readUntil(CRLF, data, 'bad_chunk', 'bad_chunk')
     if (line === undefined && data[this.#at] === CRLF[0]) return false
     if (line !== '') throw new UpstreamError('broken', 'bad_chunk')
     this.#state = 'chunk'
@@ -240,24 +255,27 @@ export class ResponseParser {
   }
 
   #readTrailers(data: Buffer): boolean {
-    const isOver = data[this.#at] === CRLF[0]
-    const text = this.#until(isOver ? CRLF : HEAD_END, data, 'bad_chunk', 'bad_chunk')
+    const isEmpty = data[this.#at] === CRLF[0]
+    const text = this.#readUntil(isEmpty ? CRLF : HEAD_END, data, 'bad_chunk', 'bad_chunk')
     if (text === undefined) return false
-    if (!isOver) this.#trailers = parseFields(`${text}\r\n`)
+    if (!isEmpty) this.#trailers = parseFields(`${text}\r\n`)
     this.#state = 'ended'
     return true
   }
 
-  /** What comes before an end, in Latin-1, and goes past it. Undefined: it hasn't come yet. */
-  #until(end: Buffer, data: Buffer, tooLarge: string, bad: string): string | undefined {
-    const to = data.indexOf(end, this.#at)
-    if ((to === -1 ? data.length : to) - this.#at > LONGEST) throw new UpstreamError('broken', tooLarge)
+  /**
+   * Reads up to and past a delimiter. Returns the text before it in Latin-1, or `undefined` if it hasn't arrived yet.
+   */
+  #readUntil(delimiter: Buffer, data: Buffer, tooLarge: string, bad: string): string | undefined {
+    const to = data.indexOf(delimiter, this.#at)
+    if ((to === -1 ? data.length : to) - this.#at > MAX_FRAMING_BYTES)
+      throw new UpstreamError('broken', tooLarge)
     const text = data.toString('latin1', this.#at, to === -1 ? undefined : to)
     if (to === -1) {
-      if (NEVER_WELL.test(text)) throw new UpstreamError('broken', bad)
+      if (MALFORMED_LINE.test(text)) throw new UpstreamError('broken', bad)
       return undefined
     }
-    this.#at = to + end.length
+    this.#at = to + delimiter.length
     return text
   }
 }

@@ -3,19 +3,21 @@ import type { Readable } from 'node:stream'
 import type { RequestFraming } from '../header-rules.js'
 import { UpstreamError } from './upstream-error.js'
 
+/** The connection that an upload runs on. */
 export interface UploadProgress {
-  /** Says false once the connection has another request, or is gone. */
+  /** Returns false if the connection carries another request or is closed. */
   isWanted(): boolean
-  /** Something was written. */
+  /** Called after each write. */
   onWrite(): void
-  /** All of it was. */
+  /** Called when the whole request is written. */
   onSent(): void
-  onTrouble(error: UpstreamError): void
+  /** Called if the body is incomplete or longer than announced. */
+  onFailure(error: UpstreamError): void
 }
 
 /**
- * Sends a request with a body, no faster than the upstream takes it. The head goes with what comes of the body first:
- * one whose body never comes keeps no server waiting.
+ * Sends a request with a body, with backpressure. Sends the head together with the first piece of the body, so that no
+ * server waits for a body that never arrives.
  */
 export function upload(
   socket: Socket,
@@ -24,7 +26,7 @@ export function upload(
 ): void {
   const isChunked = framing.kind === 'chunked'
   let unsent = head
-  let left = framing.kind === 'sized' ? framing.bytes : Number.POSITIVE_INFINITY
+  let remaining = framing.kind === 'sized' ? framing.bytes : Number.POSITIVE_INFINITY
   const write = (...pieces: readonly (string | Buffer)[]) => {
     socket.cork()
     if (unsent !== '') socket.write(unsent, 'latin1')
@@ -35,23 +37,23 @@ export function upload(
   }
   body.on('data', (piece: Buffer) => {
     if (!progress.isWanted()) return
-    left -= piece.length
-    if (left < 0) return progress.onTrouble(new UpstreamError('broken', 'request_length'))
+    remaining -= piece.length
+    if (remaining < 0) return progress.onFailure(new UpstreamError('broken', 'request_length'))
     if (isChunked) write(`${piece.length.toString(16)}\r\n`, piece, '\r\n')
     else write(piece)
-    // The connection resumes it.
+    // `UpstreamConnection` resumes the body on 'drain'.
     if (socket.writableNeedDrain) body.pause()
   })
   body.on('end', () => {
     if (!progress.isWanted()) return
-    if (!isChunked && left > 0) return progress.onTrouble(new UpstreamError('broken', 'request_length'))
+    if (!isChunked && remaining > 0) return progress.onFailure(new UpstreamError('broken', 'request_length'))
     progress.onSent()
     write(...(isChunked ? ['0\r\n\r\n'] : []))
   })
-  // The upstream would wait for the rest.
+  // Without this error, the upstream would wait for the rest of the body.
   body.on('close', () => {
     if (progress.isWanted() && !body.readableEnded) {
-      progress.onTrouble(new UpstreamError('lost', 'request_cut'))
+      progress.onFailure(new UpstreamError('lost', 'request_cut'))
     }
   })
 }

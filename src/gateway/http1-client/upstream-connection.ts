@@ -8,51 +8,54 @@ import { upload } from './upload.js'
 import type { UploadProgress } from './upload.js'
 import { UpstreamError } from './upstream-error.js'
 
-/** What is told of a request, after `onSend`. `onEnd`, `onUpgrade` or `onError` is the last of it. */
+/**
+ * The receiver of the events of one request. `onSend` is called first. `onEnd`, `onUpgrade` or `onError` is called
+ * last.
+ */
 export interface ResponseHandler extends Omit<ResponseEvents, 'onUpgrade'> {
-  /** Nobody waits for it any more: it isn't sent. */
+  /** True if the response is no longer needed. A waiting request is then not sent. */
   readonly isSettled: boolean
-  /** It goes out on this connection now. */
+  /** Called when the request is sent on this connection. */
   onSend(connection: UpstreamConnection): void
-  /** The socket is the handler's own from now on. What came behind the head can be read from it. */
+  /** Called for a 101. The handler then owns the socket. Data after the head can be read from the socket. */
   onUpgrade(head: ResponseHead, socket: Socket): void
   onError(error: UpstreamError): void
 }
 
-/** Whom a connection belongs to. */
+/** The owner of a connection: its pool. */
 export interface ConnectionOwner {
-  /** It may carry another request. */
+  /** Called when the connection can carry another request. */
   onFree(connection: UpstreamConnection): void
-  /** It is gone, or somebody else's. Told once. */
+  /** Called once, when the connection was closed or handed over by an upgrade. */
   onGone(connection: UpstreamConnection): void
 }
 
-/** How long a connection is kept without a request: below the 5 s after which Node, Apache and others close it. */
-const KEPT: Milliseconds = 4000
-/** A server that says how long it keeps it means from when it has sent, not from when that has come. */
-const KEPT_LESS: Milliseconds = 1000
+/** Longest idle time of a connection. Shorter than the 5 s after which Node, Apache and other servers close it. */
+const MAX_IDLE: Milliseconds = 4000
+/** Subtracted from the server's `Keep-Alive: timeout`, which starts when the response is sent, not when it arrives. */
+const KEEP_ALIVE_MARGIN: Milliseconds = 1000
 
-/** A connection to an upstream that stands, with one request at a time (RFC 9112). */
+/** An open connection to an upstream server. Carries one request at a time (RFC 9112). */
 export class UpstreamConnection implements ResponseEvents {
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
   readonly #parser = new ResponseParser(this)
   #request: UpstreamRequest | undefined
   #handler: ResponseHandler | undefined
-  /** All of the request was written. */
+  /** True if the whole request was written. */
   #isSent = false
   #hasBegun = false
   #isPaused = false
-  /** The upstream has sent all that it will. */
+  /** True if the upstream has closed its sending side. */
   #hasEnded = false
   #isGone = false
-  /** When it is too late, by `performance.now()`: for what is waited for, or, without a request, for another one. */
+  /** The end of the current timeout, or, without a request, of the idle time. Same clock as `performance.now()`. */
   #deadline: Milliseconds
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
-    this.#deadline = performance.now() + KEPT
+    this.#deadline = performance.now() + MAX_IDLE
     socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
     socket.on('error', this.#onError)
@@ -60,7 +63,7 @@ export class UpstreamConnection implements ResponseEvents {
     socket.on('drain', this.#onDrain)
   }
 
-  /** Something of an answer has come since `send`. */
+  /** True if data of a response has arrived since `send`. */
   get hasBegun(): boolean {
     return this.#hasBegun
   }
@@ -69,7 +72,11 @@ export class UpstreamConnection implements ResponseEvents {
     return this.#isPaused
   }
 
-  /** @param head From `headOf` */
+  /**
+   * Sends a request.
+   *
+   * @param head The head, from `serializeHead`.
+   */
   send(head: string, request: UpstreamRequest, handler: ResponseHandler): void {
     const { body, framing, method, upgrade } = request
     this.#request = request
@@ -77,13 +84,13 @@ export class UpstreamConnection implements ResponseEvents {
     this.#hasBegun = false
     this.#isSent = body === null
     this.#parser.expect({ isHead: method === 'HEAD', isUpgrade: upgrade !== undefined })
-    this.#await()
+    this.#restartTimeout()
     handler.onSend(this)
     if (body === null) return void this.#socket.write(head, 'latin1')
-    upload(this.#socket, { head, body, framing }, this.#progressOf(request))
+    upload(this.#socket, { head, body, framing }, this.#trackUpload(request))
   }
 
-  /** Nothing more is read, or told. */
+  /** Stops reading and emitting events until `resume`. */
   pause(): void {
     this.#isPaused = true
     this.#parser.pause()
@@ -93,36 +100,34 @@ export class UpstreamConnection implements ResponseEvents {
   resume(): void {
     if (this.#request === undefined) return
     this.#isPaused = false
-    this.#await()
-    this.#parse(() => this.#parser.resume())
+    this.#restartTimeout()
+    this.#runParser(() => this.#parser.resume())
     if (!this.#isPaused) this.#socket.resume()
   }
 
-  /**
-   * The handler no longer wants its answer: closes the connection, if that is still its own, and tells nothing more.
-   */
+  /** Closes the connection without further events, if it still carries the request of this handler. */
   abort(handler: ResponseHandler): void {
     if (this.#handler === handler) this.destroy()
   }
 
-  /** Closes it. Nothing more is told. */
+  /** Closes the connection. The handler gets no further events. */
   destroy(): void {
-    this.#leave()
+    this.#release()
     this.#socket.destroy()
   }
 
-  /** Closes it, and tells the handler why. */
+  /** Closes the connection and reports the error to the handler. */
   fail(error: UpstreamError): void {
     const handler = this.#handler
     this.destroy()
     handler?.onError(error)
   }
 
-  /** Ends it if something is late by now. */
+  /** Closes the connection if its timeout has passed. Called every 250 ms. */
   check(now: Milliseconds): void {
     if (now < this.#deadline || this.#isPaused) return
     if (this.#request === undefined) return this.destroy()
-    // It is the client that takes its time, which is timed where its body is read.
+    // The upload waits for the client. `RequestBody` has a timeout for that.
     if (!this.#isSent && !this.#socket.writableNeedDrain) return
     this.fail(new UpstreamError('late', this.#parser.isInHead ? 'headers_timeout' : 'body_timeout'))
   }
@@ -132,7 +137,7 @@ export class UpstreamConnection implements ResponseEvents {
   }
 
   onHead(head: ResponseHead): void {
-    this.#await()
+    this.#restartTimeout()
     this.#handler?.onHead(head)
   }
 
@@ -144,7 +149,7 @@ export class UpstreamConnection implements ResponseEvents {
     const handler = this.#handler
     this.#handler = undefined
     this.#request = undefined
-    const isFree = this.#isIdle && this.#parser.isReusable && this.#keep()
+    const isFree = this.#isReadyForNext && this.#parser.isReusable && this.#startIdle()
     if (!isFree) this.destroy()
     handler?.onEnd(trailers)
     if (isFree && !this.#isGone) this.#owner.onFree(this)
@@ -161,43 +166,43 @@ export class UpstreamConnection implements ResponseEvents {
     socket.off('drain', this.#onDrain)
     socket.pause()
     if (rest.length > 0) socket.unshift(rest)
-    this.#leave()
+    this.#release()
     handler.onUpgrade(head, socket)
   }
 
-  /** Nothing of the request is left to be sent on it, and the upstream goes on with it. */
-  get #isIdle(): boolean {
+  /** True if the whole request has been sent and the upstream hasn't closed the connection. */
+  get #isReadyForNext(): boolean {
     return this.#isSent && this.#socket.writableLength === 0 && !this.#hasEnded
   }
 
-  #progressOf(request: UpstreamRequest): UploadProgress {
+  #trackUpload(request: UpstreamRequest): UploadProgress {
     return {
       isWanted: () => this.#request === request && !this.#isGone,
-      onWrite: () => this.#await(),
+      onWrite: () => this.#restartTimeout(),
       onSent: () => (this.#isSent = true),
-      onTrouble: (error) => this.fail(error),
+      onFailure: (error) => this.fail(error),
     }
   }
 
-  /** From now on it may take as long as it may until the next thing comes. */
-  #await(): void {
+  /** Restarts the timeout for the next data from the upstream. */
+  #restartTimeout(): void {
     const { headers, body } = this.#request!.timeouts
-    this.#due(this.#parser.isInHead ? headers : body)
+    this.#setDeadline(this.#parser.isInHead ? headers : body)
   }
 
-  #due(timeout: Milliseconds): void {
+  #setDeadline(timeout: Milliseconds): void {
     this.#deadline = timeout > 0 ? performance.now() + timeout : Number.POSITIVE_INFINITY
   }
 
-  /** Says false where the server closes it at once. */
-  #keep(): boolean {
+  /** Starts the idle time. Returns false if the server closes the connection immediately. */
+  #startIdle(): boolean {
     const { keepAlive } = this.#parser
-    const kept = keepAlive === undefined ? KEPT : Math.min(KEPT, keepAlive * 1000 - KEPT_LESS)
-    this.#due(kept)
-    return kept > 0
+    const idle = keepAlive === undefined ? MAX_IDLE : Math.min(MAX_IDLE, keepAlive * 1000 - KEEP_ALIVE_MARGIN)
+    this.#setDeadline(idle)
+    return idle > 0
   }
 
-  #parse(read: () => void): void {
+  #runParser(read: () => void): void {
     try {
       read()
     } catch (error) {
@@ -207,38 +212,38 @@ export class UpstreamConnection implements ResponseEvents {
   }
 
   #onData = (data: Buffer): void => {
-    // An answer that nobody asked for.
+    // Data without a request.
     if (this.#request === undefined) return this.destroy()
     this.#hasBegun = true
-    if (!this.#parser.isInHead) this.#await()
-    this.#parse(() => this.#parser.read(data))
+    if (!this.#parser.isInHead) this.#restartTimeout()
+    this.#runParser(() => this.#parser.read(data))
   }
 
   #onEnd = (): void => {
     this.#hasEnded = true
     if (this.#request === undefined) return this.destroy()
-    this.#parse(() => this.#parser.close())
+    this.#runParser(() => this.#parser.close())
   }
 
   #onError = (error: NodeJS.ErrnoException): void => {
-    // The answer is whole, and only waits to be told.
+    // The response is complete. Its last events are emitted after `resume`.
     if (this.#isPaused && this.#parser.isWhole) return void (this.#hasEnded = true)
     const reason = error.code ?? error.name
     this.fail(new UpstreamError(reason === 'ETIMEDOUT' ? 'late' : 'lost', reason, error))
   }
 
   #onClose = (): void => {
-    // The answer may be whole, and wait to be read on.
+    // While paused, the response may be complete. `resume` finds out.
     if (!this.#hasEnded || !this.#isPaused) this.fail(new UpstreamError('lost', 'closed'))
   }
 
   #onDrain = (): void => {
     if (this.#request === undefined || this.#isSent) return
     this.#request.body?.resume()
-    this.#await()
+    this.#restartTimeout()
   }
 
-  #leave(): void {
+  #release(): void {
     if (this.#isGone) return
     this.#isGone = true
     this.#handler = undefined

@@ -1,21 +1,21 @@
 import type { ErrorCode } from '../../errors.js'
 
 /**
- * - `unreachable`: no connection could be made; nothing was sent.
- * - `lost`: a connection that stood has ended.
- * - `late`: nothing came in time.
- * - `broken`: what came is no answer, or can be read in more than one way.
+ * - `unreachable`: no connection could be made. Nothing was sent.
+ * - `lost`: an open connection has ended.
+ * - `late`: a timeout has passed.
+ * - `broken`: the response is invalid, or two parsers could read it differently. Or the request can't be sent safely.
  */
 type Kind = 'unreachable' | 'lost' | 'late' | 'broken'
 
-/** The reason of an `unreachable` that comes from waiting. */
+/** The reason of an `unreachable` error after a connect timeout. */
 export const CONNECT_TIMEOUT = 'connect_timeout'
 
-/** What went wrong between this gateway and an upstream. */
+/** An error on the connection to an upstream. */
 export class UpstreamError extends Error {
   override readonly name = 'UpstreamError'
   readonly kind: Kind
-  /** For the log: a code of ours, of the system or of TLS, without addresses. */
+  /** A code for the log, from this gateway, the operating system or TLS. Contains no address. */
   readonly reason: string
 
   constructor(kind: Kind, reason: string, cause?: unknown) {
@@ -24,14 +24,14 @@ export class UpstreamError extends Error {
     this.reason = reason
   }
 
-  /** What the client is told: 504 or 502. */
+  /** The error code for the client, with status 504 or 502. */
   get code(): ErrorCode {
     return this.kind === 'late' || this.reason === CONNECT_TIMEOUT
       ? 'upstream_timeout'
       : 'upstream_unavailable'
   }
 
-  /** Whether a request that was sent met with silence: that of a server which is gone, or hangs. */
+  /** True if the upstream server seems to have crashed or to hang, because a request got no response. */
   get isMiss(): boolean {
     return this.kind === 'lost' || this.kind === 'late'
   }

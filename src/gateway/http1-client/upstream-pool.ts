@@ -6,81 +6,84 @@ import { UpstreamConnection } from './upstream-connection.js'
 import type { ConnectionOwner, ResponseHandler } from './upstream-connection.js'
 import { UpstreamError } from './upstream-error.js'
 
-/** Makes a connection; the error is `unreachable`. */
+/** Makes a connection. The kind of an error is `unreachable`. */
 export type Connect = (done: (error: UpstreamError | null, socket: Socket | null) => void) => void
 
-interface Waiting {
+interface QueuedRequest {
   readonly head: string
   readonly request: UpstreamRequest
   readonly handler: ResponseHandler
-  /** By `performance.now()`. */
+  /** Same clock as `performance.now()`. */
   readonly deadline: Milliseconds
 }
 
-/** How exactly timeouts are kept. */
-const CHECK_EVERY: Milliseconds = 250
+/** Polling interval for timeouts. */
+const CHECK_INTERVAL: Milliseconds = 250
 
 /**
- * The connections to a server, kept for more than one request; each has one at a time, and more requests wait in
- * line.
+ * The persistent connections to an upstream server. Each connection carries one request at a time. More requests wait
+ * in a queue.
  */
 export class UpstreamPool implements ConnectionOwner {
   readonly #connect: Connect
-  readonly #most: number
+  readonly #maxConnections: number
   readonly #connections = new Set<UpstreamConnection>()
-  /** The last one used is the first to be used again: the others get old, and are closed. */
+  /**
+   * A stack, so that the most recently used connection is used first. The others reach their idle time and are
+   * closed.
+   */
   readonly #free: UpstreamConnection[] = []
   /**
-   * Free since this turn of the event loop, while somebody waits. What came right behind the answer, more of it or the
-   * end of the connection, is read in the next turn.
+   * Connections that became free while requests were waiting. They are used one turn of the event loop later, because
+   * unexpected data or the end of the connection may follow the response and is read in that turn.
    */
   readonly #resting: UpstreamConnection[] = []
-  #waiting: Waiting[] = []
-  /** Those that are being made included. */
+  #queue: QueuedRequest[] = []
+  /** Number of connections, including those that are being made. */
   #size = 0
-  /** Being made. Whoever waits first gets the next. */
+  /** Number of connections that are being made. Each goes to the first request in the queue. */
   #connecting = 0
-  /** The errors of connections that could not be made in this turn of the event loop. */
-  #refused: UpstreamError[] = []
-  #next: NodeJS.Immediate | undefined
-  #check: NodeJS.Timeout | undefined
+  /** Errors of connections that could not be made in this turn of the event loop. */
+  #connectErrors: UpstreamError[] = []
+  #immediate: NodeJS.Immediate | undefined
+  #checkTimer: NodeJS.Timeout | undefined
   #isDestroyed = false
 
   constructor({ connect, most }: { connect: Connect; most: number }) {
     this.#connect = connect
-    this.#most = most
+    this.#maxConnections = most
   }
 
-  /** How many connections there are, those that are being made included. */
+  /** The number of connections, including those that are being made. */
   get size(): number {
     return this.#size
   }
 
-  /** Sends a request when there is a connection for it. */
+  /** Sends a request as soon as a connection is available. */
   dispatch(request: UpstreamRequest, handler: ResponseHandler): void {
     const head = serializeHead(request)
     if (head === undefined) return handler.onError(new UpstreamError('broken', 'line_break'))
     if (this.#isDestroyed) return handler.onError(new UpstreamError('lost', 'destroyed'))
     const { headers } = request.timeouts
     const deadline = headers > 0 ? performance.now() + headers : Number.POSITIVE_INFINITY
-    this.#waiting.push({ head, request, handler, deadline })
-    this.#soon()
+    this.#queue.push({ head, request, handler, deadline })
+    this.#scheduleAssignment()
   }
 
-  /** Closes every connection now; what is under way fails. */
+  /** Closes all connections immediately. Open requests fail. */
   destroy(): void {
     this.#isDestroyed = true
-    clearInterval(this.#check)
-    clearImmediate(this.#next)
-    const waiting = this.#waiting.splice(0)
+    clearInterval(this.#checkTimer)
+    clearImmediate(this.#immediate)
+    const queue = this.#queue.splice(0)
     for (const connection of this.#connections) connection.fail(new UpstreamError('lost', 'destroyed'))
-    for (const { handler } of waiting) handler.onError(new UpstreamError('lost', 'destroyed'))
+    for (const { handler } of queue) handler.onError(new UpstreamError('lost', 'destroyed'))
   }
 
   onFree(connection: UpstreamConnection): void {
-    if (this.#waiting.length === 0) return void this.#free.push(connection)
+    if (this.#queue.length === 0) return void this.#free.push(connection)
     this.#resting.push(connection)
-    this.#soon()
+    this.#scheduleAssignment()
   }
 
   onGone(connection: UpstreamConnection): void {
@@ -89,39 +92,39 @@ export class UpstreamPool implements ConnectionOwner {
       const at = list.indexOf(connection)
       if (at !== -1) list.splice(at, 1)
     }
-    this.#shrink()
+    this.#onConnectionRemoved()
   }
 
   /**
-   * Requests are handed out together when this turn of the event loop has read what there is to read: so what an
-   * upstream sent unasked on a kept connection, or its end, is seen before the connection is used again.
+   * Schedules `#assignRequests` for the end of this turn of the event loop, after all sockets were read. If the
+   * upstream has closed an idle connection, or has sent unexpected data on it, the connection is then no longer used.
    */
-  #soon(): void {
-    this.#next ??= setImmediate(this.#handOut)
+  #scheduleAssignment(): void {
+    this.#immediate ??= setImmediate(this.#assignRequests)
   }
 
-  #handOut = (): void => {
-    this.#next = undefined
+  #assignRequests = (): void => {
+    this.#immediate = undefined
     const failed = this.#takeFailed()
-    const waiting = this.#waiting
+    const queue = this.#queue
     let at = 0
-    for (; at < waiting.length; at += 1) {
-      const { head, request, handler } = waiting[at]!
+    for (; at < queue.length; at += 1) {
+      const { head, request, handler } = queue[at]!
       if (handler.isSettled) continue
       const connection = this.#free.pop()
       if (connection === undefined) break
       connection.send(head, request, handler)
     }
-    if (at === waiting.length) waiting.length = 0
-    else waiting.splice(0, at)
+    if (at === queue.length) queue.length = 0
+    else queue.splice(0, at)
     if (this.#resting.length > 0) {
       this.#free.push(...this.#resting.splice(0))
-      if (waiting.length > 0) this.#soon()
+      if (queue.length > 0) this.#scheduleAssignment()
     }
-    const lacking = waiting.length - this.#free.length
-    while (this.#connecting < lacking && this.#size < this.#most) this.#open()
-    if (this.#check === undefined && (this.#size > 0 || waiting.length > 0)) {
-      this.#check = setInterval(this.#checkAll, CHECK_EVERY).unref()
+    const missing = queue.length - this.#free.length
+    while (this.#connecting < missing && this.#size < this.#maxConnections) this.#open()
+    if (this.#checkTimer === undefined && (this.#size > 0 || queue.length > 0)) {
+      this.#checkTimer = setInterval(this.#checkTimeouts, CHECK_INTERVAL).unref()
     }
     for (const { handler, error } of failed) handler.onError(error)
   }
@@ -135,53 +138,53 @@ export class UpstreamPool implements ConnectionOwner {
       if (socket === null) return this.#onUnreachable(error!)
       const connection = new UpstreamConnection(socket, this)
       this.#connections.add(connection)
-      const next = this.#take()
+      const next = this.#takeNext()
       if (next) connection.send(next.head, next.request, next.handler)
       else this.#free.push(connection)
     })
   }
 
-  /** All refusals of a turn are handled together: a pass over the waiting requests for each would be quadratic. */
+  /** Collects the error. All errors of one turn are handled in one pass over the queue, to avoid quadratic time. */
   #onUnreachable(error: UpstreamError): void {
-    if (this.#waiting.length > 0) this.#refused.push(error)
-    this.#shrink()
+    if (this.#queue.length > 0) this.#connectErrors.push(error)
+    this.#onConnectionRemoved()
   }
 
-  /** Removes one waiting request per refused connection, but none that will have another connection. */
+  /** Removes one request from the queue per failed connection, but none for which another connection is available. */
   #takeFailed(): { handler: ResponseHandler; error: UpstreamError }[] {
-    const refused = this.#refused.splice(0)
+    const refused = this.#connectErrors.splice(0)
     if (refused.length === 0) return []
-    this.#waiting = this.#waiting.filter(({ handler }) => !handler.isSettled)
+    this.#queue = this.#queue.filter(({ handler }) => !handler.isSettled)
     const coming = this.#connecting + this.#free.length + this.#resting.length
-    const count = Math.min(refused.length, Math.max(0, this.#waiting.length - coming))
-    return this.#waiting.splice(0, count).map(({ handler }, at) => ({ handler, error: refused[at]! }))
+    const count = Math.min(refused.length, Math.max(0, this.#queue.length - coming))
+    return this.#queue.splice(0, count).map(({ handler }, at) => ({ handler, error: refused[at]! }))
   }
 
-  #take(): Waiting | undefined {
+  #takeNext(): QueuedRequest | undefined {
     for (;;) {
-      const next = this.#waiting.shift()
+      const next = this.#queue.shift()
       if (next === undefined || !next.handler.isSettled) return next
     }
   }
 
-  #shrink(): void {
+  #onConnectionRemoved(): void {
     this.#size -= 1
-    if (this.#waiting.length > 0) this.#soon()
+    if (this.#queue.length > 0) this.#scheduleAssignment()
   }
 
-  #checkAll = (): void => {
+  #checkTimeouts = (): void => {
     const now = performance.now()
     for (const connection of this.#connections) connection.check(now)
-    const late: Waiting[] = []
-    this.#waiting = this.#waiting.filter((one) => {
-      if (one.handler.isSettled) return false
-      if (now < one.deadline) return true
-      late.push(one)
+    const late: QueuedRequest[] = []
+    this.#queue = this.#queue.filter((queued) => {
+      if (queued.handler.isSettled) return false
+      if (now < queued.deadline) return true
+      late.push(queued)
       return false
     })
     for (const { handler } of late) handler.onError(new UpstreamError('late', 'in_line'))
-    if (this.#size > 0 || this.#waiting.length > 0) return
-    clearInterval(this.#check)
-    this.#check = undefined
+    if (this.#size > 0 || this.#queue.length > 0) return
+    clearInterval(this.#checkTimer)
+    this.#checkTimer = undefined
   }
 }

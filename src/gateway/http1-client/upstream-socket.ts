@@ -6,17 +6,19 @@ import type { Milliseconds } from '../../clock.js'
 import { CONNECT_TIMEOUT, UpstreamError } from './upstream-error.js'
 import type { Connect } from './upstream-pool.js'
 
+/** Options for connections to one upstream server. */
 export interface ConnectorOptions {
-  /** 0 = none. */
+  /** Connect timeout. 0 disables it. */
   readonly timeout: Milliseconds
-  /** For https; undefined trusts what Node trusts. */
+  /** TLS context for `https`. If `undefined`, the CAs that Node trusts. */
   readonly secureContext: tls.SecureContext | undefined
-  /** Told of every connection that could not be made. */
+  /** Called for each connection that could not be made. */
   readonly onFailure?: (failure: UpstreamError) => void
 }
 
 /**
- * Connects to an upstream. Its certificate is checked against its own name or address, whatever the request's `Host`.
+ * Creates a function that connects to an upstream server. The server's certificate is verified for the host of this
+ * URL, independent of the `Host` of a request.
  */
 export function upstreamConnector(
   { protocol, hostname, host, port }: URL,
@@ -24,7 +26,8 @@ export function upstreamConnector(
 ): Connect {
   const connect = buildConnector({ timeout, ...(secureContext && { secureContext }) })
   const name = hostname.replace(/^\[|\]$/g, '')
-  // An address is no server name (RFC 6066 §3); without one the certificate is checked against the address.
+  // An IP address isn't allowed as a server name (RFC 6066 §3). Without one, TLS verifies the certificate for the
+  // address.
   const peer = { protocol, host, hostname: name, port, servername: isIP(name) === 0 ? name : '' }
   return (done) => {
     connect(peer, (error, socket) => {
@@ -39,18 +42,18 @@ export function upstreamConnector(
 }
 
 /**
- * Trusts the CAs given besides those that Node trusts.
+ * Creates a TLS context that trusts these CAs in addition to the CAs that Node trusts.
  *
- * @param ca PEM, one or more.
- * @throws where there is no certificate in it, or one that can't be read
+ * @param ca One or more certificates in PEM.
+ * @throws Error if there is no certificate in `ca`, or if one can't be parsed.
  */
 export function trusting(ca: string): tls.SecureContext {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
-  // Node 20 has no way to ask for those of NODE_EXTRA_CA_CERTS.
-  const known = getCACertificates?.('default') ?? tls.rootCertificates
+  // Node 20 has no API that returns the CAs of NODE_EXTRA_CA_CERTS. They are then not trusted here.
+  const defaults = getCACertificates?.('default') ?? tls.rootCertificates
   const added = ca.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
-  if (!added) throw new Error('no CA certificate in PEM (-----BEGIN CERTIFICATE-----)')
-  // OpenSSL passes over what it can't read.
-  for (const one of added) void new X509Certificate(one)
-  return tls.createSecureContext({ ca: [...known, ...added] })
+  if (!added) throw new Error('There is no CA certificate in PEM form (-----BEGIN CERTIFICATE-----).')
+  // OpenSSL silently ignores a certificate that it can't parse. `X509Certificate` throws an error.
+  for (const certificate of added) void new X509Certificate(certificate)
+  return tls.createSecureContext({ ca: [...defaults, ...added] })
 }
