@@ -6,37 +6,38 @@ import type { Milliseconds } from '../clock.js'
 import type { HeaderRules } from './header-rules.js'
 import type { ResponseHead } from './http1-client/response-head.js'
 
-/** Where the answer comes from. */
+/** The connection to the upstream, from which the response is read. */
 export interface Source {
   pause(): void
   resume(): void
 }
 
-/** Interim answers that are passed on. A client can't say that it takes no more of them. */
-const MAX_HINTS = 8
+/** Limit for interim responses (1xx) per request. A client has no means to stop them. */
+const MAX_INTERIM_RESPONSES = 8
 
-/** The client's side of an exchange: the upstream's answer as it is passed on. */
+/** The client's side of an exchange. Writes the upstream's response to the client. */
 export class ClientResponse {
   readonly #request: IncomingMessage
-  #hints = 0
+  #interimCount = 0
   readonly #response: ServerResponse
   readonly #rules: HeaderRules
   readonly #idle: Milliseconds
   readonly #client: Socket
-  /** Not written yet. */
+  /** The response head until it is written. */
   #head: ResponseHead | undefined
-  /** It says by its own length or framing where it ends. */
-  #framed = false
-  /** All of it was handed to Node. */
+  /** True if the response has a `Content-Length`. */
+  #hasLength = false
+  /** True if the whole response was handed to Node, or was dropped. */
   #ended = false
   /**
-   * Held until what was read with it is known: what is all of the body goes in one write with the head. null: passed.
+   * The first piece of the body, kept until the next piece, the end, or the next tick. If it is the whole body, it goes
+   * into one write with the head. `null` after it was written.
    */
-  #first: Buffer | null | undefined
-  /** The client connection's own timeout, put back when a stalled client reads on; undefined before the first stall. */
+  #firstPiece: Buffer | null | undefined
+  /** The original timeout of the client's connection, restored when the client reads again. Set by the first stall. */
   #clientTimeout: number | undefined
 
-  /** @param idle How long a client may take nothing of it. */
+  /** @param idle Time in milliseconds after which a client that reads nothing of the response is disconnected. */
   constructor(request: IncomingMessage, response: ServerResponse, rules: HeaderRules, idle: Milliseconds) {
     this.#request = request
     this.#response = response
@@ -45,41 +46,44 @@ export class ClientResponse {
     this.#client = request.socket
   }
 
-  /** Its head was passed on. */
+  /** True if the head was written. */
   get isBegun(): boolean {
     return this.#response.headersSent
   }
 
+  /** True if no more of the response will be written. */
   get isEnded(): boolean {
     return this.#ended
   }
 
-  /** All of it has left for the client. */
+  /** True if the whole response was passed to the operating system. */
   get isWhole(): boolean {
     return this.#ended && this.#response.writableFinished
   }
 
-  /** What comes with the head is waited for, as long as it is there already. */
+  /**
+   * Starts the response. Delays the head by one tick, because body data that arrived with it goes into the same write.
+   */
   begin(head: ResponseHead, source: Source): void {
     this.#head = head
-    this.#framed = head.length !== undefined
+    this.#hasLength = head.length !== undefined
     process.nextTick(release, this, source)
   }
 
-  /** Passes an interim answer on, such as 103 (RFC 9110 §15.2); not to HTTP/1.0, which knows none. */
+  /** Writes an interim response, such as 103 (RFC 9110 §15.2). HTTP/1.0 clients don't get any. */
   hint({ status, headers: raw }: ResponseHead): void {
-    // 100 is between us and the upstream, which may send it unasked (RFC 9110 §15.2).
+    // A 100 from the upstream, which may come without `Expect`, is for this gateway only (RFC 9110 §15.2).
     const isOld = this.#request.httpVersion === '1.0'
-    if (status === 100 || isOld || this.isBegun || this.#hints === MAX_HINTS) return
-    this.#hints += 1
+    if (status === 100 || isOld || this.isBegun || this.#interimCount === MAX_INTERIM_RESPONSES) return
+    this.#interimCount += 1
     const headers = this.#rules.response(raw)
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'unknown'}\r\n`
     for (let at = 0; at < headers.length; at += 2) head += `${headers[at]}: ${headers[at + 1]}\r\n`
-    // Node writes those of its own choosing alone. Before the answer's head, nothing else is written here.
+    // Node has no method for arbitrary interim responses. Nothing else writes to the socket before the final head.
     this.#client.write(`${head}\r\n`, 'latin1')
   }
 
-  /** Nothing of it will be passed on: somebody else answers. */
+  /** Drops the response. The caller of `forward` sends an error instead. */
   drop(): void {
     this.#ended = true
   }
@@ -93,47 +97,49 @@ export class ClientResponse {
     writeHead(this.#response, status, reason, headers)
   }
 
+  /** Writes a piece of the body. Pauses `source` while the client doesn't read. */
   write(chunk: Buffer, source: Source): void {
-    if (this.#first === undefined && chunk.length < this.#response.writableHighWaterMark) {
-      this.#first = chunk
+    if (this.#firstPiece === undefined && chunk.length < this.#response.writableHighWaterMark) {
+      this.#firstPiece = chunk
       return
     }
-    this.#passFirst(source)
-    this.#pass(chunk, source)
+    this.#writeFirstPiece(source)
+    this.#writePiece(chunk, source)
   }
 
-  /** What came with the head has been read, and it isn't all. */
+  /** Writes the head and the first piece, if the response didn't end in the tick in which it began. */
   release(source: Source): void {
     if (this.#ended || this.#response.destroyed) return
-    const isAlone = this.#first === undefined
-    this.#passFirst(source)
+    const isAlone = this.#firstPiece === undefined
+    this.#writeFirstPiece(source)
     if (isAlone) this.#response.flushHeaders()
   }
 
-  #passFirst(source: Source): void {
-    const first = this.#first
-    this.#first = null
+  #writeFirstPiece(source: Source): void {
+    const first = this.#firstPiece
+    this.#firstPiece = null
     this.#writeHead()
-    if (first) this.#pass(first, source)
+    if (first) this.#writePiece(first, source)
   }
 
-  #pass(chunk: Buffer, source: Source): void {
+  #writePiece(chunk: Buffer, source: Source): void {
     if (this.#response.write(chunk)) return
     source.pause()
     if (this.#clientTimeout === undefined) {
       this.#clientTimeout = this.#client.timeout ?? 0
       this.#response.on('drain', () => this.#onDrain(source))
-      // After its end there is no more 'drain'.
+      // No 'drain' is emitted after the end of the response.
       this.#response.once('finish', () => this.#client.resume())
     }
-    this.#expectReader()
+    this.#limitStall()
   }
 
   /**
-   * Cuts a client that takes nothing. Node's own timeout counts progress within a single write, which is wanted, and
-   * whatever the client sends, which isn't; so that waits, unless it belongs to this request.
+   * Limits the time in which the client reads nothing, with the socket's own timeout, because progress within one write
+   * restarts it. Data from the client would restart it, too. The socket is therefore paused, unless the body of this
+   * request is still arriving.
    */
-  #expectReader(): void {
+  #limitStall(): void {
     this.#client.setTimeout(this.#idle)
     if (this.#request.complete) this.#client.pause()
   }
@@ -142,40 +148,49 @@ export class ClientResponse {
     if (this.#ended) return void this.#client.resume()
     this.#client.setTimeout(this.#clientTimeout ?? 0)
     source.resume()
-    // Last, because Node starts to read on the next tick even if the socket was paused again in between.
+    // Must come last: Node starts to read in the next tick, even if the socket is paused again before that.
     if (!this.#response.writableNeedDrain) this.#client.resume()
   }
 
-  /** @param trailers As they came. */
+  /**
+   * Ends the response.
+   *
+   * @param trailers Names and values in turn, as received.
+   */
   end(trailers: readonly string[] = []): void {
     this.#writeHead()
     if (trailers.length > 0) this.#response.addTrailers(this.#rules.trailers(trailers))
     this.#ended = true
-    this.#response.end(this.#first ?? undefined)
+    this.#response.end(this.#firstPiece ?? undefined)
     if (this.#client.writableLength > 0) this.#client.setTimeout(this.#idle)
   }
 
   /**
-   * Closes the client's connection so that what it has doesn't look whole.
+   * Closes the client's connection in a way that shows that the response is incomplete.
    *
-   * @param isUrgent Drops, too, what lies in the system's buffers; TLS can't.
+   * @param isUrgent Also discards the data in the send buffer of the operating system. Has no effect with TLS.
    */
   cut(isUrgent: boolean): void {
     const client = this.#client
-    // Closed in the usual way, an answer that lasts until the connection ends would look whole. TLS tells by itself.
-    const shows = this.#framed || this.#response.chunkedEncoding
-    if (client instanceof TLSSocket || (shows && !isUrgent)) client.destroy()
+    // A response that ends with the connection looks complete after a normal close. TLS itself shows the truncation.
+    const showsTruncation = this.#hasLength || this.#response.chunkedEncoding
+    if (client instanceof TLSSocket || (showsTruncation && !isUrgent)) client.destroy()
     else client.resetAndDestroy()
   }
 }
 
-/** Headers that the caller has set go before the upstream's of the same name; `Vary` and cookies add up. */
+/**
+ * Writes a response head. A header that is already set on `response` replaces the upstream's header of that name, but
+ * the client gets `Vary` and `Set-Cookie` from both.
+ *
+ * @param headers Names and values in turn.
+ */
 export function writeHead(response: ServerResponse, status: number, message = '', headers: string[]): void {
-  // Some clients stumble over what isn't ASCII.
+  // Some clients reject a reason phrase that isn't ASCII.
   const reason = /^[\t -~]+$/.test(message) ? message : (STATUS_CODES[status] ?? 'unknown')
   const preset = response.getHeaderNames()
   if (preset.length === 0) return void response.writeHead(status, reason, headers)
-  // Given both, Node keeps only the last of several headers with one name.
+  // If headers are set before `writeHead`, that call keeps only the last of several headers with one name.
   for (let at = 0; at < headers.length; at += 2) {
     const lower = headers[at]!.toLowerCase()
     const isAdded = lower === 'vary' || lower === 'set-cookie' || !preset.includes(lower)
@@ -184,8 +199,8 @@ export function writeHead(response: ServerResponse, status: number, message = ''
   response.writeHead(status, reason)
 }
 
-function release(answer: ClientResponse, source: Source): void {
-  answer.release(source)
+function release(clientResponse: ClientResponse, source: Source): void {
+  clientResponse.release(source)
 }
 
 function removeContentLength(headers: string[]): void {

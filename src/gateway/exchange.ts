@@ -11,39 +11,39 @@ import type { ResponseHandler, UpstreamConnection } from './http1-client/upstrea
 import type { UpstreamError } from './http1-client/upstream-error.js'
 import type { UpstreamServer } from './upstreams.js'
 
-/** One request and its answer: what the upstream's connection tells, and what the client's reports. See `forward`. */
+/** One request and its response. Handles the events of the upstream's and of the client's connection. See `forward`. */
 export class Exchange implements ResponseHandler, Forwarding {
   readonly #request: IncomingMessage
   readonly #response: ServerResponse
   readonly #options: ForwardOptions
-  readonly #answer: ClientResponse
+  readonly #clientResponse: ClientResponse
   #body: RequestBody | null = null
-  #target!: UpstreamServer
-  /** Those that could not be reached. */
-  #tried: readonly UpstreamServer[] = []
-  /** From the moment when it is sent to when its answer has come; after that it may be another one's. */
+  #server!: UpstreamServer
+  /** The upstream servers to which no connection could be made. */
+  #unreachable: readonly UpstreamServer[] = []
+  /** Set from `onSend` to the end of the response. After that, the connection may carry another request. */
   #connection: UpstreamConnection | undefined
-  #total: NodeJS.Timeout | undefined
+  #totalTimer: NodeJS.Timeout | undefined
   #status = 0
   #isSent = false
-  #resent = false
-  /** The connections were joined; that of the client says when it is over. */
-  #upgraded = false
-  /** `onHead` runs. The outcome waits for it, whatever happens meanwhile. */
-  #isPondering = false
-  /** The outcome so far, while the upstream's head, or `onHead`, is still waited for. */
-  #held: ForwardOutcome | undefined
-  #settled = false
+  #isResent = false
+  /** True after a 101. The exchange then ends when the client's connection closes. */
+  #isUpgraded = false
+  /** True while `onHead` runs. The exchange doesn't end before that. */
+  #isInOnHead = false
+  /** The outcome, kept while the exchange still waits for the response head or for `onHead`. */
+  #pendingOutcome: ForwardOutcome | undefined
+  #isSettled = false
 
   constructor(request: IncomingMessage, response: ServerResponse, options: ForwardOptions) {
     this.#request = request
     this.#response = response
     this.#options = options
-    this.#answer = new ClientResponse(request, response, options.rules, options.limits.idle)
+    this.#clientResponse = new ClientResponse(request, response, options.rules, options.limits.idle)
   }
 
   get isSettled(): boolean {
-    return this.#settled
+    return this.#isSettled
   }
 
   start(): void {
@@ -51,29 +51,29 @@ export class Exchange implements ResponseHandler, Forwarding {
     if (this.#request.socket.destroyed) return this.#finish({ kind: 'aborted' })
     this.#response.once('close', () => this.#onClientClose())
     if (framing.kind === 'chunked' || (framing.kind === 'sized' && framing.bytes > 0)) {
-      // Once the answer is written, what the client still sends concerns nobody.
-      this.#body = new RequestBody(this.#request, limits, (trouble) => {
-        if (!this.#answer.isEnded) this.#fail({ error: trouble, reason: trouble })
+      // After the end of the response, errors in the rest of the request's body are irrelevant.
+      this.#body = new RequestBody(this.#request, limits, (error) => {
+        if (!this.#clientResponse.isEnded) this.#fail({ error, reason: error })
       })
     }
-    if (timeouts.total > 0) this.#total = setTimeout(() => this.#onTotal(), timeouts.total)
+    if (timeouts.total > 0) this.#totalTimer = setTimeout(() => this.#onTotal(), timeouts.total)
     this.#dispatch(upstream.pick()!)
   }
 
   cut(code: ErrorCode): void {
-    if (this.#settled || this.#answer.isWhole) return
-    if (!this.#answer.isBegun) return this.#leave({ kind: 'failed', error: code, reason: 'cut' })
+    if (this.#isSettled || this.#clientResponse.isWhole) return
+    if (!this.#clientResponse.isBegun) return this.#abandon({ kind: 'failed', error: code, reason: 'cut' })
     this.#finish({ kind: 'cut', status: this.#status, reason: code })
-    this.#answer.cut(true)
+    this.#clientResponse.cut(true)
   }
 
-  #dispatch(target: UpstreamServer): void {
-    const { target: path, host = target.host, headers, framing, timeouts, upgrade } = this.#options
-    this.#target = target
+  #dispatch(server: UpstreamServer): void {
+    const { target, host = server.host, headers, framing, timeouts, upgrade } = this.#options
+    this.#server = server
     this.#isSent = false
     const request = {
       method: this.#request.method!,
-      target: path,
+      target,
       host,
       headers,
       framing,
@@ -81,7 +81,7 @@ export class Exchange implements ResponseHandler, Forwarding {
       upgrade: upgrade?.protocol,
       timeouts,
     }
-    target.pool.dispatch(request, this)
+    server.pool.dispatch(request, this)
   }
 
   onSend(connection: UpstreamConnection): void {
@@ -90,139 +90,139 @@ export class Exchange implements ResponseHandler, Forwarding {
   }
 
   onInterim(head: ResponseHead): void {
-    if (!this.#held) this.#answer.hint(head)
+    if (!this.#pendingOutcome) this.#clientResponse.hint(head)
   }
 
   onUpgrade({ status, headers }: ResponseHead, socket: Socket): void {
     const { upgrade, rules } = this.#options
     this.#connection = undefined
-    this.#target.health.answered()
+    this.#server.health.answered()
     this.#status = status
-    this.#upgraded = upgrade!.open(socket, rules.response(headers))
-    if (this.#upgraded) return clearTimeout(this.#total)
+    this.#isUpgraded = upgrade!.open(socket, rules.response(headers))
+    if (this.#isUpgraded) return clearTimeout(this.#totalTimer)
     socket.destroy()
     this.#fail({ error: 'upstream_unavailable', reason: 'bad_upgrade' })
   }
 
   onHead(head: ResponseHead): void {
-    this.#target.health.answered()
+    this.#server.health.answered()
     this.#status = head.status
     const { onHead } = this.#options
-    if (onHead === undefined) this.#answer.begin(head, this.#connection!)
-    else this.#ask(onHead, head)
+    if (onHead === undefined) this.#clientResponse.begin(head, this.#connection!)
+    else this.#callOnHead(onHead, head)
   }
 
-  #ask(onHead: NonNullable<ForwardOptions['onHead']>, head: ResponseHead): void {
-    let pondering: void | Promise<void>
+  #callOnHead(onHead: NonNullable<ForwardOptions['onHead']>, head: ResponseHead): void {
+    let running: void | Promise<void>
     try {
-      pondering = onHead(head.status)
+      running = onHead(head.status)
     } catch (error) {
-      return this.#refuse(error)
+      return this.#failWithThrown(error)
     }
     const connection = this.#connection!
-    if (pondering === undefined) return this.#pass(head, connection)
-    this.#isPondering = true
+    if (running === undefined) return this.#beginResponse(head, connection)
+    this.#isInOnHead = true
     connection.pause()
-    pondering
-      .finally(() => (this.#isPondering = false))
-      .then(() => this.#pass(head, connection))
-      .catch((error: unknown) => this.#refuse(error))
+    running
+      .finally(() => (this.#isInOnHead = false))
+      .then(() => this.#beginResponse(head, connection))
+      .catch((error: unknown) => this.#failWithThrown(error))
   }
 
-  /** Passes the response on, unless something else has become of it meanwhile. */
-  #pass(head: ResponseHead, connection: UpstreamConnection): void {
-    if (this.#held) return this.#finish(this.#held)
-    this.#answer.begin(head, connection)
+  /** Starts the response to the client, unless the exchange got another outcome during `onHead`. */
+  #beginResponse(head: ResponseHead, connection: UpstreamConnection): void {
+    if (this.#pendingOutcome) return this.#finish(this.#pendingOutcome)
+    this.#clientResponse.begin(head, connection)
     if (connection.isPaused) connection.resume()
   }
 
   onData(piece: Buffer): void {
-    if (!this.#answer.isEnded) this.#answer.write(piece, this.#connection!)
+    if (!this.#clientResponse.isEnded) this.#clientResponse.write(piece, this.#connection!)
   }
 
   onEnd(trailers: string[]): void {
     this.#connection = undefined
-    if (!this.#answer.isEnded) this.#answer.end(trailers)
+    if (!this.#clientResponse.isEnded) this.#clientResponse.end(trailers)
   }
 
   onError(error: UpstreamError): void {
     const connection = this.#connection
     this.#connection = undefined
-    if (this.#answer.isEnded || this.#settled) return
-    if (this.#isSent && this.#status === 0 && error.isMiss) this.#target.health.missed(error.reason)
-    const next = this.#nextAfter(error, connection?.hasBegun ?? false)
+    if (this.#clientResponse.isEnded || this.#isSettled) return
+    if (this.#isSent && this.#status === 0 && error.isMiss) this.#server.health.missed(error.reason)
+    const next = this.#selectRetryServer(error, connection?.hasBegun ?? false)
     if (next === undefined) return this.#fail({ error: error.code, reason: error.reason })
     this.#dispatch(next)
   }
 
   /**
-   * Where to send the request again. What was not sent goes to each target once. A kept connection may close just as
-   * a request is sent on it: what changes nothing is then sent once more (RFC 9112 §9.3.1), anything else might be
-   * done twice.
+   * Returns the upstream server for another attempt, or `undefined`. A request that was not sent is tried once on each
+   * server. An idle connection may close just when a request is sent on it. If the request is safe and has no body, it
+   * is then sent once more (RFC 9112 §9.3.1). Any other request could be executed twice.
    */
-  #nextAfter({ kind }: UpstreamError, hasBegun: boolean): UpstreamServer | undefined {
+  #selectRetryServer({ kind }: UpstreamError, hasBegun: boolean): UpstreamServer | undefined {
     const { upstream } = this.#options
-    const last = this.#target
-    const tried = [...this.#tried, last]
-    if (kind === 'unreachable') return upstream.pick((this.#tried = tried))
-    if (hasBegun || this.#resent || kind !== 'lost') return undefined
+    const last = this.#server
+    const tried = [...this.#unreachable, last]
+    if (kind === 'unreachable') return upstream.pick((this.#unreachable = tried))
+    if (hasBegun || this.#isResent || kind !== 'lost') return undefined
     const mayChange = this.#body !== null || changesState(this.#request.method!)
     if (this.#isSent && mayChange) return undefined
-    this.#resent = true
+    this.#isResent = true
     return upstream.pick(tried) ?? last
   }
 
   #onClientClose(): void {
-    const isWhole = this.#answer.isWhole || this.#upgraded
+    const isWhole = this.#clientResponse.isWhole || this.#isUpgraded
     if (isWhole) this.#finish({ kind: 'answered', status: this.#status })
-    else this.#leave({ kind: 'aborted' })
+    else this.#abandon({ kind: 'aborted' })
   }
 
   /**
-   * Nobody waits for the response any more. The upstream may still do what it was sent, and `onHead` then has to know:
-   * so that ends the exchange, or one of the timeouts.
+   * Ends the exchange because the response is no longer needed. If the upstream has received the whole request, it may
+   * still execute it, and `onHead` must see the status. The exchange then ends after `onHead`, or with a timeout.
    */
-  #leave(outcome: ForwardOutcome): void {
-    if (!this.#held && !this.#isPondering && !this.#owesHead) return this.#finish(outcome)
-    if (this.#held?.kind !== 'aborted') this.#held = outcome
+  #abandon(outcome: ForwardOutcome): void {
+    if (!this.#pendingOutcome && !this.#isInOnHead && !this.#mustCallOnHead) return this.#finish(outcome)
+    if (this.#pendingOutcome?.kind !== 'aborted') this.#pendingOutcome = outcome
   }
 
-  /** The upstream has all of the request, `onHead` is to be called, and wasn't yet. */
-  get #owesHead(): boolean {
+  /** True if the upstream has the whole request and `onHead` is still to be called. */
+  get #mustCallOnHead(): boolean {
     const isSent = this.#isSent && (this.#body === null || this.#body.readableEnded)
     return isSent && this.#status === 0 && this.#options.onHead !== undefined
   }
 
   #onTotal(): void {
-    if (this.#isSent && this.#status === 0) this.#target.health.missed('total_timeout')
+    if (this.#isSent && this.#status === 0) this.#server.health.missed('total_timeout')
     this.#fail({ error: 'upstream_timeout', reason: 'total_timeout' })
   }
 
-  /** What `onHead` threw. */
-  #refuse(error: unknown): void {
-    const refusal =
+  /** Ends the exchange with the error that `onHead` threw. */
+  #failWithThrown(error: unknown): void {
+    const thrown =
       error instanceof PortcullisError ? error : new PortcullisError('internal_error', { cause: error })
-    this.#fail({ error: refusal.code, reason: refusal.reason ?? 'on_head', refusal })
+    this.#fail({ error: thrown.code, reason: thrown.reason ?? 'on_head', refusal: thrown })
   }
 
   #fail(failure: Failure): void {
-    if (this.#settled) return
-    if (this.#isPondering) {
-      this.#held ??= { kind: 'failed', ...failure }
+    if (this.#isSettled) return
+    if (this.#isInOnHead) {
+      this.#pendingOutcome ??= { kind: 'failed', ...failure }
       return
     }
-    if (this.#held?.kind === 'aborted') return this.#finish({ kind: 'aborted', failure })
-    if (!this.#answer.isBegun) return this.#finish({ kind: 'failed', ...failure })
+    if (this.#pendingOutcome?.kind === 'aborted') return this.#finish({ kind: 'aborted', failure })
+    if (!this.#clientResponse.isBegun) return this.#finish({ kind: 'failed', ...failure })
     this.#finish({ kind: 'cut', status: this.#status, reason: failure.reason })
-    this.#answer.cut(false)
+    this.#clientResponse.cut(false)
   }
 
   #finish(outcome: ForwardOutcome): void {
-    if (this.#settled) return
-    this.#settled = true
-    clearTimeout(this.#total)
+    if (this.#isSettled) return
+    this.#isSettled = true
+    clearTimeout(this.#totalTimer)
     this.#connection?.abort(this)
-    if (outcome.kind === 'failed') this.#answer.drop()
+    if (outcome.kind === 'failed') this.#clientResponse.drop()
     this.#body?.destroy()
     this.#options.onOutcome(outcome)
   }

@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-const owed = new WeakMap<IncomingMessage, ServerResponse>()
+/** The responses whose clients wait for `100 Continue`. */
+const pending = new WeakMap<IncomingMessage, ServerResponse>()
 
 /**
- * The client waits for `100 Continue` (RFC 9110 §10.1.1), which it gets once somebody wants its body. Answered without
- * that, its connection is closed by Node, as nobody knows whether the body still comes.
+ * Registers a client that waits for `100 Continue` (RFC 9110 §10.1.1). `sendContinue` sends it when the body is needed.
+ * If a final response is sent first, Node closes the connection, because the client may still send the body.
  */
 export function oweContinue(request: IncomingMessage, response: ServerResponse): void {
-  owed.set(request, response)
+  pending.set(request, response)
 }
 
-/** Somebody wants the body: the client is told, once, if it waits for that. */
+/** Sends `100 Continue`, once, if the client waits for it. Call it before reading the body. */
 export function sendContinue(request: IncomingMessage): void {
-  const response = owed.get(request)
+  const response = pending.get(request)
   if (response === undefined) return
-  owed.delete(request)
+  pending.delete(request)
   if (!response.headersSent) response.writeContinue()
 }

@@ -10,83 +10,86 @@ import type { Upstream } from './upstreams.js'
 
 export interface ForwardOptions {
   readonly upstream: Upstream
-  /** Path and query, judged by `judgeTarget`; sent as it is. */
+  /** The request target, checked by `checkTarget`. It is sent byte for byte. */
   readonly target: string
-  /** What `Host` the upstream sees; undefined: its own. */
+  /** The `Host` that the upstream receives. If `undefined`, the upstream's own host. */
   readonly host: string | undefined
-  /** From `HeaderRules.request`, as is `framing`. */
+  /** Names and values in turn, like `framing` from `HeaderRules.request`. */
   readonly headers: readonly string[]
   readonly framing: RequestFraming
   readonly rules: HeaderRules
   readonly limits: BodyLimits & {
-    /** How long a client may take nothing of an answer that waits for it. */
+    /** Longest time in which the client reads nothing of a response that is ready for it. */
     readonly idle: Milliseconds
   }
-  /** 0 = none. Those of the upstream's answer are looked at four times a second. */
+  /** 0 disables a timeout. `headers` and `body` are checked every 250 ms. */
   readonly timeouts: {
-    /** Until the head of the answer: in line for a connection, and again from the end of the request. */
+    /** Longest wait for a connection, and then from the end of the request to the end of the response head. */
     readonly headers: Milliseconds
-    /** Between two pieces of the answer. */
+    /** Longest wait between two pieces of the response. */
     readonly body: Milliseconds
-    /** From the call of `forward` to the answer's last byte, or to the 101. */
+    /** From the call of `forward` to the last byte of the response, or to the 101. */
     readonly total: Milliseconds
   }
   /**
-   * Called with the response's status before anything of it is passed on, which then waits for the promise. A PortcullisError
-   * thrown is answered instead. Once the upstream has the whole request this is owed: a client that leaves, or a `cut`,
-   * doesn't end the exchange before the head has come, or a timeout, and the promise has settled.
+   * Called with the status of the response before any of the response is passed on. The response waits for the returned
+   * promise. A thrown `PortcullisError` becomes the error of the outcome. Once the upstream has the whole request, a
+   * disconnect of the client or a `cut` doesn't end the exchange before `onHead` has settled, unless a timeout passes.
    */
   readonly onHead?: ((status: number) => void | Promise<void>) | undefined
-  /** Told once. */
+  /** Called once, at the end. */
   readonly onOutcome: (outcome: ForwardOutcome) => void
-  /** Asks the upstream to go on in another protocol; its answer may still be an ordinary one. */
+  /** Requests a protocol upgrade. The upstream may still send an ordinary response. */
   readonly upgrade?: Upgrade | undefined
 }
 
+/** The client's side of a protocol upgrade. */
 export interface Upgrade {
-  /** For the header of this name. */
+  /** The value of the `Upgrade` header. */
   readonly protocol: string
   /**
-   * The upstream has answered 101: answers the client likewise, and joins the two connections. Closed, the client's
-   * ends it all. Says false where that isn't the answer to what was asked, and has then done nothing.
+   * Sends a 101 to the client and joins the two connections, after the upstream has sent a 101. The exchange ends when
+   * the client's connection closes. Returns false, without any effect, if the 101 doesn't match the request.
    *
-   * @param headers From `HeaderRules.response`.
+   * @param headers Headers of the 101, from `HeaderRules.response`.
    */
   open(upstream: Socket, headers: string[]): boolean
 }
 
+/** A request that is being forwarded. */
 export interface Forwarding {
   /**
-   * Ends it now, or when `onHead` is no longer owed. Before the answer's head was passed on the outcome is `failed`
-   * with this code; after that the client's connection is cut, and the code is the reason; once the answer has left,
-   * nothing happens.
+   * Ends the exchange now, or after `onHead` if that must still be called. Before the response head was passed on, the
+   * outcome is `failed` with this code. After that, the client's connection is closed, and the outcome is `cut` with
+   * the code as the reason. Has no effect once the whole response was sent.
    */
   cut(code: ErrorCode): void
 }
 
-/** What became of a request; `reason` is for the log alone. */
+/** The result of forwarding a request. `reason` is only for the log. */
 export type ForwardOutcome =
-  /**
-   * The upstream's answer went to the client, whole. 101: the client has ended what came after that, or the upstream.
-   */
+  /** The whole response was sent to the client. With status 101, the joined connections have ended, too. */
   | { readonly kind: 'answered'; readonly status: number }
-  /** The answer had begun and could not be finished; the client's connection is closed. */
+  /** The response was interrupted after its head was sent. The client's connection is closed. */
   | { readonly kind: 'cut'; readonly status: number; readonly reason: string }
-  /** The client went away; the upstream's connection is closed. `failure`: why an owed `onHead` came to nothing. */
+  /**
+   * The client disconnected, and the connection to the upstream is closed. `failure` is set if the
+   * exchange still waited for `onHead`, and the upstream, a timeout or `onHead` itself then failed.
+   */
   | { readonly kind: 'aborted'; readonly failure?: Failure }
-  /** Nothing was written to the client: the caller answers. */
+  /** Nothing was written to the client. The caller must send an error. */
   | ({ readonly kind: 'failed' } & Failure)
 
 export interface Failure {
   readonly error: ErrorCode
   readonly reason: string
-  /** What `onHead` threw. */
+  /** The error that `onHead` threw. */
   readonly refusal?: PortcullisError
 }
 
 /**
- * Passes a request to a target of an upstream and its answer back, streaming both ways, each no faster than the other
- * side takes it. Headers that were set on `response` before are sent too.
+ * Forwards a request to a server of an upstream, and the response to the client. Streams both bodies with backpressure.
+ * Headers that are already set on `response` are sent, too.
  */
 export function forward(
   request: IncomingMessage,

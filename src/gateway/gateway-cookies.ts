@@ -1,16 +1,18 @@
-/** Keeps the gateway's own cookies between the gateway and the browser. */
+/** A filter that hides the gateway's own cookies from upstreams and protects them from being set by upstreams. */
 export interface OwnCookies {
-  /** A `Cookie` value without the own cookies, the others byte for byte; undefined where nothing is left. */
+  /** Returns a `Cookie` value without the gateway's cookies, or `undefined` if no cookie is left. */
   strip(cookie: string): string | undefined
-  /** Whether a `Set-Cookie` value would set one of the own cookies. */
+  /** Returns true if a `Set-Cookie` value sets one of the gateway's cookies. */
   sets(setCookie: string): boolean
 }
 
 const PREFIX = /^__(?:host|secure)-/
 
 /**
- * @param names The gateway's cookies. Each is known in any case, and also with the prefixes `__Host-` and `__Secure-`,
- * which browsers themselves compare without case (RFC 6265bis §4.1.3).
+ * Creates the filter for the gateway's cookies.
+ *
+ * @param names Names of the gateway's cookies. The filter ignores case, and also matches each name with the prefixes
+ * `__Host-` and `__Secure-`, because browsers compare these prefixes without case (RFC 6265bis §4.1.3).
  */
 export function ownCookies(names: readonly string[]): OwnCookies {
   const own = new Set<string>()
@@ -36,8 +38,8 @@ export function ownCookies(names: readonly string[]): OwnCookies {
 }
 
 /**
- * The name of `name=value`. A cookie without a name is sent back as its bare value, so `=a=b` counts as `a`, and so
- * does `a`.
+ * Returns the name of a cookie pair `name=value`, in lower case. A browser sends a cookie without a name as its value
+ * alone. The name of `=a=b` and of `a` is therefore `a`.
  */
 function cookieName(pair: string): string {
   const text = pair.replace(/^[\s=]+/, '')

@@ -3,47 +3,49 @@ import type { OwnCookies } from './gateway-cookies.js'
 import { isPlainHost, pushForwarded } from './forwarded-headers.js'
 import type { ForwardedClient } from './forwarded-headers.js'
 
-/** How the body of a request is delimited (RFC 9112 §6), as the server's parser has validated it. */
+/** The framing of a request's body (RFC 9112 §6), as validated by the server's parser. */
 export type RequestFraming =
   | { readonly kind: 'none' }
   | { readonly kind: 'sized'; readonly bytes: number }
   | { readonly kind: 'chunked' }
 
+/** The request headers for an upstream, or the reason why the request is refused. */
 export type RequestHeaders =
   | {
       readonly ok: true
-      /** Undefined: the upstream's own. */
+      /** The `Host` to send. If `undefined`, the upstream's own host. */
       readonly host: string | undefined
-      /** Without `Host`, and without what frames the body. */
+      /** Names and values in turn, without `Host` and without the framing headers. */
       readonly headers: string[]
       readonly framing: RequestFraming
     }
   | {
       readonly ok: false
-      /** `identity_value`: a claim that no header can carry unchanged; all others are the client's doing. */
+      /** `identity_value` means that a claim has no exact header form. All other reasons are errors of the client. */
       readonly reason: 'host' | 'duplicate_host' | 'transfer_encoding' | 'content_length' | 'identity_value'
     }
 
 export interface RequestHeaderOptions {
   readonly origin: ForwardedClient
-  /** What `Host` the upstream sees: the client's, or its own. */
+  /** The `Host` that the upstream receives: the client's (`keep`) or the upstream's own. */
   readonly host: 'keep' | 'upstream'
-  /** The header, in lower case, whose access token was accepted and must not travel on. */
+  /** The header, in lower case, that carried the accepted access token. It is not forwarded. */
   readonly drop: string | undefined
-  /** Header name → value, by names given to `headerRules`; undefined sends none. */
+  /** Values by header name, from the names given to `headerRules`. A header whose value is `undefined` is not sent. */
   readonly identity: Readonly<Record<string, string | undefined>>
 }
 
+/** Rules for the headers that pass the gateway. Headers are lists of names and values in turn. */
 export interface HeaderRules {
-  /** What to send upstream, as name, value, name, value…, from `IncomingMessage.rawHeaders`. */
+  /** Returns the request headers for the upstream, from `IncomingMessage.rawHeaders`. */
   request(rawHeaders: readonly string[], options: RequestHeaderOptions): RequestHeaders
-  /** What to send to the client, in the upstream's order and spelling. */
+  /** Returns the response headers for the client, in the order and spelling of the upstream. */
   response(rawHeaders: readonly string[]): string[]
-  /** The same for trailers, which may not carry fields that steer a message (RFC 9110 §6.5.1). */
+  /** Returns the trailers for the client, without fields that control the message (RFC 9110 §6.5.1). */
   trailers(rawTrailers: readonly string[]): [string, string][]
 }
 
-/** Meant for this connection alone (RFC 9110 §7.6.1), or answered by this gateway (`Expect`). */
+/** Headers that apply to a single connection (RFC 9110 §7.6.1). */
 const HOP_BY_HOP = [
   'connection',
   'keep-alive',
@@ -53,8 +55,11 @@ const HOP_BY_HOP = [
   'upgrade',
   'http2-settings',
 ]
-/** `Proxy` because CGI turns it into the variable HTTP_PROXY. */
-const CLIENT_MAY_NOT_SAY = [
+/**
+ * Request headers that are never forwarded from a client. The gateway itself handles `Expect`. CGI would turn `Proxy`
+ * into the variable HTTP_PROXY.
+ */
+const REMOVED_FROM_REQUESTS = [
   'expect',
   'proxy',
   'forwarded',
@@ -62,37 +67,40 @@ const CLIENT_MAY_NOT_SAY = [
   'x-method-override',
   'http-method-override',
 ]
-const CLIENT_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$))/
+const REMOVED_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$))/
 /**
- * Schemes whose credentials hold for the connection, not for the request: as connections to an upstream are shared,
- * the next client would be taken for this one.
+ * Authentication schemes that authenticate a connection, not a request. Clients share the connections to an upstream.
+ * With such a scheme, the next client on the connection would act as this one.
  */
-const BOUND = /^\s*(?:ntlm|negotiate|kerberos)\b/i
-/** Visible ASCII, with spaces inside at most: what most values are. */
-const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
+const CONNECTION_AUTH = /^\s*(?:ntlm|negotiate|kerberos)\b/i
+/** A value of visible ASCII characters, with spaces only between them. Most values match. */
+const PLAIN_VALUE = /^[!-~](?:[ -~]*[!-~])?$/
 const LONE_SURROGATE = /\p{Surrogate}/u
-const NOT_IN_TRAILERS =
+const FORBIDDEN_IN_TRAILERS =
   /^(?:content-|set-cookie|cache-control|age|expires|date|vary|location|retry-after|host$|www-auth|auth)/
 
 /**
- * @param identity The names of the identity headers: taken from no client, on no route.
- * @param cookies The names of the gateway's own cookies, which no upstream sees or sets.
+ * Creates the header rules.
+ *
+ * @param options.identity Names of the identity headers. They are never forwarded from a client, on any route.
+ * @param options.cookies Names of the gateway's own cookies. An upstream can neither read nor set them.
  */
 export function headerRules(options: {
   identity: readonly string[]
   cookies: readonly string[]
 }): HeaderRules {
   const cookies = ownCookies(options.cookies)
-  const stripped = new Set([...HOP_BY_HOP, ...CLIENT_MAY_NOT_SAY, ...options.identity.map(flattenName)])
-  const response = (raw: readonly string[]) => responseHeaders(raw, cookies)
+  const stripped = new Set([...HOP_BY_HOP, ...REMOVED_FROM_REQUESTS, ...options.identity.map(flattenName)])
+  const response = (raw: readonly string[]) => filterResponseHeaders(raw, cookies)
   return {
-    request: (raw, requestOptions) => requestHeaders(raw, requestOptions, stripped, cookies),
+    request: (raw, requestOptions) => filterRequestHeaders(raw, requestOptions, stripped, cookies),
     response,
     trailers(raw) {
       const passed = response(raw)
       const trailers: [string, string][] = []
       for (let at = 0; at < passed.length; at += 2) {
-        if (!NOT_IN_TRAILERS.test(passed[at]!.toLowerCase())) trailers.push([passed[at]!, passed[at + 1]!])
+        if (!FORBIDDEN_IN_TRAILERS.test(passed[at]!.toLowerCase()))
+          trailers.push([passed[at]!, passed[at + 1]!])
       }
       return trailers
     },
@@ -100,22 +108,22 @@ export function headerRules(options: {
 }
 
 /**
- * One name for all spellings that some server takes for the same header: CGI and its kin read every sign that is
- * neither letter nor digit as `_`.
+ * Returns the same name for all spellings that an upstream may treat as the same header. CGI and similar interfaces
+ * replace every character that is not a letter or a digit with `_`.
  */
 export function flattenName(name: string): string {
   const lower = name.toLowerCase()
   return /[^a-z0-9-]/.test(lower) ? lower.replace(/[^a-z0-9]/g, '-') : lower
 }
 
-function requestHeaders(
+function filterRequestHeaders(
   raw: readonly string[],
   options: RequestHeaderOptions,
   stripped: ReadonlySet<string>,
   cookies: OwnCookies,
 ): RequestHeaders {
   const headers: string[] = []
-  const nominated = findConnectionHeaders(raw)
+  const connectionHeaders = findConnectionHeaders(raw)
   let framing: RequestFraming = { kind: 'none' }
   let host: string | undefined
   for (let at = 0; at < raw.length; at += 2) {
@@ -126,7 +134,7 @@ function requestHeaders(
       if (host !== undefined) return { ok: false, reason: 'duplicate_host' }
       host = value
     } else if (lower === 'transfer-encoding') {
-      // Any other coding would reach the upstream as plain bytes.
+      // Node decodes only `chunked`. Data in another coding would reach the upstream without the header that names it.
       if (value.toLowerCase() !== 'chunked' || framing.kind !== 'none')
         return { ok: false, reason: 'transfer_encoding' }
       framing = { kind: 'chunked' }
@@ -136,9 +144,9 @@ function requestHeaders(
       framing = { kind: 'sized', bytes: Number(value) }
     } else {
       const flat = flattenName(name)
-      if (stripped.has(flat) || CLIENT_PREFIXES.test(flat)) continue
-      if (nominated?.has(lower) || flat === 'content-length') continue
-      if (lower === options.drop || (lower === 'authorization' && BOUND.test(value))) continue
+      if (stripped.has(flat) || REMOVED_PREFIXES.test(flat)) continue
+      if (connectionHeaders?.has(lower) || flat === 'content-length') continue
+      if (lower === options.drop || (lower === 'authorization' && CONNECTION_AUTH.test(value))) continue
       const kept = lower === 'cookie' ? cookies.strip(value) : value
       if (kept !== undefined) headers.push(name, kept)
     }
@@ -151,7 +159,9 @@ function requestHeaders(
     : { ok: false, reason: 'identity_value' }
 }
 
-/** Appends the identity in UTF-8. Says false where a value would arrive as another one: trimmed, cut, or split. */
+/**
+ * Appends the identity headers in UTF-8. Returns false if a value can't be sent without being trimmed, cut or split.
+ */
 function pushIdentity(headers: string[], identity: RequestHeaderOptions['identity']): boolean {
   for (const name in identity) {
     const value = identity[name]
@@ -163,37 +173,43 @@ function pushIdentity(headers: string[], identity: RequestHeaderOptions['identit
   return true
 }
 
-/** A claim's value as Node sends it, its UTF-8 as Latin-1; undefined where no header can carry it unchanged. */
+/**
+ * Returns the header form of a claim's value: its UTF-8 bytes as a Latin-1 string, because Node sends headers as
+ * Latin-1. Returns `undefined` if a header can't carry the value unchanged.
+ */
 export function identityValue(value: string): string | undefined {
-  if (PLAIN.test(value)) return value
+  if (PLAIN_VALUE.test(value)) return value
   // oxlint-disable-next-line no-control-regex
   if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || LONE_SURROGATE.test(value)) return undefined
   return Buffer.from(value, 'utf8').toString('latin1')
 }
 
-function responseHeaders(raw: readonly string[], cookies: OwnCookies): string[] {
+function filterResponseHeaders(raw: readonly string[], cookies: OwnCookies): string[] {
   const headers: string[] = []
-  const nominated = findConnectionHeaders(raw)
+  const connectionHeaders = findConnectionHeaders(raw)
   for (let at = 0; at < raw.length; at += 2) {
     const name = raw[at]!
     const value = raw[at + 1]!
     const lower = name.toLowerCase()
     if (HOP_BY_HOP.includes(lower) || lower.startsWith('proxy-')) continue
-    if (nominated?.has(lower) && lower !== 'content-length') continue
+    if (connectionHeaders?.has(lower) && lower !== 'content-length') continue
     if (lower === 'set-cookie' && cookies.sets(value)) continue
-    if (lower === 'www-authenticate' && BOUND.test(value)) continue
+    if (lower === 'www-authenticate' && CONNECTION_AUTH.test(value)) continue
     headers.push(name, value)
   }
   return headers
 }
 
-/** The header names that `Connection` gives, in lower case. */
+/**
+ * Returns the header names that `Connection` lists (RFC 9110 §7.6.1), in lower case, or `undefined` if there are
+ * none.
+ */
 function findConnectionHeaders(headers: readonly string[]): Set<string> | undefined {
   let names: Set<string> | undefined
   for (let at = 0; at < headers.length; at += 2) {
     if (headers[at]!.length !== 10 || headers[at]!.toLowerCase() !== 'connection') continue
     const value = headers[at + 1]!.toLowerCase()
-    // Mostly it names none.
+    // The fast path: most `Connection` headers list no header name.
     if (value === 'keep-alive' || value === 'close') continue
     names ??= new Set()
     for (const name of value.split(',')) names.add(name.trim())

@@ -1,11 +1,17 @@
 import type { AccessClaims } from '../token/access-token.js'
 
-/** The identity headers of an upstream, from the claims of an access token; undefined: it gets none of that name. */
+/**
+ * A function that computes the identity headers from the claims of an access token. `undefined` sends no such header.
+ */
 export type IdentityHeaders = (claims: AccessClaims) => Record<string, string | undefined>
 
 type TemplatePart = { readonly text: string } | { readonly claim: string }
 
-/** @param headers Header name → the claim in it, or a template such as `{sub}@{tenant}`. */
+/**
+ * Compiles the setting `identity.headers`.
+ *
+ * @param headers By header name, the name of a claim, or a template such as `{sub}@{tenant}`.
+ */
 export function identityHeaders(headers: Readonly<Record<string, string>>): IdentityHeaders {
   const compiled = Object.entries(headers).map(([name, template]) => [name, parseTemplate(template)] as const)
   return (claims) => {
@@ -23,7 +29,10 @@ function parseTemplate(template: string): readonly TemplatePart[] {
     .map((part) => (part.startsWith('{') ? { claim: part.slice(1, -1) } : { text: part }))
 }
 
-/** Nothing, unless every claim in it is there: half an identity may be somebody else's. */
+/**
+ * Fills in a template. Returns `undefined` if a claim is missing, because a partial identity may be another
+ * subject's.
+ */
 function fill(parts: readonly TemplatePart[], claims: AccessClaims): string | undefined {
   let filled = ''
   for (const part of parts) {

@@ -1,83 +1,94 @@
-/**
- * What a proxy in front says, when it asks by a request of its own (forward-auth), about the request that it asks
- * for.
- */
+/** The original request of a forward-auth check, as described by the proxy that sends the check. */
 import { METHODS } from 'node:http'
 import { BlockList, isIPv6 } from 'node:net'
 import { isPlainHost } from './forwarded-headers.js'
 
-/** The request that asks. `rawHeaders`: names and values in turn, as Node has them. */
+/** The request that a proxy sends as a forward-auth check. */
 export interface CheckRequest {
   readonly method: string
-  /** Its target as it came. */
+  /** The request target of the check, as received. */
   readonly url: string
+  /** Names and values in turn, as in `IncomingMessage.rawHeaders`. */
   readonly rawHeaders: readonly string[]
 }
 
+/** The original request, or the reason why it is unknown. `untold` means that the check doesn't describe one. */
 export type OriginalRequest =
   | {
       readonly kind: 'told'
       readonly method: string
-      /** As the proxy writes it; to be judged. */
+      /** The request target, as sent by the proxy. The caller must check it with `checkTarget`. */
       readonly target: string
-      /** The host that the client asked. */
+      /** The host that the client sent the original request to. */
       readonly host: string | undefined
-      /** Where it stood. In the path, the check's own query is the original's. */
+      /** The place of the target. If it is in the path, the query of the check belongs to the original request. */
       readonly by: 'headers' | 'path'
     }
   | { readonly kind: 'untold' }
   | {
       readonly kind: 'unclear'
-      /** For who set up the proxy: what was wrong. */
+      /** An error message for the administrator of the proxy. */
       readonly detail: string
     }
 
-/** Traefik and Caddy; nginx. Envoy sends none: its check has the original's method, and its path behind ours. */
-const PAIRS = [
+/**
+ * The header pairs of Traefik and Caddy, and of nginx. Envoy sends neither pair. Its check has the method of the
+ * original request, and the original target follows the path of the check.
+ */
+const HEADER_PAIRS = [
   ['X-Forwarded-Method', 'X-Forwarded-Uri'],
   ['X-Original-Method', 'X-Original-URI'],
 ] as const
-const READ = new Set(['host', 'x-forwarded-host', ...PAIRS.flat().map((name) => name.toLowerCase())])
+const READ_HEADERS = new Set([
+  'host',
+  'x-forwarded-host',
+  ...HEADER_PAIRS.flat().map((name) => name.toLowerCase()),
+])
 
 /**
- * Reads the original request from a check that comes from a listed peer. Each thing must be said once, and in one way
- * alone: with two, one of them may be the client's.
+ * Reads the original request from a check that a trusted proxy has sent. The result is `unclear` if a header occurs
+ * twice, or if the request is described in two ways, because one of the two may come from the client.
  *
- * @param path Where checks are taken, such as `/auth/verify`; what follows it is the original's target.
+ * @param path Path for checks, such as `/auth/verify`. In Envoy's form, the original target follows it.
  */
 export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: string): OriginalRequest {
-  const said = collectValues(rawHeaders)
-  if (typeof said === 'string') return unclear(`${said}: it is there twice.`)
-  if (!url.startsWith(path)) return unclear('The path of a check is not written with escapes.')
+  const values = collectValues(rawHeaders)
+  if (typeof values === 'string') return unclear(`The header ${values} occurs twice. Send it once.`)
+  if (!url.startsWith(path)) return unclear('The path of the check must be written without percent escapes.')
   const rest = url.slice(path.length)
-  const ways = PAIRS.filter((pair) => pair.some((name) => said.has(name.toLowerCase())))
-  const [way] = ways
+  const pairs = HEADER_PAIRS.filter((pair) => pair.some((name) => values.has(name.toLowerCase())))
+  const [usedPair] = pairs
   const isInPath = rest.startsWith('/')
-  if (ways.length + Number(isInPath) > 1) {
+  if (pairs.length + Number(isInPath) > 1) {
     return unclear(
-      'The original request is told in more than one way: X-Forwarded-Uri, X-Original-URI, or the path.',
+      'The original request is described in more than one way. Use only one of X-Forwarded-Uri, X-Original-URI, and the path.',
     )
   }
-  if (!way && !isInPath) return { kind: 'untold' }
+  if (!usedPair && !isInPath) return { kind: 'untold' }
 
-  const [toldMethod, target] = way ? way.map((name) => said.get(name.toLowerCase())) : [method, rest]
-  if (toldMethod === undefined || target === undefined) return unclear(`${way!.join(' needs ')}.`)
-  if (!METHODS.includes(toldMethod)) return unclear('The original method is none of HTTP.')
-  const host = said.get('x-forwarded-host') ?? said.get('host')
-  if (host !== undefined && !isPlainHost(host)) return unclear('The original host is not one host.')
-  return { kind: 'told', method: toldMethod, target, host, by: way ? 'headers' : 'path' }
+  const [originalMethod, target] = usedPair
+    ? usedPair.map((name) => values.get(name.toLowerCase()))
+    : [method, rest]
+  if (originalMethod === undefined || target === undefined)
+    return unclear(`Send both of these headers: ${usedPair!.join(', ')}.`)
+  if (!METHODS.includes(originalMethod))
+    return unclear('The method of the original request is not an HTTP method.')
+  const host = values.get('x-forwarded-host') ?? values.get('host')
+  if (host !== undefined && !isPlainHost(host))
+    return unclear('The host of the original request must have the form host or host:port.')
+  return { kind: 'told', method: originalMethod, target, host, by: usedPair ? 'headers' : 'path' }
 }
 
-/** What is read, by lower-case name; or the name that is there twice. */
+/** Returns the header values by lower-case name, or the name of a header that occurs twice. */
 function collectValues(rawHeaders: readonly string[]): ReadonlyMap<string, string> | string {
-  const said = new Map<string, string>()
+  const values = new Map<string, string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase()
-    if (!READ.has(name)) continue
-    if (said.has(name)) return rawHeaders[at]!
-    said.set(name, rawHeaders[at + 1]!)
+    if (!READ_HEADERS.has(name)) continue
+    if (values.has(name)) return rawHeaders[at]!
+    values.set(name, rawHeaders[at + 1]!)
   }
-  return said
+  return values
 }
 
 function unclear(detail: string): OriginalRequest {
@@ -85,7 +96,7 @@ function unclear(detail: string): OriginalRequest {
 }
 
 /**
- * Tells whether the address at a socket's other end is in one of the networks.
+ * Creates a check that returns true if the remote address of a socket is in one of the networks.
  *
  * @param networks CIDRs or single addresses (`listen.trustProxy`)
  */
@@ -93,17 +104,17 @@ export function createPeerCheck(networks: readonly string[]): (address: string |
   const list = new BlockList()
   for (const network of networks) {
     const [address = '', bits] = network.split('/')
-    if (bits === undefined) list.addAddress(address, addressFamily(address))
-    else list.addSubnet(address, Number(bits), addressFamily(address))
+    if (bits === undefined) list.addAddress(address, getAddressFamily(address))
+    else list.addSubnet(address, Number(bits), getAddressFamily(address))
   }
   return (address) => {
     if (address === undefined) return false
-    // An IPv4 peer of a socket that listens on IPv6.
+    // A socket that listens on IPv6 shows an IPv4 peer as `::ffff:a.b.c.d`. A zone index such as `%eth0` is dropped.
     const bare = /^::ffff:[\d.]+$/i.test(address) ? address.slice(7) : address.replace(/%.*$/, '')
-    return list.check(bare, addressFamily(bare))
+    return list.check(bare, getAddressFamily(bare))
   }
 }
 
-function addressFamily(address: string): 'ipv4' | 'ipv6' {
+function getAddressFamily(address: string): 'ipv4' | 'ipv6' {
   return isIPv6(address) ? 'ipv6' : 'ipv4'
 }

@@ -3,36 +3,40 @@ import { Readable } from 'node:stream'
 import type { Milliseconds } from '../clock.js'
 import { sendContinue } from './expect-continue.js'
 
+/** Limits for the body of a request. */
 export interface BodyLimits {
-  /** The longest body, in bytes. */
+  /** Maximum size of the body, in bytes. */
   readonly body: number
-  /** The longest wait for the next piece. */
+  /** Longest wait for the next piece of the body. */
   readonly bodyTimeout: Milliseconds
 }
 
 export type BodyError = 'body_too_large' | 'request_timeout'
 
-/** How long the rest of a body that nobody wants is read, so that a client still sending gets to see its answer. */
-const LINGER_MILLISECONDS = 5000
+/** How long the rest of an unneeded body is read, so that a client which is still sending receives the response. */
+const LINGER: Milliseconds = 5000
 
 /**
- * The body of a client's request on its way to an upstream: counted, timed, and read no faster than the upstream
- * takes it. It stands in for the request, which would take its socket along where a body is given up.
+ * The body of a client's request on its way to an upstream, with limits for size and idle time, and with backpressure.
+ * It is a stream of its own because destroying the request would also destroy the client's connection.
  */
 export class RequestBody extends Readable {
   readonly #request: IncomingMessage
   readonly #limits: BodyLimits
-  readonly #onTrouble: (trouble: BodyError) => void
+  readonly #onLimit: (error: BodyError) => void
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
 
-  /** @param onTrouble Told at most once; the body then ends without an `end`. */
-  constructor(request: IncomingMessage, limits: BodyLimits, onTrouble: (trouble: BodyError) => void) {
+  /**
+   * @param onLimit Called at most once, when a limit is exceeded. The stream is then destroyed without an `end`
+   * event.
+   */
+  constructor(request: IncomingMessage, limits: BodyLimits, onLimit: (error: BodyError) => void) {
     super({ highWaterMark: 65_536 })
     this.#request = request
     this.#limits = limits
-    this.#onTrouble = onTrouble
-    // What goes wrong is told by `onTrouble`; an error that nobody hears would end the process.
+    this.#onLimit = onLimit
+    // Errors are reported by `onLimit`. An unhandled 'error' event would end the process.
     this.on('error', () => {})
   }
 
@@ -70,27 +74,27 @@ export class RequestBody extends Readable {
   }
 
   #onIdle = (): void => {
-    // While paused it is the upstream that is slow; its connection times that.
+    // While the request is paused, the upstream is slow. The upstream connection has a timeout for that.
     if (!this.#request.isPaused()) this.#fail('request_timeout')
   }
 
-  #fail(trouble: BodyError): void {
+  #fail(error: BodyError): void {
     this.destroy()
-    this.#onTrouble(trouble)
+    this.#onLimit(error)
   }
 }
 
 /**
- * Reads what is left of a request's body and forgets it. Closed at once, the connection would be reset, and the answer
- * lost with it; a body that then still goes on is cut.
+ * Reads and discards the rest of a request's body for up to 5 s, and then closes the connection. Closing it immediately
+ * would reset it, and the client would lose the response.
  */
 export function discard(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed) return
   request.resume()
-  // All of it has come: nothing is left to wait for.
+  // The whole body has arrived. No timer is needed.
   if (request.complete) return
   const { socket } = request
-  const timer = setTimeout(() => socket.destroy(), LINGER_MILLISECONDS)
+  const timer = setTimeout(() => socket.destroy(), LINGER)
   timer.unref()
   request.once('close', () => clearTimeout(timer))
 }

@@ -1,13 +1,16 @@
 /**
- * The target with the path of its route replaced by another prefix; the rest byte for byte.
+ * Returns the request target with the path of its route replaced by another prefix. All other bytes stay the same.
  *
- * @param raw A target that was judged, and that the route covers, so that its first segments are the route's.
+ * @param raw A target that was checked by `checkTarget` and that matches the route.
+ *
+ * @example
+ * rewriteTarget('/orders/7?full', '/orders', '/v2') // '/v2/7?full'
  */
 export function rewriteTarget(raw: string, routePath: string, prefix: string): string {
   const query = raw.indexOf('?')
   const end = query === -1 ? raw.length : query
   let at = 0
-  for (let left = countSegments(routePath); left > 0 && at < end; left -= 1) {
+  for (let remaining = countSegments(routePath); remaining > 0 && at < end; remaining -= 1) {
     const slash = raw.indexOf('/', at + 1)
     at = slash === -1 || slash > end ? end : slash
   }

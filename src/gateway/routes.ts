@@ -1,109 +1,113 @@
 import { checkTarget } from './request-target.js'
 
-/** What of a route decides which requests are its own. */
+/** The part of a route that selects its requests. */
 export interface RoutePattern {
-  /** A path prefix, by whole segments: `/post` is for `/post` and `/post/1`, not for `/posts`. */
+  /** A path prefix of whole segments: `/post` matches `/post` and `/post/1`, but not `/posts`. */
   readonly path: string
-  /** `GET` includes `HEAD`; absent: every method but `TRACE` and `CONNECT`. */
+  /** `GET` includes `HEAD`. If absent, the route accepts every method except `TRACE` and `CONNECT`. */
   readonly methods?: readonly string[] | undefined
 }
 
+/** A compiled list of routes. */
 export interface RouteTable<R> {
-  /** The route with the longest path among those that list the method; `match` comes from `judgeTarget`. */
+  /** Returns the route with the longest path that accepts the method. `match` comes from `checkTarget`. */
   find(method: string, match: string): R | undefined
 }
 
-/** The routes that share one path, and the paths beneath it by their next segment. */
-interface Place<R> {
+/** A node of the tree of paths: the routes with this path, and the child nodes by the next segment. */
+interface RouteNode<R> {
   readonly byMethod: Map<string, R>
-  /** The one without `methods`. Those that name a method go before it. */
-  rest: R | undefined
-  readonly beneath: Map<string, Place<R>>
+  /** The route without `methods`. A route that lists the method takes precedence. */
+  fallback: R | undefined
+  readonly children: Map<string, RouteNode<R>>
 }
 
 /**
- * Compiles a route table. Paths are compared with case, after decoding unreserved escapes on both sides.
- * @throws Error where a path would never match, or two routes of one path claim the same method.
+ * Compiles a route table. The comparison of paths is case-sensitive, and ignores how unreserved characters are escaped.
+ *
+ * @throws Error if a path can't match any request, or if two routes with the same path accept the same method.
  */
 export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): RouteTable<R> {
-  const root = emptyPlace<R>()
-  for (const route of routes) claim(placeAt(root, normalPath(route.path)), route)
+  const root = createNode<R>()
+  for (const route of routes) addRoute(addNode(root, normalizePath(route.path)), route)
   addHeads(root)
-  return { find: (method, match) => findBeneath(root, method, match) }
+  return { find: (method, match) => findRoute(root, method, match) }
 }
 
-function emptyPlace<R>(): Place<R> {
-  return { byMethod: new Map(), rest: undefined, beneath: new Map() }
+function createNode<R>(): RouteNode<R> {
+  return { byMethod: new Map(), fallback: undefined, children: new Map() }
 }
 
-function placeAt<R>(root: Place<R>, path: string): Place<R> {
-  let place = root
+function addNode<R>(root: RouteNode<R>, path: string): RouteNode<R> {
+  let node = root
   for (const segment of path.split('/').slice(1)) {
-    let next = place.beneath.get(segment)
-    if (next === undefined) place.beneath.set(segment, (next = emptyPlace()))
-    place = next
+    let next = node.children.get(segment)
+    if (next === undefined) node.children.set(segment, (next = createNode()))
+    node = next
   }
-  return place
+  return node
 }
 
-/** Where no route of a path names HEAD, the one for GET takes it. */
-function addHeads<R>(root: Place<R>): void {
-  const places = [root]
-  for (const { byMethod, beneath } of places) {
+/** Assigns HEAD to the route for GET on each path where no route lists HEAD. */
+function addHeads<R>(root: RouteNode<R>): void {
+  const nodes = [root]
+  for (const { byMethod, children } of nodes) {
     const get = byMethod.get('GET')
     if (get !== undefined && !byMethod.has('HEAD')) byMethod.set('HEAD', get)
-    for (const place of beneath.values()) places.push(place)
+    for (const node of children.values()) nodes.push(node)
   }
 }
 
-/** Reads each segment once, and none behind the first that no route has: a deep path costs no more than a short one. */
-function findBeneath<R>(root: Place<R>, method: string, match: string): R | undefined {
+/** Finds a route. Stops at the first segment that no route has, so that a long path costs no more than a short one. */
+function findRoute<R>(root: RouteNode<R>, method: string, match: string): R | undefined {
   let found = selectRoute(root, method)
   let from = 1
-  for (let place: Place<R> | undefined = root; ;) {
+  for (let node: RouteNode<R> | undefined = root; ;) {
     const slash = match.indexOf('/', from)
-    place = place.beneath.get(slash === -1 ? match.slice(from) : match.slice(from, slash))
-    if (place === undefined) return found
-    found = selectRoute(place, method) ?? found
+    node = node.children.get(slash === -1 ? match.slice(from) : match.slice(from, slash))
+    if (node === undefined) return found
+    found = selectRoute(node, method) ?? found
     if (slash === -1) return found
     from = slash + 1
   }
 }
 
-function selectRoute<R>({ byMethod, rest }: Place<R>, method: string): R | undefined {
-  return byMethod.get(method) ?? (isOrdinary(method) ? rest : undefined)
+function selectRoute<R>({ byMethod, fallback }: RouteNode<R>, method: string): R | undefined {
+  return byMethod.get(method) ?? (isOrdinary(method) ? fallback : undefined)
 }
 
-function claim<R extends RoutePattern>(place: Place<R>, route: R): void {
-  const twice = (what: string) =>
-    new Error(`routes: two routes with the path ${route.path} take ${what}; give each method to one of them.`)
+function addRoute<R extends RoutePattern>(node: RouteNode<R>, route: R): void {
+  const conflict = (what: string) =>
+    new Error(
+      `routes: two routes with the path ${route.path} accept ${what}. List each method in only one of them.`,
+    )
   if (route.methods === undefined) {
-    if (place.rest !== undefined) throw twice('every method')
-    place.rest = route
+    if (node.fallback !== undefined) throw conflict('every method')
+    node.fallback = route
     return
   }
   if (route.methods.length === 0) {
     throw new Error(
-      `routes: the route ${route.path} lists no method; name some, or leave "methods" out for all.`,
+      `routes: the route ${route.path} lists no method. List at least one, or omit "methods" to accept all methods.`,
     )
   }
   for (const name of route.methods) {
     const method = name.toUpperCase()
-    if (place.byMethod.has(method)) throw twice(method)
-    place.byMethod.set(method, route)
+    if (node.byMethod.has(method)) throw conflict(method)
+    node.byMethod.set(method, route)
   }
 }
 
-/** A route's path in the form that `judgeTarget` gives to `match`, without a slash at the end. */
-function normalPath(path: string): string {
-  const judged = checkTarget(path, { target: 8192 })
-  if (!judged.ok) {
+/** Returns a route's path in the form of `match` (see `checkTarget`), without a trailing slash. */
+function normalizePath(path: string): string {
+  const checked = checkTarget(path, { target: 8192 })
+  if (!checked.ok) {
     throw new Error(
-      `routes: no request can have the path ${path} (${judged.reason}); write it as /segment/segment.`,
+      `routes: the path ${path} can't match any request (${checked.reason}). Use the form /segment/segment.`,
     )
   }
-  if (judged.query !== undefined) throw new Error(`routes: the path ${path} must not hold a query.`)
-  return judged.match.endsWith('/') ? judged.match.slice(0, -1) : judged.match
+  if (checked.query !== undefined) throw new Error(`routes: the path ${path} must not contain a query.`)
+  return checked.match.endsWith('/') ? checked.match.slice(0, -1) : checked.match
 }
 
 function isOrdinary(method: string): boolean {

@@ -1,14 +1,14 @@
 import type { Socket } from 'node:net'
 import type { Milliseconds } from '../clock.js'
 
-/** How long one side may still take what the other has sent, and close, after that has ended. */
+/** How long the connections stay open after one side has ended, so that the other side can read the rest and close. */
 const LINGER: Milliseconds = 5000
-/** Of silence, before the system asks whether the other side is still there. */
+/** Idle time after which the operating system sends TCP keep-alive probes. */
 const KEEP_ALIVE_AFTER: Milliseconds = 60_000
 
 /**
- * Joins two connections: what comes on one goes out on the other, no faster than that takes it. When one ends, so does
- * the other. Silence ends none, only a peer that is gone.
+ * Joins two connections. Copies the data of each to the other, with backpressure. When one connection ends, the other
+ * is ended, too. An idle connection stays open unless TCP keep-alive finds that its peer is gone.
  */
 export function splice(client: Socket, upstream: Socket): void {
   for (const [from, to] of [
@@ -18,7 +18,7 @@ export function splice(client: Socket, upstream: Socket): void {
     from.setTimeout(0)
     from.setKeepAlive(true, KEEP_ALIVE_AFTER)
     from.on('error', () => {})
-    // Ends the other one, too, when all is written.
+    // `pipe` also ends the other connection after all data is written.
     from.pipe(to)
     from.once('end', () => {
       setTimeout(() => void [from.destroy(), to.destroy()], LINGER).unref()

@@ -7,26 +7,27 @@ import type { Upgrade } from './forward.js'
 import { splice } from './splice.js'
 import { isAccepted } from './websocket.js'
 
-/** How long a client that got an ordinary answer has for reading it and closing. */
+/** Time in which a client that received an ordinary response must read it and close. */
 const LINGER: Milliseconds = 5000
 
 /**
- * A WebSocket handshake, taken from Node's parser, and what comes of it: an ordinary answer, after which the connection
- * ends, or a tunnel to the upstream. What the client sends before that waits, and is dropped with the connection.
+ * A WebSocket handshake from Node's 'upgrade' event. It leads to a tunnel to the upstream, or to an ordinary response,
+ * after which the connection is closed. Early data of the client waits for the tunnel, or is dropped with the
+ * connection.
  */
 export class Handshake implements Upgrade {
   readonly protocol = 'websocket'
-  /** For whoever answers the request, as if it were any other. */
+  /** A response object for the request, to be used as in any other request. */
   readonly response: ServerResponse
   readonly #request: IncomingMessage
   readonly #client: Socket
 
-  /** @param head What the client has sent behind the request. */
+  /** @param head Data that the client has sent after the request head. */
   constructor(request: IncomingMessage, head: Buffer) {
     this.#request = request
     const client = (this.#client = request.socket)
     client.unshift(head)
-    // A connection that fails closes, and that is heard of. The server no longer looks after any of this.
+    // The HTTP server no longer handles the events of this socket. The 'close' event follows an error, and is handled.
     client.on('error', () => {})
     client.on('timeout', this.#onGone)
     client.on('readable', this.#onReadable)
@@ -51,7 +52,7 @@ export class Handshake implements Upgrade {
     return true
   }
 
-  /** So that a client which goes away while it waits is noticed. */
+  /** Keeps the stream reading, because Node detects a disconnect only then. */
   #onReadable = (): void => {
     this.#client.read(0)
   }
@@ -60,12 +61,15 @@ export class Handshake implements Upgrade {
     this.#client.destroy()
   }
 
-  /** As the server does for other connections. */
+  /** Emits 'drain' on the response. For other connections, the HTTP server does this. */
   #onDrain = (): void => {
     this.response.emit('drain')
   }
 
-  /** Closed while there is more to read, the connection would be reset, and the answer lost. */
+  /**
+   * Closes the connection after an ordinary response. Reads on for 5 s, because unread data would reset the
+   * connection.
+   */
   #close(): void {
     const client = this.#client
     this.response.detachSocket(client)

@@ -1,29 +1,33 @@
 import type { Milliseconds } from '../clock.js'
 
-/** Told when a target goes down or is up again; the reason is a code for the log, without addresses. */
+/**
+ * A callback for an upstream server that went down or came up again. The reason is a code for the log, without
+ * addresses.
+ */
 export type OnHealth = (origin: string, isUp: boolean, reason: string) => void
 
-/** Between two looks at a target that can't be reached. */
+/** Polling interval for an upstream server that is unreachable. */
 const PROBE_INTERVAL: Milliseconds = 1000
 /**
- * How long one that takes connections but doesn't answer is left alone: a probe couldn't tell that it answers again.
+ * Time without requests for an upstream server that accepts connections but doesn't respond. A probe only makes a
+ * connection, and can't find out if the server responds again.
  */
-const SILENT_REST: Milliseconds = 5000
-/** Requests in a row that were lost or came to no answer in time, after which a target is down. */
-const MISSES = 3
+const SILENT_PAUSE: Milliseconds = 5000
+/** Number of consecutive requests without a response after which an upstream server counts as down. */
+const MAX_MISSES = 3
 
 /**
- * Whether a target is worth asking, by what became of its requests. While it is down it is looked at about once a
- * second; only such a look brings it up again.
+ * The health of an upstream server, derived from the results of its requests. While the server is down, connections are
+ * attempted about once per second. Only a successful attempt brings the server up again.
  */
 export class UpstreamHealth {
   readonly #origin: string
-  /** Resolves when a connection can be made. */
+  /** Makes a test connection. Rejects if the upstream server is unreachable. */
   readonly #connect: () => Promise<void>
   readonly #onHealth: OnHealth
   #isUp = true
   #misses = 0
-  #probe: NodeJS.Timeout | undefined
+  #probeTimer: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(origin: string, connect: () => Promise<void>, onHealth: OnHealth = () => {}) {
@@ -36,45 +40,47 @@ export class UpstreamHealth {
     return this.#isUp
   }
 
-  /** The head of an answer came. */
+  /** Records that a response head arrived. */
   answered(): void {
     this.#misses = 0
   }
 
-  /** A request that had been sent was lost, or waited in vain for the head of its answer. */
+  /**
+   * Records that a request was sent and that the connection was lost, or a timeout passed, before the response head.
+   */
   missed(reason: string): void {
     this.#misses += 1
-    if (this.#misses >= MISSES) this.#down(reason, SILENT_REST)
+    if (this.#misses >= MAX_MISSES) this.#markDown(reason, SILENT_PAUSE)
   }
 
-  /** A connection could not be made. */
+  /** Records that no connection could be made. */
   unreachable(reason: string): void {
-    this.#down(reason, PROBE_INTERVAL)
+    this.#markDown(reason, PROBE_INTERVAL)
   }
 
   close(): void {
     this.#closed = true
-    clearTimeout(this.#probe)
+    clearTimeout(this.#probeTimer)
   }
 
-  #down(reason: string, rest: Milliseconds): void {
+  #markDown(reason: string, delay: Milliseconds): void {
     if (!this.#isUp || this.#closed) return
     this.#isUp = false
-    this.#probeAfter(rest)
+    this.#scheduleProbe(delay)
     this.#onHealth(this.#origin, false, reason)
   }
 
-  #probeAfter(rest: Milliseconds): void {
-    this.#probe = setTimeout(() => {
+  #scheduleProbe(delay: Milliseconds): void {
+    this.#probeTimer = setTimeout(() => {
       this.#connect().then(
-        () => this.#up(),
-        () => this.#closed || this.#probeAfter(PROBE_INTERVAL),
+        () => this.#markUp(),
+        () => this.#closed || this.#scheduleProbe(PROBE_INTERVAL),
       )
-    }, rest)
-    this.#probe.unref()
+    }, delay)
+    this.#probeTimer.unref()
   }
 
-  #up(): void {
+  #markUp(): void {
     if (this.#closed) return
     this.#isUp = true
     this.#misses = 0

@@ -5,62 +5,65 @@ import type { OnHealth } from './upstream-health.js'
 import { UpstreamPool } from './http1-client/upstream-pool.js'
 import { trusting, upstreamConnector } from './http1-client/upstream-socket.js'
 
-/** A server behind the gateway, with its connections. */
+/** One address of an upstream, with its connections. */
 export interface UpstreamServer {
-  /** Such as `http://127.0.0.1:8080`. */
+  /** Scheme, host and port, such as `http://127.0.0.1:8080`. */
   readonly origin: string
-  /** What its own `Host` is: `name` or `name:port`. */
+  /** The server's own `Host` value: `name` or `name:port`. */
   readonly host: string
   readonly pool: UpstreamPool
-  /** Of the origin: shared by all that name it. */
+  /** The health of the origin, shared by all upstreams with this origin. */
   readonly health: UpstreamHealth
 }
 
-/** One or more servers that answer alike. */
+/** An API behind the gateway, with one or more equivalent servers. */
 export interface Upstream {
-  /** Its origins, for the log. */
+  /** The origins of the servers, for the log. */
   readonly name: string
   readonly targets: readonly UpstreamServer[]
   /**
-   * The next in turn that is up, or, where none is, the next in turn; none of `tried`. Undefined once all were tried.
+   * Returns the next server that is up (round robin), or the next server if all are down. Skips the servers in `tried`.
+   * Returns `undefined` if all servers are in `tried`.
    */
   pick(tried?: readonly UpstreamServer[]): UpstreamServer | undefined
 }
 
+/** All upstreams of the gateway. */
 export interface Upstreams {
   /**
-   * An upstream of the origins given, at least one. Those that name an origin and a connect timeout alike share its
-   * connections.
+   * Returns an upstream with these origins. Upstreams with the same origin and connect timeout share connections.
    *
-   * @param connect To reach a target; 0 = none.
+   * @param connect Connect timeout in milliseconds. 0 disables it.
+   * @throws Error if `origins` is empty.
    */
   get(origins: readonly string[], connect: Milliseconds): Upstream
-  /** Closes every connection now; open requests fail. */
+  /** Closes all connections immediately. Open requests fail. */
   destroy(): void
 }
 
+/** Options for all upstreams. */
 export interface UpstreamOptions {
-  /** PEM of CAs that upstreams' certificates may be of, besides those that Node trusts. */
+  /** PEM of CAs that are trusted for upstreams, in addition to the CAs that Node trusts. */
   readonly ca?: string
   /**
-   * Open requests per target, one to a connection; more wait in line. A long answer holds its connection. All, unless
-   * set.
+   * Maximum number of connections per upstream server, with one request per connection. More requests wait in a
+   * queue. A long-lived response occupies its connection. Unlimited if absent.
    */
   readonly connections?: number
   readonly onHealth?: OnHealth
 }
 
 /**
- * Keeps a pool of keep-alive connections for each target, and knows which are up.
+ * Creates the upstreams. Each upstream server has a pool of persistent connections and a health state.
  *
- * @throws where `ca` is no PEM
+ * @throws Error if `ca` contains no certificate, or one that can't be parsed.
  */
 export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
-  const targets = new Map<string, UpstreamServer>()
+  const servers = new Map<string, UpstreamServer>()
   const healths = new Map<string, UpstreamHealth>()
   const secureContext = options.ca === undefined ? undefined : trusting(options.ca)
 
-  const healthOf = (origin: string, connect: Milliseconds) => {
+  const getHealth = (origin: string, connect: Milliseconds) => {
     let health = healths.get(origin)
     if (health === undefined) {
       const probe = () => connectOnce(new URL(origin), connect, secureContext)
@@ -68,27 +71,28 @@ export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
     }
     return health
   }
-  const targetOf = (origin: string, connect: Milliseconds) => {
+  const getServer = (origin: string, connect: Milliseconds) => {
     const key = `${connect} ${origin}`
-    let target = targets.get(key)
-    if (target === undefined) {
-      const health = healthOf(origin, connect)
-      targets.set(key, (target = open(origin, connect, { ...options, health, secureContext })))
+    let server = servers.get(key)
+    if (server === undefined) {
+      const health = getHealth(origin, connect)
+      servers.set(key, (server = createServer(origin, connect, { ...options, health, secureContext })))
     }
-    return target
+    return server
   }
   return {
-    get: (origins, connect) => group([...new Set(origins)].map((origin) => targetOf(origin, connect))),
+    get: (origins, connect) =>
+      createUpstream([...new Set(origins)].map((origin) => getServer(origin, connect))),
     destroy() {
       for (const health of healths.values()) health.close()
-      for (const { pool } of targets.values()) pool.destroy()
+      for (const { pool } of servers.values()) pool.destroy()
     },
   }
 }
 
-function group(targets: readonly UpstreamServer[]): Upstream {
-  if (targets.length === 0) throw new Error('an upstream needs an origin')
-  let turn = 0
+function createUpstream(targets: readonly UpstreamServer[]): Upstream {
+  if (targets.length === 0) throw new Error('An upstream needs at least one origin.')
+  let next = 0
   return {
     name: targets.map(({ origin }) => origin).join(', '),
     targets,
@@ -96,15 +100,15 @@ function group(targets: readonly UpstreamServer[]): Upstream {
       if (targets.length === 1) return tried === undefined || tried.length === 0 ? targets[0] : undefined
       let fallback: UpstreamServer | undefined
       for (let step = 0; step < targets.length; step += 1) {
-        const target = targets[(turn + step) % targets.length]!
-        if (tried?.includes(target)) continue
-        if (target.health.isUp) {
-          turn = (turn + step + 1) % targets.length
-          return target
+        const server = targets[(next + step) % targets.length]!
+        if (tried?.includes(server)) continue
+        if (server.health.isUp) {
+          next = (next + step + 1) % targets.length
+          return server
         }
-        fallback ??= target
+        fallback ??= server
       }
-      turn = (turn + 1) % targets.length
+      next = (next + 1) % targets.length
       return fallback
     },
   }
@@ -115,7 +119,7 @@ interface UpstreamServerOptions extends UpstreamOptions {
   readonly secureContext: SecureContext | undefined
 }
 
-function open(origin: string, connect: Milliseconds, options: UpstreamServerOptions): UpstreamServer {
+function createServer(origin: string, connect: Milliseconds, options: UpstreamServerOptions): UpstreamServer {
   const { health, secureContext, connections = Number.POSITIVE_INFINITY } = options
   const url = new URL(origin)
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
@@ -126,7 +130,7 @@ function open(origin: string, connect: Milliseconds, options: UpstreamServerOpti
   return { origin, host: url.host, pool, health }
 }
 
-/** Makes a connection and closes it. */
+/** Makes a connection and closes it. Rejects if no connection can be made. */
 function connectOnce(
   url: URL,
   timeout: Milliseconds,
