@@ -8,16 +8,17 @@ import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
 import { explainRoute } from '../routes/admin-explain.js'
 import { revocationsRoutes } from '../routes/admin-revocations.js'
 
-/** What the admin listener serves. */
+/** Dependencies of the admin listener. */
 export interface AdminParts {
-  /** As of a prom-client registry. */
+  /** A prom-client registry, or an object with the same two members. */
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> }
+  /** `undefined` leaves out `/api`. */
   readonly api: { readonly core: Core; readonly token: string } | undefined
 }
 
 /**
- * The admin listener: a server of its own, on its own port, never on the public one. `/metrics` is open; `/api` is
- * there only with a token, and asks for it.
+ * Creates the server of the admin listener, which has its own port. `/metrics` needs no token. `/api` exists only if
+ * `admin.token` is set, and requires it.
  */
 export async function createAdmin(
   { metrics, api }: AdminParts,
@@ -57,10 +58,10 @@ function metricsRoute(context: FastifyInstance, metrics: AdminParts['metrics']):
 
 function refuseUnlessAdmin({ headers }: FastifyRequest, token: string): void {
   const digest = (text: string) => createHash('sha256').update(text).digest()
-  const given = headers.authorization ?? ''
-  // Digests, as what is compared must be of one length.
-  if (timingSafeEqual(digest(given), digest(`Bearer ${token}`))) return
-  throw new PortcullisError(given === '' ? 'credentials_missing' : 'token_invalid', {
-    detail: 'Send it as: Authorization: Bearer <admin.token>.',
+  const presented = headers.authorization ?? ''
+  // Compare digests, because `timingSafeEqual` needs two values of the same length.
+  if (timingSafeEqual(digest(presented), digest(`Bearer ${token}`))) return
+  throw new PortcullisError(presented === '' ? 'credentials_missing' : 'token_invalid', {
+    detail: 'Send the token as Authorization: Bearer <admin.token>.',
   })
 }

@@ -5,8 +5,8 @@ import { PortcullisError } from '../../src/errors.js'
 import { discard } from '../../src/gateway/request-body.js'
 
 /**
- * Bounds the time in which the whole body of a request to our own routes must arrive. Node's own `requestTimeout` would
- * cut long uploads through the proxy, too.
+ * Limits the time in which the whole body of a request to our own routes must arrive. Node's `requestTimeout` can't be
+ * used, because it would also cut long uploads to upstreams.
  */
 export function boundBodyTime(app: FastifyInstance, timeout: Milliseconds): void {
   app.addHook('preParsing', (request, reply, payload, done) => {
@@ -16,7 +16,7 @@ export function boundBodyTime(app: FastifyInstance, timeout: Milliseconds): void
       payload.unpipe(bounded)
       bounded.destroy(
         new PortcullisError('request_timeout', {
-          detail: `The body must arrive within ${timeout} ms.`,
+          detail: `The whole body must arrive within ${timeout} ms.`,
           headers: { connection: 'close' },
         }),
       )
@@ -24,11 +24,11 @@ export function boundBodyTime(app: FastifyInstance, timeout: Milliseconds): void
     bounded.once('end', () => clearTimeout(timer))
     reply.raw.once('close', () => clearTimeout(timer))
     payload.once('error', (error: Error) => bounded.destroy(error))
-    // Whoever reads it hears of its errors; but a request may be answered before anybody does.
+    // A response may be sent before anything reads the body. Without a listener, an error would then end the process.
     bounded.on('error', () => {})
     done(null, payload.pipe(bounded))
   })
-  // Answered before its body was read: what still comes is bounded, too.
+  // If the response was sent before the body was read, limit the rest of the body, too.
   app.addHook('onResponse', (request, _reply, done) => {
     discard(request.raw)
     done()

@@ -1,17 +1,17 @@
 import { Server as NetServer } from 'node:net'
 import type { Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
-import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextIteration, setTimeout as delay } from 'node:timers/promises'
 import type { Milliseconds } from '../../src/clock.js'
 import { announceClose, beginTurns, abandonPipeline, isIdle } from './pipelining.js'
 
-/** A connection is closed once no request has come on it for as long: one may be on its way. */
-const QUIET: Milliseconds = 300
-/** Between two looks for quiet connections. */
-const LOOK_EVERY: Milliseconds = 50
-/** How long a client has for closing its side, before the connection is destroyed. */
-const LINGER: Milliseconds = 2_000
-/** Connections that are accepted after the drain at most: somebody might make them without an end. */
+/** How long a connection must be idle before a stop closes it. A request may already be in transit. */
+const MIN_IDLE_TIME: Milliseconds = 300
+/** Time between two checks for idle connections. */
+const POLLING_INTERVAL: Milliseconds = 50
+/** How long a client may take to close its side before the connection is destroyed. */
+const MAX_CLOSE_TIME: Milliseconds = 2_000
+/** Connections accepted after the drain at most. A client could open new ones forever. */
 const MAX_BACKLOG = 1_000
 
 export interface StopOptions {
@@ -19,36 +19,38 @@ export interface StopOptions {
   readonly drain: Milliseconds
   /** How long open requests may take after that. */
   readonly shutdown: Milliseconds
+  /** Called when no new connection is accepted any more. */
   readonly onListenerClosed?: () => void
 }
 
 /**
- * The clients' connections to a server, and how they end when it stops. Node's own way destroys connections without a
- * request, and with unread bytes the system resets them: a request that had just arrived is lost.
+ * The connections of clients to a server. Stops the server without losing a request. Node would destroy idle
+ * connections, and the system resets a connection that has unread bytes, so a request that has just arrived would be
+ * lost.
  */
 export class ClientConnections {
   readonly #server: Server
-  /** All that the system has open, also in a TLS handshake, or upgraded. */
+  /** All open connections, including those in a TLS handshake and upgraded ones. */
   readonly #open = new Set<Socket>()
-  /** Those that may carry a request. */
+  /** Connections that may carry another HTTP request. */
   readonly #carriers = new Set<Socket>()
-  /** Since when a carrier has been idle, counted from the beginning of the stop. */
+  /** Times (`performance.now()`) since which carriers are idle. Recorded only while the server stops. */
   readonly #idle = new Map<Socket, Milliseconds>()
   readonly #endOfDrain = new AbortController()
-  /** How many there have been. */
+  /** Connections accepted since the start. */
   #accepted = 0
   #isDraining = false
   #isListening = true
-  /** The time for open requests is over. */
+  /** True when the time for open requests (`shutdown`) is over. */
   #isCut = false
-  /** What is finished without a client. */
+  /** Number of requests that are completed even if their client has left. */
   #work = 0
   #onChange = (): void => {}
 
   constructor(server: Server) {
     this.#server = server
     server.on('connection', (socket: Socket) => {
-      // Node reads a connection from its beginning again where an upgrade was none.
+      // `parseAgain` emits the event twice for one connection, after an upgrade that isn't a WebSocket.
       if (this.#open.has(socket)) return
       this.#accepted += 1
       this.#track(this.#open, socket)
@@ -62,18 +64,18 @@ export class ClientConnections {
     })
   }
 
-  /** The server is about to stop: each response closes its connection, as far as that loses no request. */
+  /** True once `stop` was called. Then each response closes its connection, unless that would lose a request. */
   get isDraining(): boolean {
     return this.#isDraining
   }
 
-  /** The connection carries no more requests; it is only cut when the time is over. */
+  /** Marks a connection that carries no more requests. A stop destroys it only after the shutdown timeout. */
   release(socket: Socket): void {
     this.#carriers.delete(socket)
     this.#idle.delete(socket)
   }
 
-  /** `stop` waits until the function returned is called, too. */
+  /** Makes `stop` wait until the returned function is called, or until the shutdown timeout. */
   addWork(): () => void {
     this.#work += 1
     return () => {
@@ -89,44 +91,48 @@ export class ClientConnections {
     return isUnderWay
   }
 
-  /** Resolves when every connection has ended, or was cut. */
+  /**
+   * Drains, closes the listener, and waits for open requests.
+   *
+   * @returns A promise that resolves when every connection has ended or was destroyed.
+   */
   async stop({ drain, shutdown, onListenerClosed }: StopOptions): Promise<void> {
     this.#isDraining = true
     for (const socket of this.#carriers) {
       announceClose(socket)
       this.#makeGentle(socket)
     }
-    const look = setInterval(() => void this.#closeQuiet(), LOOK_EVERY)
+    const polling = setInterval(() => void this.#closeIdle(), POLLING_INTERVAL)
     this.#noteIdle()
     if (drain > 0) await delay(drain, undefined, { signal: this.#endOfDrain.signal }).catch(() => {})
     await this.#acceptBacklog()
     this.#isListening = false
-    // Without Node's own sweep of idle connections, which `http.Server` would add.
+    // Not `http.Server`'s own `close`, which would destroy idle connections.
     NetServer.prototype.close.call(this.#server)
     onListenerClosed?.()
     const cut = setTimeout(() => this.#cut(), shutdown)
-    await this.#closeQuiet()
+    await this.#closeIdle()
     while (!this.#isCut && (this.#open.size > 0 || this.#work > 0)) {
       await new Promise<void>((resolve) => (this.#onChange = resolve))
     }
     clearTimeout(cut)
-    clearInterval(look)
+    clearInterval(polling)
   }
 
   /**
-   * Accepts the connections that the system has made for us: it resets those that are left when the listener closes.
-   * Node accepts one in a turn of the event loop.
+   * Accepts the connections in the system's backlog, which would be reset when the listener closes. Node accepts one
+   * connection per iteration of the event loop.
    */
   async #acceptBacklog(): Promise<void> {
-    // The first turn may have begun its poll before this call.
-    await nextTurn()
-    for (let nth = 0, accepted = -1; accepted !== this.#accepted && nth < MAX_BACKLOG; nth += 1) {
+    // The current iteration may have polled for connections before this call.
+    await nextIteration()
+    for (let rounds = 0, accepted = -1; accepted !== this.#accepted && rounds < MAX_BACKLOG; rounds += 1) {
       accepted = this.#accepted
-      await nextTurn()
+      await nextIteration()
     }
   }
 
-  /** Work that isn't over by now fails when the server closes. */
+  /** Destroys all connections. Work that is still in progress fails when the server closes. */
   #cut(): void {
     this.#isCut = true
     for (const socket of this.#open) socket.destroy()
@@ -142,15 +148,15 @@ export class ClientConnections {
     })
   }
 
-  /** Closes what was quiet for long enough, after this turn of the event loop has read what there is to read. */
-  async #closeQuiet(): Promise<void> {
+  /** Closes connections that were idle for `MIN_IDLE_TIME`. First lets the event loop read bytes that have arrived. */
+  async #closeIdle(): Promise<void> {
     this.#noteIdle()
     if (this.#isListening) return
-    const latest = performance.now() - QUIET
-    const quiet = [...this.#idle].filter(([, since]) => since <= latest)
-    if (quiet.length === 0) return
-    await nextTurn()
-    for (const [socket] of quiet) if (isIdle(socket)) this.#closeGently(socket)
+    const latest = performance.now() - MIN_IDLE_TIME
+    const idle = [...this.#idle].filter(([, since]) => since <= latest)
+    if (idle.length === 0) return
+    await nextIteration()
+    for (const [socket] of idle) if (isIdle(socket)) this.#closeGently(socket)
   }
 
   #noteIdle(): void {
@@ -161,21 +167,21 @@ export class ClientConnections {
     }
   }
 
-  /** The way that Node closes a connection after a response that said so. */
+  /** Replaces `destroySoon`, by which Node closes a connection after a response with `Connection: close`. */
   #makeGentle(socket: Socket): void {
     socket.destroySoon = () => this.#closeGently(socket)
   }
 
   /**
-   * Sends the end, and reads until the client has closed, too (RFC 9112 §9.6). Destroyed while there is more to read,
-   * the connection would be reset, and the last response lost with it.
+   * Closes our side, and reads until the client has closed its side, too (RFC 9112 §9.6). If the connection were
+   * destroyed with unread bytes, the system would reset it, and the client could lose the last response.
    */
   #closeGently(socket: Socket): void {
     abandonPipeline(socket)
     this.#idle.delete(socket)
     this.#carriers.delete(socket)
     socket.end()
-    const timer = setTimeout(() => socket.destroy(), LINGER)
+    const timer = setTimeout(() => socket.destroy(), MAX_CLOSE_TIME)
     socket.once('close', () => clearTimeout(timer))
   }
 }

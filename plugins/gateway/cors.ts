@@ -3,9 +3,8 @@ import type { FastifyCorsOptionsDelegatePromise } from '@fastify/cors'
 import type { FastifyInstance } from 'fastify'
 
 /**
- * Lets pages of the configured origins call with credentials, on all routes of the gateway, and answers their
- * preflights. An OPTIONS request that is no preflight is a request like others. (In a host's app CORS is the host's
- * business.)
+ * Enables CORS with credentials for the configured origins (`cors.origins`) on all routes of the gateway. An OPTIONS
+ * request that isn't a preflight is handled like any other request. In the plugin, the host configures CORS.
  */
 export async function registerCors(app: FastifyInstance, origins: readonly string[]): Promise<void> {
   if (origins.length === 0) return

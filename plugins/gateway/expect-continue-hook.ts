@@ -6,9 +6,8 @@ import { oweContinue, sendContinue } from '../../src/gateway/expect-continue.js'
 import { buildProblemDetails } from '../problem-details.js'
 
 /**
- * `Expect: 100-continue` (RFC 9110 §10.1.1): Node would ask for the body before anything was judged. With this, `100
- * Continue` is sent when the body is wanted: by an upstream, or by a route of ours. To be called before there are
- * routes.
+ * Handles `Expect: 100-continue` (RFC 9110 §10.1.1). Node would send `100 Continue` before admission. With this hook it
+ * is sent only when an upstream or one of our own routes reads the body. Call it before any route is added.
  */
 export function registerExpectContinue(app: FastifyInstance): void {
   const { server } = app
@@ -17,7 +16,7 @@ export function registerExpectContinue(app: FastifyInstance): void {
     server.emit('request', request, response)
   })
   server.on('checkExpectation', refuseExpectation)
-  // After the guards. What Fastify hasn't found is forwarded, or refused.
+  // Runs after the guards. Requests without a Fastify route (`is404`) are forwarded or refused by the reverse proxy.
   app.addHook('preParsing', (request, _reply, payload, done) => {
     if (!request.is404) sendContinue(request.raw)
     done(null, payload)
@@ -25,14 +24,14 @@ export function registerExpectContinue(app: FastifyInstance): void {
 }
 
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  const refusal = new PortcullisError('invalid_request', {
-    detail: 'Expect: nothing but 100-continue can be met.',
+  const error = new PortcullisError('invalid_request', {
+    detail: 'Expect: only 100-continue is supported.',
   })
-  const problem = { ...buildProblemDetails(refusal, randomBytes(4).toString('hex')), status: 417 }
+  const problem = { ...buildProblemDetails(error, randomBytes(4).toString('hex')), status: 417 }
   response.writeHead(417, {
     'content-type': 'application/problem+json',
     'cache-control': 'no-store',
-    // Nobody knows whether its body comes.
+    // The client may or may not send the body, so the connection can't be reused.
     connection: 'close',
   })
   response.end(JSON.stringify(problem))

@@ -9,13 +9,13 @@ import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import type { RouteLimiters } from './route-limits.js'
 
-/** A route as the gate knows it. */
+/** A route of the route table with its defaults filled in, and what it requires of a request. */
 export interface GateRoute extends RouteSettings {
   readonly onOutage: OnOutage
   readonly requirements: Requirements
 }
 
-/** What is asked for, wherever it was read: of the request itself, or of what a proxy in front says about it. */
+/** Method and request target of a request, or of the original request of a forward-auth check. */
 export interface RouteQuery {
   readonly method: string
   readonly target: CheckedTarget
@@ -24,8 +24,8 @@ export interface RouteQuery {
 type RefusedTarget = Extract<CheckedTarget, { ok: false }>
 
 /**
- * Decides for the gateway's routes: which one covers a request, and whether it may pass. The reverse proxy, its
- * upgrades and forward-auth all ask here.
+ * The route table together with admission. Finds the route of a request, and decides whether the request may pass. Used
+ * by the reverse proxy, WebSocket upgrades and forward-auth.
  */
 export class Gate {
   readonly #admitter: Admitter
@@ -40,26 +40,30 @@ export class Gate {
     this.#table = compileRoutes(this.#routes)
   }
 
-  /** With every default filled in, in the order of the settings. */
+  /** All routes with defaults filled in, in the order of the settings. */
   get routes(): readonly GateRoute[] {
     return this.#routes
   }
 
   /**
-   * The route that covers what is asked.
+   * Finds the route that covers a request.
    *
-   * @throws {PortcullisError} `not_found`, `target_refused`
+   * @throws {PortcullisError} `not_found` if no route covers it, `target_refused` if its request target is ambiguous
    */
   find({ method, target }: RouteQuery): GateRoute {
     if (!target.ok) return this.#findLax(method, target)
-    const route = this.#covering(method, target.match)
+    const route = this.#findCovering(method, target.match)
     if (!route) throw new PortcullisError('not_found', { detail: 'No route covers this path and method.' })
     return route
   }
 
-  /** However it is read, it must lead to one route, which allows it: else a laxer route would open a stricter one. */
+  /**
+   * Finds the route of a request target that servers may read in several ways. All readings must lead to the same
+   * route, and the route must allow such targets (`targetAllow`). Otherwise a request could pass a less strict route
+   * and reach a stricter one.
+   */
   #findLax(method: string, { lax, reason }: RefusedTarget): GateRoute {
-    const [route, ...others] = lax?.readings.map((reading) => this.#covering(method, reading)) ?? []
+    const [route, ...others] = lax?.readings.map((reading) => this.#findCovering(method, reading)) ?? []
     const isAllowed =
       lax !== undefined &&
       route !== undefined &&
@@ -69,22 +73,22 @@ export class Gate {
     return route
   }
 
-  #covering(method: string, match: string): GateRoute | undefined {
-    const isOurs = match === this.#prefix || match.startsWith(`${this.#prefix}/`)
-    return isOurs ? undefined : this.#table.find(method, match)
+  #findCovering(method: string, match: string): GateRoute | undefined {
+    const isOwnPath = match === this.#prefix || match.startsWith(`${this.#prefix}/`)
+    return isOwnPath ? undefined : this.#table.find(method, match)
   }
 
   /**
-   * Decides whether a request may pass the route, and who it is from. Counts it where the route has a limit.
+   * Decides whether a request may pass the route, and counts it if the route has a rate limit.
    *
-   * @throws {PortcullisError} or rejects with it: see `Admitter.admit`
+   * @throws {PortcullisError} or rejects with it, see `Admitter.admit`
    */
   admit(facts: RequestFacts, { requirements }: GateRoute): Admission | Promise<Admission> {
     return this.#admitter.admit(facts, requirements)
   }
 }
 
-/** Fills in the defaults of a route, and says what it demands of a request. */
+/** Fills in the defaults of a route, and derives its requirements. */
 function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: RouteLimiters): GateRoute {
   const onOutage = route.onOutage ?? defaultOnOutage
   const { auth, scope, rateLimit } = route
@@ -96,19 +100,19 @@ function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: 
   return { ...route, onOutage, requirements: { auth, scope, onOutage, rateLimit: limit } }
 }
 
-/** What must not be routed, as servers would read it differently. */
+/** Returns the error for a request target that servers may read in different ways. */
 export function targetRefused(reason: string): PortcullisError {
   return new PortcullisError('target_refused', {
-    detail: 'The path or the query has something that servers read differently.',
+    detail: 'The path or the query is ambiguous: servers may read it in different ways.',
     reason,
     headers: { connection: 'close' },
   })
 }
 
-/** The token is good, but an upstream would be told something else than it says. */
+/** Returns the error for a valid token with a claim that can't be sent to an upstream unchanged. */
 export function identityRefused(): PortcullisError {
   return new PortcullisError('token_invalid', {
-    detail: 'A claim of it cannot be sent in a header.',
+    detail: 'A claim of the token cannot be sent in a header.',
     reason: 'identity_value',
   })
 }

@@ -4,8 +4,8 @@ import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../core.js'
 
 /**
- * `GET /healthz`: the process is up. `GET /readyz`: the store can be used, the replica is live, so that a login needn't
- * wait, and the process isn't about to stop.
+ * Adds `GET /healthz` and `GET /readyz`. The first returns 200 while the process runs. The second returns 503 during a
+ * drain, while the store doesn't take writes, and while the denylist can't decide.
  */
 export async function registerHealth(
   app: FastifyInstance,

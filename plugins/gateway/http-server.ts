@@ -13,20 +13,24 @@ import { childLoggerFactory } from './request-log.js'
 import { checkBeforeRouting } from './strict-requests.js'
 import { abandonPipeline } from './pipelining.js'
 
-/** How often Node looks for connections whose headers are late, in ms; its default, 30 s, would be the real limit. */
+/** Interval of Node's check for late headers, in ms. With its default of 30 s, `headersTimeout` would be that long. */
 const CONNECTIONS_CHECK = 500
 
-/** The gateway's Fastify application, with the limits of its HTTP server; without routes. */
+/**
+ * Creates the gateway's Fastify application without routes, and sets the limits of its HTTP server.
+ *
+ * @throws {StartError} if a file of `listen.tls` can't be read
+ */
 export async function createApp(settings: GatewaySettings, log: FastifyBaseLogger): Promise<FastifyInstance> {
   const { limits, listen } = settings
   const http = {
     maxHeaderSize: limits.headers,
     headersTimeout: limits.headersTimeout,
     connectionsCheckingInterval: CONNECTIONS_CHECK,
-    // Bodies are timed where they are read.
+    // Off, because bodies have time limits of their own (`boundBodyTime` and the route's timeouts).
     requestTimeout: 0,
     keepAliveTimeout: limits.idle,
-    // Node would answer without a problem; `refuseBadRequests` asks for it.
+    // Node's response would have no problem details. `rejectBadRequests` checks the header instead.
     requireHostHeader: false,
   }
   const options = {
@@ -34,32 +38,32 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
     childLoggerFactory,
     logController: new LogController({ disableRequestLogging: !settings.log.requests }),
     trustProxy: listen.trustProxy.length > 0 ? [...listen.trustProxy] : false,
-    genReqId: requestIds(),
+    genReqId: createRequestIds(),
     rewriteUrl: checkBeforeRouting(limits),
-    clientErrorHandler: answerClientError,
-    // No hook runs then, so it waits for no turn: what comes behind it mustn't overtake.
+    clientErrorHandler: sendClientError,
+    // No hook runs after these errors, so pipelining isn't tracked. Drop the requests behind this one instead.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       abandonPipeline(request.raw.socket)
       sendError(request, reply.header('connection', 'close'), toPortcullisError(error))
     },
-    // Connections that are open when the server stops may still ask while the others finish.
+    // Serve requests on open connections while the server stops.
     return503OnClosing: false,
     keepAliveTimeout: limits.idle,
     requestTimeout: 0,
   }
   const tls = listen.tls && (await readTls(listen.tls))
-  // Fastify's types tell the two servers apart; nothing here does.
+  // Fastify has different types for HTTP and HTTPS servers. The gateway uses only what they share.
   const app = fastify({
     ...options,
     ...(tls ? { https: { ...http, ...tls } } : { http }),
   } as object) as FastifyInstance
-  // Node drops headers beyond its own limit without a word; ours must be the one that is met first.
+  // Node silently drops headers above its own limit, so our limit must be reached first.
   app.server.maxHeadersCount = limits.headerCount + 100
   return app
 }
 
-/** Ids that differ between instances, for the log and the problem's `request_id`. */
-function requestIds(): () => string {
+/** Returns a generator of request ids, which differ between instances. The log and problem details contain the id. */
+function createRequestIds(): () => string {
   const instance = randomBytes(4).toString('hex')
   let count = 0
   return () => `${instance}-${(++count).toString(36)}`
@@ -68,32 +72,33 @@ function requestIds(): () => string {
 async function readTls({ cert, key }: { readonly cert: string; readonly key: string }) {
   const read = (file: string, setting: string) =>
     readFile(file).catch((error: Error) => {
-      throw new StartError(`${setting}: ${file} can’t be read: ${error.message}`)
+      throw new StartError(`${setting}: the file ${file} can’t be read: ${error.message}`)
     })
   return { cert: await read(cert, 'listen.tls.cert'), key: await read(key, 'listen.tls.key') }
 }
 
-/** What Node's parser refuses before there is a request: answered as a problem, too, and the connection closed. */
+/** Our codes for errors of Node's HTTP parser. All other parser errors become `invalid_request`. */
 const CLIENT_ERRORS: Record<string, ErrorCode> = {
   HPE_HEADER_OVERFLOW: 'headers_too_large',
   ERR_HTTP_REQUEST_TIMEOUT: 'request_timeout',
 }
 
-/**
- * Node's own field: the answer that is being written. As Node's default does, nothing is written into one that has
- * begun.
- */
-type Answering = Socket & { _httpMessage?: ServerResponse | null }
+/** A socket with Node's internal field for the response in progress. */
+type RespondingSocket = Socket & { _httpMessage?: ServerResponse | null }
 
-function answerClientError(error: NodeJS.ErrnoException, socket: Answering): void {
+/**
+ * Responds to a request that Node's parser rejected, and closes the connection. As Node does by default, it writes
+ * nothing if a response has already started.
+ */
+function sendClientError(error: NodeJS.ErrnoException, socket: RespondingSocket): void {
   // oxlint-disable-next-line no-underscore-dangle
   if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
     return void socket.destroy()
   }
-  const refusal = new PortcullisError(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
-  const body = JSON.stringify(buildProblemDetails(refusal, randomBytes(4).toString('hex')))
+  const portcullisError = new PortcullisError(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
+  const body = JSON.stringify(buildProblemDetails(portcullisError, randomBytes(4).toString('hex')))
   socket.end(
-    `HTTP/1.1 ${refusal.statusCode} ${refusal.title}\r\nContent-Type: application/problem+json\r\n` +
+    `HTTP/1.1 ${portcullisError.statusCode} ${portcullisError.title}\r\nContent-Type: application/problem+json\r\n` +
       `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
 }

@@ -7,26 +7,35 @@ import { sendError } from '../problem-details.js'
 import { createSampler } from '../sample.js'
 
 /**
- * Sheds load: while the mean delay of the event loop, taken each second, is above `limits.eventLoopDelay`, requests are
- * answered 503 `overloaded` before anything else is done for them. What says that the process is up, and what ends a
- * session, is let through. To be called before other hooks are added.
+ * Refuses requests with 503 `overloaded` while the event loop lags: its mean delay, measured once per second, is above
+ * `limits.eventLoopDelay` (ms). Health checks and requests that end a session are always served. Call it before other
+ * hooks are added, so a refused request costs nothing else.
  */
 export async function shedLoad(app: FastifyInstance, core: Core, settings: GatewaySettings): Promise<void> {
   const limit = settings.limits.eventLoopDelay
   if (limit === 0) return
-  // It measures only. A threshold would add its own hook, which builds an object of the route's options for each
+  // Used only to measure. With a threshold, the plugin would add a hook that copies the route's options for every
   // request.
   await app.register(underPressure)
-  const spared = new Set(['/healthz', '/readyz', `${settings.prefix}/logout`])
+  const unshedPaths = new Set(['/healthz', '/readyz', `${settings.prefix}/logout`])
   const sessions = `${settings.prefix}/sessions/`
   const sample = createSampler()
   app.addHook('onRequest', (request, reply, done) => {
     const { eventLoopDelay } = app.memoryUsage()
     if (eventLoopDelay <= limit) return done()
     const path = request.url.split('?', 1)[0]!
-    if (spared.has(path) || path.startsWith(sessions)) return done()
+    if (unshedPaths.has(path) || path.startsWith(sessions)) return done()
     core.metrics.refusal('overloaded')
-    sample(() => app.log.warn({ event: 'overloaded', eventLoopDelay }, 'refused, as others are: too busy'))
-    sendError(request, reply, new PortcullisError('overloaded', { detail: 'Try again shortly.' }))
+    sample(() =>
+      app.log.warn(
+        { event: 'overloaded', eventLoopDelay },
+        'requests are refused because the event loop lags',
+      ),
+    )
+    sendError(
+      request,
+      reply,
+      new PortcullisError('overloaded', { detail: 'The server is overloaded. Try again shortly.' }),
+    )
   })
 }

@@ -9,10 +9,11 @@ import type { Core } from '../core.js'
 import type { GateRoute } from './gate.js'
 
 /**
- * What a route's `onSuccess` asks for, once the upstream has said 2xx and before that is passed on: so whoever hears
- * of a changed password knows that the sessions of before are over. Undefined: nothing.
+ * Returns a function that ends the sessions which the route's `onSuccess` names, or `undefined` if there is nothing to
+ * end. Call it after the upstream has responded with 2xx and before the response is passed on. A client that sees the
+ * success of a password change then knows that the old sessions have ended.
  *
- * The function that it gives rejects with a `store_unavailable` PortcullisError where that can't be had.
+ * The returned function rejects with `PortcullisError` `store_unavailable` if the sessions may not have ended.
  */
 export function createOnSuccess(
   core: Core,
@@ -30,7 +31,7 @@ export function createOnSuccess(
   return async () => {
     const { settings, revokeDeadline } = core
     await withinDeadline(end(), revokeDeadline).catch((error: unknown) => {
-      throw notEnded(error)
+      throw toNotEndedError(error)
     })
     if (transport === 'cookie' && onSuccess !== 'end-other-sessions') {
       reply.raw.setHeader('set-cookie', clearCookies(settings.cookies, settings.prefix))
@@ -38,11 +39,12 @@ export function createOnSuccess(
   }
 }
 
-function notEnded(error: unknown): unknown {
+/** Replaces the detail of `store_unavailable`, which must not say that nothing was changed. */
+function toNotEndedError(error: unknown): unknown {
   if (!(error instanceof PortcullisError) || error.code !== 'store_unavailable') return error
   return new PortcullisError('store_unavailable', {
     detail:
-      'What was asked has been done, but sessions that should have ended may go on; log out everywhere.',
+      'The upstream has completed the request, but sessions that it should end may still be valid. Log out everywhere.',
     reason: error.reason ?? error.message,
     cause: error,
   })

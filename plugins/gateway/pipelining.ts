@@ -2,97 +2,103 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Requests of one connection that may wait; who sends more without reading is cut. */
+/** Requests that may wait on one connection. A client that pipelines more is disconnected. */
 const MAX_WAITING = 100
 
-const TURNS = Symbol('turns')
-const DOOMED = Symbol('doomed')
+const PIPELINE = Symbol('pipeline')
+/** Set on a socket that will be closed. Further requests on it are dropped. */
+const ABANDONED = Symbol('abandoned')
 
-interface Waiting {
+interface WaitingRequest {
   readonly response: ServerResponse
-  readonly begin: () => void
+  readonly start: () => void
 }
 
-interface Turns {
-  /** The response that is worked on. */
+/** The requests of one connection that have no complete response yet. */
+interface Pipeline {
+  /** The response in progress. */
   current: ServerResponse | undefined
-  readonly waiting: Waiting[]
+  readonly waiting: WaitingRequest[]
   /** `bytesRead` of the connection when it last became idle. */
   bytesRead: number
 }
 
-type WithTurns = Socket & { [TURNS]?: Turns; [DOOMED]?: true }
+type PipelinedSocket = Socket & { [PIPELINE]?: Pipeline; [ABANDONED]?: true }
 
 /**
- * Requests that a client sends without waiting for answers (pipelining) go one after another: together they would
- * take as many of an upstream's connections, and what isn't safe must not overtake (RFC 9112 §9.3.2). Our own routes
- * take turns, too: Node tells a response that stands in line behind another neither that its client has gone, nor
- * that it takes nothing. To be called before other hooks are added.
+ * Serves pipelined requests of a connection one after another. If they ran concurrently, one client could take many
+ * connections of an upstream, and unsafe requests could overtake each other (RFC 9112 §9.3.2).
  *
- * While the server stops, the last response of those that a client has asked for says `Connection: close`.
+ * Requests to our own routes are serialized, too. Node doesn't report a disconnect or backpressure to a response that
+ * waits behind another one. Call the function before other hooks are added.
+ *
+ * While the server stops, the last response to a client's pipelined requests has `Connection: close`.
  */
 export function servePipelinedInOrder(app: FastifyInstance, stop: { readonly isDraining: boolean }): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const socket: WithTurns = request.raw.socket
-    const turns = getTurns(socket)
-    if (turns.current === undefined) {
-      // After `Connection: close` nothing is processed any more (RFC 9112 §9.6).
-      if (socket[DOOMED]) return
-      turns.current = reply.raw
+    const socket: PipelinedSocket = request.raw.socket
+    const pipeline = getPipeline(socket)
+    if (pipeline.current === undefined) {
+      // After `Connection: close`, no further request is processed (RFC 9112 §9.6).
+      if (socket[ABANDONED]) return
+      pipeline.current = reply.raw
       if (stop.isDraining) announceClose(socket)
       return done()
     }
-    if (turns.waiting.length >= MAX_WAITING) return void socket.destroy()
-    if (stop.isDraining) keepForNext(socket, turns.current)
-    // On a connection that is about to close it is answered by nobody.
-    turns.waiting.push({ response: reply.raw, begin: () => socket[DOOMED] || done() })
+    if (pipeline.waiting.length >= MAX_WAITING) return void socket.destroy()
+    if (stop.isDraining) keepForNext(socket, pipeline.current)
+    // Don't start the request if the connection is about to close by then.
+    pipeline.waiting.push({ response: reply.raw, start: () => socket[ABANDONED] || done() })
   })
-  // By now the next response has the connection.
+  // When `onResponse` runs, Node has assigned the connection to the next response.
   app.addHook('onResponse', (request, reply, done) => {
-    const socket: WithTurns = request.raw.socket
-    const turns = socket[TURNS]
-    // It never had its turn.
-    if (turns?.current !== reply.raw) return done()
-    const next = turns.waiting.shift()
-    turns.current = next?.response
+    const socket: PipelinedSocket = request.raw.socket
+    const pipeline = socket[PIPELINE]
+    // The request was never started.
+    if (pipeline?.current !== reply.raw) return done()
+    const next = pipeline.waiting.shift()
+    pipeline.current = next?.response
     if (next) {
-      // What the last answer was timed by.
+      // Remove the timeout of the previous response.
       socket.setTimeout(0)
       if (stop.isDraining) announceClose(socket)
-      next.begin()
-    } else turns.bytesRead = socket.bytesRead
+      next.start()
+    } else pipeline.bytesRead = socket.bytesRead
     done()
   })
 }
 
-/** An answer that is on its way closes the connection: what was sent behind its request is answered by nobody. */
-export function abandonPipeline(socket: WithTurns): void {
-  socket[DOOMED] = true
+/** Drops all further requests of a connection, because the response in progress closes it. */
+export function abandonPipeline(socket: PipelinedSocket): void {
+  socket[ABANDONED] = true
 }
 
-/** To be called when a connection is new: what comes on it from now on is part of a request. */
+/** Starts to track a new connection. Bytes that arrive from now on belong to a request. */
 export function beginTurns(socket: Socket): void {
-  getTurns(socket).bytesRead = socket.bytesRead
+  getPipeline(socket).bytesRead = socket.bytesRead
 }
 
-/** Returns true if no response is owed to the connection, and nothing of another request has come. */
+/** Returns true if the connection has no open response, and no byte of another request has arrived. */
 export function isIdle(socket: Socket): boolean {
-  const { current, bytesRead } = getTurns(socket)
+  const { current, bytesRead } = getPipeline(socket)
   return current === undefined && socket.bytesRead === bytesRead
 }
 
-function getTurns(socket: WithTurns): Turns {
-  return (socket[TURNS] ??= { current: undefined, waiting: [], bytesRead: 0 })
+function getPipeline(socket: PipelinedSocket): Pipeline {
+  return (socket[PIPELINE] ??= { current: undefined, waiting: [], bytesRead: 0 })
 }
 
-/** Lets the current response close the connection, unless its head has left or requests wait behind it. */
-export function announceClose(socket: WithTurns): void {
-  const turns = socket[TURNS]
-  if (turns?.current === undefined || turns.waiting.length > 0) return
-  if (!turns.current.headersSent) turns.current.shouldKeepAlive = false
+/** Makes the current response close the connection, unless its head was sent or other requests wait behind it. */
+export function announceClose(socket: PipelinedSocket): void {
+  const pipeline = socket[PIPELINE]
+  if (pipeline?.current === undefined || pipeline.waiting.length > 0) return
+  if (!pipeline.current.headersSent) pipeline.current.shouldKeepAlive = false
 }
 
-/** Another request has come: the response before it must not close the connection, if it hasn't said so yet. */
+/**
+ * Keeps the connection open for a request that has arrived behind the current response. If the head with
+ * `Connection: close` was already sent, the request is dropped.
+ */
 function keepForNext(socket: Socket, current: ServerResponse): void {
   if (!current.headersSent) current.shouldKeepAlive = true
   else if (!current.shouldKeepAlive) abandonPipeline(socket)

@@ -1,32 +1,32 @@
 import type { FastifyBaseLogger, FastifyServerOptions } from 'fastify'
 
-type Given = Parameters<NonNullable<FastifyServerOptions['childLoggerFactory']>>
+type FactoryArguments = Parameters<NonNullable<FastifyServerOptions['childLoggerFactory']>>
 type Level = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
 type Line = readonly unknown[]
 
 /**
- * A request's log, made when its first line is written. Most requests write none, and a child of pino's costs 2 KB,
- * as the redaction goes over its bindings.
+ * A logger for one request, which creates its pino child when the first line is written. Most requests write no line,
+ * and a child takes 2 KB, because redaction copies its bindings.
  */
 class RequestLog implements Record<Level, (...line: Line) => void> {
-  readonly #given: Given
-  #made: FastifyBaseLogger | undefined
+  readonly #arguments: FactoryArguments
+  #logger: FastifyBaseLogger | undefined
 
-  constructor(given: Given) {
-    this.#given = given
+  constructor(factoryArguments: FactoryArguments) {
+    this.#arguments = factoryArguments
   }
 
   get #log(): FastifyBaseLogger {
-    const [parent, bindings, options] = this.#given
-    return (this.#made ??= parent.child(bindings, options))
+    const [parent, bindings, options] = this.#arguments
+    return (this.#logger ??= parent.child(bindings, options))
   }
 
   get level(): string {
     return this.#log.level
   }
 
-  child(...given: Parameters<FastifyBaseLogger['child']>): FastifyBaseLogger {
-    return this.#log.child(...given)
+  child(...childArguments: Parameters<FastifyBaseLogger['child']>): FastifyBaseLogger {
+    return this.#log.child(...childArguments)
   }
 
   fatal(...line: Line): void {
@@ -62,7 +62,7 @@ class RequestLog implements Record<Level, (...line: Line) => void> {
   }
 }
 
-/** For Fastify's option of this name. */
-export function childLoggerFactory(...given: Given): FastifyBaseLogger {
-  return new RequestLog(given)
+/** Creates the logger of a request. Pass it to Fastify's option of the same name. */
+export function childLoggerFactory(...factoryArguments: FactoryArguments): FastifyBaseLogger {
+  return new RequestLog(factoryArguments)
 }

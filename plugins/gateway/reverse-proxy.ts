@@ -25,25 +25,28 @@ import { registerUpgrades } from './websocket-upgrade.js'
 import type { Upgrades } from './websocket-upgrade.js'
 import { readUpstreamCa } from './upstream-ca.js'
 
-/** All that a request needs on its way through. */
+/** Everything that the proxy needs to handle a request. */
 interface ProxyContext {
   readonly core: Core
   readonly gate: Gate
   readonly rules: HeaderRules
   readonly upgrades: Upgrades
   readonly connections: ClientConnections
-  /** Of each route that leads somewhere. */
-  readonly destinations: ReadonlyMap<GateRoute, Destination>
+  /** Upstreams by route. Routes without an upstream exist for forward-auth only. */
+  readonly upstreams: ReadonlyMap<GateRoute, RouteUpstream>
 }
 
-interface Destination {
+interface RouteUpstream {
   readonly upstream: Upstream
   readonly limits: ForwardOptions['limits']
 }
 
 /**
- * The reverse proxy. Whatever isn't one of our own routes is looked up in the route table, judged, and forwarded;
- * what no route covers is 404. It all happens in the handler of what Fastify hasn't found, before the body is read.
+ * Adds the reverse proxy. A request that matches none of our own routes is looked up in the route table, passes
+ * admission and is forwarded. Other requests get 404. All this happens in Fastify's not-found handler, before the body
+ * is read.
+ *
+ * @throws {StartError} if `upstreams.ca` can't be used
  */
 export async function registerGateway(
   app: FastifyInstance,
@@ -56,29 +59,30 @@ export async function registerGateway(
     connections: settings.upstreams.connections,
     onHealth: (origin, isUp, reason) =>
       isUp
-        ? app.log.info({ event: 'upstream_up', origin }, 'an upstream can be reached again')
+        ? app.log.info({ event: 'upstream_up', origin }, 'upstream server reachable again')
         : app.log.warn(
             { event: 'upstream_down', origin, reason },
-            'an upstream doesn’t answer; others of its route are asked instead',
+            'upstream server unreachable; requests go to the other servers of its upstream',
           ),
   })
   app.addHook('onClose', async () => upstreams.destroy())
   const names = cookieNames(settings.cookies)
   const rules = headerRules({ identity: core.identity.names, cookies: [names.access, names.refresh] })
-  const destinations = new Map<GateRoute, Destination>()
+  const routeUpstreams = new Map<GateRoute, RouteUpstream>()
   for (const route of gate.routes) {
     if (!route.upstream) continue
     const upstream = upstreams.get(route.upstream, route.timeouts.connect)
-    destinations.set(route, { upstream, limits: { ...route.limits, idle: settings.limits.idle } })
+    routeUpstreams.set(route, { upstream, limits: { ...route.limits, idle: settings.limits.idle } })
   }
   const upgrades = registerUpgrades(app, settings, connections)
-  const context: ProxyContext = { core, gate, rules, upgrades, connections, destinations }
+  const context: ProxyContext = { core, gate, rules, upgrades, connections, upstreams: routeUpstreams }
 
-  // The body is streamed on, not parsed.
+  // The body is streamed to the upstream without being parsed.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, _payload, done) => done(null))
   app.addHook('preParsing', ({ is404, headers }, _reply, payload, done) => {
-    // Fastify would answer 415 to a media type that it can't read. What is forwarded are the raw headers.
+    // Fastify would send 415 for an invalid media type. The upstream still gets the client's header, from the raw
+    // headers.
     if (is404 && headers['content-type'] !== undefined) headers['content-type'] = 'application/octet-stream'
     done(null, payload)
   })
@@ -86,8 +90,8 @@ export async function registerGateway(
 }
 
 /**
- * Judges a request, and forwards or refuses it. Without a promise where nothing is waited for: it runs on every
- * request.
+ * Decides about a request, then forwards or refuses it. Creates no promise if admission is synchronous, because this
+ * runs on every request.
  */
 function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
   const refuse = (error: unknown) => void reply.send(error)
@@ -95,25 +99,25 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
     const { gate, upgrades } = context
     const target = checkedTarget(request.raw)
     const route = gate.find({ method: request.method, target })
-    const isOurs = target.ok && OWN_PATHS.includes(target.match)
-    // Undefined: it is there for forward-auth alone.
-    const destination = isOurs ? undefined : context.destinations.get(route)
-    if (!destination)
+    const isOwnPath = target.ok && OWN_PATHS.includes(target.match)
+    // A route without an upstream exists for forward-auth only.
+    const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)
+    if (!routeUpstream)
       throw new PortcullisError('not_found', { detail: 'No route covers this path and method.' })
     const upgrade = upgrades.take(request)
-    const covered = { route, destination, target: rawTarget(target), upgrade }
+    const routed = { route, routeUpstream, target: rawTarget(target), upgrade }
     const admission = gate.admit(new FastifyRequestFacts(request), route)
-    if (!(admission instanceof Promise)) return send(context, request, reply, covered, admission)
-    admission.then((late) => send(context, request, reply, covered, late)).catch(refuse)
+    if (!(admission instanceof Promise)) return send(context, request, reply, routed, admission)
+    admission.then((late) => send(context, request, reply, routed, late)).catch(refuse)
   } catch (error) {
     refuse(error)
   }
 }
 
-interface CoveredRequest {
+interface RoutedRequest {
   readonly route: GateRoute
-  readonly destination: Destination
-  /** As it came. */
+  readonly routeUpstream: RouteUpstream
+  /** The request target as received. */
   readonly target: string
   readonly upgrade: Upgrade | undefined
 }
@@ -122,17 +126,17 @@ function send(
   context: ProxyContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { route, destination, target, upgrade }: CoveredRequest,
+  { route, routeUpstream, target, upgrade }: RoutedRequest,
   admission: Admission,
 ): void {
   reportAdmission(admission, reply)
   const { core } = context
-  const { upstream, limits } = destination
+  const { upstream, limits } = routeUpstream
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
   const outgoing = outgoingHeaders(context, request, route, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
-  // A client that leaves doesn't end it, so that its connection says nothing of when it is over.
+  // `onSuccess` continues after its client has left, so a stop must wait for it apart from the client's connection.
   const finished = onSuccess && context.connections.addWork()
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
@@ -147,7 +151,7 @@ function send(
       onSuccess &&
       ((status: number) => {
         if (status < 200 || status > 299) return undefined
-        // It is about to end its own session.
+        // `onSuccess` is about to end the session of this request, which must not cut its own response.
         if (route.onSuccess !== 'end-other-sessions') unwatch?.()
         return onSuccess()
       }),
@@ -155,11 +159,12 @@ function send(
       unwatch?.()
       unwatch = null
       reportOutcome(request, reply, upstream, outcome)
-      if (outcome.kind === 'aborted' && outcome.failure) logMissed(request, admission, outcome.failure)
+      if (outcome.kind === 'aborted' && outcome.failure)
+        logOnSuccessFailure(request, admission, outcome.failure)
       finished?.()
     },
   })
-  // null: it is over already.
+  // `unwatch` is null if the response has already ended.
   if (auth === null || unwatch === null) return
   unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
 }
@@ -170,9 +175,10 @@ function upstreamTarget(route: GateRoute, raw: string, { transport }: Admission)
   return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
 }
 
-const ENDS: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'token_expired'])
+/** Reasons for a cut that are caused by the token, not by a failure. */
+const TOKEN_END_CODES: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'token_expired'])
 
-/** Answers what was not forwarded; the rest was answered on the way. */
+/** Sends the error if the upstream gave no response, and logs failures and cuts. */
 function reportOutcome(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -181,24 +187,27 @@ function reportOutcome(
 ): void {
   if (outcome.kind === 'failed') {
     const { error, reason } = outcome
-    request.log.warn({ event: 'forward_failed', upstream: name, error, reason }, 'not forwarded')
+    request.log.warn(
+      { event: 'forward_failed', upstream: name, error, reason },
+      'the request was not forwarded, or got no valid response',
+    )
     dropRawHeaders(reply)
-    // What is left of the body may still come.
+    // The rest of the body may still arrive on this connection.
     const headers = error === 'request_timeout' ? { connection: 'close' } : {}
     return void reply.send(outcome.refusal ?? new PortcullisError(error, { reason, headers }))
   }
   if (outcome.kind === 'cut') {
-    // The end of a session is no trouble; what an upstream or the store does may be.
-    const level = ENDS.has(outcome.reason) ? 'info' : 'warn'
-    request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the answer was cut')
+    // The end of a token is expected. Other reasons may be failures of an upstream or of the store.
+    const level = TOKEN_END_CODES.has(outcome.reason) ? 'info' : 'warn'
+    request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the response was cut')
   }
 }
 
-/** Nobody has heard that the sessions which `onSuccess` should end may still be good. */
-function logMissed({ log }: FastifyRequest, { auth }: Admission, { error, reason }: Failure): void {
+/** Logs that `onSuccess` may have failed after its client has left. No response can report it any more. */
+function logOnSuccessFailure({ log }: FastifyRequest, { auth }: Admission, { error, reason }: Failure): void {
   log.warn(
     { event: 'on_success_failed', sub: auth?.sub, sid: auth?.sid, error, reason },
-    'the client has left, and the sessions that onSuccess names may not have ended',
+    'the client has disconnected, and the sessions that onSuccess ends may still be valid',
   )
 }
 
@@ -227,7 +236,7 @@ function tokenHeader(transport: Admission['transport']): string | undefined {
   return transport === 'x-access-token' ? transport : undefined
 }
 
-/** What was meant for the upstream's answer isn't for ours; Fastify sets its own. */
+/** Removes the headers that were set for the upstream's response. Fastify sets its own for the error. */
 function dropRawHeaders(reply: FastifyReply): void {
   for (const name of reply.raw.getHeaderNames()) reply.raw.removeHeader(name)
 }

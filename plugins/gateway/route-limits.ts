@@ -5,32 +5,33 @@ import { createLimitStore } from '../rate-limit.js'
 import type { Limit } from '../rate-limit.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
 
-/** The limits of routes (`routes[].rateLimit`). */
+/** The rate limits of routes (`routes[].rateLimit`). */
 export interface RouteLimiters {
   /**
-   * Counts one request to a route. `who` is `sub:` and a subject, or `address:` and an address.
+   * Counts one request to a route.
    *
+   * @param who `sub:` followed by a subject, or `address:` followed by an address key.
    * @throws {PortcullisError} `rate_limited`
    */
   count(route: RouteSettings, who: string): Promise<void>
 }
 
 /**
- * The local counters of all routes together, half of them for subjects and half for addresses: whoever has many
- * addresses must not push out the counters of subjects, which need an account each. About 30 MB if all are taken.
+ * Local counters of all routes together, at most about 30 MB. Half of them are for subjects and half for addresses, so
+ * a client with many addresses can't displace the counters of subjects.
  */
-const LOCAL_COUNTERS = 100_000
+const MAX_LOCAL_COUNTERS = 100_000
 
 /**
- * Limiters for the routes that have a limit. Instances with the same routes count together.
+ * Creates the limiters of all routes that have a rate limit. Instances with the same route share its counters in Redis.
  *
- * @param localCounters All that an instance holds, whatever the number of routes.
+ * @param localCounters Maximum number of counters in this instance, for all routes together.
  */
 export async function createRouteLimiters(
   routes: readonly RouteSettings[],
   keys: Keys,
   redis: RedisClient | undefined,
-  localCounters = LOCAL_COUNTERS,
+  localCounters = MAX_LOCAL_COUNTERS,
 ): Promise<RouteLimiters> {
   const subjects = await createLimitStore(redis, localCounters / 2)
   const addresses = await createLimitStore(redis, localCounters / 2)
@@ -45,7 +46,7 @@ export async function createRouteLimiters(
       const wait = await store.limiter(limits.get(limiterName(route))!).count(who)
       if (wait > 0) {
         throw new PortcullisError('rate_limited', {
-          detail: 'There were too many requests to this route.',
+          detail: 'There were too many requests to this route. Try again after the time in Retry-After.',
           headers: { 'retry-after': String(wait) },
         })
       }

@@ -10,57 +10,59 @@ import { sendError } from '../problem-details.js'
 import { targetRefused } from './gate.js'
 import { abandonPipeline } from './pipelining.js'
 
-/** Kept on the request itself: a WeakMap of as many is dear to collect. */
-const CHECKED = Symbol('judged')
+/** Stored on the request itself, because a WeakMap with one entry per request is expensive to collect. */
+const CHECKED = Symbol('checked')
 
 type RequestWithTarget = IncomingMessage & { [CHECKED]?: CheckedTarget }
 
 /**
- * For Fastify's `rewriteUrl`, which runs before routing: judges the raw target, and lets the router see a refused one
- * as `/`, where `refuseBadRequests` is waiting for it.
+ * Returns a function for Fastify's `rewriteUrl`, which runs before routing. It checks the raw request target. For an
+ * invalid target the router gets `/`, and `rejectBadRequests` then refuses the request.
  */
 export function checkBeforeRouting(limits: GatewaySettings['limits']) {
   return (request: RequestWithTarget): string => {
     const target = checkTarget(request.url, limits)
     request[CHECKED] = target
-    // Fastify logs this URL, so a token in it is taken out; the raw request keeps it.
+    // Fastify logs this URL, so a token in it is removed. The raw request keeps it.
     return target.ok ? withoutQueryTokens(request.url!) : '/'
   }
 }
 
-/** The target of a request that came past `refuseBadRequests`. */
+/** Returns the checked request target. Requires that `checkBeforeRouting` has run for the request. */
 export function checkedTarget(request: RequestWithTarget): CheckedTarget {
   return request[CHECKED]!
 }
 
 /**
- * Refuses, first of all, what must not be routed: ambiguous targets, heads that servers read differently, too many
- * headers.
+ * Refuses requests that must not be routed: an ambiguous request target, a head that servers may read in different
+ * ways, or too many headers. Its hook must run before any other hook that acts on a request.
  */
 export function rejectBadRequests(app: FastifyInstance, { headerCount }: GatewaySettings['limits']): void {
   app.addHook('onRequest', (request, reply, done) => {
-    const refusal = findFault(request.raw, headerCount)
-    if (!refusal) return done()
+    const error = findFault(request.raw, headerCount)
+    if (!error) return done()
     abandonPipeline(request.raw.socket)
-    sendError(request, reply, refusal)
+    sendError(request, reply, error)
   })
 }
 
 function findFault(raw: IncomingMessage, headerCount: number): PortcullisError | undefined {
   const target = checkedTarget(raw)
-  // What some route may allow is left to the gate; no route of our own sees it.
+  // Targets that a route may allow (`targetAllow`) are left to the gate. None of our own routes gets them.
   if (target && !target.ok && !target.lax) return targetRefused(target.reason)
   const { httpVersion, rawHeaders } = raw
   if (rawHeaders.length / 2 > headerCount) {
-    return closing('headers_too_large', `At most ${headerCount} headers are read.`)
+    return closingError('headers_too_large', `At most ${headerCount} headers are allowed.`)
   }
   if (httpVersion !== '1.1' && httpVersion !== '1.0') {
-    return closing('invalid_request', 'The version of HTTP must be 1.1 or 1.0.')
+    return closingError('invalid_request', 'The version of HTTP must be 1.1 or 1.0.')
   }
   return findHeadFault(rawHeaders, httpVersion)
 }
 
-/** Node keeps the first of several headers with one name, so the raw ones are looked at. */
+/**
+ * Checks `Host` and `Transfer-Encoding` in the raw headers. Node's header object keeps only the first of duplicates.
+ */
 function findHeadFault(rawHeaders: readonly string[], httpVersion: string): PortcullisError | undefined {
   let hosts = 0
   let codings = 0
@@ -70,22 +72,23 @@ function findHeadFault(rawHeaders: readonly string[], httpVersion: string): Port
     if (name.length === 4 && name.toLowerCase() === 'host') {
       hosts += 1
       if (value !== '' && !isPlainHost(value)) {
-        return closing('invalid_request', 'Host: it must be a name or an address, and a port at most.')
+        return closingError('invalid_request', 'Host: send a name or an address, with an optional port.')
       }
     } else if (name.length === 17 && name.toLowerCase() === 'transfer-encoding') {
       codings += 1
       if (codings > 1 || value.toLowerCase() !== 'chunked') {
-        return closing('invalid_request', 'Transfer-Encoding: it must be chunked, and nothing else.')
+        return closingError('invalid_request', 'Transfer-Encoding: only a single chunked is supported.')
       }
     }
   }
-  // HTTP/1.0 may come without.
+  // HTTP/1.0 requests may have no Host.
   const isMissing = hosts === 0 && httpVersion !== '1.0'
-  if (hosts > 1 || isMissing) return closing('invalid_request', 'Host: there must be one (RFC 9112 §3.2).')
+  if (hosts > 1 || isMissing)
+    return closingError('invalid_request', 'Host: exactly one is required (RFC 9112 §3.2).')
   return undefined
 }
 
-/** What follows on the connection can't be told from the rest of this request. */
-function closing(code: 'invalid_request' | 'headers_too_large', detail: string): PortcullisError {
+/** Returns an error that closes the connection, because the end of this request is unknown. */
+function closingError(code: 'invalid_request' | 'headers_too_large', detail: string): PortcullisError {
   return new PortcullisError(code, { detail, headers: { connection: 'close' } })
 }

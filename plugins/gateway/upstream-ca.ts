@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { StartError } from '../../src/start-error.js'
 
 /**
- * The certificates that https upstreams are trusted by, besides those that Node brings.
+ * Reads the CA certificates that https upstreams are verified with, in addition to Node's own.
  *
- * @throws {StartError} where the file can't be read, or holds none
+ * @throws {StartError} if the file can't be read or has no certificate
  */
 export async function readUpstreamCa(path: string | undefined): Promise<{ ca?: string }> {
   if (path === undefined) return {}
@@ -14,6 +14,6 @@ export async function readUpstreamCa(path: string | undefined): Promise<{ ca?: s
     void new X509Certificate(ca)
     return { ca }
   } catch (error) {
-    throw new StartError(`upstreams.ca: ${path} can’t be used: ${(error as Error).message}`)
+    throw new StartError(`upstreams.ca: the file ${path} can’t be used: ${(error as Error).message}`)
   }
 }

@@ -14,17 +14,17 @@ import { addressKey } from '../rate-limit.js'
 
 export interface Upgrades {
   /**
-   * The handshake that a request is, or undefined. From now until its connection closes it counts.
+   * Returns the handshake if the request is a WebSocket handshake, else `undefined`. The WebSocket counts towards the
+   * limits until its connection closes.
    *
-   * @throws {PortcullisError} `overloaded`
+   * @throws {PortcullisError} `overloaded` if `limits.upgrades` or `limits.upgradesPerAddress` is reached
    */
   take(request: FastifyRequest): Handshake | undefined
 }
 
 /**
- * Lets WebSocket handshakes come as requests like all others, so that they meet the same hooks, the same judgement of
- * their target, and the same gate. Any other upgrade is not known here: the request is answered as if it asked for none
- * (RFC 9110 §7.8).
+ * Emits WebSocket handshakes as ordinary requests, so that the same hooks, target checks and admission apply. Other
+ * upgrades aren't supported. Their `Upgrade` header is ignored, as RFC 9110 §7.8 allows.
  */
 export function registerUpgrades(
   app: FastifyInstance,
@@ -35,7 +35,7 @@ export function registerUpgrades(
   const server = app.server as Server
   server.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => {
     const { socket } = request
-    // Nobody sends a handshake before the last answer has come. Its own would overtake that.
+    // No client pipelines a handshake. Its response would overtake the one that is still open.
     if (hasPendingResponse(request)) return void socket.destroy()
     if (!isWebSocketHandshake(request)) return parseAgain(server, request, head)
     const handshake = new Handshake(request, head)
@@ -43,7 +43,7 @@ export function registerUpgrades(
     connections.release(socket)
     server.emit('request', request, handshake.response)
   })
-  const counts = new Counts(limits)
+  const counts = new WebSocketCounts(limits)
   return {
     take(request) {
       const handshake = handshakes.get(request.raw)
@@ -53,8 +53,8 @@ export function registerUpgrades(
   }
 }
 
-/** How many WebSockets are open, in all and by address; those that are being opened included. */
-class Counts {
+/** Counts open WebSockets in total and per address, including those whose handshake is in progress. */
+class WebSocketCounts {
   readonly #limits: Pick<GatewaySettings['limits'], 'upgrades' | 'upgradesPerAddress'>
   readonly #byAddress = new Map<string, number>()
   #all = 0
@@ -64,7 +64,7 @@ class Counts {
   }
 
   add(address: string, socket: Socket): void {
-    // It went away meanwhile, and says so only once.
+    // A closed socket doesn't emit `close` again, so it would never be removed.
     if (socket.closed) return
     const ofAddress = this.#byAddress.get(address) ?? 0
     if (this.#all >= this.#limits.upgrades || ofAddress >= this.#limits.upgradesPerAddress) {
@@ -84,8 +84,8 @@ class Counts {
 }
 
 /**
- * Whether an earlier request on the connection is still to be answered. Node has no word for it, but gives a connection
- * to one response at a time: taking it fails while another has it.
+ * Returns true if an earlier request on the connection has no complete response yet. Node has no API for this, but
+ * assigns a socket to one response at a time. `assignSocket` throws while another response has the socket.
  */
 function hasPendingResponse(request: IncomingMessage): boolean {
   const probe = new ServerResponse(request)
@@ -98,7 +98,9 @@ function hasPendingResponse(request: IncomingMessage): boolean {
   return false
 }
 
-/** Gives Node a request to read once more, without its `Upgrade`; it has stopped reading there, body and all. */
+/**
+ * Makes Node parse the request again without its `Upgrade` header. Node stops parsing at an upgrade, before the body.
+ */
 function parseAgain(server: Server, request: IncomingMessage, head: Buffer): void {
   const { method, url, httpVersion, rawHeaders, socket } = request
   let text = `${method} ${url} HTTP/${httpVersion}\r\n`
