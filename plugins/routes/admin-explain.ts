@@ -3,8 +3,8 @@ import { ExplainBody } from '../../src/contract.js'
 import type { Core } from '../core.js'
 
 /**
- * `POST /api/explain`: what would be decided about a token, step by step, and why. Nothing changes, and nothing is
- * logged of it.
+ * Adds `POST /api/explain`, which returns each step of the verification of a token and its result. The call changes
+ * nothing and logs nothing.
  */
 export function explainRoute(app: FastifyInstance, { verifier }: Core): void {
   app.post<{ Body: ExplainBody }>('/explain', { schema: { body: ExplainBody } }, (request) =>

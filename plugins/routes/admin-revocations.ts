@@ -6,7 +6,10 @@ import type { Core } from '../core.js'
 import { revoke } from '../revoke.js'
 import type { RevokeRequest } from '../revoke.js'
 
-/** `POST /api/revocations`: 201 when it is in force everywhere. `GET /api/revocations`: what is in force, in pages. */
+/**
+ * Adds `POST /api/revocations` and `GET /api/revocations`. POST responds with 201 when no instance admits the revoked
+ * tokens. GET lists one page of the denylist.
+ */
 export function revocationsRoutes(app: FastifyInstance, core: Core): void {
   app.post<{ Body: RevocationBody }>(
     '/revocations',
@@ -36,20 +39,26 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
   )
 }
 
-/** One target, and what goes with it. */
+/**
+ * Converts the body to a revoke request.
+ *
+ * @throws {PortcullisError} `invalid_request`
+ */
 function toRequest(body: RevocationBody, now: number): RevokeRequest {
   const { jti, sid, sub, kid, all, expiresIn, reason } = body
-  // What will be issued later is none of it: the answer says what is in force.
+  // A time in the future means now. The response must show the time that is in force.
   const before = body.before === undefined ? undefined : Math.min(body.before, toSeconds(now))
-  const targets = [jti, sid, sub, kid, all].filter((target) => target !== undefined)
-  if (targets.length !== 1) {
-    throw new PortcullisError('invalid_request', { detail: 'Give one of: jti, sid, sub, kid, all.' })
+  const ids = [jti, sid, sub, kid, all].filter((id) => id !== undefined)
+  if (ids.length !== 1) {
+    throw new PortcullisError('invalid_request', {
+      detail: 'Give exactly one of jti, sid, sub, kid and all.',
+    })
   }
   if (before !== undefined && sub === undefined && all === undefined) {
-    throw new PortcullisError('invalid_request', { detail: 'before: it goes with sub and all.' })
+    throw new PortcullisError('invalid_request', { detail: 'before: use it with sub or all only.' })
   }
   if (expiresIn !== undefined && jti === undefined) {
-    throw new PortcullisError('invalid_request', { detail: 'expiresIn: it goes with jti.' })
+    throw new PortcullisError('invalid_request', { detail: 'expiresIn: use it with jti only.' })
   }
   if (jti !== undefined) {
     return { jti, reason, expiresAt: expiresIn === undefined ? undefined : Math.ceil(now / 1000) + expiresIn }

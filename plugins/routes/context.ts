@@ -4,19 +4,19 @@ import type { TSchema } from 'typebox'
 import { PortcullisError } from '../../src/errors.js'
 import { sendError, toPortcullisError } from '../problem-details.js'
 
-/** Largest body that our own routes read, in bytes. */
+/** Largest request body of Portcullis' own routes, in bytes. */
 const BODY_LIMIT = 16_384
 
 /**
- * Makes a context our own: what a host set on its application (validators, serializers, parsers, error handlers) would
- * otherwise be inherited.
+ * Sets the validator, serializers, parsers and error handler of a context. Without this, the context would inherit
+ * those of the host's application.
  */
 export function makeOurOwn(context: FastifyInstance): void {
   context.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
   context.setValidatorCompiler(({ schema }) => {
     const compiled = Compile(schema as TSchema)
     return (value: unknown) => {
-      // A request without a body is one with an empty one; what is missing in it is told by name.
+      // Validate a missing body as an empty one, so that the error names the missing field.
       const body = value ?? {}
       if (compiled.Check(body)) return { value: body }
       const [first] = compiled.Errors(body)
@@ -56,11 +56,15 @@ export function makeOurOwn(context: FastifyInstance): void {
   })
 }
 
-/** RFC 6749 §3.1: a parameter must not be there twice. */
+/**
+ * Parses a form. RFC 6749 §3.1 forbids repeated parameters.
+ *
+ * @throws {PortcullisError} `invalid_request`
+ */
 function parseForm(text: string): Record<string, string> {
   const form: Record<string, string> = Object.create(null)
   for (const [name, value] of new URLSearchParams(text)) {
-    if (name in form) throw new PortcullisError('invalid_request', { detail: `${name}: it is there twice.` })
+    if (name in form) throw new PortcullisError('invalid_request', { detail: `${name}: give it only once.` })
     form[name] = value
   }
   return form
@@ -68,7 +72,7 @@ function parseForm(text: string): Record<string, string> {
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** Answers 405 to the other methods of the routes that `register` adds. OPTIONS is left to CORS. */
+/** Sends 405 for all other methods of the routes that `register` adds. OPTIONS is left to CORS. */
 export function withMethodNotAllowed(context: FastifyInstance, register: () => void): void {
   const known = new Map<string, Set<string>>()
   let isDone = false

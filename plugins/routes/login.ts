@@ -15,16 +15,18 @@ import { addressKey } from '../rate-limit.js'
 import { readClientInfo } from './origin.js'
 import { sendTokens } from './send-tokens.js'
 
-/** Who may log in: by the users file, or by the host's own function. */
+/** The way in which credentials are verified: a users file, a legacy API, or a function of the host. */
 export interface Authenticator {
+  /** Bounds the concurrent calls of `authenticate`. */
   readonly slots: WorkSlots
+  /** Returns the identity of the user, or `null` if the credentials are wrong. */
   authenticate(
     credentials: LoginCredentials,
     request: FastifyRequest,
   ): Identity | null | Promise<Identity | null>
 }
 
-/** `POST /auth/login` */
+/** Adds `POST /auth/login`, which starts a session. */
 export function loginRoute(app: FastifyInstance, core: Core, { slots, authenticate }: Authenticator): void {
   app.post<{ Body: LoginBody }>('/login', { schema: { body: LoginBody } }, async (request, reply) => {
     const { username, password, device, cookies } = request.body
@@ -32,25 +34,25 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     if (asCookies) {
       if (!core.settings.cookies.enabled) {
         throw new PortcullisError('invalid_request', {
-          detail: 'cookies: they are not enabled (cookies.enabled).',
+          detail: 'cookies: token cookies are disabled here (setting cookies.enabled).',
         })
       }
-      // Else another site could log a browser in to an account of its own.
+      // Otherwise another site could log the browser in to an attacker's account (login CSRF).
       rejectCrossSite(request.headers, core.settings.cors.origins)
     }
-    const ports = {
+    const dependencies = {
       ...core.sessions,
       slots,
       attempts: createAttempts(core, username, clientAddress(request)),
       authenticate: () => authenticate({ username, password }, request),
     }
-    const tokens = await login(ports, { ...readClientInfo(request), device })
+    const tokens = await login(dependencies, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies)
   })
 }
 
 function createAttempts({ limiters }: Core, username: string, ip: string): LoginAttempts {
-  // Hashed, as people type passwords into the wrong field.
+  // Hashed, because people sometimes type their password into the field for the name.
   const account = createHash('sha256').update(normaliseName(username)).digest('base64url')
   const counters = [
     [limiters.loginPerAccount, account],

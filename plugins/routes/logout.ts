@@ -14,7 +14,7 @@ import { FastifyRequestFacts } from '../request-facts.js'
 import { countRefresh } from './refresh.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 
-/** `POST /auth/logout` */
+/** Adds `POST /auth/logout`, which ends the session of the presented tokens, or with `all` every session. */
 export function logoutRoute(app: FastifyInstance, core: Core): void {
   app.post<{ Body: LogoutBody | undefined }>(
     '/logout',
@@ -27,7 +27,9 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
 
       const { refresh_token, all, keepCurrent } = request.body ?? {}
       if (isTrue(keepCurrent) && !isTrue(all)) {
-        throw new PortcullisError('invalid_request', { detail: 'keepCurrent: only together with all.' })
+        throw new PortcullisError('invalid_request', {
+          detail: 'keepCurrent: use it together with all only.',
+        })
       }
       if (isTrue(all)) await endAll(core, access?.token, isTrue(keepCurrent))
       else await endPresented(core, request, access?.token, oneRefreshToken(refresh_token, cookie))
@@ -42,7 +44,9 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
 
 async function endAll(core: Core, token: string | undefined, keepCurrent: boolean): Promise<void> {
   if (token === undefined) {
-    throw new PortcullisError('credentials_missing', { detail: 'all: it needs a live access token.' })
+    throw new PortcullisError('credentials_missing', {
+      detail: 'all: an access token that is still valid is needed.',
+    })
   }
   const { sub, sid } = await core.verifier.verifyToken(token)
   const current = sid as Sid
@@ -59,19 +63,23 @@ async function endPresented(
   refreshToken: string | undefined,
 ): Promise<void> {
   const refresh = refreshToken === undefined ? undefined : parseRefreshToken(refreshToken)
-  const access = token === undefined ? undefined : recognise(core, token, { isAlone: refresh === undefined })
+  const access = token === undefined ? undefined : decodeSid(core, token, { isAlone: refresh === undefined })
   if (access === undefined && refresh === undefined) {
     throw new PortcullisError(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
   }
-  // By a refresh token alone a denial may be written for a session that nobody knows; so it is counted like a refresh.
+  // An invented refresh token causes a denylist entry for an unknown session. So these logouts are limited like
+  // refreshes.
   if (access === undefined) await countRefresh(core, clientAddress(request))
   await withinDeadline(logout(core.sessions, { access, refresh }), core.revokeDeadline)
 }
 
 /**
- * The session of an access token of ours, expired or not. One that isn't ours is told, unless there is a better one.
+ * Returns the session id of an access token that we have issued, expired or not. Returns `undefined` for any other
+ * token if a well-formed refresh token was presented, too.
+ *
+ * @throws {PortcullisError} `token_malformed` or `token_invalid` if no such refresh token was presented
  */
-function recognise(core: Core, token: string, { isAlone }: { isAlone: boolean }): Sid | undefined {
+function decodeSid(core: Core, token: string, { isAlone }: { isAlone: boolean }): Sid | undefined {
   try {
     return core.verifier.decodeOwnToken(token).claims.sid as Sid
   } catch (error) {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Guard } from '../guards.js'
 
-/** `GET /auth/me`: the claims of the access token. */
+/** Adds `GET /auth/me`, which returns the claims of the access token. */
 export function meRoute(app: FastifyInstance, authenticate: Guard): void {
   app.get('/me', { onRequest: authenticate }, async (request) => request.auth!.claims)
 }

@@ -11,7 +11,7 @@ import { addressKey } from '../rate-limit.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 import { sendTokens } from './send-tokens.js'
 
-/** `POST /auth/refresh` */
+/** Adds `POST /auth/refresh`, which exchanges a refresh token for new tokens. */
 export function refreshRoute(app: FastifyInstance, core: Core): void {
   app.post<{ Body: RefreshBody | undefined }>(
     '/refresh',
@@ -20,7 +20,9 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       const fromCookie = refreshCookie(request, core)
       const token = oneRefreshToken(request.body?.refresh_token, fromCookie)
       if (token === undefined) {
-        throw new PortcullisError('refresh_token_missing', { detail: 'The body is {"refresh_token": "…"}.' })
+        throw new PortcullisError('refresh_token_missing', {
+          detail: 'Send {"refresh_token": "…"} as the body.',
+        })
       }
       if (fromCookie !== undefined) rejectCrossSite(request.headers, core.settings.cors.origins)
       await countRefresh(core, clientAddress(request))
@@ -31,7 +33,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
 }
 
 /**
- * Counts a use of a refresh token against its address.
+ * Counts one use of a refresh token for the client's address.
  *
  * @throws {PortcullisError} `rate_limited`
  */

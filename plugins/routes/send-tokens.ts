@@ -4,7 +4,7 @@ import type { TokenSet } from '../../src/session/issue.js'
 import { setCookies } from '../../src/token/token-cookies.js'
 import type { Core } from '../core.js'
 
-/** The token response (RFC 6749 §5.1), or the two cookies and a body without the tokens. */
+/** Sends the token response (RFC 6749 §5.1). With `asCookies`, the tokens are in cookies and not in the body. */
 export function sendTokens(
   reply: FastifyReply,
   { settings }: Core,

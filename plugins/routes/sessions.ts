@@ -9,7 +9,7 @@ import type { Sid } from '../../src/session/session.js'
 import type { Guard } from '../guards.js'
 import type { Core } from '../core.js'
 
-/** `GET /auth/sessions` and `DELETE /auth/sessions/:sid` */
+/** Adds `GET /auth/sessions`, which lists the caller's sessions, and `DELETE /auth/sessions/:sid`, which ends one. */
 export function sessionsRoutes(
   app: FastifyInstance,
   { sessions, revokeDeadline }: Core,
@@ -22,11 +22,11 @@ export function sessionsRoutes(
       const { sub, sid } = request.auth!
       const { cursor, limit } = request.query
       const options = { cursor, limit: limit === undefined ? undefined : Number(limit) }
-      return sessionsResponse(await withinDeadline(page(sub, options)), sid)
+      return sessionsResponse(await withinDeadline(listPage(sub, options)), sid)
     },
   )
 
-  function page(sub: string, options: PageOptions): Promise<SessionPage> {
+  function listPage(sub: string, options: PageOptions): Promise<SessionPage> {
     return listSessions(sessions, sub, options).catch((error: unknown) => {
       if (error instanceof RangeError)
         throw new PortcullisError('invalid_request', { detail: `${error.message}.` })

@@ -15,35 +15,38 @@ import { identityRefused } from '../gateway/gate.js'
 import type { RouteQuery, Gate } from '../gateway/gate.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 
-/** What the gateway knows, and a host's own application doesn't. */
+/** The parts of the gateway that forward-auth uses. They don't exist in a host's application. */
 export interface Front {
   readonly gate: Gate
   readonly settings: Pick<GatewaySettings, 'listen' | 'limits' | 'workers'>
 }
 
+/** The original request of a forward-auth check. */
 interface Original extends RouteQuery {
   readonly host: string | undefined
-  /** Whether browsers are to be sent to log in. */
+  /** True if a browser without a session may be redirected to the login page (`?mode=redirect`). */
   readonly mayRedirect: boolean
 }
 
 /**
- * `/auth/verify`, with any method and suffix: forward-auth. A proxy in front asks whether a request may pass, and
- * gets 200 with the identity's headers, or the refusal. In the gateway a listed peer asks about a request, which the
- * route table decides; everybody else, and everybody in a host's own application, about a token. Reads no body, sets
- * no cookie.
+ * Adds `/auth/verify` for forward-auth, with any method and path suffix. It responds with 200 and the identity headers
+ * if the request may pass, else with the error. It reads no body and sets no cookie.
+ *
+ * In the gateway, a check from a trusted proxy (`listen.trustProxy`) is about the original request, and the route table
+ * decides. For any other peer, and in a host's application, only the access token is verified.
  */
 export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): void {
-  // Envoy asks with the original's method. (A host's application keeps the methods that it has.)
+  // Envoy sends the check with the method of the original request. A host's application keeps its own methods.
   const unknown = front ? METHODS.filter((method) => !app.supportedMethods.includes(method)) : []
   for (const method of unknown) app.addHttpMethod(method)
 
   const isListed = createPeerCheck(front?.settings.listen.trustProxy ?? [])
-  const originalOf = front && createOriginalReader(`${core.settings.prefix}/verify`, front.settings.limits)
+  const readOriginalRequest =
+    front && createOriginalReader(`${core.settings.prefix}/verify`, front.settings.limits)
   const page = typeof core.settings.login === 'function' ? undefined : core.settings.login.page
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const isTrusted = isListed(request.raw.socket.remoteAddress)
-    const original = isTrusted ? originalOf?.(request) : undefined
+    const original = isTrusted ? readOriginalRequest?.(request) : undefined
     try {
       const admission = await (original
         ? admitOriginal(front!.gate, request, original)
@@ -54,14 +57,17 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       const { build, withoutProof } = core.identity
       return reply.headers(identityHeaders(isTrusted ? build(auth) : withoutProof(auth))).send()
     } catch (error) {
-      if (!original || page === undefined || !goesToLogin(error, request, original)) throw error
+      if (!original || page === undefined || !shouldRedirectToLogin(error, request, original)) throw error
       return reply.code(302).header('location', loginUrl(page, original.target)).send()
     }
   }
   for (const url of ['/verify', '/verify/*']) app.all(url, { onRequest }, () => undefined)
 }
 
-/** The request that a check of a listed peer is about; undefined where it doesn't say. */
+/**
+ * Returns a function that reads the original request from a check of a trusted proxy. It returns `undefined` if the
+ * check doesn't describe one.
+ */
 function createOriginalReader(path: string, limits: Front['settings']['limits']) {
   return (request: FastifyRequest): Original | undefined => {
     const { raw, query } = request
@@ -74,7 +80,7 @@ function createOriginalReader(path: string, limits: Front['settings']['limits'])
   }
 }
 
-/** A check as the request that it asks about: the check's own headers and address, but another method and target. */
+/** Facts of an original request. Headers and address come from the check, the rest from the original request. */
 class OriginalFacts extends FastifyRequestFacts {
   readonly #original: { readonly method: string; readonly host: string | undefined; readonly target: string }
   readonly #request: FastifyRequest
@@ -105,7 +111,11 @@ class OriginalFacts extends FastifyRequestFacts {
   }
 }
 
-/** Decides as the gateway would if the original request were its own. */
+/**
+ * Decides about the original request as if the gateway had received it.
+ *
+ * @throws {PortcullisError} or rejects with it
+ */
 function admitOriginal(
   gate: Gate,
   request: FastifyRequest,
@@ -116,10 +126,10 @@ function admitOriginal(
   return gate.admit(new OriginalFacts(request, { method, host, target: rawTarget(target) }), route)
 }
 
-/** Decides as the guard `authenticate` would. */
+/** Decides about the presented token as the guard `authenticate` does. */
 function admitToken(core: Core, request: FastifyRequest): Admission | Promise<Admission> {
-  // nginx asks by GET whatever the original's method is. A page of another site can't leave `Origin` out when it
-  // changes something.
+  // nginx sends every check with GET. Browsers send `Origin` with each cross-site request that may change state, so a
+  // request with `Origin` is treated as a POST, and gets the cross-site check.
   const mayChange = changesState(request.method) || request.headers.origin !== undefined || isUpgrade(request)
   const method = mayChange ? 'POST' : 'GET'
   const { target } = new FastifyRequestFacts(request)
@@ -131,7 +141,7 @@ function admitToken(core: Core, request: FastifyRequest): Admission | Promise<Ad
   })
 }
 
-/** Most proxies keep `Upgrade` to themselves; the handshake's other headers come through. */
+/** Returns true for a WebSocket handshake. Most proxies remove `Upgrade` from a check, but keep the other headers. */
 function isUpgrade({ headers }: FastifyRequest): boolean {
   return headers.upgrade !== undefined || headers['sec-websocket-key'] !== undefined
 }
@@ -147,8 +157,8 @@ function identityHeaders(identity: Readonly<Record<string, string | undefined>>)
   return headers
 }
 
-/** A browser that opens a page, and would see a refusal that a login can mend. */
-function goesToLogin(
+/** Returns true if a browser opens a page and gets a 401, which a login resolves. */
+function shouldRedirectToLogin(
   error: unknown,
   { headers }: FastifyRequest,
   { method, mayRedirect }: Original,
@@ -157,7 +167,10 @@ function goesToLogin(
   return mayRedirect && isNavigation && error instanceof PortcullisError && error.statusCode === 401
 }
 
-/** With the way back, as path and query; none where these could be read as another origin. */
+/**
+ * Returns the URL of the login page, with the original path and query as `next`. Leaves `next` out if the request
+ * target was rejected, because a browser could read it as another origin.
+ */
 function loginUrl(page: string, target: CheckedTarget): string {
   if (!target.ok) return page
   return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(withoutQueryTokens(target.raw))}`

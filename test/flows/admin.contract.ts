@@ -141,9 +141,9 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
       [{ all: false }, /all/],
       [{ sub: '' }, /sub/],
       [{ sub: 7 }, /sub/],
-      [{ sid, before: 1 }, /before: it goes with/],
+      [{ sid, before: 1 }, /before: use it with sub or all only/],
       [{ sub, before: 1.5 }, /before/],
-      [{ sub, expiresIn: 5 }, /expiresIn: it goes with/],
+      [{ sub, expiresIn: 5 }, /expiresIn: use it with jti only/],
       [{ jti: 'x', expiresIn: 0 }, /expiresIn/],
     ]
     for (const [json, detail] of mistakes) {
