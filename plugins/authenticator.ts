@@ -5,14 +5,17 @@ import { UsersFile, hashingSlots } from '../src/login/users-file.js'
 import { createHttpLogin } from './login-http.js'
 import type { Authenticator } from './routes/login.js'
 
-/** How many logins may wait for a slot. */
-const QUEUE = 100
-/** A host's own function, or a legacy API, mostly waits for others, so more of them may run at once. */
+/** Logins that may wait for a slot. Further logins are refused. */
+const MAX_QUEUED = 100
+/** Concurrent logins by a host's function or a legacy API. They mostly wait for I/O, unlike password hashing. */
 const WAITING_SLOTS = 32
 
 /**
- * Who may log in by `POST /auth/login`; undefined: there is no such route, the host logs in by itself. `processes`:
- * how many do so on this machine.
+ * Creates the authenticator that `POST /auth/login` uses.
+ *
+ * @param processes Processes on this machine that hash passwords. They share its cores.
+ * @returns `undefined` if `login` isn't set. Then there is no login route, and the host calls `issue` itself.
+ * @throws {UsersFileError} if the users file can't be read or has an invalid line
  */
 export async function createAuthenticator(
   login: PluginSettings['login'],
@@ -21,13 +24,13 @@ export async function createAuthenticator(
 ): Promise<Authenticator | undefined> {
   if (typeof login === 'function') {
     return {
-      slots: new WorkSlots(WAITING_SLOTS, QUEUE),
+      slots: new WorkSlots(WAITING_SLOTS, MAX_QUEUED),
       authenticate: (credentials, request: FastifyRequest) => login(credentials, request),
     }
   }
   if (login.http !== undefined) {
     return {
-      slots: new WorkSlots(WAITING_SLOTS, QUEUE),
+      slots: new WorkSlots(WAITING_SLOTS, MAX_QUEUED),
       authenticate: createHttpLogin(login.http, WAITING_SLOTS, log),
     }
   }
@@ -36,7 +39,7 @@ export async function createAuthenticator(
     log.error({ event: 'users_file', reason }, reason),
   )
   return {
-    slots: new WorkSlots(hashingSlots(processes), QUEUE),
+    slots: new WorkSlots(hashingSlots(processes), MAX_QUEUED),
     async authenticate({ username, password }) {
       const sub = await users.verify(username, password)
       return sub === undefined ? null : { sub }

@@ -4,15 +4,15 @@ import { isPlainHost } from '../src/gateway/forwarded-headers.js'
 import type { ForwardedClient } from '../src/gateway/forwarded-headers.js'
 
 /**
- * The address of who asks, as the listed peers tell it (`listen.trustProxy`). What they pass on unread of a client
- * may be no address at all; then it is the last one that is known for sure.
+ * Returns the client's address, which trusted proxies (`listen.trustProxy`) report in `X-Forwarded-For`. Proxies may
+ * forward a text that isn't an address. The function then returns the address of the peer itself.
  */
 export function clientAddress(request: FastifyRequest): string {
   const { ip } = request
   return isIP(ip) === 0 ? (request.raw.socket.remoteAddress ?? '') : ip
 }
 
-/** Who asks, for the headers that an upstream believes. */
+/** Returns address, protocol and host of the client for the forwarding headers, which upstreams trust. */
 export function forwardedClient(request: FastifyRequest): ForwardedClient {
   const { protocol, host } = request
   const own = request.raw.headers.host

@@ -1,4 +1,4 @@
-/** The core, built on its adapters: what the decorators and the routes work with. Touches no route. */
+/** Builds the core from its adapters. The decorators and the routes are built on the core, in `registerCore`. */
 import type { FastifyBaseLogger } from 'fastify'
 import { Admitter } from '../src/token/admission.js'
 import { steadyClock, systemClock } from '../src/clock.js'
@@ -48,15 +48,15 @@ export interface Core {
   readonly identity: IdentityProof
   readonly limiters: Readonly<Record<'loginPerAccount' | 'loginPerAddress' | 'refreshPerAddress', Limiter>>
   readonly metrics: Metrics
-  /** The answers that last, each tied to its token. */
+  /** The long-lived connections. Each one ends with its token. */
   readonly live: LongLivedConnections
-  /** Of the session store; undefined for the embedded one. */
+  /** The connection of the session store. `undefined` with `store: memory`. */
   readonly redis: RedisClient | undefined
-  /** How long a revoke, with the ending of its sessions, may take. */
+  /** How long a revoke may take, including the end of its sessions. */
   readonly revokeDeadline: Milliseconds
-  /** A page of what is denied now. */
+  /** Lists one page of the denylist. */
   listDenials(query: ListQuery): Promise<Listing>
-  /** Whether the store can be used, and requests can be decided, now; for `/readyz`. */
+  /** Checks whether the store takes writes and the denylist can decide. Used by `/readyz`. */
   readiness(): Promise<Readiness>
   close(): Promise<void>
 }
@@ -65,7 +65,7 @@ export interface Readiness {
   readonly isReady: boolean
   readonly store: 'reachable' | 'unreachable'
   readonly revocation: Readonly<Record<string, unknown>>
-  /** What was found out about the server; undefined for the embedded store, and before the first connection. */
+  /** The state of the Redis server. `undefined` with `store: memory` and before the first connection. */
   readonly redis: ServerChecks | undefined
 }
 
@@ -87,12 +87,12 @@ export async function createCore(
 async function openKey(keys: PluginSettings['keys'], log: FastifyBaseLogger): Promise<SigningKey> {
   const { key, createdFile, warnings } = await loadKey(keys)
   if (createdFile !== undefined)
-    log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'made a signing key')
+    log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'a signing key was created')
   for (const warning of warnings) log.warn({ event: 'key_warning' }, warning)
   return key
 }
 
-interface CoreParts {
+interface CoreDependencies {
   readonly settings: PluginSettings
   readonly log: FastifyBaseLogger
   readonly ofProcess: boolean
@@ -100,7 +100,7 @@ interface CoreParts {
   readonly redis: RedisConnection | undefined
 }
 
-async function assemble({ settings, log, ofProcess, key, redis }: CoreParts): Promise<Core> {
+async function assemble({ settings, log, ofProcess, key, redis }: CoreDependencies): Promise<Core> {
   const { issuer, audience, tokens, cookies, accept } = settings
   const jwt = await createJwt(key, settings)
   const server = redis && (await checkServer(redis.client, log))
@@ -111,7 +111,7 @@ async function assemble({ settings, log, ofProcess, key, redis }: CoreParts): Pr
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
   const identity = await createIdentityProof({ key, clock, settings })
   const limiters = await createCoreLimiters(settings, redis?.client)
-  // The last thing that can fail, as it goes on by itself.
+  // Opened last: nothing after it may fail, because it keeps running in the background.
   const revocation = await openRevocation(settings, {
     redis: redis?.client,
     life,
@@ -215,13 +215,13 @@ function createCoreLimiters({ rateLimit, keyPrefix }: PluginSettings, redis: Red
   )
 }
 
-/** How loud each event is; the rest are `info`. */
-const LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = {
+/** The log levels of events that aren't logged as `info`. */
+const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = {
   refresh: 'debug',
   refresh_token_reused: 'warn',
   login_limited: 'warn',
 }
 
 function logEvent(log: FastifyBaseLogger, event: SecurityEvent): void {
-  log[LEVELS[event.event] ?? 'info'](event, event.event)
+  log[EVENT_LEVELS[event.event] ?? 'info'](event, event.event)
 }

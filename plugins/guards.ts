@@ -13,38 +13,52 @@ declare module 'fastify' {
     authorize: Guards['authorize']
   }
   interface FastifyRequest {
-    /** Who the request is from, after a guard; `null` for an anonymous request and before any guard. */
+    /** The verified access token. `null` before a guard has run, and for an anonymous request. */
     auth: Auth | null
   }
 }
 
-/** Guards for routes, as `onRequest` (better, as it runs before the body is read) or `preHandler`. */
+/** Hooks that guard routes. Prefer `onRequest` to `preHandler`, because it runs before the body is read. */
 export interface Guards {
+  /**
+   * Admits requests with a valid access token, and sets `request.auth`. Refuses other requests with 401.
+   *
+   * @example
+   * ```ts
+   * app.get('/me', { onRequest: authenticate }, async (request) => request.auth)
+   * ```
+   */
   readonly authenticate: Guard & {
-    /** Admits requests without a token, with `request.auth` null. A bad token is 401 all the same. */
+    /** Also admits requests without a token, with `request.auth` set to `null`. A bad token is still 401. */
     readonly optional: Guard
   }
   /**
-   * As `authenticate`, and 403 unless the token has every `scope` and at least one `anyScope`.
+   * Returns a guard that does what `authenticate` does, and refuses with 403 unless the token has every `scope` and
+   * at least one `anyScope`.
    *
-   * @throws {TypeError} at once, for needs that demand no scope
+   * @example
+   * ```ts
+   * app.get('/admin', { onRequest: authorize({ scope: 'admin' }) }, async () => 'welcome')
+   * ```
+   *
+   * @throws {TypeError} at once, if `needs` names no scope
    */
   authorize(needs: ScopeNeeds): Guard
 }
 
-/** Scopes that a token must have. Each is a list, or a text with spaces between several (RFC 6749 §3.3). */
+/** Scopes that a token must have. Each field is a list, or a text with spaces between scopes (RFC 6749 §3.3). */
 export interface ScopeNeeds {
-  /** Every one of these. */
+  /** The token needs all of these scopes. */
   readonly scope?: string | readonly string[]
-  /** At least one of these. */
+  /** The token needs at least one of these scopes. */
   readonly anyScope?: string | readonly string[]
 }
 
 type Done = (error?: Error) => void
 
 /**
- * A hook. In a hook of the host's own it can be awaited: it rejects if the request was refused, so that the code behind
- * it doesn't run. The response has been sent by then, unless `refusals` is `throw`.
+ * A Fastify hook. A host can also await it in its own hook. The promise rejects if the request is refused, so the code
+ * after the `await` doesn't run. By then the response was sent, unless the option `refusals` is `throw`.
  */
 export interface Guard {
   (request: FastifyRequest, reply: FastifyReply): Promise<void>
@@ -53,7 +67,7 @@ export interface Guard {
 
 export interface GuardDependencies {
   readonly admitter: Admitter
-  /** `throw` passes the error to the host's error handler. */
+  /** `answer` sends the error as problem+json. `throw` passes it to the host's error handler. */
   readonly refusals: 'answer' | 'throw'
   readonly onOutage: OnOutage
 }
@@ -69,14 +83,19 @@ export function createGuards({ admitter, refusals, onOutage }: GuardDependencies
   }
 }
 
-/** @throws {TypeError} for what a host without types may give, and what would let every token pass */
+/**
+ * Returns the scopes as lists. Checks at run time too, because a host in plain JavaScript has no type checks.
+ *
+ * @throws {TypeError} if `needs` has an unknown field, an invalid scope, or no scope, which would admit every token
+ */
 export function parseScopeNeeds(needs: ScopeNeeds): Pick<Requirements, 'scope' | 'anyScope'> {
   const unknown = Object.keys(needs ?? {}).filter((name) => name !== 'scope' && name !== 'anyScope')
-  if (unknown.length > 0) throw new TypeError(`authorize: ${unknown.join(', ')}: it takes scope and anyScope`)
+  if (unknown.length > 0)
+    throw new TypeError(`authorize: unknown field ${unknown.join(', ')}; use scope or anyScope`)
   const scope = parseScopes('scope', needs?.scope)
   const anyScope = parseScopes('anyScope', needs?.anyScope)
   if (scope === undefined && anyScope === undefined)
-    throw new TypeError("authorize: name a scope, as in authorize({ scope: 'admin' })")
+    throw new TypeError("authorize: no scope given; write authorize({ scope: 'admin' }), for example")
   return { scope: scope ?? [], anyScope }
 }
 
@@ -85,7 +104,9 @@ function parseScopes(name: string, given: string | readonly string[] | undefined
   const scopes = typeof given === 'string' ? given.split(' ').filter((one) => one !== '') : [...given]
   if (scopes.length > 0 && scopes.every((one) => typeof one === 'string' && /^[!#-[\]-~]+$/.test(one)))
     return scopes
-  throw new TypeError(`authorize: ${name} must be one or more scopes (RFC 6749 §3.3), as text or as a list`)
+  throw new TypeError(
+    `authorize: ${name} must be a list of scopes, or a text with spaces between them (RFC 6749 §3.3)`,
+  )
 }
 
 function createGuard(admitter: Admitter, requirements: Requirements, refusals: 'answer' | 'throw'): Guard {
@@ -93,31 +114,36 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
     reportAdmission(admission, reply)
     request.auth = admission.auth
   }
-  const refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply, ends: Ends): void => {
-    const refusal = toPortcullisError(error)
-    if (refusals === 'throw') return ends.done(refusal)
-    sendError(request, reply, refusal)
-    ends.answered?.(refusal)
+  const refuse = (
+    error: unknown,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    callbacks: Callbacks,
+  ): void => {
+    const portcullisError = toPortcullisError(error)
+    if (refusals === 'throw') return callbacks.done(portcullisError)
+    sendError(request, reply, portcullisError)
+    callbacks.responded?.(portcullisError)
   }
-  // Synchronous where admission is: it runs on every guarded request.
-  const guard = (request: FastifyRequest, reply: FastifyReply, done: Done, answered?: Done): void => {
+  // Creates no promise if admission is synchronous, because this runs on every guarded request.
+  const guard = (request: FastifyRequest, reply: FastifyReply, done: Done, responded?: Done): void => {
     let admission: Admission | Promise<Admission>
     try {
       admission = admitter.admit(new FastifyRequestFacts(request), requirements)
       if (!(admission instanceof Promise)) accept(request, reply, admission)
     } catch (error) {
-      return refuse(error, request, reply, { done, answered })
+      return refuse(error, request, reply, { done, responded })
     }
     if (!(admission instanceof Promise)) return done()
     admission
       .then((late) => accept(request, reply, late))
       .then(
         () => done(),
-        (error: unknown) => refuse(error, request, reply, { done, answered }),
+        (error: unknown) => refuse(error, request, reply, { done, responded }),
       )
   }
   return ((request: FastifyRequest, reply: FastifyReply, done?: Done) => {
-    // Fastify sees by itself that the guard has sent a response.
+    // Called by Fastify, which detects that the guard has sent a response.
     if (done) return guard(request, reply, done)
     return new Promise<void>((resolve, reject) => {
       guard(request, reply, (error) => (error ? reject(error) : resolve()), reject)
@@ -125,8 +151,10 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
   }) as onRequestHookHandler as Guard
 }
 
-/** Ends of a guard: `done` is Fastify's or settles the promise; `answered` is called after the guard's own response. */
-interface Ends {
+/** Callbacks of a guard. */
+interface Callbacks {
+  /** Fastify's callback, or one that settles the guard's promise. */
   readonly done: Done
-  readonly answered: Done | undefined
+  /** Called after the guard has sent an error response. */
+  readonly responded: Done | undefined
 }

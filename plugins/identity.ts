@@ -7,36 +7,36 @@ import type { SigningKey } from '../src/token/signing-key.js'
 import type { Auth } from '../src/token/token-verifier.js'
 import { createSigner } from './jwt.js'
 
-/** Its own, so that it is never good as an access token, nor the other way round. */
+/** The `typ` of the signed proof. It differs from an access token's `typ`, so neither is accepted as the other. */
 export const IDENTITY_TOKEN_TYPE = 'identity+jwt'
 
-/** What tells an upstream who asks. */
+/** Builds the headers that tell an upstream who the subject is. */
 export interface IdentityProof {
-  /** Of every header that it may set; taken from no client. */
+  /** Names of all headers that `build` may set. They are removed from every client's request. */
   readonly names: readonly string[]
-  /** Header name → value; undefined: none of that name. For an upstream, or who stands before one. */
+  /** Returns values by header name, `undefined` for a header to leave out. For upstreams and trusted proxies only. */
   build(auth: Auth): Record<string, string | undefined>
-  /** The same without the signed proof, which whoever has it could show to an upstream. */
+  /** Returns the headers without the signed proof. A holder of the proof could present it to an upstream. */
   withoutProof(auth: Auth): Record<string, string | undefined>
 }
 
-interface Ports {
+interface IdentityDependencies {
   readonly key: SigningKey
   readonly clock: Clock
   readonly settings: Pick<PluginSettings, 'identity' | 'issuer'>
 }
 
-/** The identity headers, and the signed one where `identity.token` asks for it. */
-export async function createIdentityProof(ports: Ports): Promise<IdentityProof> {
-  const { headers, token } = ports.settings.identity
+/** Creates the builder of the identity headers. With `identity.token`, one header is a signed JWT. */
+export async function createIdentityProof(dependencies: IdentityDependencies): Promise<IdentityProof> {
+  const { headers, token } = dependencies.settings.identity
   const plain = identityHeaders(headers)
   const names = Object.keys(headers)
   const withoutProof = ({ claims }: Auth) => plain(claims)
   if (token === undefined) return { names, build: withoutProof, withoutProof }
-  const proofOf = await createProofs(ports, token)
+  const getProof = await createProofs(dependencies, token)
   return {
     names: [...names, token.header],
-    build: (auth) => ({ ...plain(auth.claims), [token.header]: proofOf(auth) }),
+    build: (auth) => ({ ...plain(auth.claims), [token.header]: getProof(auth) }),
     withoutProof,
   }
 }
@@ -47,11 +47,12 @@ interface Proof {
 }
 
 /**
- * A short JWT for upstreams that want proof. Signing takes longer than all the rest, so one is sent for half of its
- * life. It is kept beside what is remembered of the access token, and for as long (`tokens.verifiedCache`).
+ * Returns a function that signs a short-lived JWT for upstreams that require proof. Signing is the slowest step of a
+ * request, so one JWT is reused for half of its lifetime. It stays in memory as long as the `Auth` of its access token
+ * is cached (`tokens.verifiedCache`).
  */
 async function createProofs(
-  { key, settings, clock }: Ports,
+  { key, settings, clock }: IdentityDependencies,
   { audience, life }: { readonly audience: string; readonly life: Milliseconds },
 ): Promise<(auth: Auth) => string> {
   const sign = await createSigner(key, IDENTITY_TOKEN_TYPE)

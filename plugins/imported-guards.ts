@@ -5,9 +5,9 @@ import type { Guard, Guards } from './guards.js'
 import { sendError } from './problem-details.js'
 
 /**
- * Guards for `import { authenticate, authorize } from 'portcullis'`. They find the plugin when a request comes, so they
- * may be declared before it is registered. (A decorator that isn't there yet is `undefined`, which Fastify takes for no
- * hook at all: the route would be public.)
+ * Guards for `import { authenticate, authorize } from 'portcullis'`. They look up the plugin when a request arrives, so
+ * a route can use them before the plugin is registered. A decorator such as `app.authenticate` is `undefined` until
+ * then. Fastify treats an `undefined` hook as no hook, so the route would be public.
  */
 export const importedGuards: Guards = {
   authenticate: Object.assign(
@@ -25,7 +25,7 @@ export const importedGuards: Guards = {
   },
 }
 
-/** Refuses with 500, and logs why, where the plugin isn't registered. */
+/** Creates a guard that calls the plugin's guard. It refuses with 500 and logs an error if there is no plugin. */
 function createGuard(find: (plugin: Guards) => Guard): Guard {
   return ((request: FastifyRequest, reply: FastifyReply, done?: (error?: Error) => void) => {
     const plugin = (request.server as Partial<FastifyInstance>).portcullis
@@ -34,9 +34,9 @@ function createGuard(find: (plugin: Guards) => Guard): Guard {
       return done ? guard(request, reply, done) : guard(request, reply)
     }
     const error = new PortcullisError('internal_error', {
-      detail: 'The log has more, under the request_id.',
+      detail: 'The server log has the cause under this request_id.',
       cause: new Error(
-        'A guard found no portcullis. Register it on the application of this route, or above.',
+        'The guard of a route found no portcullis plugin. Register the plugin on the application of the route, or on a parent.',
       ),
     })
     sendError(request, reply, error)

@@ -10,9 +10,8 @@ export interface Jwt {
 }
 
 /**
- * @fastify/jwt, bound to one key and one algorithm. It lives on a Fastify instance of its own that never listens:
- *   there it can't meet the host's @fastify/jwt, whichever was registered first, and the host's tokens don't verify
- *   with it.
+ * Registers @fastify/jwt for one key and one algorithm on a separate Fastify instance that never listens. There it
+ * can't conflict with a @fastify/jwt that the host registers, and it doesn't accept tokens of the host.
  */
 export async function createJwt(
   key: SigningKey,
@@ -28,7 +27,7 @@ export async function createJwt(
       allowedAud: audience,
       requiredClaims: ['iss', 'aud', 'sub', 'sid', 'jti', 'iat', 'exp'],
       checkTyp: ACCESS_TOKEN_TYPE,
-      // The time is judged with the other claims, in one place and by one clock.
+      // `verifyClaims` checks the times, by our clock and with our leeway.
       ignoreExpiration: true,
       ignoreNotBefore: true,
       cache: false,
@@ -46,8 +45,8 @@ export async function createJwt(
 }
 
 /**
- * Signs what isn't an access token, with the same key: `typ` tells the two apart, as no guard takes another than its
- * own. On an island of its own, as the type is set for good when @fastify/jwt is registered.
+ * Returns a function that signs JWTs of another type than access tokens, with the same key. Verifiers tell them apart
+ * by `typ`. Each type needs its own Fastify instance, because @fastify/jwt fixes the type when it is registered.
  */
 export async function createSigner(key: SigningKey, typ: string): Promise<(claims: object) => string> {
   const island = fastify()

@@ -12,49 +12,50 @@ import { createSampler } from './sample.js'
 type Login = Exclude<PluginSettings['login'], (...args: never[]) => unknown>
 type LoginHttp = NonNullable<Login['http']>
 
-/** Largest answer that is read, in bytes. */
-const MAX_ANSWER = 65_536
-/** By these an API says that name or password is wrong. */
-const WRONG = new Set([400, 401, 403, 404, 422])
-/** The longest wait that is believed, in seconds. */
+/** Largest response body, in bytes. */
+const MAX_RESPONSE = 65_536
+/** Status codes that mean wrong credentials. */
+const WRONG_CREDENTIALS = new Set([400, 401, 403, 404, 422])
+/** Upper limit for a `Retry-After` of the API, in seconds. */
 const MAX_RETRY_AFTER = 3_600
 
 /**
- * Asks a legacy API who may log in (`login.http`), and maps its answer. Redirects aren't followed, as the password
- * would go along. Of the client it is told the address alone.
+ * Creates a login function that sends the credentials to a legacy API (`login.http`) and maps its response to an
+ * identity. The API receives only the address of the client. Redirects aren't followed, because the password would be
+ * sent to another server.
  *
- * The function that it gives rejects with a PortcullisError: `rate_limited`, `upstream_unavailable`, `upstream_timeout`.
+ * The login function rejects with a `PortcullisError`: `rate_limited`, `upstream_unavailable` or `upstream_timeout`.
  *
- * @param connections How many logins it is asked about at once.
+ * @param connections Maximum number of concurrent requests to the API.
  */
 export function createHttpLogin(settings: LoginHttp, connections: number, log: FastifyBaseLogger) {
   const { origin, pathname, search } = new URL(settings.url)
   const api = new Pool(origin, {
     connections,
-    maxResponseSize: MAX_ANSWER,
-    // One clock for all of it: the signal below.
+    maxResponseSize: MAX_RESPONSE,
+    // The signal below limits the time of the whole request, so undici's timeouts are off.
     connect: { timeout: settings.timeout },
     headersTimeout: 0,
     bodyTimeout: 0,
   })
   const sample = createSampler()
   const fail = (code: 'upstream_unavailable' | 'upstream_timeout', reason: string): never => {
-    sample(() => log.warn({ event: 'login_http_failed', reason }, 'the API for logins gave no usable answer'))
-    throw new PortcullisError(code, { detail: 'Logins are not possible now; try again later.', reason })
+    sample(() => log.warn({ event: 'login_http_failed', reason }, 'the login API gave no usable response'))
+    throw new PortcullisError(code, { detail: 'Logins are not possible now. Try again later.', reason })
   }
 
-  const ask = async (credentials: LoginCredentials, ip: string): Promise<LegacyResponse> => {
+  const requestLogin = async (credentials: LoginCredentials, ip: string): Promise<LegacyResponse> => {
     try {
       const { statusCode, headers, body } = await api.request({
         ...buildRequest(settings, credentials, ip),
         method: 'POST',
         path: pathname + search,
-        // A kept connection may close just as it is used, and a login must not be sent twice.
+        // A reused connection may close during the request, and then it would be unclear whether to repeat the login.
         reset: true,
         signal: AbortSignal.timeout(settings.timeout),
       })
       const isRead = isSuccess(statusCode)
-      // What else it has to say concerns nobody, however long it is.
+      // The body of an error response isn't used. Destroying it also bounds its length.
       if (!isRead) body.on('error', () => {}).destroy()
       return { status: statusCode, retryAfter: headers['retry-after'], text: isRead ? await body.text() : '' }
     } catch (error) {
@@ -64,8 +65,8 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
   }
 
   return async (credentials: LoginCredentials, request: FastifyRequest): Promise<Identity | null> => {
-    const { status, retryAfter, text } = await ask(credentials, clientAddress(request))
-    if (WRONG.has(status)) return null
+    const { status, retryAfter, text } = await requestLogin(credentials, clientAddress(request))
+    if (WRONG_CREDENTIALS.has(status)) return null
     if (status === 429) throw rateLimited(parseRetryAfter(retryAfter))
     if (!isSuccess(status)) return fail('upstream_unavailable', `status_${status}`)
     const mapped = mapIdentity(parse(text) ?? fail('upstream_unavailable', 'not_json'), settings)
@@ -96,14 +97,14 @@ function buildRequest(
       accept: 'application/json',
       'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json',
       'user-agent': 'portcullis',
-      // For its own limits and its log: the address that ours go by.
+      // The address that our rate limits use, for the limits and the log of the API.
       ...(ip !== '' && { 'x-forwarded-for': ip }),
     },
     body: isForm ? new URLSearchParams(fields).toString() : JSON.stringify(fields),
   }
 }
 
-/** Undefined for what isn't JSON, and for null, which says as little. */
+/** Returns `undefined` if the text is not JSON, or is `null`. */
 function parse(text: string): object | string | number | boolean | undefined {
   try {
     return JSON.parse(text) ?? undefined
@@ -117,7 +118,7 @@ function parseRetryAfter(retryAfter: string | string[] | undefined): number {
   return Math.min(Math.max(seconds, 1), MAX_RETRY_AFTER)
 }
 
-/** An error's code names no host and quotes nothing of an answer; its message might. */
+/** Returns the code of an error for the log. The message could contain a host name or parts of a response. */
 function errorCode(error: unknown): string {
   const { code, name } = error as NodeJS.ErrnoException
   return typeof code === 'string' ? code : name

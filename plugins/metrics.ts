@@ -2,25 +2,32 @@ import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom
 import type { Milliseconds } from '../src/clock.js'
 import type { VerifiedCacheStats } from '../src/token/verified-cache.js'
 
-/** What is counted; in a registry of our own, so that a host's metrics stay its own. */
+/** The metrics. They have a registry of their own, apart from the host's metrics. */
 export interface Metrics {
   readonly registry: Registry
+  /** Counts a security event. */
   event(name: string): void
+  /** Counts a refused request by its error code. */
   refusal(code: string): void
-  /** How long a revoke's barrier took, in ms, and what closed it. */
+  /** Records how long the barrier of a revoke took, in ms, and why it closed. */
   barrier(took: Milliseconds, by: 'acknowledgement' | 'lapse'): void
+  /** Counts denylist entries that a sync has read from the log. */
   applied(entries: number): void
   syncFailure(): void
   epochChange(): void
-  /** Lets the replica be asked whenever the metrics are. */
+  /** Reads the replica's state whenever metrics are collected. */
   watchReplica(replica: WatchedReplica): void
+  /** Reads the statistics of the cache of verified tokens whenever metrics are collected. */
   watchVerified(stats: () => VerifiedCacheStats): void
+  /** Reads the number of long-lived connections whenever metrics are collected. */
   watchStreams(size: () => number): void
 }
 
 export interface WatchedReplica {
   state(): string
+  /** Time until the lease ends. Zero or negative without a lease. */
   leaseLeft(): Milliseconds
+  /** Number of denylist entries in the replica. */
   size(): number
 }
 
@@ -31,28 +38,31 @@ export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
   if (ofProcess) collectDefaultMetrics({ register: registry, prefix: 'portcullis_' })
   const events = new Counter({
     name: 'portcullis_events_total',
-    help: 'Security events, by name (login, login_failed, session_ended, refresh_token_reused …)',
+    help: 'Security events, by name, such as login, login_failed, session_ended or refresh_token_reused',
     labelNames: ['event'],
     registers: [registry],
   })
   const refusals = new Counter({
     name: 'portcullis_refusals_total',
-    help: 'Requests that a guard refused, by the code of the error',
+    help: 'Refused requests, by error code',
     labelNames: ['code'],
     registers: [registry],
   })
   const registers = [registry]
   const barriers = new Histogram({
     name: 'portcullis_barrier_seconds',
-    help: 'How long a revoke took until no instance could admit what it denies, by what it waited for',
+    help: 'Seconds that a revoke waited until no instance could admit the revoked tokens, by what ended the wait (acknowledgement or lapse)',
     labelNames: ['by'],
     buckets: [0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 3],
     registers,
   })
   const counter = (name: string, help: string) => new Counter({ name: `portcullis_${name}`, help, registers })
-  const applied = counter('entries_applied_total', 'Denials that the log has brought')
-  const syncFailures = counter('sync_failures_total', 'Syncs with the log that failed')
-  const epochChanges = counter('epoch_changes_total', 'How often Redis began a new life')
+  const applied = counter('entries_applied_total', 'Denylist entries received from the revocation log')
+  const syncFailures = counter('sync_failures_total', 'Failed syncs with the revocation log')
+  const epochChanges = counter(
+    'epoch_changes_total',
+    'Changes of the epoch, after Redis was restarted, failed over or lost data',
+  )
   return {
     registry,
     event: (event) => events.inc({ event }),
@@ -64,7 +74,12 @@ export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
     watchReplica: (replica) => watchReplica(registry, replica),
     watchVerified: (stats) => watchVerified(registry, stats),
     watchStreams: (size) =>
-      gauge(registry, 'live_streams', 'Answers that go on, each tied to its token', size),
+      gauge(
+        registry,
+        'live_streams',
+        'Forwarded responses in progress and long-lived connections that are tied to a token',
+        size,
+      ),
   }
 }
 
@@ -73,14 +88,14 @@ function watchReplica(registry: Registry, { state, leaseLeft, size }: WatchedRep
   gauge(
     registry,
     'lease_left_seconds',
-    'How long the lease still lasts; 0: there is none',
+    'Seconds until the lease ends, 0 without a lease',
     () => Math.max(0, leaseLeft()) / 1000,
     'min',
   )
-  gauge(registry, 'replica_entries', 'Denials in the replica', size, 'max')
+  gauge(registry, 'replica_entries', 'Denylist entries in the replica', size, 'max')
   void new Gauge({
     name: 'portcullis_replica_state',
-    help: '1 for the state that the replica is in',
+    help: '1 for the current state of the replica, 0 for the other states',
     labelNames: ['state'],
     registers,
     collect() {
@@ -90,11 +105,11 @@ function watchReplica(registry: Registry, { state, leaseLeft, size }: WatchedRep
   })
 }
 
-/** The hit rate is hits ÷ all of them. */
+/** The hit rate is `hits / (hits + misses)`. */
 function watchVerified(registry: Registry, stats: () => VerifiedCacheStats): void {
   void new Counter({
     name: 'portcullis_verified_tokens_total',
-    help: 'Access tokens by whether their signature was known to be good (hit) or had to be verified (miss)',
+    help: 'Verifications of access tokens, by result: hit (signature known to be good) or miss (signature verified)',
     labelNames: ['result'],
     registers: [registry],
     collect() {
@@ -104,15 +119,10 @@ function watchVerified(registry: Registry, stats: () => VerifiedCacheStats): voi
       this.inc({ result: 'miss' }, misses)
     },
   })
-  gauge(
-    registry,
-    'verified_tokens',
-    'Access tokens whose signature need not be verified again',
-    () => stats().size,
-  )
+  gauge(registry, 'verified_tokens', 'Access tokens whose signature is known to be good', () => stats().size)
 }
 
-/** `aggregator`: what several workers' values become. */
+/** Registers a gauge. `aggregator` says how the values of several workers are combined. */
 function gauge(
   registry: Registry,
   name: string,

@@ -31,49 +31,126 @@ import type { Front } from './routes/verify.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
+    /** Sessions, revocation and token verification. Missing until the plugin is registered. */
     portcullis: Portcullis
   }
 }
 
-/** Sessions, and where the next page begins; `nextCursor` is undefined on the last. */
+/** One page of sessions. `nextCursor` is the `cursor` of the next page, or `undefined` on the last page. */
 export type SessionList = SessionView[] & { readonly nextCursor: string | undefined }
 
 /**
- * What `app.portcullis` offers the host. Everything rejects with a `store_unavailable` PortcullisError when the store is
- * away.
+ * The API that `app.portcullis` offers to the host, together with the guards `authenticate` and `authorize`.
+ *
+ * A method that needs Redis rejects with `PortcullisError` `store_unavailable` if Redis doesn't respond in time. The
+ * work may still have been done, so repeat the call.
  */
 export interface Portcullis extends Guards {
-  /** Begins a session for somebody whom the host has authenticated. */
+  /**
+   * Starts a session for a user whom the host has authenticated, and returns its tokens. Their lifetimes are in
+   * seconds. The call can wait up to 3 s if tokens of the subject were revoked by `sub` or `all` a moment ago.
+   *
+   * @example
+   * ```ts
+   * const { access_token, refresh_token } = await app.portcullis.issue({
+   *   sub: 'u1',
+   *   scope: 'read write',
+   *   device: 'laptop',
+   *   ip: request.ip,
+   *   userAgent: request.headers['user-agent'],
+   * })
+   * ```
+   *
+   * @throws {TypeError} if `sub`, `clientId` or `scope` is invalid, or `claims` make the access token too long
+   * @throws {PortcullisError} `signed_in_elsewhere` if the subject has too many sessions and `sessions.onLimit` is
+   *   `refuse`; `store_unavailable`
+   */
   issue(login: Identity & ClientInfo): Promise<TokenResponse>
-  /** Denies what it says. In force everywhere when it resolves. */
+  /**
+   * Revokes one access token (`jti`), one session (`sid`), all tokens of a subject (`sub`), all tokens that one key has
+   * signed (`kid`), or all tokens (`all: true`). When the promise resolves, no instance admits these tokens.
+   *
+   * @example
+   * ```ts
+   * await app.portcullis.revoke({ sid: 'bYx3…' })
+   * await app.portcullis.revoke({ jti: 'f9Kq…', expiresAt: auth.expiresAt })
+   * // Tokens that were issued until now, or until `before` (Unix seconds).
+   * await app.portcullis.revoke({ sub: 'u1', reason: 'account disabled' })
+   * ```
+   *
+   * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`
+   * @throws {PortcullisError} `store_unavailable`. The tokens may or may not be revoked. Repeat the call.
+   */
   revoke(what: RevokeRequest): Promise<void>
   readonly sessions: {
-    /** A page of the subject's sessions, oldest first: 100 unless `limit` says otherwise, 500 at most. */
+    /**
+     * Lists one page of the subject's sessions. A page has 100 sessions unless `limit` is set, and 500 at most. It can
+     * be shorter than `limit` although more pages follow. Pages are ordered by the latest time at which a session can
+     * end, and the sessions in a page by age, oldest first.
+     *
+     * @example
+     * ```ts
+     * const page = await app.portcullis.sessions.list('u1', { limit: 50 })
+     * const next = await app.portcullis.sessions.list('u1', { limit: 50, cursor: page.nextCursor })
+     * ```
+     *
+     * @throws {RangeError} if `limit` isn't a whole number from 1 to 500, or `cursor` isn't a `nextCursor`
+     * @throws {PortcullisError} `store_unavailable`
+     */
     list(sub: string, options?: PageOptions): Promise<SessionList>
-    /** Ends all sessions of a subject, or all but one. */
+    /**
+     * Ends all sessions of a subject, or all except the session with the id `except`. When the promise resolves, no
+     * instance admits their tokens. A new login works at once, unlike after `revoke({ sub })`.
+     *
+     * @example
+     * ```ts
+     * // After a change of the password.
+     * await app.portcullis.sessions.endAll(auth.sub, { except: auth.sid })
+     * ```
+     *
+     * @throws {PortcullisError} `store_unavailable`. Some sessions may have ended. Repeat the call.
+     */
     endAll(sub: string, options?: { except?: string }): Promise<void>
   }
-  /** Who an access token speaks for; rejects with the PortcullisError that a guard would answer. */
+  /**
+   * Verifies an access token outside a route, such as the token of a WebSocket message: signature, claims, expiry, then
+   * the denylist. `revocation.onOutage` doesn't apply here.
+   *
+   * @example
+   * ```ts
+   * const { sub, scope } = await app.portcullis.verifyToken(token)
+   * ```
+   *
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `session_ended`, or
+   *   `store_unavailable` if the denylist can't decide
+   */
   verifyToken(token: string): Promise<Auth>
   /**
-   * Ties a WebSocket or an event stream that the host keeps open to the token that it was opened with. `end` is called,
-   * once, within 100 ms of when that is revoked on any instance, expires, or can't be judged any more
+   * Ties a WebSocket or an event stream to the access token that opened it. Calls `end` at most once, within 100 ms
+   * after the token was revoked on any instance, has expired (plus `tokens.leeway`), or can't be verified any more
    * (`revocation.onOutage`).
    *
-   * @param auth From `verifyToken`, or `request.auth`.
-   * @param end Closes it (a WebSocket by 4401), told why by the code of the error that a new request would get.
-   * @returns To be called when it is over by itself.
+   * @example
+   * ```ts
+   * const release = app.portcullis.onTokenEnd(request.auth, (code) => socket.close(4401, code))
+   * socket.on('close', release)
+   * ```
+   *
+   * @param auth The object from `request.auth` or `verifyToken`, not a copy of it.
+   * @param end Closes the connection. `code` is the error code that a new request would get.
+   * @returns A function that ends the tie without a call of `end`. Call it when the connection closes.
+   * @throws {TypeError} if `auth` is a copy
    */
   onTokenEnd(auth: Auth, end: (code: ErrorCode) => void): () => void
-  /** Whether the store can be used now. */
+  /** Returns true if Redis takes writes and this instance can decide without an outage. Never rejects. */
   isReady(): Promise<boolean>
 }
 
 /**
- * The plugin: routes under `/auth` and `/.well-known`, `app.authenticate`, `app.authorize`, `request.auth` and
- * `app.portcullis`. It guards nothing unasked.
+ * The Fastify plugin. Adds routes under `/auth` and `/.well-known`, and the decorators `app.authenticate`,
+ * `app.authorize`, `app.portcullis` and `request.auth`. It guards only its own routes and those that use a guard.
  *
- * @throws {ConfigError} at registration, for options that can't be used
+ * @throws {ConfigError} at registration, if an option is invalid
  */
 async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRequest>): Promise<void> {
   const settings = parsePluginOptions(options)
@@ -82,7 +159,11 @@ async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRe
   await registerCore(app, core)
 }
 
-/** Puts a core on an application: its decorators, then its routes. `front`: what forward-auth asks in the gateway. */
+/**
+ * Adds the decorators and then the routes of a core to an application.
+ *
+ * @param front The route table that forward-auth uses. Set in the gateway only.
+ */
 export async function registerCore(app: FastifyInstance, core: Core, front?: Front): Promise<void> {
   const { settings } = core
   const guards = createGuards({

@@ -4,70 +4,76 @@ import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { createSampler } from './sample.js'
 
-/** Fastify's own errors, as ours. What isn't here, and isn't ours, is a fault: 500, and told to the log alone. */
+/**
+ * Maps Fastify's error codes to ours, with a detail. Any other error that isn't a `PortcullisError` is unexpected. The
+ * client gets 500, and only the log has the cause.
+ */
 const FASTIFY_CODES: Record<string, [ErrorCode, string]> = {
   FST_ERR_CTP_BODY_TOO_LARGE: ['body_too_large', 'Send a smaller body.'],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: [
     'unsupported_media_type',
-    'Send application/json, or a form where the route takes one.',
+    'Send application/json, or a form if the route accepts forms.',
   ],
   FST_ERR_CTP_INVALID_JSON_BODY: ['invalid_request', 'The body is not valid JSON.'],
   FST_ERR_CTP_EMPTY_JSON_BODY: ['invalid_request', 'The body is empty.'],
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The body is not as long as Content-Length says.'],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: [
+    'invalid_request',
+    'The length of the body differs from Content-Length.',
+  ],
   FST_ERR_ROUTE_MISSING_CONTENT_TYPE: ['invalid_request', 'This method needs a Content-Type (RFC 10008 §2).'],
-  FST_ERR_BAD_URL: ['target_refused', 'The path has an escape that is not valid.'],
-  FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'A part of the path is too long.'],
+  FST_ERR_BAD_URL: ['target_refused', 'The path has an invalid percent-escape.'],
+  FST_ERR_MAX_PARAM_LENGTH: ['not_found', 'A segment of the path is too long.'],
 }
 
-/** Whatever was thrown, as the answer that it leads to. */
+/** Converts a thrown value to the error that the client gets. Unknown errors become `internal_error`. */
 export function toPortcullisError(error: unknown): PortcullisError {
   if (error instanceof PortcullisError) return error
   const known = FASTIFY_CODES[(error as FastifyError | undefined)?.code ?? '']
   if (known) return new PortcullisError(known[0], { detail: known[1], cause: error })
   return new PortcullisError('internal_error', {
-    detail: 'The log has more, under the request_id.',
+    detail: 'The server log has the cause under this request_id.',
     cause: error,
   })
 }
 
-export function buildProblemDetails(refusal: PortcullisError, requestId: string): ProblemDetails {
+export function buildProblemDetails(error: PortcullisError, requestId: string): ProblemDetails {
   return {
-    type: `urn:portcullis:problem:${refusal.code}`,
-    title: refusal.title,
-    status: refusal.statusCode,
-    ...(refusal.detail !== undefined && { detail: refusal.detail }),
-    code: refusal.code,
+    type: `urn:portcullis:problem:${error.code}`,
+    title: error.title,
+    status: error.statusCode,
+    ...(error.detail !== undefined && { detail: error.detail }),
+    code: error.code,
     request_id: requestId,
   }
 }
 
-/** Answers with the problem (RFC 9457). As text, so that a host's serializers leave it alone. */
+/** Sends an error as problem+json (RFC 9457). The body is sent as text, so no serializer of the host changes it. */
 export function sendError(
   request: FastifyRequest,
   reply: FastifyReply,
-  refusal: PortcullisError,
+  error: PortcullisError,
 ): FastifyReply {
-  logServerFault(request, refusal)
+  logServerFault(request, error)
   return reply
-    .code(refusal.statusCode)
-    .headers({ 'cache-control': 'no-store', ...refusal.headers })
+    .code(error.statusCode)
+    .headers({ 'cache-control': 'no-store', ...error.headers })
     .type('application/problem+json')
-    .send(JSON.stringify(buildProblemDetails(refusal, request.id)))
+    .send(JSON.stringify(buildProblemDetails(error, request.id)))
 }
 
 const sample = createSampler()
 
-/** What isn't the caller's fault is the operator's business. */
-function logServerFault(request: FastifyRequest, refusal: PortcullisError): void {
+/** Logs the errors that an operator has to fix. Errors of clients aren't logged here. */
+function logServerFault(request: FastifyRequest, error: PortcullisError): void {
   const request_id = request.id
-  if (refusal.code === 'internal_error') {
-    request.log.error({ event: 'fault', err: refusal.cause, request_id }, 'a request failed')
-  } else if (refusal.code === 'store_unavailable') {
-    const { reason } = refusal
+  if (error.code === 'internal_error') {
+    request.log.error({ event: 'fault', err: error.cause, request_id }, 'a request failed')
+  } else if (error.code === 'store_unavailable') {
+    const { reason } = error
     sample(() =>
       request.log.warn(
         { event: 'store_unavailable', reason, request_id },
-        'refused, as others may be: no store',
+        'requests are refused because the session store is unavailable',
       ),
     )
   }

@@ -5,24 +5,24 @@ import type { Milliseconds } from '../src/clock.js'
 import { withinDeadline } from '../src/deadline.js'
 import type { RedisClient } from '../src/redis/redis-client.js'
 
-/** Counts things under a key, in a window that begins with the first. */
+/** A counter per key, in a fixed window that starts with the first count. */
 export interface Limiter {
-  /** Seconds until there is room for one more; 0 = there is. */
+  /** Returns the seconds until one more is allowed, or 0 if it is allowed now. Doesn't count. */
   waitSeconds(key: string): Promise<number>
-  /** Counts one, and says how long to wait if that was one too many; 0 = it wasn't. */
+  /** Counts one. Returns the seconds to wait if the limit is exceeded, else 0. */
   count(key: string): Promise<number>
 }
 
 export interface Limit {
-  /** Begins the limiter's Redis keys. */
+  /** Prefix of the limiter's Redis keys. */
   readonly namespace: string
   readonly max: number
   readonly per: Milliseconds
 }
 
 /**
- * One limiter per name, each with a local store of its own: a flood of addresses must not push the failures of accounts
- * out of it.
+ * Creates one limiter per name. Each has its own local store, so a flood of addresses can't displace the counters of
+ * accounts.
  */
 export async function createLimiters<Name extends string>(
   limits: Record<Name, Limit>,
@@ -37,20 +37,20 @@ export async function createLimiters<Name extends string>(
 }
 
 export interface LimitStore {
-  /** A limiter costs nothing to make: all of its state is in the store, under its namespace. */
+  /** Returns a limiter. Creating one is cheap, because its state is in the store under its namespace. */
   limiter(limit: Limit): Limiter
 }
 
-/** The counters that one local store holds; the least recently used one leaves first. About 2 MB. */
-const LOCAL_COUNTERS = 5_000
+/** Counters in one local store, about 2 MB. The least recently used counter is dropped first. */
+const MAX_LOCAL_COUNTERS = 5_000
 
 /**
- * A store for any number of limits, on @fastify/rate-limit, in Redis where there is one. While Redis can't be asked,
- * each instance counts by itself, in `localCounters` counters at most.
+ * Creates a store for any number of limits, on @fastify/rate-limit. It counts in Redis if `redis` is set. While Redis
+ * doesn't respond, each instance counts in its own memory, with at most `localCounters` counters.
  */
 export async function createLimitStore(
   redis: RedisClient | undefined,
-  localCounters = LOCAL_COUNTERS,
+  localCounters = MAX_LOCAL_COUNTERS,
 ): Promise<LimitStore> {
   const local = await createCounter({ cache: localCounters })
   if (redis === undefined) return { limiter: (limit) => selectLimiter(local, limit) }
@@ -58,54 +58,53 @@ export async function createLimitStore(
   return { limiter: (limit) => selectLimiter(count, limit) }
 }
 
-/**
- * A limiter that takes longer counts as one that can't be asked: logins wait for each other, so its delays would add
- * up.
- */
-const SLOW: Milliseconds = 250
-/** For how long it isn't asked again then. */
-const PAUSE: Milliseconds = 1_000
+/** Time limit for one count in Redis, before the local counter is used. Logins queue, so their delays add up. */
+const MAX_REDIS_WAIT: Milliseconds = 250
+/** How long only the local counters are used after an error or a timeout of Redis. */
+const REDIS_PAUSE: Milliseconds = 1_000
 
 function withFallback(shared: Counter, local: Counter): Counter {
   let pausedUntil = 0
   return async (counted, options) => {
     if (performance.now() < pausedUntil) return local(counted, options)
     try {
-      return await withinDeadline(shared(counted, options), SLOW)
+      return await withinDeadline(shared(counted, options), MAX_REDIS_WAIT)
     } catch {
-      pausedUntil = performance.now() + PAUSE
+      pausedUntil = performance.now() + REDIS_PAUSE
       return local(counted, options)
     }
   }
 }
 
-/** A request as @fastify/rate-limit reads it: besides our own fields, only whether its route belongs to a group. */
-interface Counted {
+/**
+ * A stand-in for a Fastify request. @fastify/rate-limit reads only `routeOptions` of it, and our callbacks the rest.
+ */
+interface CountedRequest {
   readonly key: string
   readonly limit: Limit
   readonly routeOptions: object
 }
 
 type Counter = (
-  counted: Counted,
+  counted: CountedRequest,
   options?: { readonly increment: boolean },
 ) => ReturnType<ReturnType<FastifyInstance['createRateLimit']>>
 
 /**
- * One registration of @fastify/rate-limit serves every limit: a Fastify context for each would cost as much as a plugin
- * per route. It is on a Fastify instance of its own that never listens, so that the host's @fastify/rate-limit and ours
- * don't meet.
+ * Registers @fastify/rate-limit once for all limits of a store. A registration per limit would need one Fastify context
+ * each, which is expensive. The separate Fastify instance never listens. There the plugin can't conflict with a
+ * @fastify/rate-limit that the host registers.
  */
 async function createCounter(store: { readonly cache: number } | { readonly redis: RedisClient }) {
   const island = fastify()
-  const countedOf = (request: FastifyRequest) => request as unknown as Counted
+  const toCounted = (request: FastifyRequest) => request as unknown as CountedRequest
   await island.register(rateLimit, {
     global: false,
-    max: (request) => countedOf(request).limit.max,
-    timeWindow: (request) => countedOf(request).limit.per,
-    // The whole key is made here, as the limits of one store differ in their namespaces.
+    max: (request) => toCounted(request).limit.max,
+    timeWindow: (request) => toCounted(request).limit.per,
+    // Empty, because `keyGenerator` adds the namespace, which differs between the limits of one store.
     nameSpace: '',
-    keyGenerator: (request) => countedOf(request).limit.namespace + countedOf(request).key,
+    keyGenerator: (request) => toCounted(request).limit.namespace + toCounted(request).key,
     ...store,
   })
   await island.ready()
@@ -114,7 +113,7 @@ async function createCounter(store: { readonly cache: number } | { readonly redi
 }
 
 function selectLimiter(count: Counter, limit: Limit): Limiter {
-  const counted = (key: string): Counted => ({ key, limit, routeOptions: {} })
+  const counted = (key: string): CountedRequest => ({ key, limit, routeOptions: {} })
   return {
     async waitSeconds(key) {
       const state = await count(counted(key), { increment: false })
@@ -128,8 +127,8 @@ function selectLimiter(count: Counter, limit: Limit): Limiter {
 }
 
 /**
- * The key of an address: an IPv6 one by its /64, as a subscriber has a whole one of these. A peer on a Unix socket has
- * none.
+ * Returns the rate-limit key of an address. An IPv6 address counts by its /64, because a subscriber has at least a /64.
+ * Peers without an address, on a Unix socket, share the key `none`.
  */
 export function addressKey(ip: string | undefined): string {
   return normalizeIP(ip ?? 'none', 64)

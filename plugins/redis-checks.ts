@@ -1,47 +1,49 @@
 /**
- * What a server must be like for the promises to hold: asked on every new connection, told in the log and by
- * `/readyz`.
+ * Checks whether the version and the configuration of a Redis server are fit for sessions and the denylist. The checks
+ * run on every new connection. Their results appear in the log and in `/readyz`.
  */
 import type { FastifyBaseLogger } from 'fastify'
 import type { Milliseconds } from '../src/clock.js'
 import type { RedisClient } from '../src/redis/redis-client.js'
 
-/** Half of τ: further off, an instance is near to losing its lease. */
+/** Half of the tolerated clock difference τ. Beyond τ, an instance gets no lease. */
 const WARN_OFFSET: Milliseconds = 1_000
-/** The first version that can trim the log by time. */
+/** The first version that can trim a stream by time (`XTRIM MINID`), as the revocation log needs. */
 const MIN_VERSION = [6, 2] as const
 
-/** The names that Redis has for them. */
+/** Roles by the names that Redis uses. */
 const ROLES: Record<string, ServerChecks['role']> = { master: 'primary', slave: 'replica' }
 
-/** `unknown`: the server doesn't tell (a managed service, an ACL). */
+/**
+ * Results of the checks. `unknown` means that the server doesn't allow the command, by an ACL or as a managed service.
+ */
 export interface ServerChecks {
   readonly version: string
-  /** A replica takes no writes. */
+  /** A Redis replica takes no writes, so the gateway can't use it. */
   readonly role: 'primary' | 'replica' | 'unknown'
   readonly evictionPolicy: string
   readonly persistence: 'aof' | 'snapshots' | 'none' | 'unknown'
-  /** How far this instance's clock is ahead of the server's. */
+  /** How far this instance's clock is ahead of the server's clock. Negative if it is behind. */
   readonly clockOffsetMs: number | undefined
 }
 
 export interface CheckedServer {
-  /** Of the connection that is open now, or was last; undefined before the first. */
+  /** Returns the results for the current or the last connection, `undefined` before the first connection. */
   checks(): ServerChecks | undefined
-  /** It is known to drop keys when memory is short: a denial could be one of them. */
+  /** Returns true if the server is known to evict keys when memory is short. Denylist entries could be among them. */
   mayEvict(): boolean
 }
 
-/** Checks a server now, if it is connected, and whenever a connection is made anew. */
+/** Checks the server now if it is connected, and again after every reconnect. Logs each complaint as a warning. */
 export async function checkServer(client: RedisClient, log: FastifyBaseLogger): Promise<CheckedServer> {
   let found: ServerChecks | undefined
-  let told = ''
+  let logged = ''
   const check = async () => {
     found = await inspect(client).catch(() => found)
     const complaints = found ? listComplaints(found) : []
-    // A connection that comes and goes needn't repeat them.
-    if (complaints.join() === told) return
-    told = complaints.join()
+    // An unstable connection must not repeat the same warnings.
+    if (complaints.join() === logged) return
+    logged = complaints.join()
     for (const complaint of complaints) log.warn({ event: 'redis_check', ...found }, complaint)
   }
   client.on('ready', () => void check())
@@ -74,7 +76,7 @@ async function inspect(client: RedisClient): Promise<ServerChecks> {
   }
 }
 
-/** Of `CONFIG GET`'s name and value. */
+/** Returns the value from the reply of `CONFIG GET`, which is a list of name and value. */
 function configValue(reply: unknown): string | undefined {
   return Array.isArray(reply) && reply.length > 1 ? String(reply[1]) : undefined
 }
@@ -89,20 +91,22 @@ function listComplaints(checks: ServerChecks): string[] {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   const isOld = major < MIN_VERSION[0] || (major === MIN_VERSION[0] && minor < MIN_VERSION[1])
   if (version !== 'unknown' && isOld)
-    complaints.push(`Redis ${version} is too old; it must be ${MIN_VERSION.join('.')} or later`)
+    complaints.push(`Redis ${version} is too old; use ${MIN_VERSION.join('.')} or later`)
   if (role === 'replica')
-    complaints.push('store: this Redis is a replica, which takes no writes; give the address of its primary')
+    complaints.push(
+      'store: this Redis server is a replica, which takes no writes; set store to the address of the primary',
+    )
   if (mayEvict(checks)) {
     complaints.push(
-      `Redis has maxmemory-policy ${evictionPolicy}: when memory is short, it drops denials and sessions; set it to noeviction`,
+      `Redis has maxmemory-policy ${evictionPolicy}, so it drops denylist entries and sessions when memory is short; set it to noeviction`,
     )
   }
   if (persistence === 'none') {
-    complaints.push('Redis keeps nothing on disk: a restart forgets every session; set appendonly yes')
+    complaints.push('Redis keeps nothing on disk, so a restart loses every session; set appendonly yes')
   }
   if (clockOffsetMs !== undefined && Math.abs(clockOffsetMs) >= WARN_OFFSET) {
     complaints.push(
-      `this clock is ${clockOffsetMs} ms ahead of that of Redis; beyond 2000 there are no leases`,
+      `the clock of this instance is ${clockOffsetMs} ms ahead of the clock of Redis; beyond 2000 ms the instance gets no lease`,
     )
   }
   return complaints

@@ -10,66 +10,69 @@ import { PromptSentinelConnector } from '../src/redis/sentinel-connector.js'
 import { parseRedisUrl } from '../src/redis/url.js'
 import { logOutages } from './redis-outages.js'
 
-/** Without `replyMapping`, which would change what replies look like. */
+/** The options without `replyMapping`, which would change the format of replies. */
 type RedisOptions = Omit<IoRedisOptions, 'replyMapping'>
 
-/** How long one command may take. Several of them in a row must fit into the 2 s in which every answer comes. */
+/**
+ * Time limit for one command, in ms. Several commands in a row must fit into the 2 s in which every response is sent.
+ */
 const COMMAND_TIMEOUT = 400
 
-/** How long after a failed attempt, or an end that wasn't ours, the next attempt begins, in ms. */
+/** Pause before the next attempt, after a failed attempt or a lost connection, in ms. */
 const RETRY_PAUSE = 200
 
-/** How long a start waits for Redis before it goes on without, in ms. */
+/** How long the start waits for Redis before it continues without a connection, in ms. */
 const START_PATIENCE = 1_000
 
 /**
- * Everything here says: fail at once, and let the caller decide. ioredis' own defaults wait: a dead Redis would then
- * hang every request.
+ * Options that make commands fail at once, so that the caller can decide. With ioredis' defaults, commands wait for a
+ * connection, and a dead Redis would block every request.
  */
 const FAIL_FAST = {
-  // Without a connection a command fails now instead of waiting for one.
+  // Without a connection, a command fails at once instead of waiting for one.
   enableOfflineQueue: false,
-  // A command whose connection broke fails now …
+  // A command whose connection is lost fails at once …
   maxRetriesPerRequest: 0,
-  // … and isn't sent again on the next one: a script that was applied, but not answered, would run twice.
+  // … and isn't sent again after a reconnect. A script that ran before its reply was lost would run twice.
   autoResendUnfulfilledCommands: false,
-  // Ours take their place (`limitTime`).
+  // Replaced by our own time limits (`limitTime`).
   commandTimeout: undefined,
   socketTimeout: undefined,
   connectTimeout: 1_000,
-  // Closing ends at once; ioredis would wait 2 s for the server to say goodbye, and keep the process.
+  // Close at once. ioredis would wait up to 2 s for the server to close, and keep the process alive.
   disconnectTimeout: 0,
-  // "Ready" is when the server has answered, not when the kernel has accepted the connection.
+  // The client becomes ready when the server has replied, not when the kernel has accepted the connection.
   enableReadyCheck: true,
-  // Come back soon: recovery takes no longer than this once the server is there.
+  // Bounds the time from the server's return to the next attempt.
   retryStrategy: () => RETRY_PAUSE,
-  // After a failover the old primary is a replica; look for the new one.
+  // After a failover the old primary is a replica, so connect again to find the new primary.
   reconnectOnError: (error: Error) => error.message.startsWith('READONLY'),
   sentinelRetryStrategy: () => RETRY_PAUSE,
-  // A frozen Sentinel accepts connections, and would be waited for without end; the next one is asked.
+  // A frozen Sentinel accepts connections but never replies. After the timeout the next Sentinel is queried.
   sentinelCommandTimeout: COMMAND_TIMEOUT,
-  // Without it a client stays on the old primary for seconds after a planned failover.
+  // Without this option a client stays on the old primary for seconds after a planned failover.
   failoverDetector: true,
 } satisfies RedisOptions
 
-/** A frozen server accepts commands and replies to none. Its connection is dropped, so that the next ones fail at once. */
+/** A frozen server accepts commands but never replies. Its connection is dropped, so later commands fail at once. */
 const TIME_LIMITS: TimeLimits = { commandTimeout: COMMAND_TIMEOUT, socketTimeout: COMMAND_TIMEOUT }
 
-/** What differs on a connection for one purpose. */
+/** Options that differ for a connection with a special purpose. */
 export type RedisTuning = Partial<TimeLimits> & Pick<RedisOptions, 'enableReadyCheck' | 'retryStrategy'>
 
-/** A connection to Redis, and whether it can be used now. */
+/** An open connection to Redis, which reconnects after a loss. */
 export interface RedisConnection {
   readonly client: RedisClient
-  /** Asks the server, for at most 400 ms, whether it takes writes. */
+  /** Returns true if the server takes writes. Waits for its reply for 400 ms at most. */
   isReady(): Promise<boolean>
   close(): void
 }
 
 /**
- * Opens a connection and waits a moment for it. A server that can't be reached is no error: the connection keeps
- * trying, and its commands fail until it succeeds. So does a server that refuses the credentials or the database: it
- * may accept them later. Losses go to `log`; of several connections to one server, one is enough.
+ * Opens a connection and waits up to 1 s until it is ready. If the server is unreachable, or refuses the credentials or
+ * the database, the function still returns. The connection keeps trying, and commands fail until it succeeds.
+ *
+ * @param log Receives outages. Pass `undefined` for further connections to the same server, to log an outage once.
  */
 export async function openRedis(
   store: string | RedisOptions,
@@ -87,7 +90,7 @@ export async function openRedis(
   }
   const close = keepOpen(client, RETRY_PAUSE)
   if (log) logOutages(client, log)
-  // ioredis emits "error" for each attempt; commands reject by themselves.
+  // Without a listener, an "error" event would end the process. Commands still reject.
   else client.on('error', () => {})
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, START_PATIENCE)
@@ -120,7 +123,7 @@ function connectUrl(url: string, tuned: RedisOptions): RedisClient {
       enableOfflineQueue: false,
       clusterRetryStrategy: () => RETRY_PAUSE,
       slotsRefreshTimeout: COMMAND_TIMEOUT,
-      // How often a command follows a slot that moves; no waiting for a failover within a request.
+      // How often a command follows a slot that moves. A request never waits for a failover.
       maxRedirections: 4,
       retryDelayOnFailover: 0,
       retryDelayOnClusterDown: 0,
@@ -134,24 +137,28 @@ function connectUrl(url: string, tuned: RedisOptions): RedisClient {
   return new Redis({ ...options, host, port, db, ...(tls && { tls: {} }) })
 }
 
-/** Each node of a Cluster has a connection of its own, which ioredis makes. */
+/** Sets up the connections to the nodes of a Cluster. ioredis creates one per node. */
 function openNodes(cluster: Cluster, limits: TimeLimits): void {
   cluster.on('+node', (node: Redis) => {
     limitTime(node, limits)
-    // When it is found, not when it is first used: all but the first of the commands that meet there would fail.
+    // Connect when the node is found. If the first command opened the connection, commands sent meanwhile would fail.
     void node.connect().catch(() => {})
   })
 }
 
-/** Rejects if the server can't be reached; of a Cluster any node is asked. */
+/**
+ * Returns true if the server replies and isn't a replica. For a Cluster, a reply of any node is enough.
+ *
+ * @throws {Error} if the server is unreachable
+ */
 async function takesWrites(client: RedisClient): Promise<boolean> {
-  // ioredis lets INFO through on a connection that isn't ready yet.
+  // ioredis sends INFO also on a connection that isn't ready yet.
   if (client.status !== 'ready') return false
   if (client instanceof Cluster) return (await client.ping()) === 'PONG'
   try {
     return !/^role:slave/m.test(await client.info('replication'))
   } catch (error) {
-    // An ACL may keep INFO from us.
+    // An ACL may forbid INFO.
     if (!String(error).includes('NOPERM')) throw error
     return (await client.ping()) === 'PONG'
   }

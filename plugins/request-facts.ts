@@ -4,7 +4,7 @@ import type { BrowserHeaders } from '../src/token/csrf.js'
 import { clientAddress } from './client-address.js'
 import { createSampler } from './sample.js'
 
-/** A Fastify request as admission reads it. Its getters read lazily, as this is built for every guarded request. */
+/** The facts of a Fastify request that admission needs. Getters read them on demand, because most aren't needed. */
 export class FastifyRequestFacts implements RequestFacts {
   readonly #request: FastifyRequest
 
@@ -16,7 +16,7 @@ export class FastifyRequestFacts implements RequestFacts {
     return this.#request.method
   }
 
-  /** Fastify's `rewriteUrl` may have taken the token out of `raw.url`. */
+  /** Prefers `originalUrl`, because `rewriteUrl` may have removed a token from `raw.url`. */
   get target(): string {
     const { originalUrl, url } = this.#request.raw as { originalUrl?: string; url?: string }
     return originalUrl ?? url ?? ''
@@ -38,7 +38,7 @@ export class FastifyRequestFacts implements RequestFacts {
     return clientAddress(this.#request)
   }
 
-  /** RFC 6455 §4.1. */
+  /** Returns true for a WebSocket handshake (RFC 6455 §4.1). */
   get isUpgrade(): boolean {
     return this.#request.headers.upgrade?.toLowerCase().includes('websocket') ?? false
   }
@@ -46,9 +46,9 @@ export class FastifyRequestFacts implements RequestFacts {
 
 const sample = createSampler()
 
-/** Reports in the response, and now and then in the log, how a request was admitted. */
+/** Adds response headers that depend on how a request was admitted. Logs a sample of admissions without a lease. */
 export function reportAdmission({ auth, transport, outage }: Admission, reply: FastifyReply): void {
-  // RFC 6750 §2.3: a response to a request with the token in its URL must not be stored.
+  // RFC 6750 §2.3: keep the response to a request with a token in its URL out of caches.
   if (transport === 'query') reply.header('cache-control', 'private, no-store')
   if (outage === undefined) return
   reply.header('x-portcullis-outage', outage)
@@ -56,7 +56,7 @@ export function reportAdmission({ auth, transport, outage }: Admission, reply: F
   sample(() =>
     reply.log.warn(
       { event: 'admitted_in_outage', outage, sub, sid },
-      'admitted without a lease, as other requests may be (a sample: at most one line a second)',
+      'requests are admitted without a lease, because of onOutage (logged at most once per second)',
     ),
   )
 }

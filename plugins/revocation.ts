@@ -1,5 +1,6 @@
 /**
- * The denylist, built on its adapter: memory, Redis asked each time, or the leased replica with its two connections.
+ * Builds the denylist on one of its adapters: in memory, a query to Redis per request, or the leased replica with two
+ * connections of its own.
  */
 import { randomBytes } from 'node:crypto'
 import type { FastifyBaseLogger } from 'fastify'
@@ -26,38 +27,43 @@ import type { Metrics } from './metrics.js'
 import { openRedis } from './redis.js'
 import { StartError } from '../src/start-error.js'
 
-/** τ: how far a clock may be from that of Redis. More makes a login after a `sub` revoke wait longer. */
+/** τ: the tolerated difference between this clock and the clock of Redis. A login after a `sub` revoke waits for it. */
 const TOLERANCE: Milliseconds = 2_000
-/** Entries a page of a sync: about 3 ms of Redis, and as much of the event loop. */
-const PAGE = 2_000
-/** How long a start waits for the first lease: a little more than W, after which an empty Redis gives one. */
+/** Entries that one sync reads at most. They take about 3 ms of Redis and 3 ms of the event loop. */
+const MAX_SYNC_ENTRIES = 2_000
+/** How long the start waits for the first lease. An empty Redis grants one after W, which is a little less. */
 const START_PATIENCE: Milliseconds = 2_000
 
 export interface OpenRevocation {
   readonly denylist: Denylist
-  /** Whether requests can be decided now. */
+  /** Returns true if the denylist can decide without an outage. */
   isLive(): boolean
-  /** How much longer a revoke may take than other work of the store: until every instance is sure of it. */
+  /** How much longer a revoke may take than other work of the store, because it waits for all instances. */
   readonly patience: Milliseconds
-  /** For `/readyz`. */
+  /** Returns the state for `/readyz`. */
   status(): Readonly<Record<string, unknown>>
-  /** A page of what is denied now. */
+  /** Lists one page of the denylist. */
   list(query: ListQuery): Promise<Listing>
   close(): Promise<void>
 }
 
 export interface RevocationPorts {
-  /** The connection of the session store; undefined for the embedded one. */
+  /** The connection of the session store. `undefined` with `store: memory`. */
   readonly redis: RedisClient | undefined
   readonly life: EntryLifetime
   readonly log: FastifyBaseLogger
   readonly metrics: Metrics
-  /** Whether Redis is known to drop keys when memory is short. */
+  /** Returns true if Redis is known to evict keys when memory is short. */
   readonly mayEvict: () => boolean
-  /** Ends a session's record. */
+  /** Ends the record of a session. */
   readonly endSession: (sid: string) => Promise<void>
 }
 
+/**
+ * Opens the denylist that the settings name, and waits up to 2 s for the first lease.
+ *
+ * @throws {StartError} if `revocation.check` is `redis` and Redis may evict denylist entries
+ */
 export async function openRevocation(
   settings: PluginSettings,
   ports: RevocationPorts,
@@ -76,7 +82,7 @@ export async function openRevocation(
   const { mayEvict } = ports
   if (mayEvict()) {
     throw new StartError(
-      'revocation.check: redis needs a Redis that drops no keys; set its maxmemory-policy to noeviction (or use check: replica)',
+      'revocation.check: with redis, Redis must not evict keys; set its maxmemory-policy to noeviction, or use check: replica',
     )
   }
   return {
@@ -85,12 +91,12 @@ export async function openRevocation(
       'redis',
       (query) => listDenylist(redis, keys, query, Date.now()),
     ),
-    // A server that wasn't there at the start is judged when it comes.
+    // A server that was unreachable at the start is checked when it connects.
     isLive: () => !mayEvict(),
   }
 }
 
-/** One that needs no lease is as live as its store. */
+/** Completes a denylist that needs no lease. It is live whenever its store is reachable. */
 function unleased(denylist: Denylist, check: string, list: OpenRevocation['list']): OpenRevocation {
   return {
     denylist,
@@ -110,7 +116,8 @@ async function openReplica(
 ): Promise<OpenRevocation> {
   const { lease } = logSettings
   const keys = redisKeys(keyPrefix)
-  // Syncs follow each other closely; a server that doesn't answer is left soon. A new one is tried at least as often.
+  // A sync must not wait long for a server that doesn't respond, or the lease ends. So the time limits are fractions of
+  // the lease, and reconnects come even sooner.
   const [followed, belled] = await Promise.all([
     openRedis(store, undefined, {
       commandTimeout: lease,
@@ -129,11 +136,11 @@ async function openReplica(
     ...logSettings,
     id: randomBytes(9).toString('base64url'),
     onLostHistory,
-    page: PAGE,
+    page: MAX_SYNC_ENTRIES,
   })
   const log = new RedisLog(followed.client, keys, logSettings)
   const now = (): Now => ({ monotonic: performance.now(), wall: Date.now() })
-  const watch = watchState(instance, logger, metrics, now)
+  const observe = createObserver(instance, logger, metrics, now)
   const follower = new SyncLoop({
     instance,
     log,
@@ -141,10 +148,10 @@ async function openReplica(
     lease,
     now,
     endSessions: (sids) => endLivingSessions(redis, keys, sids, endSession),
-    onSync: watch,
+    onSync: observe,
   })
   follower.start()
-  await firstLease(instance, follower, now)
+  await awaitFirstLease(instance, follower, now)
   return {
     denylist: new LeasedDenylist({
       instance,
@@ -157,7 +164,7 @@ async function openReplica(
       onBarrier: metrics.barrier,
     }),
     isLive: () => instance.isLeased(now()),
-    // With the store's work: 2W + 1 s in all.
+    // Together with the store's deadline, a revoke may take 2W + 1 s.
     patience: Math.max(0, 2 * leaseLapse(logSettings) + 1_000 - STORE_DEADLINE),
     status: () => ({ check: 'replica', state: instance.state(now()), entries: instance.size }),
     list: (query) => listDenylist(redis, keys, query, Date.now()),
@@ -170,8 +177,10 @@ async function openReplica(
   }
 }
 
-/** Waits for the first lease, as long as it may still come soon; the instance works without, and recovers by itself. */
-async function firstLease(instance: Instance, follower: SyncLoop, now: () => Now): Promise<void> {
+/**
+ * Waits up to 2 s for the first lease, unless the first sync fails. The instance starts without it and gets it later.
+ */
+async function awaitFirstLease(instance: Instance, follower: SyncLoop, now: () => Now): Promise<void> {
   const until = now().monotonic + START_PATIENCE
   while (!instance.isLeased(now()) && now().monotonic < until) {
     await follower.nextSync(until - now().monotonic)
@@ -179,8 +188,8 @@ async function firstLease(instance: Instance, follower: SyncLoop, now: () => Now
   }
 }
 
-/** Tells of changes that an operator wants to see, and counts. */
-function watchState(instance: Instance, log: FastifyBaseLogger, metrics: Metrics, now: () => Now) {
+/** Returns a function that logs state changes and updates the metrics after each sync. */
+function createObserver(instance: Instance, log: FastifyBaseLogger, metrics: Metrics, now: () => Now) {
   let [state, epoch, isFailing]: [State, string, boolean] = ['OUT', '', false]
   metrics.watchReplica({
     state: () => instance.state(now()),
@@ -192,12 +201,15 @@ function watchState(instance: Instance, log: FastifyBaseLogger, metrics: Metrics
     else metrics.syncFailure()
     if (!outcome && !isFailing) {
       const reason = (error as { reason?: string } | undefined)?.reason ?? String(error)
-      log.warn({ event: 'sync_failed', reason }, 'the log of revocations cannot be read')
+      log.warn({ event: 'sync_failed', reason }, 'the revocation log is not readable')
     }
     isFailing = !outcome
     if (instance.epoch !== epoch) {
       if (epoch !== '')
-        log.warn({ event: 'epoch_changed', from: epoch, to: instance.epoch }, 'Redis began a new life')
+        log.warn(
+          { event: 'epoch_changed', from: epoch, to: instance.epoch },
+          'Redis was restarted, failed over or lost data; it has a new epoch',
+        )
       if (epoch !== '') metrics.epochChange()
       epoch = instance.epoch
     }

@@ -5,30 +5,37 @@ import { endSessions } from '../src/session/end-sessions.js'
 import type { Sid } from '../src/session/session.js'
 import type { Core } from './core.js'
 
-/** What is to be denied: one token, one session, a subject's or everybody's tokens of before, or one key's. */
+/**
+ * The tokens to revoke: one access token (`jti`), one session (`sid`), the tokens of a subject (`sub`) or of everybody
+ * (`all`), or everything that one key has signed (`kid`).
+ */
 export type RevokeRequest = {
-  /** For people, and for the log. */
+  /** A note for people, which the log and `GET /api/revocations` show. */
   readonly reason?: string | undefined
 } & (
   | {
       readonly jti: string
-      /** The token's `exp`; without it the denial stands as long as any token could live. */
+      /**
+       * The token's `exp`. Without it, the entry is kept for the longest lifetime of a token (`revocation.horizon`).
+       */
       readonly expiresAt?: UnixSeconds | undefined
     }
   | { readonly sid: string }
+  /** `before`: tokens issued at this time or earlier. Defaults to now, and a later time counts as now. */
   | { readonly sub: string; readonly before?: UnixSeconds | undefined }
   | { readonly all: true; readonly before?: UnixSeconds | undefined }
   | { readonly kid: string }
 )
 
 /**
- * Denies it, and ends the session where it is one. In force on every instance when it resolves.
+ * Writes denylist entries, and ends the session if `what` is a `sid`. When the promise resolves, no instance admits the
+ * revoked tokens.
  *
- * @throws {TypeError} if it isn't one target
- * @throws {PortcullisError} `store_unavailable`: nothing is promised; repeat it
+ * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`
+ * @throws {PortcullisError} `store_unavailable`. The tokens may or may not be revoked. Repeat the call.
  */
 export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeRequest): Promise<void> {
-  checkTarget(what)
+  checkRequest(what)
   if ('sid' in what) {
     const ended = endSessions(sessions, [{ sid: what.sid as Sid }], 'revoked', what.reason)
     await withinDeadline(ended, revokeDeadline)
@@ -40,18 +47,21 @@ export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeReq
   sessions.emit({ event: 'revoked', kind: entry.kind, id, reason: what.reason })
 }
 
-const TARGETS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
+const KINDS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
 
 /**
- * A host without types may give anything. What isn't one valid target throws: it must not deny nobody, or everybody.
+ * Checks the request at run time, because a host in plain JavaScript has no type checks. A mistake must not revoke
+ * nothing, or everything.
+ *
+ * @throws {TypeError}
  */
-function checkTarget(what: object): void {
-  const given = Object.entries(what).filter(([name]) => TARGETS.has(name))
+function checkRequest(what: object): void {
+  const given = Object.entries(what).filter(([name]) => KINDS.has(name))
   const [name, id] = given[0] ?? []
-  const isTarget = name === 'all' ? id === true : typeof id === 'string' && id !== ''
-  if (given.length !== 1 || !isTarget)
+  const isValid = name === 'all' ? id === true : typeof id === 'string' && id !== ''
+  if (given.length !== 1 || !isValid)
     throw new TypeError(
-      'revoke takes one of { jti }, { sid }, { sub }, { kid }, each a string, or { all: true }',
+      'revoke: give exactly one of { jti }, { sid }, { sub }, { kid } with a non-empty string, or { all: true }',
     )
 }
 
@@ -63,7 +73,7 @@ function toDenylistEntry(what: Exclude<RevokeRequest, { sid: string }>, now: Uni
   }
   if ('kid' in what) return { kind: 'kid', id: what.kid, reason }
   const at = (what.before ?? Number.POSITIVE_INFINITY) * 1000
-  // Nothing was issued later than now, and logins would wait for a time to come.
+  // A time in the future means now. No token was issued later, and logins would have to wait until that time.
   const before = at < now ? at : undefined
   return 'sub' in what ? { kind: 'sub', id: what.sub, before, reason } : { kind: 'all', before, reason }
 }

@@ -1,15 +1,15 @@
 import type { Milliseconds } from '../src/clock.js'
 
-/** In an outage each request would be a line; one a second is told as a sample of all. */
-const SAMPLE_EVERY: Milliseconds = 1_000
+/** Minimum time between two log lines about the same event, which could otherwise repeat for every request. */
+const SAMPLE_INTERVAL: Milliseconds = 1_000
 
-/** Calls `tell` now and then, however often it is asked. */
-export function createSampler(): (tell: () => void) => void {
+/** Returns a function that calls its argument at most once per second and ignores all other calls. */
+export function createSampler(): (write: () => void) => void {
   let nextAt = 0
-  return (tell) => {
+  return (write) => {
     const now = Date.now()
     if (now < nextAt) return
-    nextAt = now + SAMPLE_EVERY
-    tell()
+    nextAt = now + SAMPLE_INTERVAL
+    write()
   }
 }

@@ -3,38 +3,40 @@ import type { Registry } from 'prom-client'
 import type { MetricValues } from '../src/workers/messages.js'
 
 /**
- * The metrics of the primary and its workers as one: what is counted is summed, gauges are joined as each says
- * (`aggregator`). What a worker had counted when it was last asked stays counted after its end, so that no count goes
- * back.
+ * The combined metrics of the primary and its workers. Counters are summed, and gauges are combined by their
+ * `aggregator`. The last known counts of a dead worker are kept, because a counter must not decrease.
  */
 export class SummedMetrics {
   readonly contentType: string
   readonly #own: Registry
   readonly #measure: () => Promise<void>
   readonly #last = new Map<number, MetricValues>()
-  /** Of workers that are gone. */
+  /** The last counts of workers that have ended. */
   #kept: MetricValues[] = []
-  #asking: Promise<string> | undefined
+  #pending: Promise<string> | undefined
 
-  /** `own`: the primary's. `measure` asks the workers, whose answers come by `take`. */
+  /**
+   * @param own The metrics of the primary.
+   * @param measure Requests metrics from all workers. Each response is passed to `take`.
+   */
   constructor(own: Registry, measure: () => Promise<void>) {
     this.contentType = own.contentType
     this.#own = own
     this.#measure = measure
   }
 
-  /** As text for Prometheus. Who asks meanwhile gets the same. */
+  /** Returns the metrics in the text format of Prometheus. Concurrent calls share one result. */
   metrics(): Promise<string> {
-    this.#asking ??= this.#sum().finally(() => (this.#asking = undefined))
-    return this.#asking
+    this.#pending ??= this.#sum().finally(() => (this.#pending = undefined))
+    return this.#pending
   }
 
-  /** What the worker of this id has told. */
+  /** Takes the metrics that a worker has sent. */
   take(id: number, metrics: MetricValues): void {
     this.#last.set(id, metrics)
   }
 
-  /** The worker of this id is gone, and tells no more. */
+  /** Keeps the counts of a worker that has ended, and drops its gauges. */
   end(id: number): void {
     const counted = this.#last.get(id)?.filter(({ type }) => isCount(String(type)))
     this.#last.delete(id)
@@ -43,7 +45,7 @@ export class SummedMetrics {
 
   async #sum(): Promise<string> {
     await this.#measure()
-    // One list in place of many, else each death would leave one.
+    // Merge the lists of ended workers into one, or they would pile up.
     const kept = this.#kept.splice(0)
     if (kept.length > 0) this.#kept.push(await AggregatorRegistry.aggregate(kept).getMetricsAsJSON())
     const own = await this.#own.getMetricsAsJSON()
