@@ -134,10 +134,10 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
     const { access_token } = await logIn(url)
     const { sub, sid } = claimsOf(access_token)
     const mistakes: [object, RegExp][] = [
-      [{}, /Give one of/],
-      [{ reason: 'none' }, /Give one of/],
-      [{ sub, sid }, /Give one of/],
-      [{ sub, all: true }, /Give one of/],
+      [{}, /Give exactly one of/],
+      [{ reason: 'none' }, /Give exactly one of/],
+      [{ sub, sid }, /Give exactly one of/],
+      [{ sub, all: true }, /Give exactly one of/],
       [{ all: false }, /all/],
       [{ sub: '' }, /sub/],
       [{ sub: 7 }, /sub/],
