@@ -21,7 +21,7 @@ export type RevokeRequest = {
       readonly expiresAt?: UnixSeconds | undefined
     }
   | { readonly sid: string }
-  /** `before`: tokens issued at this time or earlier. Defaults to now, and a later time counts as now. */
+  /** `before` limits `sub` and `all` to tokens issued at this time or earlier. It is now by default, and at most. */
   | { readonly sub: string; readonly before?: UnixSeconds | undefined }
   | { readonly all: true; readonly before?: UnixSeconds | undefined }
   | { readonly kid: string }

@@ -33,7 +33,8 @@ interface Original extends RouteQuery {
  * if the request may pass, else with the error. It reads no body and sets no cookie.
  *
  * In the gateway, a check from a trusted proxy (`listen.trustProxy`) is about the original request, and the route table
- * decides. For any other peer, and in a host's application, only the access token is verified.
+ * decides. Only the access token is verified if the check describes no original request, for any other peer, and in a
+ * host's application.
  */
 export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): void {
   // Envoy sends the check with the method of the original request. A host's application keeps its own methods.
