@@ -1,6 +1,6 @@
 /**
- * The access token: a JWT (RFC 7519) of type `at+jwt` (RFC 9068). Here stands what it must look like and what its
- * claims must say; its signature is checked by whoever implements `KeyVerifier`.
+ * The access token: a JWT (RFC 7519) of type `at+jwt` (RFC 9068). This file checks its header and its claims, and
+ * builds the claims of new tokens. Signatures are checked by implementations of `KeyVerifier`.
  */
 import { randomBytes } from 'node:crypto'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
@@ -11,47 +11,76 @@ import type { Algorithm } from './signing-key.js'
 
 export const ACCESS_TOKEN_TYPE = 'at+jwt'
 
-/** Longest access token that is made, or looked at, in characters. */
+/** Maximum length of an access token, in characters. Longer tokens are neither issued nor verified. */
 export const MAX_TOKEN_LENGTH = 8_192
-/** Longest `sub`, `jti`, `sid` and the like, in characters. */
+/** Maximum length of `sub`, `sid`, `jti` and `client_id`, in characters. */
 export const MAX_ID_LENGTH = 256
 
-/** The claims that every access token has. Times are Unix seconds. */
+/**
+ * The claims of an access token (RFC 9068 §2.2). All times are Unix seconds. Claims that the host passed at the login
+ * are present under their own names.
+ *
+ * @example
+ * ```ts
+ * app.get('/me', { onRequest: authenticate }, async (request) => request.auth?.claims['tenant'])
+ * ```
+ */
 export interface AccessClaims {
+  /** The setting `issuer`. */
   readonly iss: string
+  /** The setting `audience`, or a list that contains it. */
   readonly aud: string | readonly string[]
+  /** The subject: 1 to 256 characters. */
   readonly sub: string
+  /** The session id. It gives no right to anything. */
   readonly sid: string
+  /** The unique id of this token. */
   readonly jti: string
+  /** The time of issue, in Unix seconds. */
   readonly iat: UnixSeconds
+  /** The time of expiry, in Unix seconds. */
   readonly exp: UnixSeconds
+  /** The OAuth client. Tokens that Portcullis issues always have it. Default: `portcullis`. */
   readonly client_id?: string
+  /** The time of the login, in Unix seconds. Tokens that Portcullis issues always have it. */
   readonly auth_time?: UnixSeconds
+  /** Scopes, separated by spaces (RFC 6749 §3.3). Absent if the session has none. */
   readonly scope?: string
+  /** Any claim of the host. */
   readonly [claim: string]: unknown
 }
 
-/** One key, bound to the one algorithm it is for. */
+/** A key that is bound to one algorithm (RFC 8725 §3.1). */
 export interface KeyVerifier {
   readonly kid: string
   readonly algorithm: Algorithm
-  /** The payload of a token that this key signed. Throws on anything else; doesn't look at the time. */
+  /**
+   * Returns the payload of a token that this key signed. Doesn't check `exp` and `nbf`.
+   *
+   * @throws {Error} if the signature isn't valid
+   */
   verify(token: string): Record<string, unknown>
 }
 
+/** The settings that claims are checked against. */
 export interface ClaimSettings {
   readonly issuer: string
   readonly audience: string
-  /** Longest `exp − iat`. */
+  /** Maximum `exp − iat`. */
   readonly horizon: Milliseconds
-  /** For `exp` and `nbf`. */
+  /** The tolerated clock difference in `exp` and `nbf`. */
   readonly leeway: Milliseconds
 }
 
-/** The key that signed a token, by what its header says, if the header is one that we could have made. */
+/**
+ * Returns the key that the token's header names. The header must be one that Portcullis itself writes.
+ *
+ * @throws {PortcullisError} `token_malformed`, `token_invalid`
+ */
 export function selectKey(token: string, keys: ReadonlyMap<string, KeyVerifier>): KeyVerifier {
   const header = readHeader(token)
-  // RFC 7515 §4.1.11: an extension that must be understood and isn't. `b64` is one; so is a key that comes along.
+  // RFC 7515 §4.1.11: `crit` names extensions that must be understood, and none is. `b64` is such an extension. The
+  // others embed or link a key, which must never come from the token itself.
   for (const name of ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c']) {
     if (Object.hasOwn(header, name)) throw invalid(`header has ${name}`)
   }
@@ -75,14 +104,14 @@ function readHeader(token: string): Record<string, unknown> {
       return header as Record<string, unknown>
     }
   } catch {
-    // told below
+    // The same error as for JSON that isn't an object.
   }
   throw malformed('header is not a JSON object')
 }
 
 /**
- * Whether the text is base64url as an encoder writes it: no padding, no white space, and no bits set that a decoder
- * would drop (else one signature would have several spellings).
+ * Returns true if the text is base64url exactly as an encoder writes it: no padding, no white space, and no set bits
+ * that a decoder would drop. Otherwise one signature would have several spellings.
  */
 function isCanonicalBase64url(text: string): boolean {
   if (text === '' || !/^[\w-]+$/.test(text)) return false
@@ -92,18 +121,23 @@ function isCanonicalBase64url(text: string): boolean {
 }
 
 /**
- * The claims of a verified payload, judged: all required ones there and well-typed, ours in issuer and audience, not
- * from the future (by what the denylist takes for the latest `iat`), and not living longer than a denial of them would. Expiry is told, not thrown: a logout takes
- * an expired token, too.
+ * Checks the claims of a payload whose signature was verified: presence and types, issuer, audience, `iat`, `nbf` and
+ * the lifetime. The lifetime is limited because a denylist entry must outlive every token that it covers.
+ *
+ * Expiry is returned instead of thrown, because a logout accepts an expired token.
+ *
+ * @param times `now`, and `latestIssue`: the latest `iat` that any instance can have issued (`Denylist.latestIssue`).
+ * @throws {PortcullisError} `token_invalid`
  */
 export function verifyClaims(
   payload: Record<string, unknown>,
-  rules: ClaimSettings,
+  settings: ClaimSettings,
   { now, latestIssue }: { readonly now: UnixMs; readonly latestIssue: UnixMs },
 ): { claims: AccessClaims; expired: boolean } {
   const { iss, aud, sub, sid, jti, iat, exp, nbf, client_id, scope } = payload
-  if (iss !== rules.issuer) throw invalid('iss')
-  if (aud !== rules.audience && !(isStringList(aud) && aud.includes(rules.audience))) throw invalid('aud')
+  if (iss !== settings.issuer) throw invalid('iss')
+  if (aud !== settings.audience && !(isStringList(aud) && aud.includes(settings.audience)))
+    throw invalid('aud')
   if (!isId(sub)) throw invalid('sub')
   if (!isId(sid)) throw invalid('sid')
   if (!isId(jti)) throw invalid('jti')
@@ -113,10 +147,10 @@ export function verifyClaims(
   if (!Number.isFinite(exp)) throw invalid('exp')
   const [issued, expires] = [(iat as number) * 1000, (exp as number) * 1000]
   if (issued > latestIssue) throw invalid('iat is in the future')
-  if (expires - issued > rules.horizon) throw invalid('lives longer than a denial of it would')
-  if (nbf !== undefined && !(Number.isFinite(nbf) && (nbf as number) * 1000 <= now + rules.leeway))
+  if (expires - issued > settings.horizon) throw invalid('exp − iat is longer than revocation.horizon')
+  if (nbf !== undefined && !(Number.isFinite(nbf) && (nbf as number) * 1000 <= now + settings.leeway))
     throw invalid('nbf')
-  return { claims: payload as unknown as AccessClaims, expired: now >= expires + rules.leeway }
+  return { claims: payload as unknown as AccessClaims, expired: now >= expires + settings.leeway }
 }
 
 function isId(value: unknown): value is string {
@@ -128,21 +162,25 @@ function isStringList(value: unknown): value is string[] {
 }
 
 function malformed(reason: string): PortcullisError {
-  return new PortcullisError('token_malformed', { detail: 'It is not a JWT.', reason })
+  return new PortcullisError('token_malformed', { detail: 'The token is not a JWT.', reason })
 }
 
 function invalid(reason: string): PortcullisError {
   return new PortcullisError('token_invalid', { reason })
 }
 
-/** What a new access token says. */
+/**
+ * Returns the claims of a new access token.
+ *
+ * @param settings `access` is the lifetime in ms (`tokens.access`).
+ */
 export function newClaims(
   session: Session,
   stamp: TokenStamp,
   { issuer, audience, access }: { issuer: string; audience: string; access: Milliseconds },
 ): AccessClaims {
-  const life = stamp.issuedAt + Math.floor(access / 1000)
-  // The session has it; what the host calls so is not in its place.
+  const latestExpiry = stamp.issuedAt + Math.floor(access / 1000)
+  // `session.scope` was checked at the login and takes precedence over a host's claim of this name.
   const { scope: _, ...ownClaims } = session.claims
   return {
     ...ownClaims,
@@ -154,7 +192,7 @@ export function newClaims(
     jti: stamp.mark + randomBytes(16).toString('base64url'),
     iat: stamp.issuedAt,
     // An access token doesn't outlive its session.
-    exp: Math.min(life, Math.floor(session.expiresAt / 1000)),
+    exp: Math.min(latestExpiry, Math.floor(session.expiresAt / 1000)),
     auth_time: Math.floor(session.createdAt / 1000),
     ...(session.scope !== undefined && { scope: session.scope }),
   }

@@ -2,10 +2,10 @@
  * Admission: decides whether a request may pass. Every gate (the plugin's guards, the reverse proxy, upgrades and
  * forward-auth) calls `admit`, and differs only in how it reports the outcome.
  *
- * The steps, in order; the first one that fails refuses the request:
+ * The steps run in this order, and the first one that fails refuses the request:
  *
  * 1. find the presented token (RFC 6750 §2)
- * 2. CSRF: a token that came as a cookie must come from one of our own pages
+ * 2. CSRF: a request that changes something with a token from a cookie must come from one of our own origins
  * 3. rate limit by address
  * 4. verify the token (signature, claims, expiry, denylist)
  * 5. scope
@@ -20,37 +20,37 @@ import { changesState, rejectCrossSite } from './csrf.js'
 import type { BrowserHeaders } from './csrf.js'
 import type { Auth, TokenVerifier } from './token-verifier.js'
 
-/** What admission reads of a request, whichever server received it. */
+/** The parts of a request that admission reads, independent of the server that received it. */
 export interface RequestFacts {
   readonly method: string
-  /** Path and query as received: a query may carry the token. */
+  /** The request target: path and query as received. The query may contain the token. */
   readonly target: string
-  /** Names and values in turn, as Node has them. */
+  /** Names and values alternately, as in Node's `rawHeaders`. */
   readonly rawHeaders: readonly string[]
-  /** The headers by which browsers tell our own pages from those of another site. */
+  /** The headers with which browsers identify the origin of a request. */
   readonly headers: BrowserHeaders
-  /** The parsed body; `undefined` if it was not read. */
+  /** The parsed body; `undefined` if it wasn't read. */
   readonly body?: unknown
-  /** The client's address; read only where a rate limit needs it. */
+  /** The client's address. Read only if a rate limit needs it. */
   readonly address: string
-  /** Asks for a WebSocket, which counts as a change of state whatever its method. */
+  /** True for a WebSocket handshake, which counts as a change of state although its method is GET. */
   readonly isUpgrade: boolean
 }
 
-/** What a route or a guard demands of a request. */
+/** The conditions under which a route or a guard admits a request. */
 export interface Requirements {
-  /** `optional` admits requests without a token; `none` does not even look for one. */
+  /** `optional` admits requests without a token. `none` ignores tokens. */
   readonly auth: 'required' | 'optional' | 'none'
   /** The token must have every one of these. */
   readonly scope: readonly string[]
-  /** The token must have at least one of these; `undefined` demands nothing. */
+  /** The token must have at least one of these. `undefined` demands nothing. */
   readonly anyScope?: readonly string[] | undefined
-  /** What the route prefers while the denylist cannot answer. */
+  /** How to decide while the denylist is unavailable. */
   readonly onOutage: OnOutage
   readonly rateLimit?: RequestLimit | undefined
 }
 
-/** Counts one request; rejects with `rate_limited` if it is one too many. */
+/** A rate limit. Each method counts one request, and rejects with `rate_limited` if the limit is exceeded. */
 export interface RequestLimit {
   /** Anonymous requests are counted by address in either case. */
   readonly by: 'subject' | 'address'
@@ -62,18 +62,18 @@ export interface RequestLimit {
 export interface Admission {
   /** `null` for an anonymous request. */
   readonly auth: Auth | null
-  /** Where the token was found; `undefined` for an anonymous request. */
+  /** The transport of the token; `undefined` for an anonymous request. */
   readonly transport: Transport | undefined
-  /** Set if the denylist could not answer and the route's `onOutage` admitted the request. */
+  /** Set if the denylist was unavailable and the route's `onOutage` admitted the request. */
   readonly outage: 'stale' | 'open' | undefined
 }
 
 export interface AdmitterDependencies {
   readonly verifier: TokenVerifier
   readonly transports: Transports
-  /** Origins that count as our own for requests by cookie (`cors.origins`). */
+  /** Further origins that are treated as our own for requests with cookies (`cors.origins`). */
   readonly origins: readonly string[]
-  /** Called once for each request that was refused. */
+  /** Called once for each refused request. */
   readonly onRefused: (code: ErrorCode) => void
 }
 
@@ -87,11 +87,11 @@ export class Admitter {
   }
 
   /**
-   * Runs the steps. Returns without a promise if no step has to wait, which is the rule: most requests bring a known
-   * token to an instance that holds a lease.
+   * Runs the steps. Returns without a promise if no step has to wait. That is the usual case: most tokens are already
+   * in the cache of verified tokens, and the instance holds a lease.
    *
-   * @throws {PortcullisError} or rejects with it: `credentials_missing`, `credentials_ambiguous`, `cross_site_request`,
-   *   `rate_limited`, `insufficient_scope`, and whatever the verification of the token refuses by
+   * @throws {PortcullisError} (or rejects with it) `credentials_missing`, `credentials_ambiguous`,
+   *   `cross_site_request`, `rate_limited`, `insufficient_scope`, and every error of `TokenVerifier.verifyToken`
    */
   admit(facts: RequestFacts, requirements: Requirements): Admission | Promise<Admission> {
     try {
@@ -165,7 +165,9 @@ function checkScope(auth: Auth | null, requirements: Requirements): void {
   const { scope, anyScope } = requirements
   if (auth === null) {
     if (requirements.auth !== 'required' && scope.length === 0 && anyScope === undefined) return
-    throw new PortcullisError('credentials_missing', { detail: 'Send it as: Authorization: Bearer <token>.' })
+    throw new PortcullisError('credentials_missing', {
+      detail: 'Send it as `Authorization: Bearer <token>`.',
+    })
   }
   for (const one of scope) if (!auth.scope.includes(one)) throw insufficientScope(scope)
   if (anyScope !== undefined && !anyScope.some((one) => auth.scope.includes(one))) {

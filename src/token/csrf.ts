@@ -1,6 +1,7 @@
-/** Tells requests of our own pages from those that another site makes a browser send (CSRF). */
+/** Distinguishes requests of our own pages from requests that another site makes a browser send (CSRF). */
 import { PortcullisError } from '../errors.js'
 
+/** The request headers that say where a request comes from. */
 export interface BrowserHeaders {
   readonly origin?: string | undefined
   readonly host?: string | undefined
@@ -9,14 +10,15 @@ export interface BrowserHeaders {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** Whether a method is one that may change something (RFC 9110 §9.2.1). */
+/** Returns true unless the method is safe (RFC 9110 §9.2.1). */
 export function changesState(method: string): boolean {
   return !SAFE_METHODS.has(method)
 }
 
 /**
- * For what a cookie authorises or sets: the `Origin` must have the request's own `Host`, or be one of `origins`
- * (`cors.origins`); without an `Origin`, the browser must say that it is `same-origin`.
+ * Rejects requests from other sites. Call it where a cookie authorises a change, or where cookies are set. `Origin`
+ * must match the request's own `Host`, or be one of `origins` (`cors.origins`). Without `Origin`, the header
+ * `Sec-Fetch-Site` must be `same-origin`.
  *
  * @throws {PortcullisError} `cross_site_request`
  */
@@ -24,10 +26,10 @@ export function rejectCrossSite(headers: BrowserHeaders, origins: readonly strin
   const { origin, host } = headers
   if (origin === undefined) {
     if (headers['sec-fetch-site'] === 'same-origin') return
-    throw crossSiteError('there is neither an Origin header nor Sec-Fetch-Site: same-origin')
+    throw crossSiteError('it has neither an Origin header nor Sec-Fetch-Site: same-origin')
   }
   if (origins.includes(origin) || (host !== undefined && matchesHost(origin, host))) return
-  throw crossSiteError('the Origin header is not of this host')
+  throw crossSiteError('its Origin header names another one')
 }
 
 function matchesHost(origin: string, host: string): boolean {
@@ -39,8 +41,8 @@ function matchesHost(origin: string, host: string): boolean {
   return originHost === (bare.endsWith(defaultPort) ? bare.slice(0, -defaultPort.length) : bare)
 }
 
-function crossSiteError(why: string): PortcullisError {
+function crossSiteError(objection: string): PortcullisError {
   return new PortcullisError('cross_site_request', {
-    detail: `A request that changes something by a cookie must come from this origin; ${why}.`,
+    detail: `A request that changes something with a cookie must come from this origin, but ${objection}.`,
   })
 }

@@ -1,4 +1,4 @@
-/** The directory that instances share: the signing key is made there on the first start. */
+/** The key directory that instances share. The signing key is created there on the first start. */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
@@ -8,11 +8,12 @@ import type { Algorithm, SigningKey } from './signing-key.js'
 
 export const SIGNING_KEY_FILE = 'signing.jwk'
 
+/** The settings that say where the signing key comes from. */
 export interface KeySource {
   readonly algorithm: Algorithm
-  /** Where the key is kept, or made. */
+  /** The directory of the key file (`keys.dir`). */
   readonly dir: string
-  /** The key itself as PEM or JWK text, or a file that holds it; the directory isn't touched then. */
+  /** The key as PEM or JWK text, or the file that contains it (`keys.signing`). `dir` is then not used. */
   readonly signing?: GivenKey
 }
 
@@ -21,16 +22,16 @@ export type GivenKey =
 
 export interface LoadedKey {
   readonly key: SigningKey
-  /** Set when the key was made just now: the file's path. */
+  /** The path of the key file if this call created it, else `undefined`. */
   readonly createdFile: string | undefined
-  /** What the operator should know, e.g. a file that others may read. */
+  /** Sentences for the operator, such as a warning about a key file that other users may read. */
   readonly warnings: readonly string[]
 }
 
 /**
- * The signing key of this instance.
+ * Loads the signing key of this instance, and creates it if there is none.
  *
- * @throws {KeyError} if there is one that can't be used, naming the setting.
+ * @throws {KeyError} if the key can't be read, used or created. The message names the setting.
  */
 export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<LoadedKey> {
   if (signing !== undefined) {
@@ -52,8 +53,10 @@ export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<L
 }
 
 /**
- * Makes the key unless it is there. Of several instances that start at once, one wins: the file is written whole under
- * another name, and linked to its own, which fails where there is one already.
+ * Creates the key file unless it exists. Returns true if this call created it.
+ *
+ * Several instances may start at the same time. Each writes a complete draft under a random name and links it to the
+ * final name. The link fails if the name exists, so exactly one instance succeeds and no instance reads half a file.
  */
 async function createKeyFile(dir: string, file: string, algorithm: Algorithm): Promise<boolean> {
   if (await stat(file).catch(() => undefined)) return false
@@ -68,14 +71,14 @@ async function createKeyFile(dir: string, file: string, algorithm: Algorithm): P
       await handle.close()
     }
   } catch (error) {
-    throw new KeyError(`keys.dir: no key could be made in ${dir}: ${(error as Error).message}`)
+    throw new KeyError(`keys.dir: no signing key could be created in ${dir}: ${(error as Error).message}`)
   }
   try {
     await link(draft, file)
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw new KeyError(`keys.dir: no key could be made in ${dir}: ${(error as Error).message}`)
+    throw new KeyError(`keys.dir: no signing key could be created in ${dir}: ${(error as Error).message}`)
   } finally {
     await unlink(draft)
   }
@@ -103,5 +106,5 @@ async function findPermissionWarnings(path: string): Promise<string[]> {
   if ((found.mode & 0o077) === 0) return []
   const bits = (found.mode & 0o777).toString(8)
   const [what, wanted] = found.isDirectory() ? ['the key directory', 700] : ['the key file', 600]
-  return [`${what} ${path} is open to others (mode ${bits}); chmod ${wanted} is what it should have`]
+  return [`${what} ${path} is open to others (mode ${bits}); run chmod ${wanted} on it`]
 }

@@ -1,6 +1,7 @@
 /**
- * Answers that last: WebSockets, event streams, long downloads. Each is tied to the access token it was opened with,
- * and ended soon after that is denied, expires, or can't be judged any more.
+ * Long-lived connections: WebSockets, event streams, long transfers. Each is bound to the access token that opened it.
+ * It is ended within 100 ms after the token is revoked or has expired, or after the denylist became unavailable and
+ * `onOutage` doesn't admit the token.
  */
 import type { Clock, Milliseconds } from '../clock.js'
 import type { ErrorCode } from '../errors.js'
@@ -8,60 +9,75 @@ import type { DenialReason, OnOutage, RevocableToken, Denylist } from '../revoca
 import { toErrorCode, toRevocableToken } from './token-verifier.js'
 import type { Auth } from './token-verifier.js'
 
-/** Between two looks. With `PATIENCE` less than the 100 ms in which a stream must end. */
+/** The time between two polls of the denylist. With `MAX_UNKNOWN_TIME` it stays below the 100 ms above. */
 const POLLING_INTERVAL: Milliseconds = 20
-/** How long a stream may go on while nothing can be known: a stall of this process ends with the next sync. */
+/**
+ * How long a connection may stay open while the state of its token is unknown. The state is unknown for a moment after
+ * each stall of this process, until the next sync.
+ */
 const MAX_UNKNOWN_TIME: Milliseconds = 60
-/** In how many looks it must have been unknown, too: the first after a stall comes before the sync that it asks for. */
+/**
+ * Minimum number of polls with an unknown state before a connection is ended. Time alone isn't enough, because the first
+ * poll after a stall comes before the sync that it requests.
+ */
 const MIN_UNKNOWN_POLLS = 3
 
+/** A connection to end when its token is no longer good. */
 export interface LongLivedConnection {
   readonly auth: Auth
-  /** What is preferred while denials can't be asked. */
+  /** How to decide while the denylist is unavailable. */
   readonly onOutage: OnOutage
-  /** Ends it; called at most once. */
+  /** Ends the connection. Called at most once, with the error that a new request would get. */
   readonly end: (code: ErrorCode) => void
 }
 
 export interface LongLivedConnectionsDependencies {
   readonly denylist: Denylist
   readonly clock: Clock
-  /** `tokens.leeway` */
+  /** The setting `tokens.leeway`. */
   readonly leeway: Milliseconds
 }
 
 interface WatchedConnection extends LongLivedConnection {
   readonly revocable: RevocableToken
-  unknown: { readonly since: Milliseconds; looks: number } | undefined
-  /** No look has seen it. What was denied between its verdict and now isn't told again. */
+  unknown: { readonly since: Milliseconds; polls: number } | undefined
+  /**
+   * True until the first poll. A new connection is checked even if the denylist's version is unchanged, because its
+   * token may have been revoked between its verification and this poll.
+   */
   isFresh: boolean
-  /** Its place in the list; −1: it has left. */
+  /** The position in the list, or −1 if the connection was removed. */
   index: number
 }
 
 export class LongLivedConnections {
-  readonly #ports: LongLivedConnectionsDependencies
+  readonly #dependencies: LongLivedConnectionsDependencies
   /**
-   * Each at its `index`. A Set would do; but with every request entering and leaving it, it is made anew again and
-   * again, and what the old ones still point to outlives its time: as much garbage as all the rest of a request
-   * makes.
+   * Every connection, at its `index`. This is not a Set, because every request adds an entry and removes it again. A
+   * Set rehashes again and again under that load, and its old tables keep dead entries from being collected early. That
+   * produced as much garbage as the rest of a request.
    */
-  readonly #streams: WatchedConnection[] = []
+  readonly #connections: WatchedConnection[] = []
   #timer: NodeJS.Timeout | undefined
   #version: string | undefined
-  /** A store is being asked about them. */
-  #isAsking = false
+  /** True while responses of the store are pending. */
+  #isPending = false
 
-  constructor(ports: LongLivedConnectionsDependencies) {
-    this.#ports = ports
+  constructor(dependencies: LongLivedConnectionsDependencies) {
+    this.#dependencies = dependencies
   }
 
-  /** How many there are now. */
+  /** The number of open connections. */
   get size(): number {
-    return this.#streams.length
+    return this.#connections.length
   }
 
-  /** Ties a stream to its token until the function that it gives is called, or the stream was ended. */
+  /**
+   * Binds a connection to its token until the connection is ended.
+   *
+   * @returns Releases the connection. Call it when the connection has closed for another reason.
+   * @throws {TypeError} if `auth` is a copy
+   */
   watch({ auth, onOutage, end }: LongLivedConnection): () => void {
     const watched = {
       auth,
@@ -70,92 +86,96 @@ export class LongLivedConnections {
       revocable: toRevocableToken(auth),
       unknown: undefined,
       isFresh: true,
-      index: this.#streams.length,
+      index: this.#connections.length,
     }
-    this.#streams.push(watched)
-    this.#timer ??= setInterval(() => this.#look(), POLLING_INTERVAL).unref()
+    this.#connections.push(watched)
+    this.#timer ??= setInterval(() => this.#poll(), POLLING_INTERVAL).unref()
     return () => void this.#remove(watched)
   }
 
   close(): void {
     clearInterval(this.#timer)
-    this.#each((stream) => this.#remove(stream))
+    this.#each((connection) => this.#remove(connection))
   }
 
-  #look(): void {
-    if (this.#streams.length === 0) {
+  #poll(): void {
+    if (this.#connections.length === 0) {
       clearInterval(this.#timer)
       this.#timer = undefined
     }
-    const { denylist, clock, leeway } = this.#ports
+    const { denylist, clock, leeway } = this.#dependencies
     const now = clock.now()
-    this.#each((stream) => {
-      if (stream.auth.expiresAt * 1000 + leeway <= now) this.#end(stream, 'token_expired')
+    this.#each((connection) => {
+      if (connection.auth.expiresAt * 1000 + leeway <= now) this.#end(connection, 'token_expired')
     })
-    // A store that doesn't answer leaves them in the dark.
-    if (this.#isAsking) return this.#each((stream) => this.#onUnknown(stream))
+    // The store hasn't responded since the last poll, so the state of every token is unknown.
+    if (this.#isPending) return this.#each((connection) => this.#onUnknown(connection))
 
     const version = denylist.version()
     const isUnchanged = version !== undefined && version === this.#version
     this.#version = version
-    const answers: Promise<void>[] = []
-    this.#each((stream) => {
-      if (isUnchanged && !stream.isFresh) return
-      stream.isFresh = false
-      const found = denylist.peek(stream.revocable)
-      if (found instanceof Promise) answers.push(found.then((late) => this.#judge(stream, late)))
-      else this.#judge(stream, found)
+    const pending: Promise<void>[] = []
+    this.#each((connection) => {
+      if (isUnchanged && !connection.isFresh) return
+      connection.isFresh = false
+      const found = denylist.peek(connection.revocable)
+      if (found instanceof Promise) pending.push(found.then((late) => this.#applyResult(connection, late)))
+      else this.#applyResult(connection, found)
     })
-    if (answers.length === 0) return
-    this.#isAsking = true
-    void Promise.allSettled(answers).then(() => (this.#isAsking = false))
+    if (pending.length === 0) return
+    this.#isPending = true
+    void Promise.allSettled(pending).then(() => (this.#isPending = false))
   }
 
-  #judge(stream: WatchedConnection, found: DenialReason | 'unknown' | undefined): void {
-    if (found === undefined) stream.unknown = undefined
-    else if (found === 'unknown') this.#onUnknown(stream)
-    else this.#end(stream, toErrorCode(found))
+  #applyResult(connection: WatchedConnection, found: DenialReason | 'unknown' | undefined): void {
+    if (found === undefined) connection.unknown = undefined
+    else if (found === 'unknown') this.#onUnknown(connection)
+    else this.#end(connection, toErrorCode(found))
   }
 
-  #onUnknown(stream: WatchedConnection): void {
-    const verdict = this.#ports.denylist.checkInOutage(stream.revocable, stream.onOutage)
-    if (verdict) {
-      if (verdict.denial !== undefined) this.#end(stream, toErrorCode(verdict.denial))
+  #onUnknown(connection: WatchedConnection): void {
+    const decision = this.#dependencies.denylist.checkInOutage(connection.revocable, connection.onOutage)
+    if (decision) {
+      if (decision.denial !== undefined) this.#end(connection, toErrorCode(decision.denial))
       return
     }
     const now = performance.now()
-    stream.unknown ??= { since: now, looks: 0 }
-    stream.unknown.looks += 1
-    const { since, looks } = stream.unknown
-    if (looks >= MIN_UNKNOWN_POLLS && now - since >= MAX_UNKNOWN_TIME) this.#end(stream, 'store_unavailable')
+    connection.unknown ??= { since: now, polls: 0 }
+    connection.unknown.polls += 1
+    const { since, polls } = connection.unknown
+    if (polls >= MIN_UNKNOWN_POLLS && now - since >= MAX_UNKNOWN_TIME)
+      this.#end(connection, 'store_unavailable')
   }
 
-  #end(stream: WatchedConnection, code: ErrorCode): void {
-    if (!this.#remove(stream)) return
+  #end(connection: WatchedConnection, code: ErrorCode): void {
+    if (!this.#remove(connection)) return
     try {
-      stream.end(code)
+      connection.end(code)
     } catch (error) {
-      // The others are to be ended all the same.
+      // The remaining connections must still be ended.
       process.emitWarning(error as Error)
     }
   }
 
-  /** From the last to the first: whatever leaves meanwhile, its place is taken by one that was seen already. */
-  #each(look: (stream: WatchedConnection) => void): void {
-    for (let at = this.#streams.length - 1; at >= 0; at -= 1) {
-      const stream = this.#streams[at]
-      if (stream) look(stream)
+  /**
+   * Visits all connections from the last to the first. A visit may remove connections: the free position is then taken
+   * by a connection that was already visited.
+   */
+  #each(visit: (connection: WatchedConnection) => void): void {
+    for (let at = this.#connections.length - 1; at >= 0; at -= 1) {
+      const connection = this.#connections[at]
+      if (connection) visit(connection)
     }
   }
 
-  /** Whether it was still there. */
-  #remove(stream: WatchedConnection): boolean {
-    const { index } = stream
+  /** Returns false if the connection had been removed before. */
+  #remove(connection: WatchedConnection): boolean {
+    const { index } = connection
     if (index === -1) return false
-    stream.index = -1
-    const last = this.#streams.pop()!
-    if (last !== stream) {
-      this.#streams[index] = last
+    connection.index = -1
+    const last = this.#connections.pop()!
+    if (last !== connection) {
+      this.#connections[index] = last
       last.index = index
     }
     return true

@@ -1,39 +1,41 @@
-/** Finds the access token of a request (RFC 6750 §2): in one transport, once, or not at all. */
+/** Finds the access token of a request (RFC 6750 §2). A request may present at most one token, in one transport. */
 import { PortcullisError } from '../errors.js'
 import { cookieValues } from './token-cookies.js'
 import { queryTokens } from './query-token.js'
 
-/** Where a token may come in; `accept.from` names them. */
+/** The places that a token may come in. `accept.from` selects among them. */
 export const TRANSPORTS = ['header', 'cookie', 'x-access-token', 'query', 'body'] as const
 
 export type Transport = (typeof TRANSPORTS)[number]
 
+/** A token as it came with a request. Nothing about it is verified. */
 export interface PresentedToken {
   readonly token: string
   readonly transport: Transport
 }
 
-/** Where a token is looked for. What isn't listed isn't looked at. */
+/** The transports that are searched for a token. Tokens in other places are ignored. */
 export interface Transports {
   /** `Authorization: Bearer …` */
   readonly header: boolean
-  /** The cookie's name. */
+  /** The name of the cookie, or `undefined` if cookies are ignored. */
   readonly cookie: string | undefined
   /** The header `X-Access-Token`. */
   readonly xAccessToken: boolean
-  /** The parameter `access_token`. */
+  /** The query parameter `access_token`. */
   readonly query: boolean
-  /** The field `access_token` of a body that was parsed. */
+  /** The field `access_token` of the parsed body. */
   readonly body: boolean
 }
 
-/** What is read of a request, as Node has it. */
+/** The parts of a request that may contain a token, except for the body. */
 export interface RequestHead {
   /**
-   * Names and values in turn. Of several headers with one name Node's own object keeps the first, and drops the rest.
+   * Names and values alternately, as in Node's `rawHeaders`. Node's `headers` can't be used, because it keeps only the
+   * first of several `Authorization` headers.
    */
   readonly rawHeaders: readonly string[]
-  /** Path and query as the client sent them. */
+  /** The request target: path and query as received. */
   readonly target: string
 }
 
@@ -41,26 +43,27 @@ export interface RequestHead {
 const B64TOKEN = /^[\w\-.~+/]+=*$/
 
 /**
- * The access token of a request, or undefined if it brings none.
+ * Returns the access token of a request, or `undefined` if the request has none.
  *
- * @param body As a parser left it; undefined where it wasn't read.
- * @throws {PortcullisError} `credentials_ambiguous` for two tokens, equal or not; `token_malformed` for what can't be one.
+ * @param body The parsed body; `undefined` if it wasn't read.
+ * @throws {PortcullisError} `credentials_ambiguous` for two tokens, even if they are equal; `token_malformed` for
+ *   characters that no token has
  */
 export function readPresentedToken(
   head: RequestHead,
   transports: Transports,
   body?: unknown,
 ): PresentedToken | undefined {
-  const credentials = findPresentedToken(head, transports, body)
-  if (credentials && !B64TOKEN.test(credentials.token)) {
-    throw new PortcullisError('token_malformed', { detail: 'The form is: Authorization: Bearer <token>.' })
+  const presented = findPresentedToken(head, transports, body)
+  if (presented && !B64TOKEN.test(presented.token)) {
+    throw new PortcullisError('token_malformed', { detail: 'Send it as `Authorization: Bearer <token>`.' })
   }
-  return credentials
+  return presented
 }
 
 /**
- * As `readAccessToken`, for who has the token judged next: its form isn't looked at, which the verdict does where it
- * doesn't know the token already.
+ * Does the same as `readPresentedToken`, but doesn't check the characters of the token. Use it if the token is verified
+ * next: `TokenVerifier` checks the form of every token that it doesn't have in its cache.
  *
  * @throws {PortcullisError} `credentials_ambiguous`
  */
@@ -72,7 +75,7 @@ export function findPresentedToken(
   let found: PresentedToken | undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i]!
-    // The length first: most headers are others.
+    // Comparing the length first is cheap, and excludes most headers.
     if (name.length === 13 && transports.header && isNamed(name, 'Authorization')) {
       const token = parseBearer(rawHeaders[i + 1]!)
       if (token !== undefined) found = requireSingle(found, token, 'header')
@@ -90,7 +93,7 @@ export function findPresentedToken(
   return found
 }
 
-/** Mostly it is spelt as here, which costs no copy. */
+/** Compares header names. Most clients use the usual spelling, which is compared without a lower-case copy. */
 function isNamed(name: string, usual: string): boolean {
   return name === usual || name.toLowerCase() === usual.toLowerCase()
 }
@@ -108,7 +111,7 @@ function requireSingle(
 
 const SPACE = 0x20
 
-/** What stands after the scheme `Bearer`, in any case; undefined for another scheme. */
+/** Returns the text after the scheme `Bearer` (case-insensitive), or `undefined` if the scheme is another one. */
 function parseBearer(authorization: string): string | undefined {
   const scheme = authorization.slice(0, 6)
   if (scheme !== 'Bearer' && scheme.toLowerCase() !== 'bearer') return undefined
@@ -119,7 +122,10 @@ function parseBearer(authorization: string): string | undefined {
   return authorization.slice(start)
 }
 
-/** A parser makes a list of a field that is there twice. What is no text is no token. */
+/**
+ * Returns the tokens in a parsed body. Form parsers turn a repeated field into a list. A value that isn't a string
+ * becomes '', which is never a valid token.
+ */
 function bodyTokens(body: unknown): string[] {
   if (typeof body !== 'object' || body === null || !Object.hasOwn(body, 'access_token')) return []
   const value = (body as Record<string, unknown>)['access_token']

@@ -1,21 +1,28 @@
-/** The access token in the query of a request-target (RFC 6750 §2.3): how it is found, and taken out. */
+/** Finds and removes the access token in the query of a request target (RFC 6750 §2.3). */
 
 const NAME = 'access_token'
 
-/** What the query says for `access_token`, decoded; '' for what can't be decoded, as that is no token. */
+/** Returns the decoded values of `access_token`. A value that can't be decoded becomes '', which is never a valid token. */
 export function queryTokens(target: string): string[] {
   const tokens: string[] = []
   for (const parameter of splitParameters(target)) {
-    if (isOurs(parameter)) tokens.push(decode(parameter.slice(endOfName(parameter) + 1)) ?? '')
+    if (isAccessToken(parameter)) tokens.push(decode(parameter.slice(endOfName(parameter) + 1)) ?? '')
   }
   return tokens
 }
 
-/** The target without it, the rest byte for byte: what may be logged, or sent on. */
+/**
+ * Removes every `access_token` from a request target, and keeps all other bytes. The result may be logged or forwarded.
+ *
+ * @example
+ * ```ts
+ * withoutQueryTokens('/feed?a=1&access_token=ey…&b=2') // '/feed?a=1&b=2'
+ * ```
+ */
 export function withoutQueryTokens(target: string): string {
   const parameters = splitParameters(target)
-  if (!parameters.some(isOurs)) return target
-  const rest = parameters.filter((parameter) => !isOurs(parameter))
+  if (!parameters.some(isAccessToken)) return target
+  const rest = parameters.filter((parameter) => !isAccessToken(parameter))
   const path = target.slice(0, target.indexOf('?'))
   return rest.length === 0 ? path : `${path}?${rest.join('&')}`
 }
@@ -23,13 +30,13 @@ export function withoutQueryTokens(target: string): string {
 const NONE: readonly string[] = []
 
 function splitParameters(target: string): readonly string[] {
-  const mark = target.indexOf('?')
-  return mark === -1 ? NONE : target.slice(mark + 1).split('&')
+  const questionMark = target.indexOf('?')
+  return questionMark === -1 ? NONE : target.slice(questionMark + 1).split('&')
 }
 
-function isOurs(parameter: string): boolean {
+function isAccessToken(parameter: string): boolean {
   const name = parameter.slice(0, endOfName(parameter))
-  // A name is written with escapes only where somebody wants it not to be seen.
+  // No client has a reason to escape these letters, but an attacker may do so to hide the token.
   return name === NAME || (name.includes('%') && decode(name) === NAME)
 }
 

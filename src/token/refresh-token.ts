@@ -1,12 +1,13 @@
 /**
- * The refresh token: `<sid>.<family>.<secret>`, opaque to clients; 128 + 128 + 256 random bits in base64url.
+ * The refresh token: `<sid>.<family>.<secret>`. It is opaque to clients, and consists of 128 + 128 + 256 random bits in
+ * base64url.
  *
  * - `sid` names the one record that holds the session.
- * - `family` is the same in every refresh token of the session. It tells an old token (theft) from an invented one:
- *   knowing a `sid` is not enough to end a session.
+ * - `family` is the same in every refresh token of the session. It distinguishes a used token (possible theft) from an
+ *   invented one, so knowing a `sid` is not enough to end a session.
  * - `secret` is new with every rotation.
  *
- * The store has SHA-256 hashes of family and secret; a plain hash is enough, as both are random and long.
+ * The store has SHA-256 hashes of family and secret. A plain hash is enough, because both are random and long.
  */
 import { createHash, createHmac, randomBytes } from 'node:crypto'
 import type { Sid } from '../session/session.js'
@@ -19,7 +20,7 @@ export interface RefreshToken {
 
 const SHAPE = /^([\w-]{22})\.([\w-]{22})\.([\w-]{43})$/
 
-/** The parts of a refresh token, or undefined if it is none. */
+/** Returns the parts of a refresh token, or `undefined` if the text doesn't have its form. */
 export function parseRefreshToken(token: string): RefreshToken | undefined {
   const match = SHAPE.exec(token)
   if (!match) return undefined
@@ -31,25 +32,27 @@ export function formatRefreshToken({ sid, family, secret }: RefreshToken): strin
   return `${sid}.${family}.${secret}`
 }
 
-/** The first refresh token of a new session. */
+/** Returns the first refresh token of a new session. Its `sid` is the id of that session. */
 export function newRefreshToken(): RefreshToken {
   return { sid: random(16) as Sid, family: random(16), secret: random(32) }
 }
 
-/** What goes into a rotation; stored with it, useless without the parent's secret. */
+/** Returns a random salt for one rotation. The store keeps it, and it is useless without the parent's secret. */
 export function newSalt(): string {
   return random(16)
 }
 
 /**
- * The token that replaces `parent`. It is derived, not drawn, so that whoever presents the parent again within the
- * grace gets the same one, from any instance, with no key shared among them and nothing usable in the store.
+ * Returns the token that replaces `parent`. It is derived instead of random: a client that presents the parent again
+ * within the grace gets the same successor from every instance. The instances need no shared key for that, and the store
+ * contains nothing that could be used as a token.
  */
 export function deriveSuccessor(parent: RefreshToken, salt: string): RefreshToken {
   const secret = createHmac('sha256', parent.secret).update(salt).digest('base64url')
   return { ...parent, secret }
 }
 
+/** Returns the SHA-256 hash in base64url. */
 export function hashSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('base64url')
 }

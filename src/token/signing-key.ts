@@ -1,6 +1,6 @@
 /**
- * Signing keys: made, read, and judged. One key has one algorithm, ours; what a token's header says is only compared
- * with it (RFC 8725 §3.1).
+ * Generates, imports and checks signing keys. A key has one algorithm, set by the configuration. The `alg` of a token's
+ * header is only compared with it (RFC 8725 §3.1).
  */
 import {
   createPrivateKey,
@@ -31,30 +31,32 @@ export const ALGORITHMS = [
   'EdDSA',
 ] as const
 
-/** A JWS algorithm (RFC 7518 §3.1, RFC 8037). `none` is not among them. */
+/** A JWS algorithm (RFC 7518 §3.1, RFC 8037). Never `none`. */
 export type Algorithm = (typeof ALGORITHMS)[number]
 
 export interface SigningKey {
   readonly algorithm: Algorithm
-  /** RFC 7638 thumbprint: equal keys have equal ids everywhere. */
+  /** The RFC 7638 thumbprint. Equal keys have the same id in every instance. */
   readonly kid: string
-  /** What signs: a private key, or the secret of an HMAC. */
+  /** The private key, or the secret of an HMAC. */
   readonly private: KeyObject
-  /** What verifies: a public key, or the secret of an HMAC. */
+  /** The public key, or the secret of an HMAC. */
   readonly public: KeyObject
-  /** For the JWKS endpoint (RFC 7517); undefined for an HMAC, whose key is nobody else's. */
+  /** The key as the JWKS endpoint shows it (RFC 7517); `undefined` for an HMAC, because its key is secret. */
   readonly publicJwk: JWK | undefined
 }
 
-/** A key that can't be used. The message says what is wrong with it and what would be right, and never shows it. */
+/** A key that can't be used. The message says what is wrong and what is needed. It never contains key material. */
 export class KeyError extends Error {
   override readonly name = 'KeyError'
 }
 
 const CURVES: Partial<Record<Algorithm, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
-const RSA_BITS = { made: 3072, least: 2048 }
+const NEW_RSA_BITS = 3072
+/** RFC 7518 §3.3. */
+const MIN_RSA_BITS = 2048
 
-/** A new private key as JWK. */
+/** Generates a private key (or an HMAC secret) and returns it as a JWK. */
 export function generateKey(algorithm: Algorithm): JWK {
   if (algorithm.startsWith('HS')) {
     return { kty: 'oct', k: randomBytes(hashBytes(algorithm)).toString('base64url'), alg: algorithm }
@@ -67,13 +69,13 @@ function generatePair(algorithm: Algorithm) {
   if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519')
   const namedCurve = CURVES[algorithm]
   if (namedCurve) return generateKeyPairSync('ec', { namedCurve })
-  return generateKeyPairSync('rsa', { modulusLength: RSA_BITS.made })
+  return generateKeyPairSync('rsa', { modulusLength: NEW_RSA_BITS })
 }
 
 /**
  * Reads a key from PEM (PKCS #8, PKCS #1, SEC 1) or JWK text, for one algorithm.
  *
- * @throws {KeyError} if it is unreadable, public, weak, or not one for the algorithm.
+ * @throws {KeyError} if the text can't be read, the key is public or too short, or it doesn't fit the algorithm
  */
 export async function importKey(text: string, algorithm: Algorithm): Promise<SigningKey> {
   const trimmed = text.trim()
@@ -98,7 +100,7 @@ function fromJwk(text: string, algorithm: Algorithm): KeyObject {
   try {
     jwk = JSON.parse(text) as JWK
   } catch {
-    throw new KeyError('it begins like a JWK but is not valid JSON')
+    throw new KeyError('the text begins like a JWK but is not valid JSON')
   }
   if (jwk.alg !== undefined && jwk.alg !== algorithm) {
     throw new KeyError(`the JWK is for alg ${String(jwk.alg)}, but keys.algorithm is ${algorithm}`)
@@ -108,7 +110,7 @@ function fromJwk(text: string, algorithm: Algorithm): KeyObject {
   }
   if (jwk.kty === 'oct') {
     if (typeof jwk.k !== 'string') throw new KeyError('the oct JWK has no "k"')
-    // Buffer drops what isn't base64url, so a pass phrase would give a secret that is weaker than its length.
+    // Buffer skips characters that aren't base64url. A pass phrase would become a shorter secret than it looks.
     if (!/^[\w-]*$/.test(jwk.k)) throw new KeyError('the oct JWK’s "k" is not base64url (RFC 7518 §6.4.1)')
     return createSecretKey(Buffer.from(jwk.k, 'base64url'))
   }
@@ -121,7 +123,7 @@ function fromJwk(text: string, algorithm: Algorithm): KeyObject {
 }
 
 function fromPem(text: string): KeyObject {
-  if (!text.startsWith('-----BEGIN')) throw new KeyError('it is neither PEM nor a JWK')
+  if (!text.startsWith('-----BEGIN')) throw new KeyError('the key is neither PEM nor a JWK')
   if (/^-----BEGIN (?:RSA |EC )?PUBLIC KEY/.test(text)) {
     throw new KeyError('the PEM is a public key; the private one is needed to sign')
   }
@@ -132,7 +134,11 @@ function fromPem(text: string): KeyObject {
   }
 }
 
-/** Refuses what is weak or not of the algorithm's kind (RFC 7518 §3.2, §3.3, §3.4; RFC 8037). */
+/**
+ * Checks that a key is long enough and fits its algorithm (RFC 7518 §3.2, §3.3, §3.4; RFC 8037).
+ *
+ * @throws {KeyError}
+ */
 function checkKey(key: KeyObject, algorithm: Algorithm): void {
   if (algorithm.startsWith('HS')) {
     if (key.type !== 'secret')
@@ -157,25 +163,30 @@ function checkKey(key: KeyObject, algorithm: Algorithm): void {
   } else {
     if (kind !== 'rsa') throw new KeyError(`${algorithm} needs an RSA key, not ${kind}`)
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
-    if (bits < RSA_BITS.least) {
-      throw new KeyError(`an RSA key needs at least ${RSA_BITS.least} bits; this one has ${bits}`)
+    if (bits < MIN_RSA_BITS) {
+      throw new KeyError(`an RSA key needs at least ${MIN_RSA_BITS} bits; this one has ${bits}`)
     }
   }
 }
 
-/** A JWK states the public part beside the private one; where they differ, no token would ever verify. */
+/**
+ * Checks that the two parts of a key belong together. A JWK contains the public part next to the private one. If they
+ * differ, no token could ever be verified.
+ *
+ * @throws {KeyError}
+ */
 function checkKeyPair(signing: KeyObject, verifying: KeyObject): void {
   const hash = describeKey(signing) === 'ed25519' ? null : 'sha256'
   const sample = Buffer.from('sample')
   if (verify(hash, sample, verifying, sign(hash, sample, signing))) return
-  throw new KeyError('the JWK’s private and its public part don’t belong together')
+  throw new KeyError('the private and the public part of the JWK don’t belong together')
 }
 
 function describeKey(key: KeyObject): string {
   return key.asymmetricKeyType ?? 'secret'
 }
 
-/** RFC 7518 §3.2: the secret must be at least as long as the hash. */
+/** Returns the length of the hash in bytes, which is the minimum length of the secret (RFC 7518 §3.2). */
 function hashBytes(algorithm: Algorithm): number {
   return Number(algorithm.slice(2)) / 8
 }

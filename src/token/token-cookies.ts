@@ -1,12 +1,9 @@
-/**
- * The cookie transport: names, how they are set, and how they are read (RFC 6265, RFC 6265bis §4.1.3 for the
- * prefixes).
- */
+/** Names, sets and reads the token cookies (RFC 6265; prefixes: RFC 6265bis §4.1.3). */
 import type { UnixSeconds } from '../clock.js'
 
 export interface CookieSettings {
   readonly enabled: boolean
-  /** false: for http in development; the cookies then have plain names. */
+  /** `false` is for http in development. The cookies then have names without a prefix. */
   readonly secure: boolean
 }
 
@@ -15,14 +12,14 @@ export interface CookieNames {
   readonly refresh: string
 }
 
-/** `__Host-` binds a cookie to this host and all its paths; `__Secure-` leaves the path free. */
+/** Returns the cookie names. `__Host-` requires `Path=/`, so the refresh cookie has `__Secure-`, which allows any path. */
 export function cookieNames({ secure }: CookieSettings): CookieNames {
   return secure
     ? { access: '__Host-access', refresh: '__Secure-refresh' }
     : { access: 'access', refresh: 'refresh' }
 }
 
-/** Every value that the `Cookie` header has for a name, in its order. */
+/** Returns every value of a cookie in the `Cookie` header, in order. */
 export function cookieValues(header: string | undefined, name: string): string[] {
   if (header === undefined || !header.includes(name)) return []
   const values: string[] = []
@@ -35,8 +32,9 @@ export function cookieValues(header: string | undefined, name: string): string[]
 }
 
 /**
- * Spaces and tabs alone (RFC 6265 §5.2): `trim` takes more, so that a cookie that a neighbouring site set past the
- * prefix, with a no-break space before `__Host-`, would become ours.
+ * Trims spaces and tabs only (RFC 6265 §5.2). `String.trim` also removes other blanks, such as the no-break space. A
+ * neighbouring site could set a cookie with a no-break space before `__Host-`: the browser doesn't apply the rules of
+ * the prefix to it, and after `String.trim` it would be read as the real cookie.
  */
 function trimBlanks(text: string): string {
   let [start, end] = [0, text.length]
@@ -45,7 +43,12 @@ function trimBlanks(text: string): string {
   return text.slice(start, end)
 }
 
-/** `Set-Cookie` lines for the two tokens; `maxAge` 0 deletes them. The refresh cookie goes to our own routes only. */
+/**
+ * Returns the `Set-Cookie` values for the two tokens. Browsers send the refresh cookie only to Portcullis' own routes.
+ *
+ * @param prefix The path prefix of these routes, such as `/auth`.
+ * @param access Its `maxAge` is in seconds; 0 deletes the cookie. So is that of `refresh`.
+ */
 export function setCookies(
   settings: CookieSettings,
   prefix: string,
@@ -60,8 +63,8 @@ export function setCookies(
   ]
 }
 
-/** `Set-Cookie` lines that delete both. */
+/** Returns the `Set-Cookie` values that delete both cookies. */
 export function clearCookies(settings: CookieSettings, prefix: string): string[] {
-  const gone = { value: '', maxAge: 0 }
-  return setCookies(settings, prefix, gone, gone)
+  const expired = { value: '', maxAge: 0 }
+  return setCookies(settings, prefix, expired, expired)
 }

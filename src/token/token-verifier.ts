@@ -1,6 +1,7 @@
 /**
- * THE one place that decides whether an access token is good. Every gate calls it. In order: shape, signature, claims,
- * revocation; the first that fails is the reason.
+ * Verifies access tokens. Every gate uses this class, so that all of them decide alike.
+ *
+ * The steps run in this order, and the first one that fails is the reason: shape, signature, claims, expiry, denylist.
  */
 import type { Clock, UnixSeconds } from '../clock.js'
 import type { Explanation, ExplainStep } from '../contract.js'
@@ -13,23 +14,40 @@ import { ownCopy } from './verified-cache.js'
 import type { VerifiedCache } from './verified-cache.js'
 
 /**
- * Who a request is from: what `request.auth` holds. Requests with the same token share one, frozen through and
- * through.
+ * The subject of a request and its verified token, as in `request.auth`.
+ *
+ * The object is deeply frozen, because all requests with the same token share it. Pass it on as it is: functions that
+ * take an `Auth`, such as `onTokenEnd`, throw a TypeError for a copy.
+ *
+ * @example
+ * ```ts
+ * app.get('/orders', { onRequest: authenticate }, async (request) => {
+ *   const { sub, scope } = request.auth!
+ *   return findOrders(sub, { all: scope.includes('admin') })
+ * })
+ * ```
  */
 export interface Auth {
+  /** The subject: the claim `sub`. */
   readonly sub: string
+  /** The session id: the claim `sid`. */
   readonly sid: string
+  /** The id of the access token: the claim `jti`. */
   readonly jti: string
+  /** The scopes of the token. Default: an empty list. */
   readonly scope: readonly string[]
+  /** The claim `iat`, in Unix seconds. */
   readonly issuedAt: UnixSeconds
+  /** The claim `exp`, in Unix seconds. */
   readonly expiresAt: UnixSeconds
+  /** All claims of the token, including those that the host passed at the login. */
   readonly claims: AccessClaims
 }
 
 export interface TokenVerifierDependencies {
-  /** By `kid`. What a key signed that isn't among them any more is refused from then on. */
+  /** The accepted keys, by `kid`. Tokens of a key are refused as soon as the key is removed from this map. */
   readonly keys: ReadonlyMap<string, KeyVerifier>
-  /** What needn't be verified again. It stands before the signature, never before the denylist. */
+  /** Tokens whose signature and claims were verified before. A hit skips these two checks, never the denylist. */
   readonly verified: VerifiedCache<VerifiedToken>
   readonly denylist: Denylist
   readonly clock: Clock
@@ -37,45 +55,47 @@ export interface TokenVerifierDependencies {
 }
 
 export class TokenVerifier {
-  readonly #ports: TokenVerifierDependencies
+  readonly #dependencies: TokenVerifierDependencies
 
-  constructor(ports: TokenVerifierDependencies) {
-    this.#ports = ports
+  constructor(dependencies: TokenVerifierDependencies) {
+    this.#dependencies = dependencies
   }
 
   /**
-   * Who the token speaks for. Returns at once where the denylist needn't ask a store, else a promise.
+   * Verifies a token. Returns without a promise if the denylist can decide from memory.
    *
    * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`,
-   *   `session_ended`; `store_unavailable` where the denylist can't be asked.
+   *   `session_ended`; `store_unavailable` if the denylist is unavailable
    */
   verifyToken(token: string): Auth | Promise<Auth> {
-    return this.#ask(this.#remembered(token) ?? this.#live(token))
+    return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token))
   }
 
   /**
-   * As `verifyToken`, where a route prefers less certainty to none: when the denylist can't be asked, by what `onOutage`
-   * says. `outage` of the result is how the token was admitted then.
+   * Verifies a token as `verifyToken` does, but lets `onOutage` decide while the denylist is unavailable.
+   *
+   * @returns `outage` is set if the token was admitted without the denylist, and says on which basis.
+   * @throws {PortcullisError} as `verifyToken`; `store_unavailable` if `onOutage` doesn't admit the token either
    */
   async verifyTokenInOutage(
     token: string,
     onOutage: OnOutage,
   ): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
-    const live = this.#remembered(token) ?? this.#live(token)
+    const verified = this.#findVerified(token) ?? this.#verifyUncached(token)
     try {
-      return { auth: await this.#ask(live) }
+      return { auth: await this.#checkDenylist(verified) }
     } catch (error) {
       if (onOutage === 'closed' || !(error instanceof PortcullisError) || error.code !== 'store_unavailable')
         throw error
-      const verdict = this.#ports.denylist.checkInOutage(live, onOutage)
-      if (!verdict) throw error
-      return { auth: admit(live, verdict.denial), outage: verdict.outage }
+      const decision = this.#dependencies.denylist.checkInOutage(verified, onOutage)
+      if (!decision) throw error
+      return { auth: admit(verified, decision.denial), outage: decision.outage }
     }
   }
 
-  /** A token that was found to be ours before, and hasn't expired since. */
-  #remembered(token: string): VerifiedToken | undefined {
-    const { keys, verified, clock, settings } = this.#ports
+  /** Returns the token from the cache unless it has expired or its key was removed since. */
+  #findVerified(token: string): VerifiedToken | undefined {
+    const { keys, verified, clock, settings } = this.#dependencies
     const known = verified.get(token)
     if (known === undefined) return undefined
     const isLive = clock.now() < known.exp * 1000 + settings.leeway
@@ -84,26 +104,33 @@ export class TokenVerifier {
     return undefined
   }
 
-  /** A token of ours that hasn't expired. */
-  #live(token: string): VerifiedToken {
-    const { verified } = this.#ports
+  /**
+   * Verifies everything but the denylist, and adds the token to the cache.
+   *
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`
+   */
+  #verifyUncached(token: string): VerifiedToken {
+    const { verified } = this.#dependencies
     const { claims, key, expired } = this.decodeOwnToken(token)
-    refuseIf(expired, 'token_expired')
+    throwIf(expired, 'token_expired')
     const auth = freeze(toAuth(claims, key.kid))
-    const live = { token: ownCopy(token), ...toRevocableToken(auth), exp: claims.exp, key, auth }
-    verified.set(live)
-    return live
+    const result = { token: ownCopy(token), ...toRevocableToken(auth), exp: claims.exp, key, auth }
+    verified.set(result)
+    return result
   }
 
-  /** The last step: the denylist. */
-  #ask(live: VerifiedToken): Auth | Promise<Auth> {
-    const denial = this.#ports.denylist.check(live)
-    return denial instanceof Promise ? denial.then((late) => admit(live, late)) : admit(live, denial)
+  /** Runs the last step: checks the denylist. */
+  #checkDenylist(token: VerifiedToken): Auth | Promise<Auth> {
+    const denial = this.#dependencies.denylist.check(token)
+    return denial instanceof Promise ? denial.then((late) => admit(token, late)) : admit(token, denial)
   }
 
-  /** What `verifyToken` would decide, step by step, for people. */
+  /**
+   * Explains step by step what `verifyToken` decides about a token, for operators. A PortcullisError becomes part of the
+   * result, so it is not thrown.
+   */
   async explain(token: string): Promise<Explanation> {
-    const { keys, settings, denylist } = this.#ports
+    const { keys, settings, denylist } = this.#dependencies
     const steps: ExplainStep[] = []
     let claims: AccessClaims | undefined
     const run = async <T>(step: ExplainStep['step'], work: () => T): Promise<Awaited<T>> => {
@@ -120,12 +147,12 @@ export class TokenVerifier {
     try {
       const key = await run('shape', () => selectKey(token, keys))
       const payload = await run('signature', () => verifyWith(key, token))
-      const judged = await run('claims', () => verifyClaims(payload, settings, this.#times()))
-      claims = judged.claims
-      await run('expiry', () => refuseIf(judged.expired, 'token_expired'))
+      const checked = await run('claims', () => verifyClaims(payload, settings, this.#times()))
+      claims = checked.claims
+      await run('expiry', () => throwIf(checked.expired, 'token_expired'))
       await run('revocation', async () => {
-        const auth = toAuth(judged.claims, key.kid)
-        refuseDenied(await denylist.check(toRevocableToken(auth)))
+        const auth = toAuth(checked.claims, key.kid)
+        throwIfRevoked(await denylist.check(toRevocableToken(auth)))
       })
       return { admitted: true, steps, claims }
     } catch (error) {
@@ -135,7 +162,8 @@ export class TokenVerifier {
   }
 
   /**
-   * The claims of a token that is ours, whether it has expired or not and whatever was revoked. For a logout.
+   * Checks the signature and the claims of a token, but neither expiry nor the denylist. A logout uses it, because it
+   * accepts tokens that have expired or were revoked.
    *
    * @throws {PortcullisError} `token_malformed`, `token_invalid`
    */
@@ -144,18 +172,21 @@ export class TokenVerifier {
     key: KeyVerifier
     expired: boolean
   } {
-    const { keys, settings } = this.#ports
+    const { keys, settings } = this.#dependencies
     const key = selectKey(token, keys)
     return { ...verifyClaims(verifyWith(key, token), settings, this.#times()), key }
   }
 
   #times() {
-    const { clock, denylist } = this.#ports
+    const { clock, denylist } = this.#dependencies
     return { now: clock.now(), latestIssue: denylist.latestIssue() }
   }
 }
 
-/** A good token, as long as it isn't denied. One object has all that is looked at on each request. */
+/**
+ * A token whose signature and claims were verified. It is admitted unless the denylist covers it. One flat object has
+ * everything that is read on each request.
+ */
 export interface VerifiedToken extends RevocableToken {
   readonly token: string
   readonly exp: UnixSeconds
@@ -164,15 +195,15 @@ export interface VerifiedToken extends RevocableToken {
 }
 
 /**
- * What a look-up in the denylist needs of who a request is from.
+ * Returns what a denylist lookup needs.
  *
- * @throws {TypeError} for a copy: it doesn't know which key signed the token
+ * @throws {TypeError} if `auth` is a copy, because only the original knows which key signed the token
  */
 export function toRevocableToken(auth: Auth): RevocableToken {
   const { jti, sid, sub, issuedAt } = auth
   const kid = (auth as { [KID]?: string })[KID]
   if (kid === undefined)
-    throw new TypeError('auth: give what the verdict gave (request.auth), not a copy of it')
+    throw new TypeError('auth: pass request.auth or the result of verifyToken itself, not a copy')
   return { jti, sid, sub, iat: issuedAt, kid }
 }
 
@@ -184,25 +215,25 @@ function verifyWith(key: KeyVerifier, token: string): Record<string, unknown> {
   }
 }
 
-function refuseIf(isWrong: boolean, code: ErrorCode): void {
+function throwIf(isWrong: boolean, code: ErrorCode): void {
   if (isWrong) throw new PortcullisError(code)
 }
 
 function admit({ auth }: VerifiedToken, denial: DenialReason | undefined): Auth {
-  refuseDenied(denial)
+  throwIfRevoked(denial)
   return auth
 }
 
-function refuseDenied(denial: DenialReason | undefined): void {
+function throwIfRevoked(denial: DenialReason | undefined): void {
   if (denial !== undefined) throw new PortcullisError(toErrorCode(denial), { reason: denial })
 }
 
-/** What is told outside of why a token is denied. */
+/** Returns the error code for a revoked token. Clients see only this code, the exact kind of entry goes to the log. */
 export function toErrorCode(denial: DenialReason): 'session_ended' | 'token_revoked' {
   return denial === 'sid' ? 'session_ended' : 'token_revoked'
 }
 
-/** Where an `Auth` holds the key that signed its token; not for its readers. */
+/** The non-enumerable property of `Auth` with the id of the key that signed the token. For internal use only. */
 const KID = Symbol('kid')
 
 function toAuth(claims: AccessClaims, kid: string): Auth {
@@ -218,7 +249,7 @@ function toAuth(claims: AccessClaims, kid: string): Auth {
   return Object.defineProperty(auth, KID, { value: kid })
 }
 
-/** All of it: what one request could change, another would see. */
+/** Freezes an object deeply. Otherwise one request could change what another one sees. */
 function freeze<T extends object>(value: T): T {
   for (const each of Object.values(value))
     if (typeof each === 'object' && each !== null) freeze(each as object)

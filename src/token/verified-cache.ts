@@ -1,11 +1,12 @@
-/**
- * Remembers tokens whose signature and claims were found good, so that a token is verified once, not on each request.
- */
+/** Caches tokens whose signature and claims were verified, so that each token is verified once instead of per request. */
 
-/** Of a token, its last characters: of its signature, so as good as random for every token that was verified. */
+/**
+ * Length of a cache key: the last 22 characters of the token. They are the end of the signature, so they are practically
+ * random for every token that was verified.
+ */
 const KEY_LENGTH = 22
 
-/** `hits` and `misses` since the start; `size`: tokens held now. */
+/** Counters of the cache: `hits` and `misses` since the start, `size` now. */
 export interface VerifiedCacheStats {
   readonly hits: number
   readonly misses: number
@@ -13,23 +14,23 @@ export interface VerifiedCacheStats {
 }
 
 /**
- * A bounded map from whole tokens to what they say. Only what was verified may enter, so junk can't displace
+ * A bounded map of verified tokens. Callers add only tokens that passed verification, so invalid tokens can't evict
  * anything.
  *
- * First in, first out, however often one is used: to verify it again, once in as many newcomers as there is room for,
- * costs less than to keep account of each use.
+ * The oldest token is evicted first, however often it is used. A token in use is then verified again once per `capacity`
+ * new tokens, which costs less than recording each use.
  */
 export class VerifiedCache<T extends { readonly token: string }> {
-  readonly #room: number
+  readonly #capacity: number
   readonly #tokens = new Map<string, T>()
-  /** One iterator for good: a new one would step over the holes of all that was deleted. */
+  /** One iterator for the lifetime of the cache. A new iterator would have to skip the slots of all deleted entries. */
   readonly #oldest = this.#tokens.keys()
   #hits = 0
   #misses = 0
 
-  /** @param room How many tokens it may hold; 0: none. */
-  constructor(room: number) {
-    this.#room = room
+  /** @param capacity The maximum number of tokens; 0 disables the cache. */
+  constructor(capacity: number) {
+    this.#capacity = capacity
   }
 
   get stats(): VerifiedCacheStats {
@@ -38,7 +39,7 @@ export class VerifiedCache<T extends { readonly token: string }> {
 
   get(token: string): T | undefined {
     const found = this.#tokens.get(token.slice(-KEY_LENGTH))
-    // Two tokens may end alike; only the very same one counts.
+    // Another token may have the same last characters, so the whole token is compared.
     if (found === undefined || found.token !== token) {
       this.#misses += 1
       return undefined
@@ -47,23 +48,32 @@ export class VerifiedCache<T extends { readonly token: string }> {
     return found
   }
 
-  /** @param verified One object has all that a request needs: each further one would have to come from memory. */
+  /**
+   * Adds a token, and evicts the oldest one if the cache is full.
+   *
+   * @param verified One object with everything that a request needs. Each further object would cost a cache miss of the
+   *   CPU.
+   */
   set(verified: T): void {
-    if (this.#room === 0) return
-    const tail = ownCopy(verified.token.slice(-KEY_LENGTH))
-    if (this.#tokens.size >= this.#room && !this.#tokens.has(tail)) {
+    if (this.#capacity === 0) return
+    const key = ownCopy(verified.token.slice(-KEY_LENGTH))
+    if (this.#tokens.size >= this.#capacity && !this.#tokens.has(key)) {
       this.#tokens.delete(this.#oldest.next().value!)
     }
-    this.#tokens.set(tail, verified)
+    this.#tokens.set(key, verified)
   }
 
   delete({ token }: T): void {
-    const tail = token.slice(-KEY_LENGTH)
-    if (this.#tokens.get(tail)?.token === token) this.#tokens.delete(tail)
+    const key = token.slice(-KEY_LENGTH)
+    if (this.#tokens.get(key)?.token === token) this.#tokens.delete(key)
   }
 }
 
-/** For what is kept: text that was cut out of a longer one keeps all of that in memory. */
+/**
+ * Copies a text that will be kept. In V8 a slice keeps the whole text that it was cut from in memory.
+ *
+ * @param text Latin-1 only.
+ */
 export function ownCopy(text: string): string {
   return Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -100,7 +100,7 @@ t.test('a directory that can’t be made is an error that names the setting', as
   ]) {
     await t.rejects(
       loadKey({ algorithm, dir }),
-      { name: 'KeyError', message: /^keys\.dir: no key could be made in / },
+      { name: 'KeyError', message: /^keys\.dir: no signing key could be created in / },
       JSON.stringify(dir),
     )
   }
@@ -137,7 +137,11 @@ t.test('a directory that others may enter is warned of', async (t) => {
   for (const bits of [0o755, 0o710, 0o777]) {
     chmodSync(dir, bits)
     const { warnings } = await loadKey({ algorithm, dir })
-    t.match(warnings, [/the key directory .* is open to others \(mode 7\d\d\); chmod 700/], bits.toString(8))
+    t.match(
+      warnings,
+      [/the key directory .* is open to others \(mode 7\d\d\); run chmod 700/],
+      bits.toString(8),
+    )
     t.equal(warnings.length, 1)
   }
 })
@@ -166,7 +170,7 @@ t.test(
       },
       {
         signing: { from: 'text', text: 'nonsense' } as const,
-        words: /^keys\.signing: it is neither PEM nor a JWK/,
+        words: /^keys\.signing: the key is neither PEM nor a JWK/,
       },
     ]
     for (const { signing, words } of given) {

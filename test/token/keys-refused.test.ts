@@ -88,7 +88,7 @@ const cases: [name: string, text: string, algorithm: Algorithm, words: RegExp][]
     'an EC JWK of two keys',
     text({ ...jwk('p256'), x: jwk('otherP256').x, y: jwk('otherP256').y }),
     'ES256',
-    /private and its public part don’t belong together/,
+    /private and the public part of the JWK don’t belong together/,
   ],
   ['an RSA JWK of two keys', text({ ...jwk('rsa'), n: jwk('otherRsa').n }), 'RS256', /don’t belong together/],
 ]
