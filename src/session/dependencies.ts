@@ -4,32 +4,38 @@ import type { SessionStore } from '../store/session-store.js'
 import type { AccessClaims } from '../token/access-token.js'
 import type { SecurityEvent } from './security-events.js'
 
-/** The part of the configuration that rules sessions; durations in ms, 0 = no limit where that makes sense. */
+/** The settings about sessions. Durations are in ms. */
 export interface SessionSettings {
   readonly issuer: string
   readonly audience: string
-  /** Life of an access token. */
+  /** Lifetime of an access token (`tokens.access`). */
   readonly access: Milliseconds
-  /** Idle limit: since the last rotation. */
+  /** Maximum time between two rotations (`tokens.refresh`); 0 = no limit. */
   readonly refresh: Milliseconds
-  /** Since the login. */
+  /** Maximum time since the login (`tokens.absolute`); 0 = no limit. */
   readonly absolute: Milliseconds
+  /** Maximum number of refreshes per session; 0 = no limit. */
   readonly refreshLimit: number
+  /** The grace, in which a used refresh token yields the same successor again. */
   readonly reuseGrace: Milliseconds
-  /** How long the mark of an ended session must stay: as long as an access token of it could live. */
+  /** Lifetime of a tombstone. It must be at least as long as an access token of the ended session can live. */
   readonly tombstone: Milliseconds
+  /** Maximum number of sessions per subject; 0 = no limit. */
   readonly perSubject: number
+  /** Maximum number of sessions per device of a subject; 0 = no limit. */
   readonly perDevice: number
+  /** The behaviour of a login that exceeds these limits: it ends the oldest session, or it fails. */
   readonly onLimit: 'evict-oldest' | 'refuse'
 }
 
-/** What the behaviours work with. */
+/** The dependencies of login, refresh, logout and the session list. */
 export interface SessionDependencies {
   readonly store: SessionStore
   readonly denylist: Denylist
-  /** Signs an access token. */
+  /** Returns the signed access token (a JWT) with these claims. */
   readonly sign: (claims: AccessClaims) => string
   readonly clock: Clock
   readonly settings: SessionSettings
+  /** Logs a security event. */
   readonly emit: (event: SecurityEvent) => void
 }

@@ -1,6 +1,10 @@
 /**
- * Ends sessions: their refresh tokens by the record, their access tokens by the denylist, in this order. The index of
- * the subject forgets them last: until then, whoever ends all sessions of the subject finds them.
+ * Ends sessions in three steps, in this order:
+ *
+ * 1. The record becomes a tombstone, which makes the refresh tokens invalid.
+ * 2. The session id goes into the denylist, which makes the access tokens invalid.
+ * 3. The id leaves the subject's index. Until then, a logout of all sessions finds it again, which matters if the second
+ *    step has failed.
  */
 import { PortcullisError } from '../errors.js'
 import type { Revocation } from '../revocation/denylist.js'
@@ -8,90 +12,105 @@ import type { EndOutcome } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { EndReason, Sid } from './session.js'
 
-/** A session to end, and what must be its own for that. */
+/** A session to end. `familyHash` and `sub` are conditions: if one doesn't match, the session is left as it is. */
 export interface SessionToEnd {
   readonly sid: Sid
-  /** The hash of the family that a refresh token of it bears. */
+  /** The family of the session must have this hash. */
   readonly familyHash?: string
-  /** Its subject. */
+  /** The session must belong to this subject. */
   readonly sub?: string
-  /** The subject in whose index the id was found: it is ended and denied also without a record. */
+  /** The subject in whose index the id was found. The session is then ended and revoked even if it has no record. */
   readonly indexedFor?: string
 }
 
-/** How many records are ended at once: other calls on the connection have their turn between two batches. */
+/** Number of records that are ended at once. Other commands on the connection can run between two batches. */
 const BATCH = 100
 
 /**
- * Ends sessions, and returns what was found of each. When it returns, no instance admits any token of them, except for
- * the `foreign` ones, which are left as they were. `note` is the reason that the denylist shows to people. Harmless to
- * repeat: a session that had ended already is denied again.
+ * Ends sessions and returns one outcome per session. When it resolves, no instance admits a token of these sessions.
+ * Sessions with the outcome `foreign` are left as they are. A call may be repeated: it revokes ended sessions again.
  *
- * @throws {PortcullisError} `store_unavailable`: some may have ended, nothing is promised; repeat it
+ * @param note The reason that the denylist shows to operators. Default: `reason`.
+ * @throws {PortcullisError} `store_unavailable`. Some of the sessions may have ended, so repeat the call.
  */
 export async function endSessions(
-  ports: SessionDependencies,
-  targets: readonly SessionToEnd[],
+  dependencies: SessionDependencies,
+  sessions: readonly SessionToEnd[],
   reason: EndReason,
   note: string = reason,
 ): Promise<EndOutcome[]> {
-  const outcomes = await endRecords(ports, targets, reason)
-  await revokeEnded(ports, targets, outcomes, reason, note)
+  const outcomes = await endRecords(dependencies, sessions, reason)
+  await revokeEnded(dependencies, sessions, outcomes, reason, note)
   return outcomes
 }
 
-/** The first step: from here on no refresh token of the sessions works. */
+/**
+ * Runs the first step. When it resolves, no refresh token of these sessions works.
+ *
+ * @throws {PortcullisError} `store_unavailable`
+ */
 export async function endRecords(
   { store, clock, settings }: SessionDependencies,
-  targets: readonly SessionToEnd[],
+  sessions: readonly SessionToEnd[],
   reason: EndReason,
 ): Promise<EndOutcome[]> {
   const { tombstone } = settings
   const outcomes: EndOutcome[] = []
-  for (let i = 0; i < targets.length; i += BATCH) {
+  for (let i = 0; i < sessions.length; i += BATCH) {
     const now = clock.now()
-    const ends = targets.slice(i, i + BATCH).map((target) => store.end({ ...target, reason, tombstone, now }))
+    const ends = sessions
+      .slice(i, i + BATCH)
+      .map((session) => store.end({ ...session, reason, tombstone, now }))
     outcomes.push(...(await Promise.all(ends)))
   }
   return outcomes
 }
 
-/** The second step: denies the access tokens, together with `others`, and then takes the ids out of their index. */
+/**
+ * Runs the second and the third step, and emits one event per ended session.
+ *
+ * @param others Denylist entries to write together with those of the sessions. Default: none.
+ * @throws {PortcullisError} `store_unavailable`
+ */
 export async function revokeEnded(
   { store, denylist, emit }: SessionDependencies,
-  targets: readonly SessionToEnd[],
+  sessions: readonly SessionToEnd[],
   outcomes: readonly EndOutcome[],
   reason: EndReason,
   note: string = reason,
   others: readonly Revocation[] = [],
 ): Promise<void> {
-  const denied = targets.filter((target, i) => isToBeRevoked(target, outcomes[i]!))
+  const revoked = sessions.filter((session, i) => mustRevoke(session, outcomes[i]!))
   await denylist.revoke([
-    ...denied.map(({ sid }) => ({ kind: 'sid' as const, id: sid, reason: note })),
+    ...revoked.map(({ sid }) => ({ kind: 'sid' as const, id: sid, reason: note })),
     ...others,
   ])
-  for (const [sub, sids] of bySubject(targets, outcomes)) {
-    // The promise holds already. An id that stays behind is ended and denied again by whoever finds it.
+  for (const [sub, sids] of groupBySubject(sessions, outcomes)) {
+    // The tokens are invalid already, so an error is ignored. An id that stays in the index is only ended again later.
     store.unindex(sub, sids).catch(() => {})
   }
   outcomes.forEach((outcome, i) => {
     if (outcome.kind !== 'ended') return
     const event = reason === 'logout' ? 'logout' : 'session_ended'
-    emit({ event, sid: targets[i]!.sid, sub: outcome.sub, reason })
+    emit({ event, sid: sessions[i]!.sid, sub: outcome.sub, reason })
   })
 }
 
 /**
- * A record that was lost may have left access tokens that live: so what isn't known is denied, too, unless it had to
- * be somebody's.
+ * Returns true if the access tokens of the session must be revoked. That includes a session without a record: the record
+ * may have been lost while its access tokens are still valid. If the session had to belong to a given subject, a missing
+ * record revokes nothing, because the owner is unknown.
  */
-function isToBeRevoked(target: SessionToEnd, { kind }: EndOutcome): boolean {
-  return kind !== 'foreign' && !(kind === 'unknown' && target.sub !== undefined)
+function mustRevoke(session: SessionToEnd, { kind }: EndOutcome): boolean {
+  return kind !== 'foreign' && !(kind === 'unknown' && session.sub !== undefined)
 }
 
-function bySubject(targets: readonly SessionToEnd[], outcomes: readonly EndOutcome[]): Map<string, Sid[]> {
+function groupBySubject(
+  sessions: readonly SessionToEnd[],
+  outcomes: readonly EndOutcome[],
+): Map<string, Sid[]> {
   const found = new Map<string, Sid[]>()
-  targets.forEach(({ sid, indexedFor }, i) => {
+  sessions.forEach(({ sid, indexedFor }, i) => {
     const outcome = outcomes[i]!
     const sub = 'sub' in outcome ? outcome.sub : indexedFor
     if (sub === undefined) return
@@ -103,19 +122,20 @@ function bySubject(targets: readonly SessionToEnd[], outcomes: readonly EndOutco
 }
 
 /**
- * Ends one session of a subject's own. `own` is the session of the caller's access token: it is denied also if its
- * record was lost.
+ * Ends one session of a subject.
  *
- * @throws {PortcullisError} `not_found` if it is another's, or nobody's; `store_unavailable`
+ * @param own The session of the caller's access token, if any. If `sid` is this session, it is revoked even if its
+ *   record was lost.
+ * @throws {PortcullisError} `not_found` if the subject has no such session; `store_unavailable`
  */
 export async function endOwnSession(
-  ports: SessionDependencies,
+  dependencies: SessionDependencies,
   sub: string,
   sid: Sid,
   own?: Sid,
 ): Promise<void> {
   const isOwn = sid === own
-  const [outcome] = await endSessions(ports, [isOwn ? { sid } : { sid, sub }], 'logout')
+  const [outcome] = await endSessions(dependencies, [isOwn ? { sid } : { sid, sub }], 'logout')
   if (outcome?.kind === 'foreign' || (outcome?.kind === 'unknown' && !isOwn)) {
     throw new PortcullisError('not_found', { detail: 'You have no such session.' })
   }

@@ -10,7 +10,7 @@ import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo, Session } from './session.js'
 import { computeExpiry } from './session.js'
 
-/** The two tokens that a login or a refresh gives. Lives in seconds from now. */
+/** The two tokens that a login or a refresh returns. Lifetimes are in seconds from now. */
 export interface TokenSet {
   readonly accessToken: string
   readonly expiresIn: UnixSeconds
@@ -20,30 +20,32 @@ export interface TokenSet {
 }
 
 /**
- * Begins a session for somebody whom the caller has authenticated. `deadline` is for storing it; before that, there
- * may be a wait of 3 s at most, where the subject was denied a moment ago (see Revocation.stamp).
+ * Starts a session for a subject that the caller has authenticated.
  *
- * @throws {TypeError} if `sub` is not a string of 1 to 256 characters, or `claims` make the token too long: faults of
- *   the host, not of the request
+ * If the subject was revoked in the last seconds, the call first waits for about 3 s (see `Denylist.stamp`).
+ *
+ * @param deadline Maximum time in ms for storing the session, without that wait. Default: `STORE_DEADLINE`.
+ * @throws {TypeError} if the identity isn't valid, or if its claims make the access token too long. These are errors of
+ *   the host, not of the request.
  * @throws {PortcullisError} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
  */
 export async function issue(
-  ports: SessionDependencies,
+  dependencies: SessionDependencies,
   identity: Identity,
-  origin: ClientInfo = {},
+  client: ClientInfo = {},
   deadline: Milliseconds = STORE_DEADLINE,
 ): Promise<TokenSet> {
   const { sub } = identity
-  // A host may put it among its claims, where the token will have it.
+  // A host may also pass the scope as a claim.
   const scope = identity.scope ?? identity.claims?.['scope']
   checkIdentity(identity, scope)
-  const { store, denylist, clock, settings } = ports
+  const { store, denylist, clock, settings } = dependencies
   const stamp = await denylist.stamp(sub)
   const now = clock.now()
   const token = newRefreshToken()
   const endsAt = settings.absolute > 0 ? now + settings.absolute : 0
   const session: Session = {
-    ...origin,
+    ...client,
     sid: token.sid,
     sub,
     clientId: identity.clientId ?? 'portcullis',
@@ -56,34 +58,40 @@ export async function issue(
     refreshCount: 0,
     mark: stamp.mark,
   }
-  // Before anything is stored: claims may turn out not to fit into a token.
-  const tokens = tokenSet(ports, session, stamp, token, now)
+  // Sign before anything is stored, because this throws if the claims don't fit into a token.
+  const tokens = tokenSet(dependencies, session, stamp, token, now)
   const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
   await withinDeadline(store.create(session, secrets), deadline)
-  await keepWithinLimits(ports, session)
-  ports.emit({ event: 'login', sub, sid: session.sid, ip: origin.ip })
+  await keepWithinLimits(dependencies, session)
+  dependencies.emit({ event: 'login', sub, sid: session.sid, ip: client.ip })
   return tokens
 }
 
-/** A host without types may give anything; what no guard would accept later must not be issued. */
+/**
+ * Checks an identity at run time, for hosts in plain JavaScript. No token may be issued that the guards would refuse later.
+ *
+ * @throws {TypeError}
+ */
 function checkIdentity({ sub, clientId }: Identity, scope: unknown): asserts scope is string | undefined {
   const isId = (value: unknown) =>
     typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
-  // Half a surrogate pair has no UTF-8, so in Redis two such subjects would be one.
+  // A lone surrogate has no UTF-8 form, so two different subjects would share one key in Redis.
   if (!isId(sub) || /\p{Cs}/u.test(sub)) {
-    throw new TypeError(
-      `sub must be a string of 1 to ${MAX_ID_LENGTH} characters, without half surrogate pairs`,
-    )
+    throw new TypeError(`sub must be a string of 1 to ${MAX_ID_LENGTH} characters, without lone surrogates`)
   }
   if (clientId !== undefined && !isId(clientId)) {
     throw new TypeError(`clientId must be a string of 1 to ${MAX_ID_LENGTH} characters`)
   }
   if (scope !== undefined && typeof scope !== 'string') {
-    throw new TypeError('scope must be a string, with spaces between several')
+    throw new TypeError('scope must be a string, with spaces between the scopes')
   }
 }
 
-/** Signs an access token for a session and puts it beside the refresh token that is current now. */
+/**
+ * Signs an access token for a session, and returns it together with the current refresh token.
+ *
+ * @throws {TypeError} if the access token would be longer than `MAX_TOKEN_LENGTH`
+ */
 export function tokenSet(
   { sign, settings }: Pick<SessionDependencies, 'sign' | 'settings'>,
   session: Session,
@@ -96,7 +104,7 @@ export function tokenSet(
   if (accessToken.length > MAX_TOKEN_LENGTH) {
     const { length } = accessToken
     throw new TypeError(
-      `claims: the access token would have ${length} characters, more than ${MAX_TOKEN_LENGTH}`,
+      `claims are too large: the access token would have ${length} characters, and ${MAX_TOKEN_LENGTH} is the maximum`,
     )
   }
   return {

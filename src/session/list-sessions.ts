@@ -1,36 +1,39 @@
-/** Lists the sessions of a subject, a page at a time. */
+/** Lists the sessions of a subject in pages. */
 import type { UnixMs } from '../clock.js'
 import type { IndexedSession, IndexPlace } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Session, Sid } from './session.js'
 
-/** How many sessions a page has, unless the caller says otherwise, and at most. */
+/** Number of sessions per page: the default and the maximum. */
 export const DEFAULT_PAGE = 100
 export const MAX_PAGE = 500
-/** How many ids one page looks at: expired and ended sessions among them take no place in it. */
-const MAX_LOOKED_AT = 2_000
-/** How many ids are read at once: a little more than a default page, whose end is then seen without another read. */
+/** Maximum number of ids that are read for one page. Most may belong to sessions that have ended, which are not listed. */
+const MAX_READ = 2_000
+/** Ids per read. It is larger than a default page, so that one read also shows whether another page follows. */
 const BATCH = 120
 
+/** One page of a subject's sessions. */
 export interface SessionPage {
   /** Oldest first. */
   readonly sessions: Session[]
-  /** Where the next page begins; undefined after the last. */
+  /** The cursor of the next page; `undefined` on the last page. */
   readonly next: string | undefined
 }
 
 export interface PageOptions {
-  /** `next` of the page before. */
+  /** `next` of the previous page. Default: the first page. */
   readonly cursor?: string | undefined
+  /** Maximum number of sessions: 1 to 500. Default: 100. */
   readonly limit?: number | undefined
 }
 
 /**
- * Lists living sessions. Pages follow the latest possible end of the sessions; that is their age if `tokens.absolute`
- * is set, and how long they weren't refreshed otherwise. A page may have fewer sessions than `limit` though others
- * follow.
+ * Lists the active sessions of a subject.
  *
- * @throws {RangeError} for a cursor or limit that can't be used
+ * Pages are ordered by the latest possible end of the sessions. That is the order of the logins if `tokens.absolute` is
+ * set, else the order of the last refreshes. A page may have fewer than `limit` sessions even if another page follows.
+ *
+ * @throws {RangeError} if the cursor or the limit isn't valid
  * @throws {PortcullisError} `store_unavailable`
  */
 export async function listSessions(
@@ -39,30 +42,30 @@ export async function listSessions(
   { cursor, limit = DEFAULT_PAGE }: PageOptions = {},
 ): Promise<SessionPage> {
   if (!Number.isInteger(limit) || limit < 1 || limit > MAX_PAGE) {
-    throw new RangeError(`limit: a whole number from 1 to ${MAX_PAGE}`)
+    throw new RangeError(`limit must be a whole number from 1 to ${MAX_PAGE}`)
   }
   let after = cursor === undefined ? undefined : parseCursor(cursor)
   const now = clock.now()
   const sessions: Session[] = []
-  for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT; lookedAt += BATCH) {
+  for (let read = 0; read < MAX_READ; read += BATCH) {
     const found = await store.indexed(sub, now, BATCH, after)
-    for (const one of found) {
-      if (sessions.length === limit) return { sessions: byAge(sessions), next: formatCursor(after!) }
-      sessions.push(...selectLiving([one], now))
-      after = one
+    for (const entry of found) {
+      if (sessions.length === limit) return { sessions: sortByAge(sessions), next: formatCursor(after!) }
+      sessions.push(...selectLiving([entry], now))
+      after = entry
     }
-    if (found.length < BATCH) return { sessions: byAge(sessions), next: undefined }
+    if (found.length < BATCH) return { sessions: sortByAge(sessions), next: undefined }
   }
-  return { sessions: byAge(sessions), next: formatCursor(after!) }
+  return { sessions: sortByAge(sessions), next: formatCursor(after!) }
 }
 
-/** The living sessions among those found, oldest first. */
+/** Returns the sessions that are stored and haven't expired, oldest first. */
 export function selectLiving(found: readonly IndexedSession[], now: UnixMs): Session[] {
   const sessions = found.flatMap(({ session }) => session ?? [])
-  return byAge(sessions.filter(({ expiresAt }) => expiresAt > now))
+  return sortByAge(sessions.filter(({ expiresAt }) => expiresAt > now))
 }
 
-function byAge(sessions: readonly Session[]): Session[] {
+function sortByAge(sessions: readonly Session[]): Session[] {
   return sessions.toSorted((a, b) => a.createdAt - b.createdAt || (a.sid < b.sid ? -1 : 1))
 }
 
@@ -72,6 +75,6 @@ function formatCursor({ latestEnd, sid }: IndexPlace): string {
 
 function parseCursor(cursor: string): IndexPlace {
   const match = /^(\d{1,16})\.([\w-]{1,64})$/.exec(cursor)
-  if (!match) throw new RangeError('cursor: the next_cursor of the page before')
+  if (!match) throw new RangeError('cursor must be the next_cursor of the previous page')
   return { latestEnd: Number(match[1]), sid: match[2] as Sid }
 }

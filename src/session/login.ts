@@ -1,4 +1,4 @@
-/** A login: limits, then the password, then a session. */
+/** A login: checks the limits, then the password, and starts a session. */
 import { PortcullisError } from '../errors.js'
 import { issue } from './issue.js'
 import type { TokenSet } from './issue.js'
@@ -7,42 +7,45 @@ import type { Identity, ClientInfo } from './session.js'
 import type { WorkSlots } from '../login/work-slots.js'
 
 export interface LoginDependencies extends SessionDependencies {
-  /** Who it is, or null if the credentials are wrong. */
+  /** Returns the identity, or `null` if the credentials are wrong. */
   readonly authenticate: () => Identity | null | Promise<Identity | null>
   readonly slots: WorkSlots
   readonly attempts: LoginAttempts
 }
 
-/** How often a login failed, for the account and for the address of this one. */
+/** The failed logins for the account and for the client address of one login. */
 export interface LoginAttempts {
-  /** A hash of the account's name. */
+  /** The hash of the account's name. */
   readonly account: string
-  /** Seconds until another may be tried; 0 = now. */
+  /** Returns the seconds until the next attempt is allowed; 0 = now. */
   waitSeconds(): Promise<number>
+  /** Counts this login as failed. */
   countFailure(): Promise<void>
 }
 
-/** How long the writing of a new session may take: less than elsewhere, as the limits were asked before. */
+/** Time in ms to store the new session. Shorter than `STORE_DEADLINE`, because the limits were read from Redis before. */
 const ISSUE_DEADLINE = 800
 
 /**
+ * Logs a subject in and returns the tokens of its new session.
+ *
  * @throws {PortcullisError} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`, `store_unavailable`
  */
-export async function login(ports: LoginDependencies, origin: ClientInfo): Promise<TokenSet> {
-  const { attempts, slots, emit } = ports
-  await rejectIfLimited(ports, origin)
+export async function login(dependencies: LoginDependencies, client: ClientInfo): Promise<TokenSet> {
+  const { attempts, slots, emit } = dependencies
+  await rejectIfLimited(dependencies, client)
   const identity = await slots.run(async () => {
-    // Again, now that the slot is free: of guesses made at once, no more than there are slots get past the limit.
-    await rejectIfLimited(ports, origin)
-    const found = await ports.authenticate()
+    // Check again when a slot is free. Otherwise every guess that was sent at the same time would pass the limit.
+    await rejectIfLimited(dependencies, client)
+    const found = await dependencies.authenticate()
     if (!found) await attempts.countFailure()
     return found
   })
   if (!identity) {
-    emit({ event: 'login_failed', account: attempts.account, ip: origin.ip })
+    emit({ event: 'login_failed', account: attempts.account, ip: client.ip })
     throw new PortcullisError('invalid_credentials')
   }
-  return issue(ports, identity, origin, ISSUE_DEADLINE)
+  return issue(dependencies, identity, client, ISSUE_DEADLINE)
 }
 
 async function rejectIfLimited({ attempts, emit }: LoginDependencies, { ip }: ClientInfo): Promise<void> {
@@ -52,7 +55,7 @@ async function rejectIfLimited({ attempts, emit }: LoginDependencies, { ip }: Cl
   throw rateLimited(seconds)
 }
 
-/** RFC 6585 §4. */
+/** Returns the error for an exceeded limit, with `Retry-After` in seconds (RFC 6585 §4). */
 export function rateLimited(seconds: number): PortcullisError {
   return new PortcullisError('rate_limited', {
     detail: `Try again in ${seconds} s.`,

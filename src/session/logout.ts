@@ -1,4 +1,4 @@
-/** A logout: ends the session of each token that was presented, or all of the subject's, or all but this one. */
+/** A logout: ends the sessions of the presented tokens, or all sessions of a subject, or all except one. */
 import { PortcullisError } from '../errors.js'
 import type { Revocation } from '../revocation/denylist.js'
 import { hashSecret } from '../token/refresh-token.js'
@@ -8,72 +8,76 @@ import type { SessionToEnd } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Sid } from './session.js'
 
+/** The presented tokens of a logout request. */
 export interface PresentedTokens {
-  /** The `sid` of an access token of ours, expired or not. */
+  /** The session id in an access token whose signature was verified. The token may have expired. */
   readonly access?: Sid | undefined
   readonly refresh?: RefreshToken | undefined
 }
 
 /**
- * Ends the sessions of the tokens presented, once or again. When it returns, every instance has stopped accepting
- * each of them.
+ * Ends the sessions of the presented tokens. When it resolves, no instance admits a token of these sessions. A call may
+ * be repeated.
  *
- * @throws {PortcullisError} `refresh_token_invalid` if none of them was one of ours; `store_unavailable`
+ * @throws {PortcullisError} `refresh_token_invalid` if none of the tokens belongs to its session; `store_unavailable`
  */
 export async function logout(
-  ports: SessionDependencies,
+  dependencies: SessionDependencies,
   { access, refresh }: PresentedTokens,
 ): Promise<void> {
-  const targets: SessionToEnd[] = []
-  if (access !== undefined) targets.push({ sid: access })
+  const sessions: SessionToEnd[] = []
+  if (access !== undefined) sessions.push({ sid: access })
   if (refresh && refresh.sid !== access) {
-    targets.push({ sid: refresh.sid, familyHash: hashSecret(refresh.family) })
+    sessions.push({ sid: refresh.sid, familyHash: hashSecret(refresh.family) })
   }
-  const outcomes = await endSessions(ports, targets, 'logout')
+  const outcomes = await endSessions(dependencies, sessions, 'logout')
   if (outcomes.every(({ kind }) => kind === 'foreign')) {
     throw new PortcullisError('refresh_token_invalid', { reason: 'family' })
   }
 }
 
-/** How many sessions share one denylist write. */
+/** Maximum number of sessions per write to the denylist. */
 const PAGE = 500
 
+/** Options of `logoutAll`. */
 export interface LogoutAllOptions {
-  /** The session of the caller: it is ended and denied even if the index has lost it. */
+  /** The session of the caller. It is ended and revoked even if the index has lost it. Default: none. */
   readonly own?: Sid | undefined
-  /** The one session to leave as it is. */
+  /** A session to keep. Default: none. */
   readonly except?: Sid | undefined
 }
 
 /**
- * Ends all sessions that the subject has now, or all but one. Each by its `sid`: exact, and a login in the same second
- * works. Sessions that had ended before are denied again, as that may have failed then. When it returns, no instance
- * admits a token that the subject had before, except those of `except`.
+ * Ends all sessions that the subject has now, or all except one. When it resolves, no instance admits a token that the
+ * subject had before, except for the tokens of `except`.
  *
- * A repetition after an error continues with the sessions that are left, as each page leaves the index when it is done.
- * The caller's own comes last, so that its token is still good for the repetition.
+ * Every session is revoked by its `sid`, so a login in the same second isn't affected. Sessions that had ended before
+ * are revoked again, because their first revocation may have failed.
+ *
+ * After an error, the caller can repeat the call. It continues with the remaining sessions, because each page leaves the
+ * index when it is done. The caller's own session comes last, so that its token is still valid for the repetition.
  *
  * @throws {PortcullisError} `store_unavailable`
  */
 export async function logoutAll(
-  ports: SessionDependencies,
+  dependencies: SessionDependencies,
   sub: string,
   { own, except }: LogoutAllOptions = {},
 ): Promise<void> {
-  const indexed = await ports.store.sids(sub)
-  const targets: SessionToEnd[] = indexed
+  const indexed = await dependencies.store.sids(sub)
+  const sessions: SessionToEnd[] = indexed
     .filter((sid) => sid !== except && sid !== own)
     .map((sid) => ({ sid, indexedFor: sub }))
-  if (own !== undefined) targets.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
-  let denying: Promise<void> = Promise.resolve()
-  let rest = targets
+  if (own !== undefined) sessions.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
+  let revoking: Promise<void> = Promise.resolve()
+  let rest = sessions
   do {
     const page = rest.slice(0, PAGE)
     rest = rest.slice(PAGE)
-    // While one page waits for all instances, the records of the next are ended.
-    const [outcomes] = await Promise.all([endRecords(ports, page, 'logout'), denying])
-    denying = revokeEnded(
-      ports,
+    // The records of one page are ended while the revocation of the previous page waits for all instances.
+    const [outcomes] = await Promise.all([endRecords(dependencies, page, 'logout'), revoking])
+    revoking = revokeEnded(
+      dependencies,
       page,
       outcomes,
       'logout',
@@ -81,10 +85,13 @@ export async function logoutAll(
       rest.length > 0 ? [] : [lostSessions(sub)],
     )
   } while (rest.length > 0)
-  await denying
+  await revoking
 }
 
-/** For the tokens of sessions that the store has lost, index and all. Last, as it is about the data as they are then. */
+/**
+ * Returns the denylist entry for the tokens of sessions that the store has lost together with their index. It covers
+ * tokens from before the current epoch, so it is written last: data may be lost while this logout runs.
+ */
 function lostSessions(sub: string): Revocation {
   return { kind: 'lost', id: sub, reason: 'logout' }
 }

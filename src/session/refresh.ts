@@ -1,9 +1,10 @@
 /**
- * A refresh: one refresh token in, the next one and an access token out.
+ * A refresh: exchanges a refresh token for its successor and an access token. This is rotation with reuse detection (OAuth
+ * 2.0 Security BCP, RFC 9700 §4.14.2).
  *
- * One atomic step of the store decides. A token that was used before is theft, unless it is the immediate predecessor
- * and the grace since the rotation isn't over: then the caller lost the answer, or has two tabs, and gets the same
- * successor again. (OAuth 2.0 Security BCP, RFC 9700 §4.14.2: rotation with reuse detection.)
+ * One atomic step of the store decides. A token that was used before is treated as stolen, with one exception: within the
+ * grace, the immediate predecessor yields the same successor again. A client needs that if it lost the response, or if
+ * two of its tabs refresh at the same time.
  */
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { TokenStamp } from '../revocation/denylist.js'
@@ -16,14 +17,18 @@ import type { SessionDependencies } from './dependencies.js'
 import type { Session, Sid } from './session.js'
 
 /**
- * @throws {PortcullisError} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`, `refresh_limit_reached`,
- *   `session_ended`, `signed_in_elsewhere`; `store_unavailable`: the same token may be tried again within the grace
+ * Refreshes a session and returns its next tokens.
+ *
+ * @throws {PortcullisError} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`,
+ *   `refresh_limit_reached`, `session_ended`, `signed_in_elsewhere`, `reauthentication_required`; `store_unavailable`. After
+ *   `store_unavailable` the client may present the same token again within the grace.
  */
-export async function refresh(ports: SessionDependencies, refreshToken: string): Promise<TokenSet> {
-  const { store, denylist, clock, settings } = ports
+export async function refresh(dependencies: SessionDependencies, refreshToken: string): Promise<TokenSet> {
+  const { store, denylist, clock, settings } = dependencies
   const token = parseRefreshToken(refreshToken)
   if (!token) throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
-  // Before the session is read: what is minted from it then can't be newer than a denial that ends it.
+  // Take the stamp before the session is read. An entry that revokes the session after the read then also covers the new
+  // access token, because the token's `iat` is not later than the entry.
   const stamp = await denylist.stamp()
   const now = clock.now()
   const salt = newSalt()
@@ -43,46 +48,55 @@ export async function refresh(ports: SessionDependencies, refreshToken: string):
   })
   switch (outcome.kind) {
     case 'rotated':
-      await rejectIfOver(ports, stamp, outcome.session, outcome.former)
-      ports.emit({
+      await rejectIfRevoked(dependencies, stamp, outcome.session, outcome.former)
+      dependencies.emit({
         event: 'refresh',
         sub: outcome.session.sub,
         sid: token.sid,
       })
-      return tokenSet(ports, outcome.session, stamp, successor, now)
+      return tokenSet(dependencies, outcome.session, stamp, successor, now)
     case 'retried':
-      await rejectIfOver(ports, stamp, outcome.session, outcome.former)
-      return tokenSet(ports, outcome.session, stamp, deriveSuccessor(token, outcome.salt), now)
+      await rejectIfRevoked(dependencies, stamp, outcome.session, outcome.former)
+      return tokenSet(dependencies, outcome.session, stamp, deriveSuccessor(token, outcome.salt), now)
     default:
-      await endReusedSession(ports, token.sid, outcome)
+      await endReusedSession(dependencies, token.sid, outcome)
       throw toError(outcome)
   }
 }
 
 /**
- * Ends a session that a `sub` or `all` denial covers, by the time of its beginning, and one whose record comes from a
- * history that isn't known any more (a snapshot brings ended sessions back). Retries, too: a denial may have come
- * since the rotation, or the end of the session may have failed then.
+ * Ends a session and throws in two cases: a denylist entry of kind `sub` or `all` covers the time of its login, or its
+ * record comes from an epoch that is no longer known. In the second case the session may have ended already, because a
+ * restored snapshot brings ended sessions back.
+ *
+ * Retries within the grace are checked, too. The session may have been revoked since the rotation, or an earlier attempt
+ * to end it may have failed.
+ *
+ * @throws {PortcullisError} `session_ended`, `reauthentication_required`, `store_unavailable`
  */
-async function rejectIfOver(
-  ports: SessionDependencies,
+async function rejectIfRevoked(
+  dependencies: SessionDependencies,
   { mark }: TokenStamp,
   { sid, sub, createdAt }: Session,
   former: PreviousWrite,
 ): Promise<void> {
-  const { denylist } = ports
-  // With a mark of now: whether the record's history is known is asked apart, and must not hide what denies it.
-  const begun = { jti: mark, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
-  const denial = await denylist.check(begun)
-  if (denial === 'history') throw storeUnavailable('the denylist began a new life meanwhile')
-  if (denial === undefined && denylist.trusts(former.mark, former.at)) return
-  await endSessions(ports, [{ sid }], 'revoked')
-  throw new PortcullisError(denial === undefined ? 'reauthentication_required' : 'session_ended')
+  const { denylist } = dependencies
+  // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the session.
+  // The prefix of the record is checked by `trusts` below.
+  const login = { jti: mark, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
+  const reason = await denylist.check(login)
+  if (reason === 'history') throw storeUnavailable('the epoch of the denylist changed during the refresh')
+  if (reason === undefined && denylist.trusts(former.mark, former.at)) return
+  await endSessions(dependencies, [{ sid }], 'revoked')
+  throw new PortcullisError(reason === undefined ? 'reauthentication_required' : 'session_ended')
 }
 
 type FailedOutcome = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
 
-/** The store has ended the session; its access tokens end here. Again on a later use, should it have failed. */
+/**
+ * Revokes the access tokens of a session that the store has ended because of reuse. Every later use of the token repeats
+ * this, in case it has failed before.
+ */
 async function endReusedSession(
   { store, denylist, emit }: SessionDependencies,
   sid: Sid,
@@ -98,7 +112,7 @@ function toError(outcome: FailedOutcome): PortcullisError {
   switch (outcome.kind) {
     case 'reused':
       return new PortcullisError('refresh_token_reused', {
-        detail: 'It was used before, so somebody else may have it: the session was ended. Log in again.',
+        detail: 'The token may have been stolen, so the session was ended. Log in again.',
       })
     case 'ended':
       return new PortcullisError(outcome.reason === 'evicted' ? 'signed_in_elsewhere' : 'session_ended')

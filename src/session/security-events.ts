@@ -1,15 +1,15 @@
 import type { EndReason } from './session.js'
 
-/** What an operator wants one line of, each. Names and addresses, never a token or a password. */
+/** An event that is logged as one line. It has names and addresses, but never a token or a password. */
 export type SecurityEvent =
   | { readonly event: 'login'; readonly sub: string; readonly sid: string; readonly ip?: string | undefined }
-  /** `account`: a hash of the name, as its Redis key has it. Not the name: people type passwords into that field. */
+  /** `account` is the hash of the name that the Redis key also has. The name may be a password in the wrong field. */
   | { readonly event: 'login_failed'; readonly account: string; readonly ip?: string | undefined }
   | { readonly event: 'login_limited'; readonly account: string; readonly ip?: string | undefined }
   | { readonly event: 'refresh'; readonly sub: string; readonly sid: string }
   | { readonly event: 'refresh_token_reused'; readonly sub: string; readonly sid: string }
   | {
-      /** By a logout, or for another reason. */
+      /** `logout` if a logout ended the session, else `session_ended`. */
       readonly event: 'logout' | 'session_ended'
       readonly sub: string | undefined
       readonly sid: string

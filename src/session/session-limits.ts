@@ -1,4 +1,4 @@
-/** How many sessions a subject may have: `sessions.perSubject` and `sessions.perDevice`. */
+/** Limits the number of sessions of a subject: `sessions.perSubject` and `sessions.perDevice`. */
 import type { Milliseconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
 import { latestEnd } from '../store/session-store.js'
@@ -9,58 +9,68 @@ import type { SessionDependencies, SessionSettings } from './dependencies.js'
 import type { Session } from './session.js'
 
 /**
- * How many ids of the index one login looks at, the oldest first: more are left for the next logins. Without
- * `perSubject` nothing bounds the index, and one of its device may be anywhere.
+ * Maximum number of ids that one login reads from the index, oldest first. Later logins handle the rest. The limit
+ * applies only with `perSubject`: without it the index has no bound, and a session of the device may be anywhere in it.
  */
-const MAX_LOOKED_AT = 1_000
-/** How many sessions one login ends at most. */
+const MAX_READ = 1_000
+/** Maximum number of sessions that one login ends. */
 const MAX_EVICTED = 500
-/** A login stores its record within this time of its entry in the index, with clocks that differ by a few seconds. */
+/** Maximum time between the index entry of a login and its record. It allows for clocks that differ by a few seconds. */
 const MAX_LOGIN: Milliseconds = 60_000
 
 /**
- * Keeps the subject of a new session within the limits. It looks after the session was stored, not before: of logins
- * that run at once, each then sees the other, and all come to the same result. Below the limits it costs one count.
+ * Ends sessions of a subject that exceed the limits. Call it after the new session was stored: concurrent logins then
+ * see each other's sessions and come to the same result. Below the limits it costs one command.
  *
- * @throws {PortcullisError} `signed_in_elsewhere` if the new session itself is one too many; `store_unavailable`
+ * @throws {PortcullisError} `signed_in_elsewhere` if the new session itself exceeds a limit; `store_unavailable`
  */
-export async function keepWithinLimits(ports: SessionDependencies, session: Session): Promise<void> {
-  const { store, settings } = ports
+export async function keepWithinLimits(dependencies: SessionDependencies, session: Session): Promise<void> {
+  const { store, settings } = dependencies
   const limits = [settings.perSubject, settings.perDevice].filter((limit) => limit > 0)
   if (limits.length === 0) return
   const count = await store.count(session.sub)
   if (count <= Math.min(...limits)) return
-  const lookedAt = settings.perSubject > 0 ? MAX_LOOKED_AT : count
-  const found = await store.indexed(session.sub, session.createdAt, lookedAt)
-  const unfinished = found.filter((one) => isUnfinished(one, session))
+  const readCount = settings.perSubject > 0 ? MAX_READ : count
+  const found = await store.indexed(session.sub, session.createdAt, readCount)
+  const unfinished = found.filter((entry) => isUnfinished(entry, session))
   const unseen = Math.max(0, count - found.length)
-  const { evicted, isRefused } = choose(selectLiving(found, session.createdAt), unseen, session, settings)
-  const targets = [
+  const { evicted, isRefused } = chooseEvictions(
+    selectLiving(found, session.createdAt),
+    unseen,
+    session,
+    settings,
+  )
+  const toEnd = [
     ...unfinished.map(({ sid }) => ({ sid, indexedFor: session.sub })),
     ...evicted.map(({ sid }) => ({ sid })),
   ]
-  await endSessions(ports, targets, 'evicted')
+  await endSessions(dependencies, toEnd, 'evicted')
   if (isRefused) {
     throw new PortcullisError('signed_in_elsewhere', {
-      detail: 'There are as many sessions as may be; end one of them first.',
+      detail: 'The maximum number of sessions is reached. End one of them first.',
     })
   }
 }
 
 /**
- * An end that was never finished, or an id whose record expired or was lost. Not one whose login may be under way: its
- * end is about as late as that of the new session.
+ * Returns true if the id should have left the index: the session has ended, or its record expired or was lost. An id
+ * without a record may also belong to a login that is still in progress. Its latest end is then about that of the new
+ * session, and the function returns false.
  */
 function isUnfinished({ state, latestEnd: end }: IndexedSession, session: Session): boolean {
   return state === 'ended' || (state === 'missing' && end < latestEnd(session) - MAX_LOGIN)
 }
 
 /**
- * Which sessions have to end, of the oldest ones in the order of their beginning, and `unseen` younger ones. The new
- * session itself is refused if it is one of too many: with `evict-oldest` only where one that began at once with it
- * came out as the newer.
+ * Chooses the sessions to end.
+ *
+ * With `evict-oldest`, the new session is refused only if a concurrent login is ordered as the newer one. With `refuse`,
+ * it is refused if it exceeds a limit.
+ *
+ * @param living The oldest sessions, in the order of their logins.
+ * @param unseen The number of younger sessions that weren't read.
  */
-function choose(
+function chooseEvictions(
   living: readonly Session[],
   unseen: number,
   session: Session,
@@ -74,16 +84,17 @@ function choose(
       onLimit,
     ),
   )
-  // Of what the device's own limit leaves, so that a login in place of another doesn't cost a third one.
-  const rest = living.filter((one) => !surplus.has(one))
-  for (const one of findSurplus(rest, perSubject, unseen, onLimit)) surplus.add(one)
+  // Apply `perSubject` to the sessions that remain after `perDevice`. A login that replaces a session of its device then
+  // ends no other session.
+  const rest = living.filter((each) => !surplus.has(each))
+  for (const each of findSurplus(rest, perSubject, unseen, onLimit)) surplus.add(each)
   const isLate = onLimit === 'refuse' && perSubject > 0 && unseen > 0 && rest.length + unseen > perSubject
   const isRefused = isLate || [...surplus].some(({ sid }) => sid === session.sid)
   if (onLimit === 'refuse') return { evicted: isRefused ? [session] : [], isRefused }
   return { evicted: [...surplus].slice(0, MAX_EVICTED), isRefused }
 }
 
-/** Of sessions in the order of their beginning, those that are too many. */
+/** Returns the sessions that exceed a limit. `sessions` is in the order of the logins. */
 function findSurplus(
   sessions: readonly Session[],
   limit: number,

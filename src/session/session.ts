@@ -1,42 +1,67 @@
 /**
- * A session: what a login begins and a logout ends. It is one record in the store, named by its `sid`. Access tokens
- * carry the `sid`; the one refresh token that is current proves the right to the next access token.
+ * A session. A login starts it and a logout ends it. It is one record in the store, named by its `sid`. Access tokens
+ * contain the `sid`. The current refresh token gives the right to the next access token.
  *
- * Lifetimes: `endsAt` is fixed at the login (`tokens.absolute`); `expiresAt` is the earlier of `endsAt` and the last
- * rotation plus `tokens.refresh`, and is what the store's TTL follows.
+ * Lifetimes: `endsAt` is fixed at the login (`tokens.absolute`). `expiresAt` is the earlier of `endsAt` and the last
+ * rotation plus `tokens.refresh`, and determines the TTL in the store.
  *
- * Threat: whoever reads the store must not be able to use what is found there, so it holds hashes of secrets only;
- * whoever steals a refresh token must be found out, so each may be used once (see refresh.ts).
+ * Threats: an attacker who can read the store must not be able to act as a subject, so the store contains only hashes of
+ * secrets. The theft of a refresh token must be detected, so each can be used only once (see refresh.ts).
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 
 declare const sidBrand: unique symbol
 
-/** 128 random bits, base64url, 22 characters. Names the session; knowing it gives no right to anything. */
+/** A session id: 128 random bits in base64url, 22 characters. It gives no right to anything. */
 export type Sid = string & { readonly [sidBrand]: true }
 
-/** Claims of the host's own that every access token of the session carries. */
+/** Claims of the host that every access token of the session contains. */
 export type HostClaims = Readonly<Record<string, unknown>>
 
-/** Who logged in, as the login decided it. */
+/**
+ * An authenticated subject, as a login function returns it.
+ *
+ * @example
+ * ```ts
+ * const login: LoginFunction = async ({ username, password }) => {
+ *   const user = await users.verify(username, password)
+ *   return user && { sub: user.id, scope: 'orders:read orders:write', claims: { tenant: user.tenant } }
+ * }
+ * ```
+ */
 export interface Identity {
-  /** The subject: 1 to 256 characters. */
+  /** The subject: 1 to 256 characters (UTF-16 code units), without lone surrogates. */
   readonly sub: string
-  /** The OAuth client; `portcullis` where there is none. */
+  /** The OAuth client: 1 to 256 characters. Default: `portcullis`. */
   readonly clientId?: string | undefined
-  /** Space-separated scopes (RFC 6749 §3.3). */
+  /** Scopes, separated by spaces (RFC 6749 §3.3). Default: the claim `scope` of `claims`, else none. */
   readonly scope?: string | undefined
+  /**
+   * Further claims for every access token of the session. They can't replace a claim that Portcullis sets, such as `sub`
+   * or `exp`. A token is limited to 8,192 characters. Default: none.
+   */
   readonly claims?: HostClaims | undefined
 }
 
-/** From where the login came, for the subject's own list of sessions. */
+/**
+ * Information about the client of a login. Only the session list shows it. Nothing is decided by `ip` and `userAgent`;
+ * `sessions.perDevice` counts the sessions with the same `device`.
+ *
+ * @example
+ * ```ts
+ * await app.portcullis.issue({ sub, device: 'work laptop', ip: request.ip, userAgent: request.headers['user-agent'] })
+ * ```
+ */
 export interface ClientInfo {
-  /** What the user calls the device, at most 64 characters. */
+  /** The user's name for the device. `POST /auth/login` accepts at most 64 characters. Default: none. */
   readonly device?: string | undefined
+  /** The client's IP address. Default: none. */
   readonly ip?: string | undefined
+  /** The value of the `User-Agent` header. Default: none. */
   readonly userAgent?: string | undefined
 }
 
+/** A session as it is stored. */
 export interface Session extends ClientInfo {
   readonly sid: Sid
   readonly sub: string
@@ -44,22 +69,22 @@ export interface Session extends ClientInfo {
   readonly scope: string | undefined
   readonly claims: HostClaims
   readonly createdAt: UnixMs
-  /** The login or the last refresh. */
+  /** The time of the login, or of the last refresh. */
   readonly lastSeenAt: UnixMs
-  /** The absolute end; 0 = none. */
+  /** The time at which the session ends even if it is refreshed; 0 = never. */
   readonly endsAt: UnixMs
-  /** When it ends unless it is refreshed before. */
+  /** The time at which the session ends unless it is refreshed before. */
   readonly expiresAt: UnixMs
-  /** The mark of the tokens that were minted when it was last written (see src/revocation/replica/instance.ts). */
+  /** The `jti` prefix at the time of the last write (see src/revocation/replica/instance.ts). */
   readonly mark: string
-  /** How many refreshes gave a new token; retries don't count. */
+  /** The number of rotations. Retries within the grace aren't counted. */
   readonly refreshCount: number
 }
 
-/** Why a session ended before its time. */
+/** The reason for which a session ended before it expired. */
 export type EndReason = 'logout' | 'reuse' | 'evicted' | 'revoked'
 
-/** When a session ends that was rotated (or begun) at `now`. */
+/** Returns the `expiresAt` of a session that was started or rotated at `now`. */
 export function computeExpiry(now: UnixMs, idle: Milliseconds, endsAt: UnixMs): UnixMs {
   const idleEnd = idle > 0 ? now + idle : Number.POSITIVE_INFINITY
   return Math.min(idleEnd, endsAt > 0 ? endsAt : Number.POSITIVE_INFINITY)
