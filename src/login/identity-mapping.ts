@@ -1,35 +1,51 @@
-/** Who a foreign API says has logged in: its answer, as the configuration maps it to a subject and claims. */
+/** Maps the response of an external login API to a subject and claims, as the configuration says. */
 import { MAX_ID_LENGTH } from '../token/access-token.js'
 import { valueAt } from './json-pointer.js'
 import type { Identity } from '../session/session.js'
 
-/** JSON pointers into the answer. */
+/** JSON pointers (RFC 6901) into the response. */
 export interface IdentityMapping {
+  /** The pointer to the subject. */
   readonly subject: string
-  /** By the name of the claim. */
+  /** A pointer per claim, by the name of the claim. */
   readonly claims: Readonly<Record<string, string>>
 }
 
+/** The result of `mapIdentity`. */
 export type MappedIdentity =
   | { readonly kind: 'somebody'; readonly identity: Identity }
-  /** The answer has no subject: many an API says 200 and in the body that it was wrong. */
+  /** The response has no subject. Many APIs respond to wrong credentials with 200 and an error in the body. */
   | { readonly kind: 'nobody' }
-  /** It has something there that can't be used; `reason` is for the log. */
+  /** The response has a subject or claims that can't be used. `reason` is for the log. */
   | { readonly kind: 'unusable'; readonly reason: 'subject' | 'claims_too_large' }
 
-/** All claims together, as JSON: an access token has to hold them, and headers the token. */
+/** Maximum length of all claims as JSON, in characters. They must fit into an access token, and the token into a header. */
 const MAX_CLAIMS_LENGTH = 4_096
 
-/** @param answer A parsed JSON document. */
-export function mapIdentity(answer: unknown, { subject, claims: pointers }: IdentityMapping): MappedIdentity {
-  const found = valueAt(answer, subject)
+/**
+ * Returns the identity in a response.
+ *
+ * Claims that are absent or `null` are left out, and so is a `scope` that isn't a string.
+ *
+ * @param response A parsed JSON document.
+ * @example
+ * ```ts
+ * mapIdentity({ user: { id: 7, role: 'admin' } }, { subject: '/user/id', claims: { role: '/user/role' } })
+ * // { kind: 'somebody', identity: { sub: '7', claims: { role: 'admin' } } }
+ * ```
+ */
+export function mapIdentity(
+  response: unknown,
+  { subject, claims: pointers }: IdentityMapping,
+): MappedIdentity {
+  const found = valueAt(response, subject)
   if (found === undefined || found === null) return { kind: 'nobody' }
   const sub = readSubject(found)
   if (sub === undefined) return { kind: 'unusable', reason: 'subject' }
 
   const claims: Record<string, unknown> = {}
   for (const [claim, pointer] of Object.entries(pointers)) {
-    const value = valueAt(answer, pointer)
+    const value = valueAt(response, pointer)
     const isLeftOut =
       value === undefined || value === null || (claim === 'scope' && typeof value !== 'string')
     if (!isLeftOut) claims[claim] = value
@@ -38,7 +54,10 @@ export function mapIdentity(answer: unknown, { subject, claims: pointers }: Iden
   return { kind: 'somebody', identity: { sub, claims } }
 }
 
-/** A number that JSON.parse has rounded could be somebody else's; half a surrogate pair has no UTF-8. */
+/**
+ * Returns the subject as a string, or `undefined` if it can't be used. A number above 2^53 is refused, because JSON.parse
+ * may have rounded it to the id of another user. A lone surrogate is refused, because it has no UTF-8 form.
+ */
 function readSubject(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined
   const isId = typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
@@ -49,7 +68,7 @@ function fits(claims: object): boolean {
   try {
     return JSON.stringify(claims).length <= MAX_CLAIMS_LENGTH
   } catch {
-    // Nested too deeply to be written.
+    // JSON.stringify throws a RangeError if the claims are nested too deeply.
     return false
   }
 }

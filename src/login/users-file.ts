@@ -1,6 +1,6 @@
 /**
- * The users file: a line a user, `NAME:HASH`, the hash argon2id (PHC string) or bcrypt, as `htpasswd -B` writes it.
- * Empty lines and lines that begin with `#` are skipped. It is read again when it changes.
+ * The users file. It has one line per user, `NAME:HASH`. The hash is argon2id (a PHC string) or bcrypt, as `htpasswd -B`
+ * writes it. Empty lines and lines that start with `#` are skipped. The file is read again when it has changed.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
@@ -12,35 +12,36 @@ import type { Users } from './users-parser.js'
 
 export { UsersFileError, normaliseName, parseUsers } from './users-parser.js'
 
-/** How many passwords each of so many processes hashes at once: one core stays free for the checks of tokens. */
+/** Returns how many passwords each process may hash at once. One core stays free to verify tokens. */
 export function hashingSlots(processes: number, cores = availableParallelism()): number {
   return Math.max(1, Math.floor((cores - 1) / processes))
 }
 
-/** The longest password that is looked at, in bytes of UTF-8. bcrypt itself heeds the first 72 only. */
+/** Maximum length of a password, in bytes of UTF-8. bcrypt itself uses only the first 72 bytes. */
 export const MAX_PASSWORD_BYTES = 1_024
 
 /**
- * An argon2id hash with this version's parameters (OWASP: 19 MiB, 2 passes, 1 lane), as a line of the users file has
- * it.
+ * Returns the argon2id hash of a password as a PHC string, for a line of the users file. The parameters are those that
+ * OWASP recommends: 19 MiB, 2 passes, 1 lane.
  */
 export function hashPassword(password: string): Promise<string> {
   return hashArgon2(password)
 }
 
-/** How often a file is read at most that changes each time while it is read. */
+/** Maximum number of reads per reload. A read is repeated if the file changed during the read. */
 const MAX_READS = 3
 
+/** The users of a users file, reloaded when the file changes. */
 export class UsersFile {
   readonly #file: string
   readonly #warn: (message: string) => void
   readonly #decoyKey = randomBytes(32)
   #users: Users = { byName: new Map(), list: [] }
-  /** The version of the file that was read last, also if it could not be used. */
+  /** The version of the file that was read last, even if it could not be used. */
   #version = ''
   #reloading: Promise<void> | undefined
-  /** What was logged last; `undefined` once the file can be read again. */
-  #complaint: string | undefined
+  /** The last logged error; `undefined` once the file can be read again. */
+  #loggedError: string | undefined
 
   private constructor(file: string, warn: (message: string) => void) {
     this.#file = file
@@ -48,9 +49,11 @@ export class UsersFile {
   }
 
   /**
-   * Opens the file. `warn` is called once for each later change that can't be used; the users stay as they were then.
+   * Opens the file and reads it.
    *
-   * @throws {UsersFileError}
+   * @param warn Called once for each later version of the file that can't be used. The users of the previous version
+   *   then stay in use.
+   * @throws {UsersFileError} if the file can't be read or has a mistake
    */
   static async open(file: string, warn: (message: string) => void): Promise<UsersFile> {
     const users = new UsersFile(file, warn)
@@ -59,22 +62,24 @@ export class UsersFile {
   }
 
   /**
-   * The name of the user as the file has it, or undefined if there is no such user or the password is wrong. Both take
-   * the same time: where the name is unknown, the password is compared with some user's hash.
+   * Checks a password. Returns the name as it is spelt in the file, or `undefined` if there is no such user or the
+   * password is wrong.
+   *
+   * Both cases take the same time: for an unknown name, the password is compared with the hash of another user.
    */
   async verify(username: string, password: string): Promise<string | undefined> {
     await this.#refresh()
     const name = normaliseName(username)
     const hash = this.#users.byName.get(name)?.hash ?? this.#decoyFor(name)
     const isRight = Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && (await verifyHash(hash, password))
-    // The user may have been removed, or have got another password, while this one was hashed.
+    // The user may have been removed, or their password changed, while this password was hashed.
     const user = this.#users.byName.get(name)
     return isRight && user?.hash === hash ? user.name : undefined
   }
 
   /**
-   * Some user's hash, always the same for a name, so that an unknown name takes as long as one of the file, each
-   * time.
+   * Returns the hash of some user for an unknown name. It is always the same for one name: a varying hash would make the
+   * time vary, which would reveal that the name is unknown.
    */
   #decoyFor(name: string): string {
     const { list } = this.#users
@@ -84,26 +89,30 @@ export class UsersFile {
   }
 
   /**
-   * Waits until the users are those of the file as it was when this was called, or of a later change. Never rejects.
+   * Waits until the users are at least as new as the file was at the time of the call. Never rejects.
    *
-   * A reload that is under way may have read the file before its last change; the next one can't have.
+   * A reload that is in progress may have read the file before its last change. In that case a second reload follows.
    */
   async #refresh(): Promise<void> {
     for (let reloads = 0; reloads < 2; reloads += 1) {
-      const version = await readVersion(this.#file).catch((error: Error) => this.#complain('', error))
+      const version = await readVersion(this.#file).catch((error: Error) => this.#warnOnce('', error))
       if (version === undefined) return
       if (version === this.#version) {
-        this.#complaint = undefined
+        this.#loggedError = undefined
         return
       }
       this.#reloading ??= this.#load()
-        .catch((error: Error) => this.#complain(this.#version, error))
+        .catch((error: Error) => this.#warnOnce(this.#version, error))
         .finally(() => (this.#reloading = undefined))
       await this.#reloading
     }
   }
 
-  /** Reads the file until it didn't change meanwhile: else half of a change would do as the whole. */
+  /**
+   * Reads the file, and repeats that if the file changed during the read. Otherwise a half-written file could be used.
+   *
+   * @throws {UsersFileError}
+   */
   async #load(): Promise<void> {
     for (let reads = 1; ; reads += 1) {
       const version = await readVersion(this.#file)
@@ -113,21 +122,22 @@ export class UsersFile {
       this.#version = version
       if (read instanceof Error) throw read
       this.#users = read
-      this.#complaint = undefined
+      this.#loggedError = undefined
       return
     }
   }
 
-  /** Logs what is wrong with a version of the file, once. */
-  #complain(version: string, { message }: Error): void {
-    const complaint = `${version} ${message}`
-    if (complaint !== this.#complaint) this.#warn(message)
-    this.#complaint = complaint
+  /** Logs an error once per version of the file. */
+  #warnOnce(version: string, { message }: Error): void {
+    const error = `${version} ${message}`
+    if (error !== this.#loggedError) this.#warn(message)
+    this.#loggedError = error
   }
 }
 
 /**
- * Changes with the file: `mtime` alone can be set back by whoever copies a file with its times.
+ * Returns a text that differs for each version of the file. `mtime` alone isn't enough, because a copy may preserve the
+ * times of the original.
  *
  * @throws {UsersFileError}
  */
@@ -143,7 +153,7 @@ function unreadable(file: string, error: Error): UsersFileError {
   return new UsersFileError(`the users file ${file} can’t be read: ${error.message}`)
 }
 
-/** Nobody's hash, for a file without users. */
+/** A hash that no password has, for a file without users. */
 const EMPTY_FILE_DECOY =
   '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
 

@@ -1,31 +1,36 @@
 import { createReadStream } from 'node:fs'
 
+/** A line of the users file. */
 export interface User {
-  /** As the file has it. */
+  /** The name as it is spelt in the file. */
   readonly name: string
   readonly hash: string
 }
 
+/** All users of a users file. */
 export interface Users {
-  /** By `normaliseName`. */
+  /** The users by the result of `normaliseName`. */
   readonly byName: ReadonlyMap<string, User>
   /** In the order of the file. */
   readonly list: readonly User[]
 }
 
-/** A users file that can't be used; the message names file, line and what is wrong. */
+/** An error in a users file. The message names the file, the line and the mistake. */
 export class UsersFileError extends Error {
   override readonly name = 'UsersFileError'
 }
 
-/** One spelling for names that a person takes for the same; log-ins are looked up and counted by it. */
+/** Returns one spelling for all names that look the same to a person. Logins are looked up and counted by this spelling. */
 export function normaliseName(name: string): string {
   return name.normalize('NFKC').trim().toLowerCase()
 }
 
-/** Bytes that are parsed in one turn of the event loop: about a thousand lines, which take 3 ms. */
+/** Bytes that are parsed in one turn of the event loop. That is about a thousand lines, which take 3 ms. */
 const TURN_BYTES = 65_536
-/** Longer than any line that could be used. Without a limit, a file without line breaks would be searched repeatedly. */
+/**
+ * Maximum length of a line, in characters. No valid line is that long. Without a limit, the start of a file without line
+ * breaks would be searched again with each piece.
+ */
 const MAX_LINE = 65_536
 
 /**
@@ -40,7 +45,12 @@ export async function readUsers(file: string): Promise<Users> {
   return parser.end()
 }
 
-/** @throws {UsersFileError} naming file and line */
+/**
+ * Parses the text of a users file.
+ *
+ * @param file The path, for error messages only.
+ * @throws {UsersFileError} naming file and line
+ */
 export function parseUsers(file: string, text: string): Users {
   const parser = new UsersParser(file)
   parser.push(text)
@@ -52,7 +62,7 @@ class UsersParser {
   readonly #byName = new Map<string, User>()
   readonly #list: User[] = []
   #lines = 0
-  /** The begin of a line whose end hasn't come yet. */
+  /** The start of a line whose end is in the next piece. */
   #rest = ''
 
   constructor(file: string) {
@@ -63,37 +73,38 @@ class UsersParser {
     const text = this.#rest + piece
     let from = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
-      this.#line(text.slice(from, end))
+      this.#parseLine(text.slice(from, end))
       from = end + 1
     }
     this.#rest = text.slice(from)
     if (this.#rest.length <= MAX_LINE) return
     this.#lines += 1
-    throw this.#wrong(`the line is longer than ${MAX_LINE} characters`)
+    throw this.#createError(`the line is longer than ${MAX_LINE} characters`)
   }
 
   end(): Users {
-    this.#line(this.#rest)
+    this.#parseLine(this.#rest)
     return { byName: this.#byName, list: this.#list }
   }
 
-  #line(line: string): void {
+  #parseLine(line: string): void {
     this.#lines += 1
     if (line.trim() === '' || line.startsWith('#')) return
     const colon = line.indexOf(':')
-    if (colon < 1) throw this.#wrong('a line is NAME:HASH')
+    if (colon < 1) throw this.#createError('a line must be NAME:HASH')
     const user = { name: line.slice(0, colon), hash: line.slice(colon + 1).trim() }
-    if (user.name.length > 256) throw this.#wrong('the name is longer than 256 characters')
-    if (!isHash(user.hash)) throw this.#wrong('the hash must be argon2id ($argon2id$…) or bcrypt ($2b$…)')
+    if (user.name.length > 256) throw this.#createError('the name is longer than 256 characters')
+    if (!isHash(user.hash))
+      throw this.#createError('the hash must be argon2id ($argon2id$…) or bcrypt ($2b$…)')
     const key = normaliseName(user.name)
     const earlier = this.#byName.get(key)
-    if (earlier) throw this.#wrong(`the name is there already (as "${earlier.name}")`)
+    if (earlier) throw this.#createError(`the name is used twice (before as "${earlier.name}")`)
     this.#byName.set(key, user)
     this.#list.push(user)
   }
 
-  #wrong(what: string): UsersFileError {
-    return new UsersFileError(`${this.#file}, line ${this.#lines}: ${what}`)
+  #createError(mistake: string): UsersFileError {
+    return new UsersFileError(`${this.#file}, line ${this.#lines}: ${mistake}`)
   }
 }
 
@@ -102,8 +113,8 @@ const ARGON2ID =
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z\d]{53}$/
 
 /**
- * Only what can be verified: argon2id with 8 KiB a lane, 8 bytes of salt and 16 of hash, at least; bcrypt of cost 4
- * to 31.
+ * Returns true for a hash that a password can be checked against: argon2id with at least 8 KiB per lane, 8 bytes of salt
+ * and 16 bytes of hash, or bcrypt with a cost from 4 to 31.
  */
 function isHash(text: string): boolean {
   const [, memory, lanes, ...bytes] = ARGON2ID.exec(text) ?? []

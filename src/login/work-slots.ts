@@ -1,14 +1,18 @@
 import { PortcullisError } from '../errors.js'
 
 /**
- * Bounds how much work of one kind runs at once, and how much may wait for it, so that a flood of logins neither
- * starves the checks of tokens nor piles up.
+ * Limits how many logins are processed at once, and how many may wait. A flood of logins then neither starves the
+ * verification of tokens nor grows an unbounded queue.
  */
 export class WorkSlots {
   readonly #queueLimit: number
   readonly #waiting: (() => void)[] = []
   #free: number
 
+  /**
+   * @param size Maximum number of logins at once.
+   * @param queueLimit Maximum number of logins that wait.
+   */
   constructor(size: number, queueLimit: number) {
     this.#free = size
     this.#queueLimit = queueLimit
@@ -17,7 +21,7 @@ export class WorkSlots {
   /**
    * Runs the work as soon as a slot is free.
    *
-   * @throws {PortcullisError} `overloaded` if too many wait already
+   * @throws {PortcullisError} `overloaded` if the queue is full; or rejects as `work` does
    */
   async run<T>(work: () => Promise<T>): Promise<T> {
     if (this.#free > 0) this.#free -= 1
@@ -33,7 +37,9 @@ export class WorkSlots {
 
   #wait(): Promise<void> {
     if (this.#waiting.length >= this.#queueLimit) {
-      throw new PortcullisError('overloaded', { detail: 'Too many are waiting already; try again shortly.' })
+      throw new PortcullisError('overloaded', {
+        detail: 'Too many logins are waiting. Try again in a few seconds.',
+      })
     }
     return new Promise((resolve) => this.#waiting.push(resolve))
   }
