@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The command line: finds the verb, and turns what goes wrong into a message and an exit code. One of the doors. */
+/** The command line: runs a command, and turns its errors into a message and an exit code. */
 import { demo } from './commands/demo.js'
 import { legacyBlog } from './commands/legacy-blog.js'
 import { serve } from './commands/serve.js'
@@ -13,7 +13,7 @@ const HELP = `portcullis <command> [options]
 
 ${COMMANDS.map(({ name, summary }) => `  ${name.padEnd(14)}${summary}`).join('\n')}
 
-Every command has --help. Exit codes: 0 done, 1 failed, 2 wrong usage.`
+Every command has --help. Exit codes: 0 success, 1 failure, 2 wrong usage.`
 
 async function main([verb, ...args]: string[]): Promise<number> {
   if (verb === undefined || verb === '--help' || verb === '-h' || verb === 'help') {

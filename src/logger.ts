@@ -2,8 +2,12 @@ import { pino } from 'pino'
 import type { Logger } from 'pino'
 
 /**
- * The log: JSON lines on the standard output. Nothing secret is given to it; the redaction is the net below. Names that
- * callers made up stay within their record, as JSON escapes line breaks.
+ * Creates the logger, which writes JSON lines to the standard output.
+ *
+ * No caller logs a secret. The redaction only limits the damage of a mistake. Names that a client chose can't forge a log
+ * line, because JSON escapes line breaks.
+ *
+ * @param level `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.
  */
 export function createLogger({ level }: { level: string }): Logger {
   return pino({

@@ -1,6 +1,6 @@
 /**
- * Paths outside the prefix that the gateway keeps to itself: nothing is forwarded to them, by whatever method. The
- * metadata (RFC 8414) aren't there yet, but an upstream must not speak for us.
+ * Paths outside the prefix that belong to the gateway. Requests to them are never forwarded, whatever their method. The
+ * gateway has no authorization server metadata (RFC 8414), but an upstream must not be able to publish any in its place.
  */
 export const OWN_PATHS: readonly string[] = [
   '/.well-known/jwks.json',

@@ -1,4 +1,4 @@
-/** The standalone server: the plugin's core, the reverse proxy, and the admin listener. One of the doors. */
+/** The standalone server: the core of the plugin, the reverse proxy, and the admin listener. */
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
@@ -27,26 +27,34 @@ import { StopLog } from './stop-log.js'
 import { redisKeys } from './redis/keys.js'
 import { createLogger } from './logger.js'
 
+/** A gateway that accepts connections. */
 export interface RunningServer {
-  /** Such as `http://127.0.0.1:3000`. */
+  /** The URL of the gateway, such as `http://127.0.0.1:3000`. */
   readonly url: string
-  /** Such as `http://127.0.0.1:9400`; undefined where there is no admin listener. */
+  /** The URL of the admin listener, such as `http://127.0.0.1:9400`; `undefined` with `admin: false`. */
   readonly adminUrl: string | undefined
-  /** Drains for `timeouts.drain`, lets open requests end, for `timeouts.shutdown` at most, then closes everything. */
+  /**
+   * Stops the server. It drains for `timeouts.drain`, then waits at most `timeouts.shutdown` for open requests, then
+   * closes every connection.
+   */
   close(): Promise<void>
-  /** Ends the drain early, or lets `close` leave it out. Returns false if none was under way. */
+  /** Ends the drain early, or makes a later `close` skip it. Returns false if no drain was in progress. */
   endDrain(): boolean
 }
 
-/** How long a stop may take: a moment longer than the open requests have, so that their cut is the server's own. */
+/**
+ * Returns the maximum duration of a stop, in ms. It is 1 s longer than drain and shutdown together, so that the server
+ * itself closes the remaining connections before the process is ended.
+ */
 export function stopDelay({ timeouts }: Pick<GatewaySettings, 'timeouts'>): Milliseconds {
   return timeouts.drain + timeouts.shutdown + 1_000
 }
 
 /**
- * Starts the gateway. It resolves when it listens, whether Redis can be reached or not.
+ * Starts the gateway. Resolves when the gateway listens, even if Redis is unavailable.
  *
- * @throws {StartError | KeyError | UsersFileError} for settings that turn out not to work
+ * @param warnings Warnings about the configuration, which are logged. Default: none.
+ * @throws {StartError | KeyError | UsersFileError} if a setting doesn't work, such as a port that is in use
  */
 export async function startServer(
   settings: GatewaySettings,
@@ -78,21 +86,30 @@ export async function startServer(
   }
 }
 
-/** One that listens. */
+/** A listening HTTP server. */
 export interface Listener {
+  /** The URL that the server listens on. */
   readonly url: string
-  /** Cuts what is open. */
+  /** Stops listening and closes open connections at once. */
   close(): Promise<void>
 }
 
+/** The listening gateway without its admin listener. */
 export interface Gateway extends Listener {
   readonly core: Core
-  /** Drains and stops listening; resolves when every connection has ended, or was cut. `close` is still to follow. */
+  /**
+   * Drains and stops listening. Resolves when every connection has ended or was closed by force. Call `close` afterwards.
+   */
   readonly stop: (onListenerClosed: () => void) => Promise<void>
+  /** Does the same as `RunningServer.endDrain`. */
   readonly endDrain: () => boolean
 }
 
-/** The gateway itself: everything but the admin listener. */
+/**
+ * Opens the gateway without its admin listener.
+ *
+ * @throws {StartError | KeyError | UsersFileError} if a setting doesn't work
+ */
 export async function openGateway(settings: GatewaySettings, log: Logger): Promise<Gateway> {
   const app = await createApp(settings, log)
   const connections = new ClientConnections(app.server)
@@ -115,7 +132,11 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
   }
 }
 
-/** The admin listener; `/api` needs a core, and is there only with `admin.token`. */
+/**
+ * Opens the admin listener. It serves `/api` only with a core and with the setting `admin.token`.
+ *
+ * @throws {StartError} if the address can't be used
+ */
 export async function openAdmin(
   settings: Exclude<GatewaySettings['admin'], false>,
   { metrics, core }: { metrics: AdminParts['metrics']; core: Core | undefined },
@@ -160,9 +181,9 @@ async function listen(
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'EADDRINUSE') {
-      throw new StartError(`${setting}.port: ${port} is in use; choose another one, or 0 for a free one`)
+      throw new StartError(`${setting}.port: ${port} is in use; choose another port, or 0 for any free port`)
     }
-    throw new StartError(`${setting}: ${host}:${port} can’t be listened on: ${message}`)
+    throw new StartError(`${setting}: the server can’t listen on ${host}:${port}: ${message}`)
   }
   const bound = app.server.address() as AddressInfo
   return `${protocol}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`

@@ -1,4 +1,4 @@
-/** Something in the configuration that only shows when the server starts; the message names the setting. */
+/** An error in the configuration that is found only when the server starts. The message names the setting. */
 export class StartError extends Error {
   override readonly name = 'StartError'
 }

@@ -4,19 +4,19 @@ interface Log {
   info(record: object, message: string): void
 }
 
-/** Logs the stages of a stop, each once, with the milliseconds since its beginning. */
+/** Logs each stage of a stop once, with the time since the stop began in ms. */
 export class StopLog {
   readonly #log: Log
   readonly #begin = performance.now()
 
   constructor(log: Log, drain: Milliseconds) {
     this.#log = log
-    const message = 'unready; each response closes its connection'
+    const message = 'readiness check fails on purpose; each response closes its connection'
     if (drain > 0) log.info({ event: 'draining', drainMilliseconds: drain }, message)
   }
 
   listenerClosed(): void {
-    const message = 'no new connection is accepted; open requests finish'
+    const message = 'listener closed; open requests may still finish'
     this.#log.info({ event: 'listener_closed', afterMilliseconds: this.#elapsed() }, message)
   }
 
