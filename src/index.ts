@@ -28,8 +28,8 @@ export const {
   /**
    * Guards a route: requests without a valid access token get 401. Afterwards `request.auth` has the subject.
    *
-   * The guard finds the plugin when a request comes, so a route may be declared before the plugin is registered. Without
-   * the plugin, requests get 500.
+   * The guard finds the plugin when a request comes, so a route may be declared before the plugin is registered.
+   * Without the plugin, requests get 500.
    *
    * `authenticate.optional` also admits requests without a token, with `request.auth` set to `null`. A token that isn't
    * valid still gets 401.

@@ -4,8 +4,8 @@ import type { Logger } from 'pino'
 /**
  * Creates the logger, which writes JSON lines to the standard output.
  *
- * No caller logs a secret. The redaction only limits the damage of a mistake. Names that a client chose can't forge a log
- * line, because JSON escapes line breaks.
+ * No caller logs a secret. The redaction only limits the damage of a mistake. Names that a client chose can't forge a
+ * log line, because JSON escapes line breaks.
  *
  * @param level `trace`, `debug`, `info`, `warn`, `error`, `fatal` or `silent`.
  */

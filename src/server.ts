@@ -98,7 +98,8 @@ export interface Listener {
 export interface Gateway extends Listener {
   readonly core: Core
   /**
-   * Drains and stops listening. Resolves when every connection has ended or was closed by force. Call `close` afterwards.
+   * Drains and stops listening. Resolves when every connection has ended or was closed by force. Call `close`
+   * afterwards.
    */
   readonly stop: (onListenerClosed: () => void) => Promise<void>
   /** Does the same as `RunningServer.endDrain`. */

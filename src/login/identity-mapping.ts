@@ -19,7 +19,9 @@ export type MappedIdentity =
   /** The response has a subject or claims that can't be used. `reason` is for the log. */
   | { readonly kind: 'unusable'; readonly reason: 'subject' | 'claims_too_large' }
 
-/** Maximum length of all claims as JSON, in characters. They must fit into an access token, and the token into a header. */
+/**
+ * Maximum length of all claims as JSON, in characters. They must fit into an access token, and the token into a header.
+ */
 const MAX_CLAIMS_LENGTH = 4_096
 
 /**
@@ -55,8 +57,8 @@ export function mapIdentity(
 }
 
 /**
- * Returns the subject as a string, or `undefined` if it can't be used. A number above 2^53 is refused, because JSON.parse
- * may have rounded it to the id of another user. A lone surrogate is refused, because it has no UTF-8 form.
+ * Returns the subject as a string, or `undefined` if it can't be used. A number above 2^53 is refused, because
+ * JSON.parse may have rounded it to the id of another user. A lone surrogate is refused, because it has no UTF-8 form.
  */
 function readSubject(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined

@@ -1,6 +1,6 @@
 /**
- * The users file. It has one line per user, `NAME:HASH`. The hash is argon2id (a PHC string) or bcrypt, as `htpasswd -B`
- * writes it. Empty lines and lines that start with `#` are skipped. The file is read again when it has changed.
+ * The users file. It has one line per user, `NAME:HASH`. The hash is argon2id (a PHC string) or bcrypt, as written by
+ * `htpasswd -B`. Empty lines and lines that start with `#` are skipped. The file is read again when it has changed.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
@@ -78,8 +78,8 @@ export class UsersFile {
   }
 
   /**
-   * Returns the hash of some user for an unknown name. It is always the same for one name: a varying hash would make the
-   * time vary, which would reveal that the name is unknown.
+   * Returns the hash of some user for an unknown name. It is always the same for one name: a varying hash would make
+   * the time vary, which would reveal that the name is unknown.
    */
   #decoyFor(name: string): string {
     const { list } = this.#users

@@ -20,7 +20,9 @@ export class UsersFileError extends Error {
   override readonly name = 'UsersFileError'
 }
 
-/** Returns one spelling for all names that look the same to a person. Logins are looked up and counted by this spelling. */
+/**
+ * Returns one spelling for all names that look the same to a person. Logins are looked up and counted by this spelling.
+ */
 export function normaliseName(name: string): string {
   return name.normalize('NFKC').trim().toLowerCase()
 }
@@ -28,8 +30,8 @@ export function normaliseName(name: string): string {
 /** Bytes that are parsed in one turn of the event loop. That is about a thousand lines, which take 3 ms. */
 const TURN_BYTES = 65_536
 /**
- * Maximum length of a line, in characters. No valid line is that long. Without a limit, the start of a file without line
- * breaks would be searched again with each piece.
+ * Maximum length of a line, in characters. No valid line is that long. Without a limit, the start of a file without
+ * line breaks would be searched again with each piece.
  */
 const MAX_LINE = 65_536
 
@@ -113,8 +115,8 @@ const ARGON2ID =
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z\d]{53}$/
 
 /**
- * Returns true for a hash that a password can be checked against: argon2id with at least 8 KiB per lane, 8 bytes of salt
- * and 16 bytes of hash, or bcrypt with a cost from 4 to 31.
+ * Returns true for a hash that a password can be checked against: argon2id with at least 8 KiB per lane, 8 bytes of
+ * salt and 16 bytes of hash, or bcrypt with a cost from 4 to 31.
  */
 function isHash(text: string): boolean {
   const [, memory, lanes, ...bytes] = ARGON2ID.exec(text) ?? []

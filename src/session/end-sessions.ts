@@ -3,8 +3,8 @@
  *
  * 1. The record becomes a tombstone, which makes the refresh tokens invalid.
  * 2. The session id goes into the denylist, which makes the access tokens invalid.
- * 3. The id leaves the subject's index. Until then, a logout of all sessions finds it again, which matters if the second
- *    step has failed.
+ * 3. The id leaves the subject's index. Until then, a logout of all sessions finds it again, which matters if the
+ *    second step has failed.
  */
 import { PortcullisError } from '../errors.js'
 import type { Revocation } from '../revocation/denylist.js'
@@ -97,9 +97,9 @@ export async function revokeEnded(
 }
 
 /**
- * Returns true if the access tokens of the session must be revoked. That includes a session without a record: the record
- * may have been lost while its access tokens are still valid. If the session had to belong to a given subject, a missing
- * record revokes nothing, because the owner is unknown.
+ * Returns true if the access tokens of the session must be revoked. That includes a session without a record: the
+ * record may have been lost while its access tokens are still valid. If the session had to belong to a given subject, a
+ * missing record revokes nothing, because the owner is unknown.
  */
 function mustRevoke(session: SessionToEnd, { kind }: EndOutcome): boolean {
   return kind !== 'foreign' && !(kind === 'unknown' && session.sub !== undefined)

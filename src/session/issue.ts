@@ -68,7 +68,8 @@ export async function issue(
 }
 
 /**
- * Checks an identity at run time, for hosts in plain JavaScript. No token may be issued that the guards would refuse later.
+ * Checks an identity at run time, for hosts in plain JavaScript. No token may be issued that the guards would refuse
+ * later.
  *
  * @throws {TypeError}
  */

@@ -7,7 +7,9 @@ import type { Session, Sid } from './session.js'
 /** Number of sessions per page: the default and the maximum. */
 export const DEFAULT_PAGE = 100
 export const MAX_PAGE = 500
-/** Maximum number of ids that are read for one page. Most may belong to sessions that have ended, which are not listed. */
+/**
+ * Maximum number of ids that are read for one page. Most may belong to sessions that have ended, which are not listed.
+ */
 const MAX_READ = 2_000
 /** Ids per read. It is larger than a default page, so that one read also shows whether another page follows. */
 const BATCH = 120

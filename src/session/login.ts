@@ -23,13 +23,16 @@ export interface LoginAttempts {
   countFailure(): Promise<void>
 }
 
-/** Time in ms to store the new session. Shorter than `STORE_DEADLINE`, because the limits were read from Redis before. */
+/**
+ * Time in ms to store the new session. Shorter than `STORE_DEADLINE`, because the limits were read from Redis before.
+ */
 const ISSUE_DEADLINE = 800
 
 /**
  * Logs a subject in and returns the tokens of its new session.
  *
- * @throws {PortcullisError} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`, `store_unavailable`
+ * @throws {PortcullisError} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`,
+ *   `store_unavailable`
  */
 export async function login(dependencies: LoginDependencies, client: ClientInfo): Promise<TokenSet> {
   const { attempts, slots, emit } = dependencies

@@ -54,8 +54,8 @@ export interface LogoutAllOptions {
  * Every session is revoked by its `sid`, so a login in the same second isn't affected. Sessions that had ended before
  * are revoked again, because their first revocation may have failed.
  *
- * After an error, the caller can repeat the call. It continues with the remaining sessions, because each page leaves the
- * index when it is done. The caller's own session comes last, so that its token is still valid for the repetition.
+ * After an error, the caller can repeat the call. It continues with the remaining sessions, because each page leaves
+ * the index when it is done. The caller's own session comes last, so that its token is still valid for the repetition.
  *
  * @throws {PortcullisError} `store_unavailable`
  */

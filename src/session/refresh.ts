@@ -1,10 +1,10 @@
 /**
- * A refresh: exchanges a refresh token for its successor and an access token. This is rotation with reuse detection (OAuth
- * 2.0 Security BCP, RFC 9700 §4.14.2).
+ * A refresh: exchanges a refresh token for its successor and an access token. This is rotation with reuse detection
+ * (OAuth 2.0 Security BCP, RFC 9700 §4.14.2).
  *
- * One atomic step of the store decides. A token that was used before is treated as stolen, with one exception: within the
- * grace, the immediate predecessor yields the same successor again. A client needs that if it lost the response, or if
- * two of its tabs refresh at the same time.
+ * One atomic step of the store decides. A token that was used before is treated as stolen, with one exception: within
+ * the grace, the immediate predecessor yields the same successor again. A client needs that if it lost the response, or
+ * if two of its tabs refresh at the same time.
  */
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { TokenStamp } from '../revocation/denylist.js'
@@ -20,15 +20,15 @@ import type { Session, Sid } from './session.js'
  * Refreshes a session and returns its next tokens.
  *
  * @throws {PortcullisError} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`,
- *   `refresh_limit_reached`, `session_ended`, `signed_in_elsewhere`, `reauthentication_required`; `store_unavailable`. After
- *   `store_unavailable` the client may present the same token again within the grace.
+ *   `refresh_limit_reached`, `session_ended`, `signed_in_elsewhere`, `reauthentication_required`; `store_unavailable`.
+ *   After `store_unavailable` the client may present the same token again within the grace.
  */
 export async function refresh(dependencies: SessionDependencies, refreshToken: string): Promise<TokenSet> {
   const { store, denylist, clock, settings } = dependencies
   const token = parseRefreshToken(refreshToken)
   if (!token) throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
-  // Take the stamp before the session is read. An entry that revokes the session after the read then also covers the new
-  // access token, because the token's `iat` is not later than the entry.
+  // Take the stamp before the session is read. An entry that revokes the session after the read then also covers the
+  // new access token, because the token's `iat` is not later than the entry.
   const stamp = await denylist.stamp()
   const now = clock.now()
   const salt = newSalt()
@@ -69,8 +69,8 @@ export async function refresh(dependencies: SessionDependencies, refreshToken: s
  * record comes from an epoch that is no longer known. In the second case the session may have ended already, because a
  * restored snapshot brings ended sessions back.
  *
- * Retries within the grace are checked, too. The session may have been revoked since the rotation, or an earlier attempt
- * to end it may have failed.
+ * Retries within the grace are checked, too. The session may have been revoked since the rotation, or an earlier
+ * attempt to end it may have failed.
  *
  * @throws {PortcullisError} `session_ended`, `reauthentication_required`, `store_unavailable`
  */
@@ -81,8 +81,8 @@ async function rejectIfRevoked(
   former: PreviousWrite,
 ): Promise<void> {
   const { denylist } = dependencies
-  // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the session.
-  // The prefix of the record is checked by `trusts` below.
+  // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the
+  // session. The prefix of the record is checked by `trusts` below.
   const login = { jti: mark, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
   const reason = await denylist.check(login)
   if (reason === 'history') throw storeUnavailable('the epoch of the denylist changed during the refresh')
@@ -94,8 +94,8 @@ async function rejectIfRevoked(
 type FailedOutcome = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
 
 /**
- * Revokes the access tokens of a session that the store has ended because of reuse. Every later use of the token repeats
- * this, in case it has failed before.
+ * Revokes the access tokens of a session that the store has ended because of reuse. Every later use of the token
+ * repeats this, in case it has failed before.
  */
 async function endReusedSession(
   { store, denylist, emit }: SessionDependencies,

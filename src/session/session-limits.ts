@@ -15,7 +15,9 @@ import type { Session } from './session.js'
 const MAX_READ = 1_000
 /** Maximum number of sessions that one login ends. */
 const MAX_EVICTED = 500
-/** Maximum time between the index entry of a login and its record. It allows for clocks that differ by a few seconds. */
+/**
+ * Maximum time between the index entry of a login and its record. It allows for clocks that differ by a few seconds.
+ */
 const MAX_LOGIN: Milliseconds = 60_000
 
 /**
@@ -64,8 +66,8 @@ function isUnfinished({ state, latestEnd: end }: IndexedSession, session: Sessio
 /**
  * Chooses the sessions to end.
  *
- * With `evict-oldest`, the new session is refused only if a concurrent login is ordered as the newer one. With `refuse`,
- * it is refused if it exceeds a limit.
+ * With `evict-oldest`, the new session is refused only if a concurrent login is ordered as the newer one. With
+ * `refuse`, it is refused if it exceeds a limit.
  *
  * @param living The oldest sessions, in the order of their logins.
  * @param unseen The number of younger sessions that weren't read.
@@ -84,8 +86,8 @@ function chooseEvictions(
       onLimit,
     ),
   )
-  // Apply `perSubject` to the sessions that remain after `perDevice`. A login that replaces a session of its device then
-  // ends no other session.
+  // Apply `perSubject` to the sessions that remain after `perDevice`. A login that replaces a session of its device
+  // then ends no other session.
   const rest = living.filter((each) => !surplus.has(each))
   for (const each of findSurplus(rest, perSubject, unseen, onLimit)) surplus.add(each)
   const isLate = onLimit === 'refuse' && perSubject > 0 && unseen > 0 && rest.length + unseen > perSubject

@@ -5,8 +5,8 @@
  * Lifetimes: `endsAt` is fixed at the login (`tokens.absolute`). `expiresAt` is the earlier of `endsAt` and the last
  * rotation plus `tokens.refresh`, and determines the TTL in the store.
  *
- * Threats: an attacker who can read the store must not be able to act as a subject, so the store contains only hashes of
- * secrets. The theft of a refresh token must be detected, so each can be used only once (see refresh.ts).
+ * Threats: an attacker who can read the store must not be able to act as a subject, so the store contains only hashes
+ * of secrets. The theft of a refresh token must be detected, so each can be used only once (see refresh.ts).
  */
 import type { Milliseconds, UnixMs } from '../clock.js'
 
@@ -37,8 +37,8 @@ export interface Identity {
   /** Scopes, separated by spaces (RFC 6749 §3.3). Default: the claim `scope` of `claims`, else none. */
   readonly scope?: string | undefined
   /**
-   * Further claims for every access token of the session. They can't replace a claim that Portcullis sets, such as `sub`
-   * or `exp`. A token is limited to 8,192 characters. Default: none.
+   * Further claims for every access token of the session. They can't replace a claim that Portcullis sets, such as
+   * `sub` or `exp`. A token is limited to 8,192 characters. Default: none.
    */
   readonly claims?: HostClaims | undefined
 }

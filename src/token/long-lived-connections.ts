@@ -17,8 +17,8 @@ const POLLING_INTERVAL: Milliseconds = 20
  */
 const MAX_UNKNOWN_TIME: Milliseconds = 60
 /**
- * Minimum number of polls with an unknown state before a connection is ended. Time alone isn't enough, because the first
- * poll after a stall comes before the sync that it requests.
+ * Minimum number of polls with an unknown state before a connection is ended. Time alone isn't enough, because the
+ * first poll after a stall comes before the sync that it requests.
  */
 const MIN_UNKNOWN_POLLS = 3
 

@@ -2,7 +2,9 @@
 
 const NAME = 'access_token'
 
-/** Returns the decoded values of `access_token`. A value that can't be decoded becomes '', which is never a valid token. */
+/**
+ * Returns the decoded values of `access_token`. A value that can't be decoded becomes '', which is never a valid token.
+ */
 export function queryTokens(target: string): string[] {
   const tokens: string[] = []
   for (const parameter of splitParameters(target)) {

@@ -44,8 +44,8 @@ export function newSalt(): string {
 
 /**
  * Returns the token that replaces `parent`. It is derived instead of random: a client that presents the parent again
- * within the grace gets the same successor from every instance. The instances need no shared key for that, and the store
- * contains nothing that could be used as a token.
+ * within the grace gets the same successor from every instance. The instances need no shared key for that, and the
+ * store contains nothing that could be used as a token.
  */
 export function deriveSuccessor(parent: RefreshToken, salt: string): RefreshToken {
   const secret = createHmac('sha256', parent.secret).update(salt).digest('base64url')

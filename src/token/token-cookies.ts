@@ -12,7 +12,9 @@ export interface CookieNames {
   readonly refresh: string
 }
 
-/** Returns the cookie names. `__Host-` requires `Path=/`, so the refresh cookie has `__Secure-`, which allows any path. */
+/**
+ * Returns the cookie names. `__Host-` requires `Path=/`, so the refresh cookie has `__Secure-`, which allows any path.
+ */
 export function cookieNames({ secure }: CookieSettings): CookieNames {
   return secure
     ? { access: '__Host-access', refresh: '__Secure-refresh' }

@@ -64,8 +64,8 @@ export class TokenVerifier {
   /**
    * Verifies a token. Returns without a promise if the denylist can decide from memory.
    *
-   * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`,
-   *   `session_ended`; `store_unavailable` if the denylist is unavailable
+   * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`,
+   *   `token_revoked`, `session_ended`; `store_unavailable` if the denylist is unavailable
    */
   verifyToken(token: string): Auth | Promise<Auth> {
     return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token))
@@ -126,8 +126,8 @@ export class TokenVerifier {
   }
 
   /**
-   * Explains step by step what `verifyToken` decides about a token, for operators. A PortcullisError becomes part of the
-   * result, so it is not thrown.
+   * Explains step by step what `verifyToken` decides about a token, for operators. A PortcullisError becomes part of
+   * the result, so it is not thrown.
    */
   async explain(token: string): Promise<Explanation> {
     const { keys, settings, denylist } = this.#dependencies

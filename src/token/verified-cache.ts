@@ -1,8 +1,10 @@
-/** Caches tokens whose signature and claims were verified, so that each token is verified once instead of per request. */
+/**
+ * Caches tokens whose signature and claims were verified, so that each token is verified once instead of per request.
+ */
 
 /**
- * Length of a cache key: the last 22 characters of the token. They are the end of the signature, so they are practically
- * random for every token that was verified.
+ * Length of a cache key: the last 22 characters of the token. They are the end of the signature, so they are
+ * practically random for every token that was verified.
  */
 const KEY_LENGTH = 22
 
@@ -17,8 +19,8 @@ export interface VerifiedCacheStats {
  * A bounded map of verified tokens. Callers add only tokens that passed verification, so invalid tokens can't evict
  * anything.
  *
- * The oldest token is evicted first, however often it is used. A token in use is then verified again once per `capacity`
- * new tokens, which costs less than recording each use.
+ * The oldest token is evicted first, however often it is used. A token in use is then verified again once per
+ * `capacity` new tokens, which costs less than recording each use.
  */
 export class VerifiedCache<T extends { readonly token: string }> {
   readonly #capacity: number
