@@ -69,12 +69,14 @@ const forgotten: FaultKind = {
     const sub = random.pick(subjects)!
     const at = () => random.below(gateways.length)
     const [first, second] = [await actor.login(at(), sub), await actor.login(at(), sub)]
+    // Taken now: clients drop the tokens of a session that was refused.
+    const [token, other] = [first?.access[0], second?.access[0]]
     await on(serverOf(rig), (client) => client.flushall())
     await rig.settle()
-    if (!first || !second) return LOSES
-    await actor.delete(at(), first.access[0]!, first.sid)
-    await everywhereBy(rig, second.access[0]!)
-    await Promise.all(gateways.map(({ index }) => actor.guarded(index, first.access[0]!)))
+    if (!first || !token || !other) return LOSES
+    await actor.delete(at(), token, first.sid)
+    await everywhereBy(rig, other)
+    await Promise.all(gateways.map(({ index }) => actor.guarded(index, token)))
     return LOSES
   },
 }

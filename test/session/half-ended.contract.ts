@@ -86,7 +86,7 @@ export function halfEndedContract(t: Test, open: OpenTwo): void {
 
   t.test('a login beyond the limit finishes what had ended half-way, and evicts nobody for it', async (t) => {
     const [one, two] = await open(t)
-    const limited = { ...two.ports, rules: { ...two.ports.settings, perSubject: 2 } }
+    const limited = { ...two.ports, settings: { ...two.ports.settings, perSubject: 2 } }
     const half = await issue(one.ports, { sub: 'alice' })
     const other = await issue(one.ports, { sub: 'alice' })
     await endRecords(one.ports, [{ sid: half.session.sid }], 'logout')

@@ -77,7 +77,7 @@ t.test(
   async (t) => {
     const rig = embedded()
     const sids = await logInOften(rig, 1_500)
-    const ports = { ...rig.ports, rules: { ...rig.ports.settings, perSubject: 100 } }
+    const ports = { ...rig.ports, settings: { ...rig.ports.settings, perSubject: 100 } }
     rig.clock.advance(1)
     const login = await issue(ports, { sub: 'alice' })
     t.equal(await judged(rig, login.accessToken), 'good')
