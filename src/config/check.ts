@@ -3,13 +3,11 @@ import { flattenName } from '../gateway/header-rules.js'
 import { OWN_PATHS } from '../own-paths.js'
 import { formatDuration } from './values.js'
 
-/**
- * A rule over more than one setting. The first key is blamed; a rule whose keys have problems of their own is
- * skipped.
- */
+/** A rule over several settings. It is skipped if one of its settings has an error of its own. */
 export interface Rule<S> {
+  /** Paths of the settings. The error is reported for the first. */
   readonly keys: readonly [string, ...string[]]
-  /** What is wrong, or nothing. */
+  /** Returns the error message, or `false` if the settings fit together. */
   readonly wrong: (settings: S) => string | false
 }
 
@@ -24,27 +22,28 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
     wrong: ({ tokens }) =>
       tokens.refresh === 0 &&
       tokens.absolute === 0 &&
-      'is 0 and so is tokens.absolute: sessions would never end; set one of them, such as 30d',
+      'is 0, and so is tokens.absolute, but then sessions would never end; set one of them to a value such as 30d',
   },
   {
     keys: ['tokens.access'],
-    // exp is a NumericDate: a fraction would be cut off, or make the token outlive what was set.
+    // exp is in whole seconds here (RFC 7519 §2). Rounding would make the lifetime differ from the setting.
     wrong: ({ tokens }) =>
-      tokens.access % 1000 !== 0 && `is ${formatDuration(tokens.access)}; access tokens live whole seconds`,
+      tokens.access % 1000 !== 0 &&
+      `is ${formatDuration(tokens.access)}; write a number of whole seconds, such as 15m`,
   },
   {
     keys: ['revocation.horizon', 'tokens.access'],
     wrong: ({ revocation: { horizon }, tokens }) =>
       horizon !== undefined &&
       horizon < tokens.access &&
-      `is ${formatDuration(horizon)}, less than tokens.access (${formatDuration(tokens.access)}): our own tokens would be refused; raise it, or lower that`,
+      `is ${formatDuration(horizon)}, less than tokens.access (${formatDuration(tokens.access)}), so new access tokens would be refused; raise revocation.horizon, or lower tokens.access`,
   },
   {
     keys: ['accept.from', 'cookies.enabled'],
     wrong: ({ accept, cookies }) =>
       !cookies.enabled &&
       accept.from.every((transport) => transport === 'cookie') &&
-      'names cookies alone, but cookies.enabled is false; add header, or enable cookies',
+      'lists only cookie, but cookies.enabled is false; add header, or enable cookies',
   },
   {
     keys: ['login.users', 'login.http'],
@@ -52,7 +51,7 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
       typeof login !== 'function' &&
       login.http !== undefined &&
       login.users !== undefined &&
-      'is set, and login.http too: one of them decides who may log in; remove the other',
+      'and login.http are both set, but only one can verify credentials; remove the other',
   },
   {
     keys: ['login.http.password', 'login.http.username'],
@@ -60,34 +59,34 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
       typeof login !== 'function' &&
       login.http?.password === login.http?.username &&
       login.http !== undefined &&
-      'is the field for the name, too; each needs one of its own',
+      'is the same field as login.http.username; choose another',
   },
   {
     keys: ['identity.token.audience', 'audience'],
     wrong: ({ identity, audience }) =>
       identity.token?.audience === audience &&
-      'is that of access tokens; choose another, so that the one is never good as the other',
+      'is also the audience of access tokens; choose another, so that neither token is valid in place of the other',
   },
   {
     keys: ['identity.token.life'],
     wrong: ({ identity: { token } }) =>
       token !== undefined &&
       token.life % 1000 !== 0 &&
-      `is ${formatDuration(token.life)}; it lives whole seconds`,
+      `is ${formatDuration(token.life)}; write a number of whole seconds, such as 30s`,
   },
   {
     keys: ['keys.algorithm', 'identity.token'],
     wrong: ({ identity, keys }) =>
       identity.token !== undefined &&
       keys.algorithm.startsWith('HS') &&
-      `is ${keys.algorithm}, but identity.token needs a key pair: an upstream that can verify could also sign; choose ES256`,
+      `is ${keys.algorithm}, but identity.token needs a key pair, because an upstream could sign with the shared secret; choose ES256`,
   },
   {
     keys: ['identity.token.header', 'identity.headers'],
     wrong: ({ identity: { token, headers } }) =>
       token !== undefined &&
       Object.keys(headers).some((name) => flattenName(name) === flattenName(token.header)) &&
-      'is one of identity.headers too; choose another name',
+      'is one of identity.headers, too; choose another name',
   },
 ]
 
@@ -96,7 +95,7 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
     keys: ['accept.from'],
     wrong: ({ accept }) =>
       accept.from.includes('body') &&
-      'names body, which the gateway streams on unread; it is for the plugin alone',
+      'contains body, but the gateway forwards bodies without reading them; remove it (body is for the plugin only)',
   },
   {
     keys: ['prefix'],
@@ -113,13 +112,13 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
     wrong: ({ workers, store }) =>
       workers > 1 &&
       store === 'memory' &&
-      `is ${workers}, but store is memory: each worker would have sessions of its own; name a Redis, or write 1`,
+      `is ${workers}, but store is memory, so each worker would have its own sessions; set store to a Redis URL, or workers to 1`,
   },
   {
     keys: ['limits.target', 'limits.headers'],
     wrong: ({ limits }) =>
       limits.target >= limits.headers &&
-      `is ${limits.target}b, not less than limits.headers (${limits.headers}b), which has to hold it; lower it, or raise that`,
+      `is ${limits.target}b, but must be less than limits.headers (${limits.headers}b), which includes it; lower limits.target, or raise limits.headers`,
   },
   {
     keys: ['admin.port', 'listen.port'],
@@ -127,11 +126,11 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
       admin !== false &&
       admin.port !== 0 &&
       admin.port === listen.port &&
-      `is ${admin.port}, as listen.port is; choose another, or 0 for a free one`,
+      `is ${admin.port}, which is also listen.port; choose another, or 0 for a free port`,
   },
 ]
 
-/** What is wrong with the routes among each other and beside our own paths: path of the setting, message. */
+/** Finds conflicts between routes, and with the gateway's own paths. Returns pairs of setting and error message. */
 export function findRouteMistakes(
   routes: readonly RouteSettings[],
   prefix: string,
@@ -144,31 +143,31 @@ export function findRouteMistakes(
     if (isBeneath(route.path, prefix)) {
       found.push([
         `${key}.path`,
-        `${path} would shadow our own routes under ${prefix}; choose another path or prefix`,
+        `${path} would hide Portcullis’s own routes under ${prefix}; choose another path or prefix`,
       ])
     }
     if (OWN_PATHS.includes(route.path)) {
-      found.push([`${key}.path`, `${path} is kept for the gateway itself; choose another path`])
+      found.push([`${key}.path`, `${path} is reserved for the gateway; choose another path`])
     }
     if (route.scope.length > 0 && route.auth !== 'required') {
       found.push([
         `${key}.scope`,
-        `needs a token, but auth is ${route.auth}; write auth: required, or drop the scope`,
+        `needs a token, but auth is ${route.auth}; write auth: required, or remove the scope`,
       ])
     }
     const needsUpstream = (['rewritePrefix', 'onSuccess'] as const).find((one) => route[one] !== undefined)
     if (route.upstream === undefined && needsUpstream !== undefined) {
-      found.push([`${key}.${needsUpstream}`, 'needs an upstream; name one, or drop it'])
+      found.push([`${key}.${needsUpstream}`, 'needs an upstream; add one, or remove this setting'])
     }
     if (route.onSuccess !== undefined && route.auth === 'none') {
-      found.push([`${key}.onSuccess`, 'needs to know who asks, but auth is none; write auth: required'])
+      found.push([`${key}.onSuccess`, 'needs to know the caller, but auth is none; write auth: required'])
     }
     const claims = claimsByPath.get(route.path) ?? new PathClaims()
     const earlier = claims.overlapping(route)
     if (earlier !== undefined) {
       found.push([
         `${key}.path`,
-        `${path} is routes[${earlier}].path too, for ${overlap(routes[earlier], route)}; give each method of a path one route`,
+        `${path} is also routes[${earlier}].path, for ${overlap(routes[earlier], route)}; list each method of a path in one route only`,
       ])
     }
     claims.add(route, i)
@@ -177,10 +176,10 @@ export function findRouteMistakes(
   return found
 }
 
-/** The routes of one path so far, each by its index in the list: a configuration may have tens of thousands. */
+/** The indexes of the routes with one path. Maps keep the check fast, because there may be tens of thousands. */
 class PathClaims {
   readonly #byMethod = new Map<string, number>()
-  /** The first route without `methods`, which takes all of them. */
+  /** The first route without `methods`. It covers all methods. */
   #all: number | undefined
   #first: number | undefined
 
@@ -192,7 +191,7 @@ class PathClaims {
     }
   }
 
-  /** The first route that takes a method of this one, if there is any. */
+  /** Returns the first route that shares a method with the given one, or `undefined` if there is none. */
   overlapping({ methods }: RouteSettings): number | undefined {
     if (methods === undefined) return this.#first
     const claims = [this.#all, ...withHead(methods).map((method) => this.#byMethod.get(method))]
@@ -201,7 +200,7 @@ class PathClaims {
   }
 }
 
-/** The methods that both routes list, in words; nothing when there is none. */
+/** Returns the methods that both routes cover, as text for a message, or `undefined` if there are none. */
 function overlap(a: RouteSettings | undefined, b: RouteSettings): string | undefined {
   if (a?.methods === undefined && b.methods === undefined) return 'all methods'
   const [some, others] = [withHead(a?.methods ?? b.methods), withHead(b.methods ?? a?.methods)]
@@ -209,7 +208,7 @@ function overlap(a: RouteSettings | undefined, b: RouteSettings): string | undef
   return both.length === 0 ? undefined : both.join(', ')
 }
 
-/** GET includes HEAD. */
+/** Adds HEAD if there is GET. */
 function withHead(methods: readonly string[] = []): readonly string[] {
   return methods.includes('GET') ? [...new Set([...methods, 'HEAD'])] : methods
 }

@@ -1,14 +1,14 @@
-/** One thing wrong with the configuration. */
+/** One error in the configuration. */
 export interface ConfigProblem {
-  /** The setting, as a path: `tokens.access`, `routes[1].path`. */
+  /** The path of the setting, such as `tokens.access` or `routes[1].path`. It is empty for an error of a whole file. */
   readonly key: string
-  /** Where the value was written: a file and line, a flag, a variable, `default`; null when it was written nowhere. */
+  /** The origin of the value: file and line, flag, variable, or `default`. It is `null` if there is no value. */
   readonly source: string | null
-  /** What is wrong and what would be right. Never holds a secret. */
+  /** A description of the error with a value that would work. It never contains a secret. */
   readonly message: string
 }
 
-/** Everything that is wrong with a configuration, found in one go; the message has a line for each problem. */
+/** An error with all errors of a configuration. Its message has one line for each of them. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
   readonly problems: readonly ConfigProblem[]
@@ -24,9 +24,10 @@ function line({ key, source, message }: ConfigProblem): string {
   return `${subject}${message}${source === null ? '' : ` (from ${source})`}`
 }
 
-/** Thrown by the readers of single values; the walk over the schema turns it into a {@link ConfigProblem}. */
+/** An error of a single value. `readLayers` turns it into a {@link ConfigProblem}. */
 export class Mistake extends Error {}
 
+/** @throws {Mistake} always */
 export function refuse(message: string): never {
   throw new Mistake(message)
 }

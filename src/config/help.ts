@@ -3,48 +3,49 @@ import { asNode, listLeaves } from './node.js'
 import type { Node } from './node.js'
 import { environmentName } from './texts.js'
 
-/** One setting, for `--help` and the docs. */
+/** A row of `--help` and of the tables in the docs. */
 export interface SettingRow {
-  /** `tokens.access`; what stands in each route is `routes[].path` and so on. */
+  /** The path, such as `tokens.access`, or `routes[].path` for a setting of each route. */
   readonly path: string
-  /** `--tokens.access`; null where only the whole list can be given. */
+  /** The flag, such as `--tokens.access`. It is `null` if only the whole list can be set. */
   readonly flag: string | null
+  /** The environment variable. It is `null` if only the whole list can be set. */
   readonly env: string | null
-  /** As it would be written; `none` where it may be left out, `required`, or `required with` what it is a part of. */
+  /** The default as it would be written, or `none` (optional), `required`, or `required with` an optional parent. */
   readonly default: string
   readonly description: string
 }
 
-/** Every setting of the gateway, in the order of the schema. */
+/** Returns every setting of the gateway, in the order of the schema. */
 export function describeSettings(): SettingRow[] {
   return buildRows(asNode(SettingsSchema), (path) => ({ flag: `--${path}`, env: environmentName(path) }))
 }
 
-/** Every option of the plugin that can be written down; `store` and `login` take more (see PluginOptions). */
+/** Returns every option of the plugin. `store` and `login` accept more than the schema says (see PluginOptions). */
 export function describePluginOptions(): SettingRow[] {
   return buildRows(asNode(PluginSchema), () => ({ flag: null, env: null }))
 }
 
-/** The flags, as node:util's parseArgs takes its `options`. */
+/** Returns the flags as `options` for `parseArgs` of node:util. */
 export function settingFlags(): Record<string, { type: 'string' }> {
   return Object.fromEntries(settingPaths().map((path) => [path, { type: 'string' as const }]))
 }
 
-/** The paths that a flag or a variable can set. */
+/** Returns the paths that a flag or a variable can set. */
 export function settingPaths(): string[] {
   return listLeaves(asNode(SettingsSchema)).map(([path]) => path)
 }
 
-/** The settings' part of `--help`. */
+/** Returns the part of `--help` about settings. */
 export function settingsHelp(): string {
   const lines = describeSettings().map(
     ({ path, flag, default: value, description }) =>
       `  ${(flag ?? `  ${path}`).padEnd(40)} ${description} [${value}]`,
   )
   return [
-    'Settings: a flag, else its variable, else the file, else the default in brackets.',
-    '--tokens.reuseGrace 5s is PORTCULLIS_TOKENS_REUSEGRACE=5s; …_FILE names a file that holds the value.',
-    'Durations 500ms 2s 15m 1h 30d; sizes 512b 16kb 1mb; lists and mappings as JSON.',
+    'A flag overrides its environment variable, which overrides the file, which overrides the default (in brackets).',
+    '--tokens.reuseGrace 5s is the same as PORTCULLIS_TOKENS_REUSEGRACE=5s. Add _FILE to read the value from a file.',
+    'Durations: 500ms 2s 15m 1h 30d. Sizes: 512b 16kb 1mb. Write lists and mappings as JSON.',
     '',
     ...lines,
   ].join('\n')
@@ -78,7 +79,7 @@ function formatDefault(path: string, node: Node, schema: Node): string {
   return optional === path ? 'none' : `required with ${optional}`
 }
 
-/** The innermost part of the path that may be left out; undefined: none. */
+/** Returns the innermost optional part of the path, or `undefined` if every part is required. */
 function optionalAround(path: readonly string[], schema: Node): string | undefined {
   let optional: string | undefined
   let node: Node | undefined = schema

@@ -5,48 +5,51 @@ import { flattenName } from '../gateway/header-rules.js'
 import { refuse } from './config-error.js'
 
 const PREFIX_SEGMENT = /^[\w.~-]+$/
-/** RFC 3986's pchar without escapes and without `;` and `*`: what can't be spelt in two ways. */
+/** Characters of a segment (pchar, RFC 3986 §3.3) without escapes, `;` and `*`, so that a path has only one spelling. */
 const ROUTE_SEGMENT = /^[\w.~!$&'()+,=:@-]+$/
-/** RFC 9110 §5.6.2's token, beginning with a letter or a digit. */
+/** A token (RFC 9110 §5.6.2) that begins with a letter or a digit. */
 const HEADER_NAME = /^[A-Za-z0-9][!#$%&'*+.^_`|~\w-]*$/
 
-/** Flattened names that identity must not take: framing, hop-by-hop, credentials, and what the gateway makes itself. */
+/** Flattened names of headers for framing, one hop, credentials or the gateway itself. None can carry identity. */
 const TAKEN_HEADERS = new Set(
   `connection keep-alive proxy-connection proxy-authenticate proxy-authorization te trailer transfer-encoding upgrade
    host content-length content-type expect cookie set-cookie authorization
    forwarded x-forwarded-for x-forwarded-proto x-forwarded-host x-forwarded-port x-real-ip`.split(/\s+/),
 )
 
-/** The path that our own routes stand under. */
+/** Reads the path prefix of Portcullis's own routes. */
 export const readPrefix: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (!text.startsWith('/') || text === '/') refuse(`${shown} is not a prefix; write one such as /auth`)
   if (text.endsWith('/')) refuse(`${shown} ends with a slash; remove it`)
   if (!segments(text).every((segment) => PREFIX_SEGMENT.test(segment) && !isDots(segment))) {
-    refuse(`${shown} has a segment that is not plain; use letters, digits and - . _ ~`)
+    refuse(`${shown} has a segment with other characters; use letters, digits and - . _ ~`)
   }
   return text
 }
 
-/** The path of a route: it covers everything beneath it by whole segments. */
+/** Reads the path of a route, which also covers every path beneath it, by whole segments. */
 export const readRoutePath: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (!text.startsWith('/')) refuse(`${shown} does not begin with a slash; write a path such as /posts`)
   if (text === '/') return text
-  if (text.includes('*')) refuse(`${shown} holds *; leave it out, a path covers what is beneath it`)
-  if (/[?#]/.test(text)) refuse(`${shown} holds a query or a fragment; write the path alone`)
-  if (text.includes('//')) refuse(`${shown} holds an empty segment; write single slashes`)
-  if (text.endsWith('/')) refuse(`${shown} ends with a slash; remove it, a path covers what is beneath it`)
-  if (segments(text).some(isDots)) refuse(`${shown} holds a dot segment; write the path that it leads to`)
+  if (text.includes('*'))
+    refuse(`${shown} contains *; remove it, because a path covers everything beneath it`)
+  if (/[?#]/.test(text)) refuse(`${shown} contains a query or a fragment; write only the path`)
+  if (text.includes('//')) refuse(`${shown} contains an empty segment; write single slashes`)
+  if (text.endsWith('/'))
+    refuse(`${shown} ends with a slash; remove it, because a path covers everything beneath it`)
+  if (segments(text).some(isDots))
+    refuse(`${shown} contains a dot segment; write the path that it resolves to`)
   if (!segments(text).every((segment) => ROUTE_SEGMENT.test(segment))) {
-    refuse(`${shown} has a segment that is not plain; no escapes, backslashes, ; or non-ASCII characters`)
+    refuse(`${shown} has an ambiguous segment; remove escapes, backslashes, ; and non-ASCII characters`)
   }
   return text
 }
 
 export const readMethod: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
-  if (text === 'TRACE' || text === 'CONNECT') refuse(`${shown} is never let through; remove it`)
+  if (text === 'TRACE' || text === 'CONNECT') refuse(`${shown} is never forwarded; remove it`)
   if (METHODS.includes(text)) return text
   const upper = text.toUpperCase()
   return refuse(
@@ -56,59 +59,55 @@ export const readMethod: Read<string> = (raw, shown) => {
   )
 }
 
-/** One scope value (RFC 6749 §3.3, scope-token). */
+/** Reads one scope (`scope-token`, RFC 6749 §3.3). */
 export const readScope: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (!/^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)) {
-    refuse(
-      `${shown} is not one scope; write each as an item of its own, without spaces, quotes or backslashes`,
-    )
+    refuse(`${shown} is not one scope; write one list item per scope, without spaces, quotes or backslashes`)
   }
   return text
 }
 
-/** A header of one's own that may carry identity. */
+/** Reads the name of a header that may carry identity. */
 export const readHeaderName: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (!HEADER_NAME.test(text)) refuse(`${shown} is not a header name; use letters, digits and hyphens`)
   if (TAKEN_HEADERS.has(flattenName(text)))
-    refuse(`${shown} can't carry identity; choose a header of your own, such as X-User`)
+    refuse(`${shown} can’t carry identity; choose another name, such as X-User`)
   return text
 }
 
-/** Where browsers are sent to log in: a path of this origin, or a page elsewhere. */
+/** Reads the login page: a path on this origin, or an http(s) URL. */
 export const readLoginPage: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   const isPath = /^\/(?![/\\])[\x21-\x7e]*$/.test(text)
   const isUrl = /^https?:\/\/[^/\\\s@]+(\/[\x21-\x7e]*)?$/i.test(text) && URL.canParse(text)
   if ((!isPath && !isUrl) || text.includes('#') || text.includes('\\')) {
-    refuse(`${shown} is no page; write a path such as /login, or a URL such as https://login.example.com/`)
+    refuse(`${shown} is not a page; write a path such as /login, or a URL such as https://login.example.com/`)
   }
   return text
 }
 
-/** Headers for the upstream, and the claim or the template that each is made of. */
+/** Reads a mapping of headers for the upstream, each with a claim or a template. */
 export const readIdentityHeaders: Read<Record<string, string>> = (raw, shown) => {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-    return refuse(
-      `${shown} is not a mapping; write header names and claims, such as {"X-Forwarded-User": "sub"}`,
-    )
+    return refuse(`${shown} is not a mapping; write headers with claims, such as {"X-Forwarded-User": "sub"}`)
   }
   const seen = new Map<string, string>()
   for (const [name, claim] of Object.entries(raw)) {
     const quoted = JSON.stringify(name)
     const flat = flattenName(readHeaderName(name, quoted, {}))
     if (seen.has(flat))
-      refuse(`${quoted} and ${seen.get(flat)} are the same header to many servers; keep one`)
+      refuse(`${quoted} and ${seen.get(flat)} are the same header for many servers; keep one`)
     seen.set(flat, JSON.stringify(name))
     if (typeof claim !== 'string' || !isTemplate(claim)) {
-      refuse(`${quoted} has no claim name; write a claim of the access token, such as sub, or {sub}@{tenant}`)
+      refuse(`${quoted} needs the name of a claim, such as sub, or a template, such as {sub}@{tenant}`)
     }
   }
   return Object.freeze(Object.fromEntries(Object.entries(raw)))
 }
 
-/** The name of a claim, or text with such names in braces. */
+/** Returns true if the text is the name of a claim, or a template with such names in braces. */
 function isTemplate(text: string): boolean {
   const isBraced = /[{}]/.test(text)
   const names = isBraced ? [...text.matchAll(/\{([^{}]*)\}/g)].map(([, name = '']) => name) : [text]
@@ -123,12 +122,12 @@ function isTemplate(text: string): boolean {
   )
 }
 
-/** The key prefix in Redis, which is also a Cluster hash tag and part of SCAN patterns. */
+/** Reads the prefix of Redis keys. It is also a hash tag in a cluster, and a part of SCAN patterns. */
 export const readKeyPrefix: Read<string> = (raw, shown) => {
   const text = readText(raw, shown, {})
   if (text.length > 64) refuse(`${shown} is too long; at most 64 characters`)
   if (/[\s{}*?[\]\\]/.test(text))
-    refuse(`${shown} holds a space, a brace or one of * ? [ ] \\; use letters, digits, - and :`)
+    refuse(`${shown} contains a space, a brace or one of * ? [ ] \\; use letters, digits, - and :`)
   return text
 }
 

@@ -3,10 +3,10 @@ import { readString } from './values.js'
 import type { Read } from './values.js'
 
 const POINTER = /^(?:\/(?:[^~/]|~[01])*)+$/
-/** What the gateway itself puts into access tokens. */
+/** Claims that Portcullis itself sets in access tokens. */
 const OWN_CLAIMS = new Set(['iss', 'aud', 'sub', 'client_id', 'sid', 'jti', 'iat', 'exp', 'nbf', 'auth_time'])
 
-/** A JSON pointer (RFC 6901) to something within a document. */
+/** Reads a JSON pointer (RFC 6901) to a part of a document. The empty pointer is refused. */
 export const readPointer: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (!POINTER.test(text))
@@ -14,10 +14,12 @@ export const readPointer: Read<string> = (raw, shown) => {
   return text
 }
 
-/** Claims, and the JSON pointer to each. */
+/** Reads a mapping of claims to JSON pointers. */
 export const readPointers: Read<Readonly<Record<string, string>>> = (raw, shown) => {
   if (typeof raw !== 'object' || raw === null || Array.isArray(raw)) {
-    return refuse(`${shown} is not a mapping; write claims and JSON pointers, such as {"role": "/user/role"}`)
+    return refuse(
+      `${shown} is not a mapping; write claims with JSON pointers, such as {"role": "/user/role"}`,
+    )
   }
   for (const [claim, pointer] of Object.entries(raw)) {
     const quoted = JSON.stringify(claim)

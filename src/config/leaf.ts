@@ -17,7 +17,7 @@ import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
 import { readBoolean, readChoice, readDuration, readInteger, readSize, readText } from './values.js'
 import type { Read } from './values.js'
 
-/** How a value is written: it decides how text from a flag or a variable is taken. */
+/** The written forms of values. They decide how text from a flag or a variable is parsed. */
 interface Written {
   string: string
   integer: number
@@ -68,24 +68,25 @@ type Input<K extends KindName> = Written[(typeof KINDS)[K]['type']]
 
 export interface LeafOptions {
   readonly description: string
-  /** As it would be written. Without one the setting is required, unless it is optional. */
+  /** The default, as it would be written. Without it, the setting is required unless it is `Type.Optional`. */
   readonly default?: unknown
   readonly minimum?: number
   readonly maximum?: number
-  /** Never quoted in a message. */
+  /** A secret is never quoted in a message. */
   readonly secret?: true
 }
 
-/** A schema of one value: `Out` once parsed, `In` as a program writes it. */
+/** A schema of one value. `Out` is its parsed type, `In` the type that a program writes. */
 export interface Leaf<Out, In> extends TUnsafe<Out> {
   readonly '~in'?: In
 }
 
+/** Creates the schema of a single value of one of the {@link KINDS}. */
 export function leaf<K extends KindName>(as: K, options: LeafOptions): Leaf<Output<K>, Input<K>> {
   return Type.Unsafe<Output<K>>({ type: KINDS[as].type, as, ...options })
 }
 
-/** One of a few words. */
+/** Creates the schema of a value that is one of the given words. */
 export function choice<const T extends string>(
   choices: readonly T[],
   options: LeafOptions & { default?: T },
@@ -99,16 +100,16 @@ export function choice<const T extends string>(
 }
 
 const DAY = 86_400_000
-/** Node's timers turn longer waits into none. */
+/** In milliseconds. Node's timers fire at once if the delay exceeds 2^31 − 1 ms (about 24.8 days). */
 const MAX_TIMER = 24 * DAY
 
-/** How long something lives. */
+/** A lifetime of up to ten years. */
 export const lifetime = (options: LeafOptions) => leaf('duration', { maximum: 3650 * DAY, ...options })
 
-/** A wait that `0s` switches off. */
+/** A timeout that `0s` turns off. */
 export const timeout = (options: LeafOptions) => leaf('duration', { maximum: MAX_TIMER, ...options })
 
-/** A wait that can't be switched off. */
+/** A timeout that can't be turned off. */
 export const bound = (options: LeafOptions) => timeout({ minimum: 1, ...options })
 
 export const size = (options: LeafOptions) => leaf('size', { minimum: 1, maximum: 1024 ** 4, ...options })
@@ -117,7 +118,7 @@ export const count = (options: LeafOptions) => leaf('integer', { minimum: 1, ...
 
 export const countOrNone = (options: LeafOptions) => leaf('integer', { minimum: 0, ...options })
 
-/** Values of one kind, none of them twice. */
+/** A list without duplicates. */
 export const list = <S extends TSchema>(
   item: S,
   options: { description: string; default?: unknown[]; minItems?: number },

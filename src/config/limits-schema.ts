@@ -1,38 +1,58 @@
 import { Type } from 'typebox'
 import { bound, count, size, timeout } from './leaf.js'
 
-/** `limits`: what the gateway takes of a client. */
+/** `limits`: bounds on the requests and connections of clients. */
 export const LimitsSchema = Type.Object({
-  headers: size({ description: 'all headers of a request', default: '16kb' }),
-  headerCount: count({ description: 'headers in a request', default: 200 }),
-  target: size({ description: 'path and query', default: '8kb' }),
-  body: size({ description: 'the body of a request', default: '1mb' }),
-  headersTimeout: bound({ description: 'for the headers to arrive', default: '10s' }),
-  bodyTimeout: bound({
-    description: 'for the body to arrive: all of it on our routes, between two pieces through the proxy',
+  headers: size({ description: 'maximum size of all headers of a request', default: '16kb' }),
+  headerCount: count({ description: 'maximum number of headers in a request', default: 200 }),
+  target: size({ description: 'maximum size of the request target (path and query)', default: '8kb' }),
+  body: size({ description: 'maximum size of a request body', default: '1mb' }),
+  headersTimeout: bound({
+    description: 'maximum time until the headers of a request have arrived',
     default: '10s',
   }),
-  idle: bound({ description: 'for a connection without a request', default: '60s' }),
-  upgrades: count({ description: 'open WebSockets', default: 10_000 }),
-  upgradesPerAddress: count({ description: 'open WebSockets from an address', default: 100 }),
+  bodyTimeout: bound({
+    description:
+      'maximum time for the whole request body on Portcullis’s own routes, and between two chunks of it on proxied routes',
+    default: '10s',
+  }),
+  idle: bound({ description: 'time after which a connection without a request is closed', default: '60s' }),
+  upgrades: count({ description: 'maximum number of open WebSockets', default: 10_000 }),
+  upgradesPerAddress: count({
+    description: 'maximum number of open WebSockets per client address',
+    default: 100,
+  }),
   eventLoopDelay: timeout({
-    description: 'mean delay of the event loop above which requests are refused; 0s: none',
+    description: 'mean event-loop delay above which requests are refused; 0s turns this off',
     default: '1s',
   }),
 })
 
-/** `timeouts`: how long it waits for upstreams, and for its own end. */
+/** `timeouts`: bounds on waiting for upstreams, and on the stop of the process. */
 export const TimeoutsSchema = Type.Object({
-  connect: timeout({ description: 'to reach the upstream; 0s: none', default: '2s' }),
-  headers: timeout({ description: 'until the upstream answers; 0s: none', default: '30s' }),
-  body: timeout({ description: 'between two pieces of its answer; 0s: none', default: '60s' }),
-  total: timeout({ description: 'of a proxied request in all; 0s: none', default: '0s' }),
+  connect: timeout({
+    description: 'maximum time to connect to an upstream server; 0s means no limit',
+    default: '2s',
+  }),
+  headers: timeout({
+    description: 'maximum time until the response headers of the upstream; 0s means no limit',
+    default: '30s',
+  }),
+  body: timeout({
+    description: 'maximum time between two chunks of the response; 0s means no limit',
+    default: '60s',
+  }),
+  total: timeout({
+    description: 'maximum total time of a proxied request; 0s means no limit',
+    default: '0s',
+  }),
   drain: timeout({
-    description: 'how long a stopping process is unready, and closes connections, before it stops listening',
+    description:
+      'time for which a stopping process is unready and closes connections before it stops listening',
     default: '0s',
   }),
   shutdown: timeout({
-    description: 'for open requests to end once the process has stopped listening',
+    description: 'maximum time for open requests to finish after the process has stopped listening',
     default: '10s',
   }),
 })

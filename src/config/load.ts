@@ -11,39 +11,46 @@ import { environmentLayer, flagLayer } from './texts.js'
 import type { Environment, Flags } from './texts.js'
 import { yamlLayer } from './yaml-file.js'
 
-/** Where settings come from, the strongest first: flags, environment, file, preset, the schema's defaults. */
+/** The sources of settings, in order of priority: flags, environment, file, preset. Then the defaults apply. */
 export interface Sources {
   readonly flags?: Flags
   readonly env?: Environment
-  /** Path of a YAML file. None is read unless it is named. */
+  /** The path of the YAML file. Without it, no file is read. */
   readonly file?: string | undefined
-  /** What a command presumes instead of the defaults, written as in the file; `name` stands in messages. */
+  /** Values that a command prefers to the defaults, written as in the file. Messages quote `name` as their source. */
   readonly preset?: { readonly name: string; readonly values: unknown }
 }
 
 export interface Loaded<S> {
   readonly settings: S
-  /** Sentences for the log: variables that look like settings and are none. */
+  /** Log lines about variables that look like settings but aren't. */
   readonly warnings: readonly string[]
 }
 
 /**
- * The settings of a command that works without routes (`keys`, `users`, `sessions` …).
- * @throws {ConfigError} with everything that is wrong, each with its key, source, and what would be right
+ * Loads the settings for a program that needs no routes.
+ *
+ * @throws {ConfigError} with all errors, each with its key, its source, and a value that would work
  */
 export function loadSettings(sources: Sources): Loaded<Settings> {
   return load(sources, () => [])
 }
 
 /**
- * The settings of the gateway (`serve`, `demo`): at least one route.
+ * Loads the settings of the gateway (`serve`, `demo`), with at least one route.
+ *
  * @throws {ConfigError} as {@link loadSettings}
  */
 export function loadGatewaySettings(sources: Sources): Loaded<GatewaySettings> {
   const { settings, warnings } = load(sources, ({ routes }) =>
     routes.length > 0
       ? []
-      : [['routes', 'there is none; list what may pass: an empty list is never an open door']],
+      : [
+          [
+            'routes',
+            'is an empty list; add the routes to be forwarded (an empty list never means “allow everything”)',
+          ],
+        ],
   )
   return { settings: settings as GatewaySettings, warnings }
 }
@@ -81,7 +88,8 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
 }
 
 /**
- * The plugin's options, checked and parsed. Environment and files have no say in them.
+ * Checks and parses the plugin's options. Neither the environment nor a file has an effect on them.
+ *
  * @throws {ConfigError} as {@link loadSettings}
  */
 export function parsePluginOptions(options: unknown): PluginSettings {
@@ -96,7 +104,7 @@ export function parsePluginOptions(options: unknown): PluginSettings {
   ])
   const problems = [...reading.problems]
   if (isClient(client)) {
-    const message = 'is a client; give its options or a URL, as connections of our own are made'
+    const message = 'is a client; pass its options or a URL, because Portcullis opens its own connections'
     problems.push({ key: 'store', message, source: 'the plugin’s options' })
   }
   const settings = {
@@ -109,7 +117,7 @@ export function parsePluginOptions(options: unknown): PluginSettings {
   return Object.freeze(settings)
 }
 
-/** Of ioredis; its properties would be taken for options. */
+/** Returns true for an ioredis client, whose properties would otherwise be treated as options. */
 function isClient(store: object | undefined): boolean {
   return store !== undefined && typeof (store as { sendCommand?: unknown }).sendCommand === 'function'
 }
@@ -118,7 +126,7 @@ function plainLayer(name: string, raw: unknown): Layer {
   return { raw, text: false, where: () => name }
 }
 
-/** Tells whether a setting, all beneath it, and all above it are free of problems. */
+/** Returns a function that is true if a setting, its children and its parents have no errors. */
 function soundness(problems: readonly ConfigProblem[]): (key: string) => boolean {
   const keys = problems.map((problem) => problem.key)
   return (key) => keys.every((bad) => bad !== '' && !within(bad, key) && !within(key, bad))

@@ -1,4 +1,4 @@
-/** The candidate that `name` is most likely a misspelling of. */
+/** Returns the candidate of which `name` is most likely a misspelling, or `undefined` if none is similar. */
 export function nearest(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = simplify(name)
   let best: string | undefined
@@ -14,7 +14,7 @@ function simplify(name: string): string {
   return name.slice(0, 64).toLowerCase().replaceAll(/[_-]/g, '')
 }
 
-/** Insertions, deletions and replacements that turn `a` into `b`. */
+/** Counts the insertions, deletions and replacements that turn `a` into `b` (Levenshtein distance). */
 function editDistance(a: string, b: string): number {
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {

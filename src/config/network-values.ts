@@ -8,7 +8,7 @@ const REDIS_URL = /^rediss?:\/\/([^@/?#]*@)?(?<hosts>[^@/?#,]+)(\/\d{0,5})?$/
 const SENTINEL_URL = /^redis\+sentinel:\/\/([^@/?#]*@)?(?<hosts>[^@/?#]+)\/[\w.-]+(\/\d{0,5})?$/
 const CLUSTER_URL = /^redis\+cluster:\/\/([^@/?#]*@)?(?<hosts>[^@/?#]+)\/?$/
 
-/** An address or a name to listen on, without a port. */
+/** Reads a host name or an IP address, without a port. */
 export const readHost: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (isIP(text) === 0 && !HOST_NAME.test(text)) {
@@ -17,7 +17,7 @@ export const readHost: Read<string> = (raw, shown) => {
   return text
 }
 
-/** A single address or a network in CIDR form. */
+/** Reads an IP address or a network in CIDR form. */
 export const readCidr: Read<string> = (raw, shown) => {
   const [address = '', bits, ...rest] = readString(raw, shown).split('/')
   const family = address.includes('%') ? 0 : isIP(address)
@@ -27,24 +27,24 @@ export const readCidr: Read<string> = (raw, shown) => {
     refuse(`${shown} is not a network; write a CIDR such as 10.0.0.0/8, or one address`)
   }
   if (bits !== undefined && Number(bits) === 0)
-    refuse(`${shown} is everybody; name the networks that are believed`)
+    refuse(`${shown} is everybody; list only the networks of your proxies`)
   return bits === undefined ? address : `${address}/${bits}`
 }
 
-/** An exact origin that a browser may send (RFC 6454 §6), in the browser's own spelling. */
+/** Reads an origin (RFC 6454 §6), and returns it in the spelling of browsers. */
 export const readOrigin: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (text.includes('*')) refuse(`${shown} is a pattern; write each origin exactly`)
   if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s]+$/i.test(text) || !URL.canParse(text)) {
     refuse(
-      `${shown} is not an origin; write scheme://host[:port] with no path, such as https://app.example.com`,
+      `${shown} is not an origin; write scheme://host[:port] without a path, such as https://app.example.com`,
     )
   }
   const { origin } = new URL(text)
   return origin === 'null' ? text.toLowerCase() : origin
 }
 
-/** The origins of equal servers behind the gateway: one, or a list. */
+/** Reads the origin of an upstream server, or a list of origins of equivalent servers. */
 export const readUpstreams: Read<readonly string[]> = (raw, shown) => {
   if (!Array.isArray(raw)) return Object.freeze([readUpstream(raw, shown)])
   if (raw.length === 0) return refuse('is an empty list; write at least one origin')
@@ -54,31 +54,31 @@ export const readUpstreams: Read<readonly string[]> = (raw, shown) => {
   return Object.freeze(origins)
 }
 
-/** A whole http:// or https:// URL, without credentials. */
+/** Reads an http:// or https:// URL without credentials and fragment. */
 export const readHttpUrl: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   const wanted = 'write one such as http://127.0.0.1:8080/login'
   if (!/^https?:\/\/[^/\\\s]+(\/\S*)?$/i.test(text) || !URL.canParse(text)) {
     refuse(`${shown} is not an http:// or https:// URL; ${wanted}`)
   }
-  if (/^[^/]*\/\/[^/]*@/.test(text)) refuse(`${shown} holds credentials; ${wanted}`)
-  if (text.includes('#')) refuse(`${shown} holds a fragment; ${wanted}`)
+  if (/^[^/]*\/\/[^/]*@/.test(text)) refuse(`${shown} contains credentials; ${wanted}`)
+  if (text.includes('#')) refuse(`${shown} contains a fragment; ${wanted}`)
   return new URL(text).href
 }
 
 const readUpstream = (raw: unknown, shown: string): string => {
   const text = readString(raw, shown)
-  const wanted = 'write the origin alone, such as http://127.0.0.1:8080'
+  const wanted = 'write only the origin, such as http://127.0.0.1:8080'
   if (!/^https?:\/\//i.test(text)) refuse(`${shown} is not an http:// or https:// origin; ${wanted}`)
-  if (text.includes('@')) refuse(`${shown} holds credentials; ${wanted}`)
-  if (/[?#]/.test(text)) refuse(`${shown} holds a query or a fragment; ${wanted}`)
+  if (text.includes('@')) refuse(`${shown} contains credentials; ${wanted}`)
+  if (/[?#]/.test(text)) refuse(`${shown} contains a query or a fragment; ${wanted}`)
   if (!/^https?:\/\/[^/\\\s]+\/?$/i.test(text) || !URL.canParse(text)) {
-    refuse(`${shown} is more than an origin; ${wanted} (the request's own path is appended)`)
+    refuse(`${shown} is more than an origin; ${wanted} (the path of the request is appended)`)
   }
   return new URL(text).origin
 }
 
-/** `memory`, or the URL of a Redis. Only its form is judged here: a Redis that can't be reached is no mistake in it. */
+/** Reads `memory` or the URL of a Redis. Only the form is checked: an unreachable Redis is not a configuration error. */
 export const readStore: Read<string> = (raw) => {
   const text = readText(raw, 'the value', {})
   if (text === 'memory') return text

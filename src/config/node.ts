@@ -2,9 +2,9 @@ import type { TSchema } from 'typebox'
 import type { KindName } from './leaf.js'
 import type { Constraints } from './values.js'
 
-/** The schema as the walks over it see it. A node is one of: switch (`anyOf`), mapping, list, single value. */
+/** A node of the schema: a switch (`anyOf`), a mapping (`properties`), a list (`items`), or a single value (`as`). */
 export interface Node extends Constraints {
-  /** `false`, or a mapping. */
+  /** A switch is either `false` or a mapping. */
   readonly anyOf?: readonly [Node, Node]
   readonly properties?: Readonly<Record<string, Node>>
   readonly required?: readonly string[]
@@ -25,7 +25,7 @@ export function asNode(schema: TSchema): Node {
 
 export type Path = readonly (string | number)[]
 
-/** `routes[1].limits.body`; a segment that could be misread is quoted. */
+/** Returns a path as text, such as `routes[1].limits.body`. Segments with special characters are quoted. */
 export function formatPath(path: Path): string {
   return path
     .map((segment, i) => {
@@ -36,7 +36,7 @@ export function formatPath(path: Path): string {
     .join('')
 }
 
-/** The paths that flags and variables can set, in the schema's order, each with its node. */
+/** Lists the paths that flags and variables can set, with their nodes, in the order of the schema. */
 export function listLeaves(node: Node, path: readonly string[] = []): [path: string, node: Node][] {
   if (node.anyOf !== undefined) return [[path.join('.'), node], ...listLeaves(node.anyOf[1], path)]
   if (node.properties === undefined) return [[path.join('.'), node]]

@@ -5,24 +5,24 @@ import type { Node, Path } from './node.js'
 import { Mistake } from './config-error.js'
 import type { ConfigProblem } from './config-error.js'
 
-/** What one source says. Of several layers the first that has a value gives it. */
+/** The values of one source. If several layers have a value, the first one wins. */
 export interface Layer {
   readonly raw: unknown
-  /** From a flag or a variable: numbers, booleans and JSON are written as text. */
+  /** True for flags and variables, in which numbers, booleans and JSON are text. */
   readonly text: boolean
-  /** Where the value at a path was written, for messages. */
+  /** Returns the place at which the value of a path was written, for messages. */
   readonly where: (path: Path) => string
 }
 
 export interface Reading {
-  /** Complete and well-typed when there are no problems; values with problems are missing. */
+  /** The parsed values. It is complete if there are no problems; values with problems are missing. */
   readonly value: unknown
   readonly problems: ConfigProblem[]
-  /** Where the value at a path came from; `undefined` if there is no value. */
+  /** Returns the source of the value at a path, or `undefined` if there is no value. */
   readonly sourceOf: (key: string) => string | undefined
 }
 
-/** Reads the layers by the schema: checks, parses, fills in defaults, and finds every problem there is. */
+/** Checks and parses the layers by the schema, fills in defaults, and collects all problems. */
 export function readLayers(schema: Node, layers: readonly Layer[]): Reading {
   const walk = new Walk(schema)
   const value = walk.read(schema, [], layers, true)
@@ -32,7 +32,7 @@ export function readLayers(schema: Node, layers: readonly Layer[]): Reading {
 class Walk {
   readonly problems: ConfigProblem[] = []
   readonly #values: { readonly path: Path; readonly layer: Layer }[] = []
-  /** Defaults as parsed: they are frozen, so that all items of a list may share them. */
+  /** Parsed defaults. They are frozen, so all items of a list can share them. */
   readonly #defaults = new Map<Node, unknown>()
   readonly #root: Node
   #sources: Map<string, () => string> | undefined
@@ -42,8 +42,8 @@ class Walk {
   }
 
   /**
-   * Where each value came from, by path. It is made when a problem first needs it: a list of routes has hundreds of
-   * thousands of values.
+   * The source of each value, by path. It is computed only when an error needs it, because a list of routes can have
+   * hundreds of thousands of values.
    */
   get sources(): ReadonlyMap<string, () => string> {
     this.#sources ??= new Map(
@@ -55,7 +55,7 @@ class Walk {
   read(node: Node, path: Path, layers: readonly Layer[], needed: boolean): unknown {
     const given = layers.filter((layer) => layer.raw !== undefined)
     const empty = given.find(({ raw, text }) => raw === null || (text && raw === ''))
-    if (empty !== undefined) return this.#report(path, 'is empty; give a value, or leave the key out', empty)
+    if (empty !== undefined) return this.#report(path, 'is empty; write a value, or leave the key out', empty)
     if (node.anyOf !== undefined) return this.#switch(node.anyOf[1], path, given)
     if (node.properties !== undefined) {
       return needed || given.length > 0 ? this.#mapping(node, node.properties, path, given) : undefined
@@ -88,14 +88,14 @@ class Walk {
   #switch(node: Node, path: Path, layers: readonly Layer[]): unknown {
     const off = layers.findIndex(({ raw, text }) => raw === false || (text && raw === 'false'))
     if (off === 0) return false
-    // What stands below a source that switches it off isn't taken up again by one that switches it on.
+    // A source that sets `false` also hides the values of all weaker sources.
     const on = off === -1 ? layers : layers.slice(0, off)
     const odd = on.find((layer) => !isMapping(layer.raw))
     if (odd !== undefined) {
       const keys = Object.keys(node.properties ?? {}).join(', ')
       return this.#report(
         path,
-        `${describeKind(odd.raw)} is not understood; write false, or set ${keys} beneath it`,
+        `${describeKind(odd.raw)} is not valid here; write false, or set ${keys} beneath it`,
         odd,
       )
     }
@@ -133,7 +133,9 @@ class Walk {
       const elsewhere = findKey(this.#root, key)
       const meant = sibling === undefined ? elsewhere : formatPath([...path, sibling])
       const hint =
-        meant === undefined ? `known here: ${Object.keys(properties).join(', ')}` : `did you mean ${meant}?`
+        meant === undefined
+          ? `the settings here are: ${Object.keys(properties).join(', ')}`
+          : `did you mean ${meant}?`
       this.#report([...path, key], `is not a setting; ${hint}`, layer)
     }
   }
@@ -180,7 +182,7 @@ class Walk {
     try {
       return JSON.parse(String(layer.raw)) as unknown
     } catch {
-      return this.#report(path, 'is not JSON; lists and mappings are written as JSON here', layer)
+      return this.#report(path, 'is not valid JSON; write lists and mappings as JSON here', layer)
     }
   }
 
@@ -189,7 +191,7 @@ class Walk {
   }
 }
 
-/** The first path that ends with the key, for keys that stand in the wrong place. */
+/** Finds a path that contains the key, for the hint about a key in the wrong place. */
 function findKey(root: Node, key: string): string | undefined {
   for (const [leaf] of listLeaves(root)) {
     const segments = leaf.split('.')
@@ -209,14 +211,14 @@ function own(raw: unknown, key: string): unknown {
   return isMapping(raw) && Object.hasOwn(raw, key) ? raw[key] : undefined
 }
 
-/** What it is, without quoting it: text where a mapping or a list belongs may be a key or a token gone astray. */
+/** Describes a value without quoting it, because a misplaced text may be a secret. */
 function describeKind(raw: unknown): string {
   if (Array.isArray(raw)) return 'a list'
   if (isMapping(raw)) return 'a mapping'
   return typeof raw === 'string' ? 'text' : `a ${typeof raw}`
 }
 
-/** A single value as a message may quote it: short, on one line, without credentials. */
+/** Returns a value as a message may quote it: short, on one line, and without credentials. */
 function show(raw: unknown): string {
   if (typeof raw === 'object' || typeof raw === 'function') return describeKind(raw)
   const text = String(raw).replace(/^([a-z][a-z0-9+.-]*:\/*).*@/is, '$1…@')

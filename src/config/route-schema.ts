@@ -2,55 +2,63 @@ import { Type } from 'typebox'
 import { LAXITIES } from '../gateway/request-target.js'
 import { bound, choice, count, leaf, list, size, timeout } from './leaf.js'
 
-/** One of the gateway's routes, as it is written. */
+/** One route of the gateway, as it is written in the configuration. */
 export const RouteSchema = Type.Object({
   path: leaf('routePath', {
-    description: 'covers everything beneath it, by whole segments; the longest wins',
+    description: 'path that the route covers, with everything beneath it; the longest matching path wins',
   }),
   methods: Type.Optional(
     list(leaf('method', { description: 'a method' }), {
-      description: 'the methods it is for (GET includes HEAD); all but TRACE and CONNECT unless set',
+      description: 'methods that the route covers (GET includes HEAD); by default all but TRACE and CONNECT',
       minItems: 1,
     }),
   ),
   upstream: Type.Optional(
     leaf('upstreams', {
       description:
-        'the origin of the server behind, such as http://127.0.0.1:8080, or a list of equal ones; none: for forward-auth alone',
+        'origin such as http://127.0.0.1:8080, or a list of equivalent ones; without it the route is for forward-auth only',
     }),
   ),
   rewritePrefix: Type.Optional(
-    leaf('routePath', { description: 'what stands in place of path in the upstream’s target' }),
+    leaf('routePath', { description: 'path that replaces the route’s path in the forwarded request target' }),
   ),
   targetAllow: list(choice(LAXITIES, { description: 'a rule' }), {
-    description: 'rules of the target law that are left to the upstream',
+    description: 'irregular request targets that are forwarded instead of refused',
     default: [],
   }),
   auth: choice(['required', 'optional', 'none'], {
-    description: 'who passes (optional: anonymous without a token; none: no token is looked at)',
+    description:
+      'need for an access token (optional: without one, the request is anonymous; none: tokens are ignored)',
     default: 'required',
   }),
   scope: list(leaf('scope', { description: 'a scope' }), {
-    description: 'the scopes that a token must have',
+    description: 'scopes that the access token must have',
     default: [],
   }),
-  host: choice(['keep', 'upstream'], { description: 'the Host that the upstream sees', default: 'keep' }),
+  host: choice(['keep', 'upstream'], {
+    description: 'Host header that the upstream receives',
+    default: 'keep',
+  }),
   rateLimit: Type.Optional(
     Type.Object({
-      max: count({ description: 'requests to this route' }),
-      per: bound({ description: 'the time they are counted in', default: '1m' }),
+      max: count({ description: 'maximum number of requests to this route' }),
+      per: bound({ description: 'time window of that limit', default: '1m' }),
       by: choice(['subject', 'address'], {
-        description: 'whose (subject: after the verdict, anonymous ones by address; address: before it)',
+        description:
+          'key of the count (subject: after the token is verified, anonymous requests by address; address: before that)',
         default: 'subject',
       }),
     }),
   ),
   onSuccess: Type.Optional(
     choice(['end-session', 'end-other-sessions', 'end-all-sessions'], {
-      description: 'what a 2xx of the upstream does to the sessions of who asked',
+      description: 'sessions of the caller that a 2xx response of the upstream ends',
     }),
   ),
-  forwardToken: leaf('boolean', { description: 'pass the accepted access token on', default: false }),
+  forwardToken: leaf('boolean', {
+    description: 'true forwards the accepted access token to the upstream',
+    default: false,
+  }),
   onOutage: Type.Optional(leaf('onOutage', { description: 'revocation.onOutage for this route' })),
   limits: Type.Optional(
     Type.Object({

@@ -7,94 +7,119 @@ import { TRANSPORTS } from '../token/presented-token.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
- * Every setting, once: types, checks, defaults, flags, environment names, help and docs are derived from here.
- * Durations are milliseconds once parsed, sizes bytes.
+ * The only definition of each setting. Types, checks, defaults, flags, environment names, help and docs are derived
+ * from it. Parsed durations are milliseconds, and parsed sizes are bytes.
  */
 
 const shared = {
-  prefix: leaf('prefix', { description: 'the path that our routes stand under', default: '/auth' }),
+  prefix: leaf('prefix', {
+    description: 'path prefix of Portcullis’s own routes, such as /auth/login',
+    default: '/auth',
+  }),
   store: leaf('store', {
     description: 'memory, redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2',
     default: 'redis://127.0.0.1:6379/0',
     secret: true,
   }),
-  keyPrefix: leaf('keyPrefix', { description: 'of every Redis key', default: 'portcullis' }),
+  keyPrefix: leaf('keyPrefix', { description: 'prefix of every Redis key', default: 'portcullis' }),
   issuer: leaf('text', {
-    description: 'the iss of our tokens, such as https://api.example.com',
+    description: 'iss claim of access tokens, such as https://api.example.com',
     maximum: 512,
   }),
   audience: leaf('text', {
-    description: 'the aud of our tokens, such as https://api.example.com',
+    description: 'aud claim of access tokens, such as https://api.example.com',
     maximum: 512,
   }),
   keys: Type.Object({
-    algorithm: choice(ALGORITHMS, { description: 'what access tokens are signed with', default: 'ES256' }),
-    dir: leaf('path', { description: 'where keys are made and kept', default: './keys' }),
+    algorithm: choice(ALGORITHMS, { description: 'signature algorithm of access tokens', default: 'ES256' }),
+    dir: leaf('path', {
+      description: 'directory in which the signing key is generated and kept',
+      default: './keys',
+    }),
     signing: Type.Optional(
       leaf('signingKey', {
-        description: 'one PEM or JWK, as text or a file’s path; then keys.dir is not touched',
+        description: 'one key as PEM or JWK, or the path of its file; keys.dir is then unused',
         secret: true,
       }),
     ),
   }),
   tokens: Type.Object({
     access: leaf('duration', {
-      description: 'life of an access token, whole seconds',
+      description: 'lifetime of an access token, in whole seconds',
       default: '15m',
       minimum: 1000,
       maximum: 86_400_000,
     }),
-    refresh: lifetime({ description: 'life of a session without a refresh; 0s: no limit', default: '30d' }),
-    absolute: lifetime({ description: 'life of a session since its login; 0s: no limit', default: '90d' }),
-    refreshLimit: countOrNone({ description: 'refreshes in a session; 0: no limit', default: 0 }),
+    refresh: lifetime({
+      description: 'lifetime of a session without a refresh; 0s means no limit',
+      default: '30d',
+    }),
+    absolute: lifetime({
+      description: 'lifetime of a session since its login; 0s means no limit',
+      default: '90d',
+    }),
+    refreshLimit: countOrNone({
+      description: 'maximum number of refreshes per session; 0 means no limit',
+      default: 0,
+    }),
     reuseGrace: leaf('duration', {
-      description: 'how long a retry with the token just used is answered',
+      description: 'time after a refresh in which the previous refresh token still gets the same new tokens',
       default: '10s',
       maximum: 60_000,
     }),
     leeway: leaf('duration', {
-      description: 'tolerated clock offset in exp and nbf',
+      description: 'clock difference that is tolerated in exp and nbf',
       default: '0s',
       maximum: 60_000,
     }),
     verifiedCache: leaf('integer', {
-      description: 'access tokens whose signature need not be verified again; 0: none',
+      description: 'number of access tokens whose valid signature is remembered; 0 turns the cache off',
       default: 50_000,
       maximum: 10_000_000,
     }),
   }),
   sessions: Type.Object({
-    perSubject: countOrNone({ description: 'sessions that a subject may have; 0: no limit', default: 100 }),
+    perSubject: countOrNone({
+      description: 'maximum number of sessions per subject; 0 means no limit',
+      default: 100,
+    }),
     onLimit: choice(['evict-oldest', 'refuse'], {
-      description: 'what a login beyond the limit does',
+      description: 'effect of a login beyond the limit',
       default: 'evict-oldest',
     }),
-    perDevice: countOrNone({ description: 'sessions of a subject on one device; 0: no limit', default: 0 }),
+    perDevice: countOrNone({
+      description: 'maximum number of sessions per subject and device; 0 means no limit',
+      default: 0,
+    }),
   }),
   revocation: Type.Object({
     check: choice(['replica', 'redis'], {
-      description: 'how requests ask for denials (replica: no Redis on the way; redis: one MGET each)',
+      description:
+        'source of the denylist for each request (replica: this instance’s memory; redis: one MGET per request)',
       default: 'replica',
     }),
     lease: leaf('duration', {
-      description: 'how long an instance decides by its replica without hearing from Redis',
+      description: 'longest time for which an instance decides from its replica without a sync with Redis',
       default: '1s',
       minimum: 200,
-      // Not over τ, and half of it is waited for where there is none.
+      // At most the tolerated clock difference (2 s), see docs/configuration.md.
       maximum: 2_000,
     }),
     onOutage: leaf('onOutage', {
-      description: 'while denials can’t be asked: closed (503), { stale: 30s }, or open',
+      description: 'behaviour while the denylist can’t be checked: closed (503), { stale: 30s }, or open',
       default: 'closed',
     }),
     onLostHistory: choice(['reject', 'heal', 'accept'], {
-      description: 'what becomes of older tokens when Redis has lost data',
+      description: 'treatment of older tokens after Redis has lost data',
       default: 'heal',
     }),
-    waitReplicas: countOrNone({ description: 'replicas of Redis that must have each denial', default: 0 }),
+    waitReplicas: countOrNone({
+      description: 'number of Redis replicas that must have each denylist entry',
+      default: 0,
+    }),
     horizon: Type.Optional(
       leaf('duration', {
-        description: 'longest exp − iat accepted; tokens.access unless set',
+        description: 'longest exp − iat that is accepted; by default tokens.access',
         minimum: 1000,
         maximum: 86_400_000,
       }),
@@ -102,50 +127,53 @@ const shared = {
   }),
   accept: Type.Object({
     from: list(choice(TRANSPORTS, { description: 'a transport' }), {
-      description: 'where access tokens are looked for (body: in the plugin alone)',
+      description: 'transports in which access tokens are accepted (body: plugin only)',
       default: ['header', 'cookie'],
       minItems: 1,
     }),
   }),
   cookies: Type.Object({
-    enabled: leaf('boolean', { description: 'logins may ask for cookies', default: true }),
+    enabled: leaf('boolean', {
+      description: 'true lets a login request its tokens as cookies',
+      default: true,
+    }),
     secure: leaf('boolean', {
-      description: '__Host- and __Secure- cookies; false for http in development',
+      description: 'true uses __Host- and __Secure- cookies; false is for plain http in development',
       default: true,
     }),
   }),
   cors: Type.Object({
     origins: list(leaf('origin', { description: 'an origin' }), {
-      description: 'origins that may call with credentials, exactly',
+      description: 'exact origins whose pages may send requests with credentials',
       default: [],
     }),
   }),
   login: Type.Object({
-    users: Type.Optional(
-      leaf('path', { description: 'file of NAME:hash lines (argon2id, bcrypt); none: no login route' }),
-    ),
+    users: Type.Optional(leaf('path', { description: 'users file of NAME:hash lines (argon2id, bcrypt)' })),
     http: Type.Optional(LoginHttpSchema),
     page: Type.Optional(
-      leaf('loginPage', { description: 'path or URL where browsers are sent to log in (forward-auth)' }),
+      leaf('loginPage', {
+        description: 'path or URL of the login page to which forward-auth redirects browsers',
+      }),
     ),
   }),
   identity: Type.Object({
     headers: leaf('identityHeaders', {
-      description: 'headers for the upstream, and the claim in each, or a template such as {sub}@{tenant}',
+      description: 'headers for the upstream, each with a claim or a template such as {sub}@{tenant}',
       default: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' },
     }),
     token: Type.Optional(
       Type.Object({
         header: leaf('headerName', {
-          description: 'the header for a short JWT that proves the identity, signed with our key',
+          description: 'header for a short-lived JWT that proves the identity to the upstream',
           default: 'X-Portcullis-Identity',
         }),
         audience: leaf('text', {
-          description: 'its aud; never that of access tokens',
+          description: 'aud claim of that JWT; must differ from the aud of access tokens',
           maximum: 512,
         }),
         life: leaf('duration', {
-          description: 'how long it is good, whole seconds',
+          description: 'lifetime of that JWT, in whole seconds',
           default: '30s',
           minimum: 5_000,
           maximum: 300_000,
@@ -156,50 +184,50 @@ const shared = {
   rateLimit: Type.Object({
     login: Type.Object({
       perAccount: Type.Object({
-        failures: count({ description: 'failed logins of an account', default: 10 }),
-        per: bound({ description: 'the time they are counted in', default: '15m' }),
+        failures: count({ description: 'maximum number of failed logins per account', default: 10 }),
+        per: bound({ description: 'time window of that limit', default: '15m' }),
       }),
       perAddress: Type.Object({
-        failures: count({ description: 'failed logins from an address', default: 50 }),
-        per: bound({ description: 'the time they are counted in', default: '15m' }),
+        failures: count({ description: 'maximum number of failed logins per address', default: 50 }),
+        per: bound({ description: 'time window of that limit', default: '15m' }),
       }),
     }),
     refresh: Type.Object({
       perAddress: Type.Object({
-        max: count({ description: 'refreshes from an address', default: 600 }),
-        per: bound({ description: 'the time they are counted in', default: '1m' }),
+        max: count({ description: 'maximum number of refreshes per address', default: 600 }),
+        per: bound({ description: 'time window of that limit', default: '1m' }),
       }),
     }),
   }),
 }
 
-/** The gateway's settings: the YAML file, flags and environment. */
+/** The gateway's settings, as written in the YAML file, flags and environment variables. */
 export const SettingsSchema = Type.Object({
   listen: Type.Object({
     host: leaf('host', { description: 'address to listen on', default: '0.0.0.0' }),
     port: leaf('integer', {
-      description: 'port to listen on; 0: a free one',
+      description: 'port to listen on; 0 picks a free port',
       default: 3000,
       maximum: 65_535,
     }),
     trustProxy: list(leaf('cidr', { description: 'a network' }), {
-      description: 'peers whose forwarded headers are believed (CIDRs)',
+      description: 'proxies whose forwarded headers are trusted (addresses or CIDRs)',
       default: [],
     }),
     tls: Type.Optional(
       Type.Object({
-        cert: leaf('path', { description: 'certificate chain, PEM file' }),
-        key: leaf('path', { description: 'its private key, PEM file' }),
+        cert: leaf('path', { description: 'PEM file with the certificate chain' }),
+        key: leaf('path', { description: 'PEM file with the private key' }),
       }),
     ),
   }),
   ...shared,
   workers: count({
-    description: 'processes that share the port; each an instance of its own',
+    description: 'number of processes that share the port; each is an instance of its own',
     default: 1,
     maximum: 256,
   }),
-  routes: Type.Array(RouteSchema, { description: 'what is let through, and where to', default: [] }),
+  routes: Type.Array(RouteSchema, { description: 'route table; all other paths are 404', default: [] }),
   limits: LimitsSchema,
   timeouts: TimeoutsSchema,
   admin: Type.Union(
@@ -207,41 +235,44 @@ export const SettingsSchema = Type.Object({
       Type.Literal(false),
       Type.Object({
         host: leaf('host', { description: 'address of the admin listener', default: '127.0.0.1' }),
-        port: leaf('integer', { description: 'its port; 0: a free one', default: 9400, maximum: 65_535 }),
+        port: leaf('integer', {
+          description: 'port of the admin listener; 0 picks a free port',
+          default: 9400,
+          maximum: 65_535,
+        }),
         token: Type.Optional(
           leaf('bearerSecret', {
-            description:
-              'what its callers prove themselves with, ≥ 32 characters; none: /metrics alone is served',
+            description: 'bearer token for /api, at least 32 characters; without it only /metrics is served',
             secret: true,
           }),
         ),
       }),
     ],
-    { description: 'false: no admin listener' },
+    { description: 'false turns the admin listener off' },
   ),
   upstreams: Type.Object({
     ca: Type.Optional(
-      leaf('path', { description: 'certificates that https upstreams are trusted by, PEM file' }),
+      leaf('path', { description: 'PEM file with more CA certificates for https upstreams' }),
     ),
     connections: count({
-      description: 'to one server of an upstream, of each process; more requests wait',
+      description: 'maximum number of connections per process and upstream server; further requests wait',
       default: 1024,
     }),
   }),
   log: Type.Object({
     level: choice(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'], {
-      description: 'the least grave event that is logged',
+      description: 'lowest level that is logged',
       default: 'info',
     }),
-    requests: leaf('boolean', { description: 'a line for each request', default: false }),
+    requests: leaf('boolean', { description: 'true logs one line per request', default: false }),
   }),
 })
 
-/** The Fastify plugin's options, apart from what only a program can give (see {@link PluginOptions}). */
+/** The Fastify plugin's options, except for values that only a program can pass (see {@link PluginOptions}). */
 export const PluginSchema = Type.Object({
   ...shared,
   refusals: choice(['answer', 'throw'], {
-    description: 'whether guards answer a refusal or leave it to the host’s error handler',
+    description: 'how guards refuse a request (answer: they send the error; throw: your error handler does)',
     default: 'answer',
   }),
 })

@@ -8,7 +8,7 @@ import type { RouteSchema } from './route-schema.js'
 type Tree = Static<typeof SettingsSchema>
 type RouteTree = Static<typeof RouteSchema>
 
-/** A route with the overrides of `limits` and `timeouts` filled in from the gateway's own. */
+/** A route. Where it has no `limits` and `timeouts` of its own, those of the gateway are filled in. */
 export type RouteSettings = DeepReadonly<
   Omit<RouteTree, 'limits' | 'timeouts'> & {
     limits: Pick<Tree['limits'], 'body' | 'bodyTimeout'>
@@ -16,10 +16,10 @@ export type RouteSettings = DeepReadonly<
   }
 >
 
-/** All settings, parsed: durations in milliseconds, sizes in bytes, defaults filled in, frozen. */
+/** All settings, parsed and frozen. Durations are in milliseconds, sizes in bytes, and defaults are filled in. */
 export type Settings = DeepReadonly<Omit<Tree, 'routes'>> & { readonly routes: readonly RouteSettings[] }
 
-/** What `serve` needs: at least one route. */
+/** The settings of `serve`, with at least one route. */
 export type GatewaySettings = Settings & { readonly routes: readonly [RouteSettings, ...RouteSettings[]] }
 
 export interface LoginCredentials {
@@ -27,13 +27,13 @@ export interface LoginCredentials {
   readonly password: string
 }
 
-/** A host's own login: who it is, or null. */
+/** A login of the host application. It returns the identity, or `null` if the credentials are wrong. */
 export type LoginFunction<Request = unknown> = (
   credentials: LoginCredentials,
   request: Request,
 ) => Identity | null | Promise<Identity | null>
 
-/** The plugin's settings, parsed. `store` may be a client's options object, handed on as it is. */
+/** The plugin's settings, parsed. `store` may be an object of ioredis options, which is passed to ioredis unchanged. */
 export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login'>> & {
   readonly store: string | RedisOptions
   readonly login: LoginFunction | Tree['login']
@@ -59,7 +59,7 @@ type DeepReadonly<T> = T extends readonly (infer E)[]
     ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
     : T
 
-/** The type that a program writes for a schema; every key may be left out. */
+/** The type that a program writes for a schema. Every key is optional. */
 type In<S> =
   S extends TObject<infer P extends TProperties>
     ? { [K in keyof P]?: In<P[K]> }

@@ -5,10 +5,10 @@ import type { Node } from './node.js'
 import type { ConfigProblem } from './config-error.js'
 import type { Layer } from './read.js'
 
-/** Environment variables, as `process.env` has them. */
+/** Environment variables, in the form of `process.env`. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Flags by path without the dashes, as node:util's parseArgs gives them. */
+/** Values of flags by path (without dashes), as `parseArgs` of node:util returns them. */
 export type Flags = Readonly<Record<string, unknown>>
 
 export interface TextLayer {
@@ -17,7 +17,11 @@ export interface TextLayer {
   readonly warnings: string[]
 }
 
-/** `tokens.reuseGrace` is `PORTCULLIS_TOKENS_REUSEGRACE`. */
+/**
+ * Returns the environment variable of a setting.
+ *
+ * @example environmentName('tokens.reuseGrace') // 'PORTCULLIS_TOKENS_REUSEGRACE'
+ */
 export function environmentName(path: string): string {
   return `PORTCULLIS_${path.replaceAll('.', '_').toUpperCase()}`
 }
@@ -61,7 +65,7 @@ export function environmentLayer(schema: Node, env: Environment): TextLayer {
         `${name} is not a setting${meant === undefined ? '' : ` (did you mean ${meant}?)`}; it is ignored`,
       )
     } else if (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(raw)) {
-      warnings.push(`${name} looks like what Kubernetes sets for a service of that name; it is ignored`)
+      warnings.push(`${name} looks like a variable that Kubernetes sets for a service; it is ignored`)
     } else if (direct !== undefined) entries.push({ path, raw, source: name })
     else if (env[environmentName(path)] !== undefined) {
       problems.push({
@@ -85,17 +89,17 @@ function readValueFile(file: string): { ok: true; text: string } | { ok: false; 
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
     return {
       ok: false,
-      message: `the file that holds the value can’t be read (${code}); check its path and permissions`,
+      message: `the file with the value can’t be read (${code}); check its path and permissions`,
     }
   }
 }
 
-/** Makes the tree of what was set path by path. */
+/** Builds the tree of values from single paths. */
 function plant(entries: readonly TextEntry[], problems: ConfigProblem[], warnings: string[]): TextLayer {
   const root: Record<string, unknown> = Object.create(null)
   const sources = new Map(entries.map(({ path, source }) => [path, source]))
   for (const { path, raw, source } of entries) {
-    // `admin` is the one path that is a value and has paths beneath it.
+    // Only `admin` can be a value (`false`) and also have paths beneath it.
     const beneath = entries.find((other) => other.path.startsWith(`${path}.`))
     if (beneath !== undefined) {
       problems.push({ key: path, source, message: `contradicts ${beneath.source}; keep one of them` })

@@ -4,41 +4,45 @@ import { refuse } from './config-error.js'
 /** A size in bytes. */
 export type Bytes = number
 
-/** What the schema says about one value, as far as its reader needs it. */
+/** The part of a value's schema that its reader needs. */
 export interface Constraints {
   readonly minimum?: number
   readonly maximum?: number
   readonly enum?: readonly string[]
 }
 
-/** Checks one raw value and gives the parsed one, or refuses. `shown` is how a message may quote the value. */
+/**
+ * A function that checks and parses one raw value. `shown` is the value as a message may quote it.
+ *
+ * @throws {Mistake} if the value is invalid
+ */
 export type Read<Out> = (raw: unknown, shown: string, constraints: Constraints) => Out
 
 const DURATION_UNITS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
 const SIZE_UNITS = { b: 1, kb: 1024, mb: 1024 ** 2, gb: 1024 ** 3 } as const
 
-/** Text of at least one character, without control characters. */
+/** Reads text of at least one character, without control characters. */
 export const readText: Read<string> = (raw, shown, { maximum = 4096 }) => {
   const text = readString(raw, shown)
-  if (hasControls(text)) refuse(`${shown} holds control characters; remove them`)
+  if (hasControls(text)) refuse(`${shown} contains control characters; remove them`)
   if (text.length > maximum) refuse(`is too long; at most ${maximum} characters`)
   if (text.trim() !== text) refuse(`${shown} begins or ends with a space; remove it`)
   return text
 }
 
-/** `500ms`, `2s`, `15m`, `1h`, `30d`: whole numbers with a unit. */
+/** Reads a whole number with a unit: `500ms`, `2s`, `15m`, `1h`, `30d`. */
 export const readDuration: Read<Milliseconds> = (raw, shown, { minimum = 0, maximum = Infinity }) => {
   const value = readWithUnit(raw, shown, DURATION_UNITS, 'duration such as 15m')
-  if (value < minimum) refuse(`${shown} is too short; the least is ${formatDuration(minimum)}`)
-  if (value > maximum) refuse(`${shown} is too long; the most is ${formatDuration(maximum)}`)
+  if (value < minimum) refuse(`${shown} is too short; write at least ${formatDuration(minimum)}`)
+  if (value > maximum) refuse(`${shown} is too long; write at most ${formatDuration(maximum)}`)
   return value
 }
 
-/** `512b`, `16kb`, `1mb`, `1gb`: whole numbers with a unit; a kb is 1024 bytes. */
+/** Reads a whole number with a unit: `512b`, `16kb`, `1mb`, `1gb`. A kb is 1024 bytes. */
 export const readSize: Read<Bytes> = (raw, shown, { minimum = 0, maximum = Infinity }) => {
   const value = readWithUnit(raw, shown, SIZE_UNITS, 'size such as 16kb')
-  if (value < minimum) refuse(`${shown} is too small; the least is ${minimum}b`)
-  if (value > maximum) refuse(`${shown} is too large; the most is ${maximum}b`)
+  if (value < minimum) refuse(`${shown} is too small; write at least ${minimum}b`)
+  if (value > maximum) refuse(`${shown} is too large; write at most ${maximum}b`)
   return value
 }
 
@@ -55,25 +59,33 @@ export const readInteger: Read<number> = (raw, shown, { minimum = 0, maximum = N
 }
 
 export const readBoolean: Read<boolean> = (raw, shown) =>
-  typeof raw === 'boolean' ? raw : refuse(`${shown} is neither true nor false; write one of them, unquoted`)
+  typeof raw === 'boolean'
+    ? raw
+    : refuse(`${shown} is neither true nor false; write one of them, without quotes`)
 
 export const readChoice: Read<string> = (raw, shown, constraints) => {
   const { enum: choices = [] } = constraints
   if (typeof raw === 'string' && choices.includes(raw)) return raw
-  return refuse(`${shown} is not known; write ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}`)
+  return refuse(
+    `${shown} is not a valid value; write ${choices.length > 1 ? 'one of ' : ''}${choices.join(', ')}`,
+  )
 }
 
-/** The value as text of at least one character; for the readers that judge its form themselves. */
+/** Reads text of at least one character, for readers that check its form themselves. */
 export function readString(raw: unknown, shown: string): string {
   if (typeof raw === 'number' || typeof raw === 'boolean') {
     return refuse(`${shown} is a ${typeof raw}; write text (in quotes)`)
   }
   if (typeof raw !== 'string') return refuse(`${shown} is not text`)
-  if (raw === '') return refuse('is empty; give a value, or leave it out')
+  if (raw === '') return refuse('is empty; write a value, or leave it out')
   return raw
 }
 
-/** The largest unit that says it exactly: 900000 is `15m`. */
+/**
+ * Formats a duration in the largest unit that is exact.
+ *
+ * @example formatDuration(900_000) // '15m'
+ */
 export function formatDuration(value: Milliseconds): string {
   const units = Object.entries(DURATION_UNITS).toReversed()
   const [name, factor] = units.find(([, size]) => value !== 0 && value % size === 0) ?? ['s', 1000]
@@ -94,8 +106,7 @@ function readWithUnit(
   const text = typeof raw === 'number' ? String(raw) : raw
   if (typeof text !== 'string') return refuse(`${shown} is not a ${example}`)
   const match = /^(\d{1,15})([a-z]*)$/.exec(text)
-  if (match === null)
-    return refuse(`${shown} is not understood; write a ${example}, a whole number and its unit`)
+  if (match === null) return refuse(`${shown} is not a whole number with a unit; write a ${example}`)
   const [, digits = '', unit = ''] = match
   if (unit === '') return refuse(`${shown} has no unit; write a ${example}`)
   if (!Object.hasOwn(units, unit)) {

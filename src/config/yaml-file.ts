@@ -6,24 +6,25 @@ import { ConfigError } from './config-error.js'
 import type { Layer } from './read.js'
 
 /**
- * What is wrong, in our own words: the parser's quote the source, which may be a secret (a password that begins with
- * `*` is an alias to it).
+ * Messages for errors of the YAML parser. Its own messages quote the source, which may be a secret. For example, a
+ * password that begins with `*` is an alias in YAML.
  */
 const MISTAKES: Readonly<Record<string, string>> = {
-  BAD_ALIAS: 'an alias that names nothing; put a value that begins with * in quotes',
-  BAD_INDENT: 'the indentation does not fit',
+  BAD_ALIAS: 'an alias without an anchor; put a value that begins with * in quotes',
+  BAD_INDENT: 'the indentation doesn’t match',
   BAD_SCALAR_START: 'a value can’t begin like this; put it in quotes',
   BLOCK_AS_IMPLICIT_KEY:
-    'a mapping where a value should be; check the indentation, and quote values that hold ": "',
+    'a mapping in place of a value; check the indentation, and quote values that contain ": "',
   MISSING_CHAR: 'something is missing, such as a quote, a bracket, a comma or a colon',
-  MULTIPLE_DOCS: 'a second document begins here; write one',
+  MULTIPLE_DOCS: 'a second document begins here; write only one',
   TAB_AS_INDENT: 'a tab; indent with spaces',
   TAG_RESOLVE_FAILED: 'a tag that is not known; put a value that begins with ! in quotes',
 }
 
 /**
- * The layer of a YAML file. A file that can't be read or parsed is an error at once: nothing else in it can be
- * judged.
+ * Reads the layer of a YAML file.
+ *
+ * @throws {ConfigError} if the file can't be read or parsed. Other sources aren't checked then.
  */
 export function yamlLayer(file: string): Layer {
   let source: string
@@ -49,9 +50,9 @@ function parse(file: string, source: string, lines: LineCounter): Document.Parse
   try {
     document = parseDocument(source, { lineCounter: lines, prettyErrors: false, uniqueKeys: true })
   } catch {
-    return fail(file, 'the configuration file can’t be parsed; is it nested too deeply?')
+    return fail(file, 'the configuration file can’t be parsed; it may be nested too deeply')
   }
-  // A warning is a tag that nobody knows: the value would not be what was meant.
+  // The parser warns about unknown tags, and would then read the value as something else.
   const mistakes = [...document.errors, ...document.warnings]
   if (mistakes.length > 0) {
     throw new ConfigError(
@@ -61,7 +62,7 @@ function parse(file: string, source: string, lines: LineCounter): Document.Parse
         message:
           code === 'DUPLICATE_KEY'
             ? `the key ${/^["']?([\w.-]{1,64})/.exec(source.slice(offset))?.[1] ?? ''} is written twice; keep one`
-            : `not valid YAML: ${MISTAKES[code] ?? 'this can’t stand here; check brackets, quotes and indentation'}`,
+            : `not valid YAML: ${MISTAKES[code] ?? 'this is not allowed here; check brackets, quotes and indentation'}`,
       })),
     )
   }
@@ -72,11 +73,11 @@ function toValue(file: string, document: Document.Parsed): unknown {
   try {
     return document.toJS({ maxAliasCount: 100 }) as unknown
   } catch {
-    return fail(file, 'the aliases (*name) in it can’t be resolved: one names nothing, or they are too many')
+    return fail(file, 'its aliases (*name) can’t be resolved: one has no anchor, or there are too many')
   }
 }
 
-/** Where the key or the item at the path stands, or what encloses it. */
+/** Returns the offset of the key or item at the path, or of the innermost node around it that exists. */
 function findOffset(document: Document.Parsed, path: Path): number {
   let node: unknown = document.contents
   let offset = 0

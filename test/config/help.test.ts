@@ -68,7 +68,7 @@ t.test('no two settings share a variable, and none looks like another’s …_FI
 t.test('--help has a line for each setting', async (t) => {
   const help = settingsHelp()
   for (const path of settingPaths()) t.match(help, `--${path} `)
-  t.match(help, /--tokens\.access +life of an access token.* \[15m\]/)
+  t.match(help, /--tokens\.access +lifetime of an access token.* \[15m\]/)
 })
 
 t.test('the plugin has what a host may set and nothing of the server', async (t) => {

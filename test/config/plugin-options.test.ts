@@ -56,12 +56,12 @@ const cases: [name: string, options: unknown, words: RegExp][] = [
   ],
   ['a number as text', { ...required, tokens: { refreshLimit: '5' } }, /write the number without quotes/],
   ['a store that is none', { ...required, store: ['redis://h'] }, /store: the value is not text/],
-  ['a client as the store', { ...required, store: client }, /store: is a client; give its options or a URL/],
+  ['a client as the store', { ...required, store: client }, /store: is a client; pass its options or a URL/],
   ['a login that is none', { ...required, login: 'users' }, /login: text is not a mapping/],
   [
     'unknown refusals',
     { ...required, refusals: 'log' },
-    /refusals: "log" is not known; write one of answer, throw/,
+    /refusals: "log" is not a valid value; write one of answer, throw/,
   ],
   ['sessions without an end', { ...required, tokens: { refresh: '0s', absolute: '0s' } }, /would never end/],
 ]

@@ -100,7 +100,7 @@ t.test('problems name the flag, the variable, or the file and line', async (t) =
   })
   t.match(
     problems.find(({ key }) => key === 'cors.origins')?.message,
-    /is not JSON; lists and mappings are written as JSON here/,
+    /is not valid JSON; write lists and mappings as JSON here/,
   )
 })
 
