@@ -5,22 +5,26 @@ import { UsersFileError } from '../login/users-file.js'
 import { StartError } from '../start-error.js'
 import { KeyError } from '../token/signing-key.js'
 
-/** A verb of the command line. */
+/** A command, such as `serve`. */
 export interface Command {
   readonly name: string
   /** One line for the list of commands. */
   readonly summary: string
   help(): string
-  /** Does it; a server's verb resolves when the server runs. */
+  /** Runs the command. A command that starts a server resolves when the server listens. */
   run(args: readonly string[]): Promise<void>
 }
 
-/** The command line was not understood: exit code 2. */
+/** A wrong command line. The exit code is 2. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
 
-/** @throws {UsageError} in node:util's words, which name the argument */
+/**
+ * Parses arguments with `parseArgs` of node:util.
+ *
+ * @throws {UsageError} with the message of node:util, which names the argument
+ */
 export function readArgs<T extends ParseArgsConfig>(config: T): ReturnType<typeof parseArgs<T>> {
   try {
     return parseArgs(config)
@@ -29,7 +33,7 @@ export function readArgs<T extends ParseArgsConfig>(config: T): ReturnType<typeo
   }
 }
 
-/** A fault of the configuration or the like: its message says it all. */
+/** Returns true for errors that the user can correct. Their message is shown without a stack. */
 export function isExpected(error: unknown): error is Error {
   return [ConfigError, KeyError, UsersFileError, StartError].some((kind) => error instanceof kind)
 }

@@ -12,14 +12,17 @@ const USER = { name: 'ada', password: 'gate-keeper-1843' }
 
 export const demo: Command = {
   name: 'demo',
-  summary: 'the gateway in front of a sample legacy API, on loopback, with lines to paste',
+  summary: 'starts the gateway in front of a sample legacy API, and prints commands to try',
   help: () => `portcullis demo [--store redis://127.0.0.1:6379] [--listen.port 3000] [--setting value …]
 
-Starts the sample blog and the gateway in front of it. All settings of "portcullis serve" may be given.`,
+Starts the sample blog and the gateway in front of it. Both listen on loopback. The demo accepts every
+setting of "portcullis serve".`,
   async run(args) {
     const sources = readSources(args)
     if (sources.file !== undefined)
-      throw new UsageError('--config is for "serve"; the demo brings its own settings')
+      throw new UsageError(
+        '--config is for "serve", because the demo has its own settings; set single ones with flags',
+      )
     const directory = await mkdtemp(join(tmpdir(), 'portcullis-demo-'))
     const blog = await startLegacyBlog('127.0.0.1', 0)
     const leave = async () => {
@@ -39,16 +42,16 @@ Starts the sample blog and the gateway in front of it. All settings of "portcull
   },
 }
 
-/** What the demo presumes; flags and environment go before it. */
+/** Returns the settings of the demo. Flags and environment variables override them. */
 async function demoSettings(upstream: string, users: string) {
   return {
     listen: { host: '127.0.0.1', port: await portOr(3000) },
     admin: { host: '127.0.0.1', port: await portOr(9400) },
     store: 'memory',
-    // The same on all instances of the demo, so that a token of one is good on another.
+    // Equal on all instances of the demo, so that each accepts the tokens of the others.
     issuer: 'https://demo.portcullis.example',
     audience: 'https://demo.portcullis.example',
-    // The demo is plain http, and curl keeps Secure cookies from that.
+    // The demo uses plain http, over which curl doesn't send Secure cookies.
     cookies: { secure: false },
     login: { users },
     log: { level: 'warn' },
@@ -61,7 +64,7 @@ async function demoSettings(upstream: string, users: string) {
   }
 }
 
-/** The port, if it is free; else 0, for any. */
+/** Returns the port if it is free, else 0, which picks any free port. */
 function portOr(port: number): Promise<number> {
   return new Promise((resolve) => {
     const probe = createServer()
@@ -76,18 +79,18 @@ function instructions(url: string, adminUrl: string | undefined, jar: string): s
   const json = `-H 'Content-Type: application/json'`
   const origin = `-H 'Origin: ${url}'`
   return `
-Portcullis is up, in front of a small blog that knows nothing of tokens.
+Portcullis is running in front of a small blog without authentication.
 
-  gateway   ${url}   (open: /post  /post/1  /tag/history · protected: /post/all and everything else)
+  gateway   ${url}   (public: /post  /post/1  /tag/castle · protected: /post/all and everything else)
   metrics   ${adminUrl === undefined ? 'no admin listener' : `${adminUrl}/metrics`}
   login     ${name} / ${password}
 
-Paste these in another terminal, one by one:
+Paste these commands into another terminal, one by one:
 
 1. log in (the tokens go into a cookie jar)
   curl -s -c ${jar} ${json} ${origin} -d '${body}' ${url}/auth/login
 
-2. read what is protected, through the gateway
+2. read a protected route through the gateway
   curl -s -b ${jar} ${url}/post/all
 
 3. refresh: both tokens are new
@@ -96,10 +99,10 @@ Paste these in another terminal, one by one:
 4. log out (204: no instance accepts the session any more)
   curl -s -i -b ${jar} ${origin} -X POST ${url}/auth/logout
 
-5. the same token on the very next call: 401 session_ended
+5. use the same token again: 401 session_ended
   curl -s -i -b ${jar} ${url}/post/all
 
-Without "cookies": true the tokens come in the answer, for: Authorization: Bearer <access_token>
+Without "cookies": true the response contains the tokens. Send: Authorization: Bearer <access_token>
 Stop with Ctrl-C.
 `
 }

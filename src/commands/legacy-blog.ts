@@ -7,8 +7,8 @@ import { createLegacyBlog } from './legacy-blog/blog-server.js'
 
 export const legacyBlog: Command = {
   name: 'legacy-blog',
-  summary: 'the sample legacy API: a small blog that knows nothing of tokens',
-  help: () => 'portcullis legacy-blog [--host 127.0.0.1] [--port 8080]   (port 0: a free one)',
+  summary: 'starts the sample legacy API: a small blog without any authentication',
+  help: () => 'portcullis legacy-blog [--host 127.0.0.1] [--port 8080]   (port 0 picks a free port)',
   async run(args) {
     const options = {
       host: { type: 'string' as const, default: '127.0.0.1' },
@@ -16,14 +16,14 @@ export const legacyBlog: Command = {
     }
     const { values } = readArgs({ args: [...args], options, strict: true, allowPositionals: false })
     if (!/^[0-9]{1,5}$/.test(values.port) || Number(values.port) > 65_535)
-      throw new UsageError(`--port ${values.port} is no port; 0 to 65535`)
+      throw new UsageError(`--port ${values.port} is not a port; write a number from 0 to 65535`)
     const { url, close } = await startLegacyBlog(values.host, Number(values.port))
     console.log(`the legacy blog listens on ${url}`)
     closeWithGrace({ logger: false }, close)
   },
 }
 
-/** @throws {StartError} where it can't be listened on */
+/** @throws {StartError} if the address can't be listened on */
 export async function startLegacyBlog(
   host: string,
   port: number,

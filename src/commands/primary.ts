@@ -1,6 +1,6 @@
 /**
- * `serve --workers N`, N > 1, in the primary: it leads the workers and has the admin listener; it serves no other
- * traffic.
+ * The primary of `serve --workers N` with N > 1. It manages the workers and serves the admin listener, but no other
+ * requests.
  */
 import { fileURLToPath } from 'node:url'
 import { Counter, Gauge } from 'prom-client'
@@ -17,9 +17,9 @@ import { Workers } from '../workers/workers.js'
 const PROGRAM = fileURLToPath(new URL('worker.js', import.meta.url))
 
 /**
- * Starts the primary and its workers; resolves when all listen.
+ * Starts the primary and its workers. Resolves when all workers listen.
  *
- * @throws {StartError | KeyError} for settings that turn out not to work
+ * @throws {StartError | KeyError} if the settings are valid but don't work, such as a port in use
  */
 export async function startWithWorkers(
   settings: GatewaySettings,
@@ -29,14 +29,14 @@ export async function startWithWorkers(
   for (const warning of warnings) log.warn({ event: 'config_warning' }, warning)
   const { admin } = settings
   const needsCore = admin !== false && admin.token !== undefined
-  // An instance like each worker, so that what /api answers is as exact as a worker's own answer would be.
+  // The primary is an instance like each worker. Its /api can thus revoke as reliably as a worker.
   const core = needsCore
     ? await createCore({ ...settings, refusals: 'answer' }, log, { ofProcess: true })
     : undefined
   const { registry } = core?.metrics ?? createMetrics({ ofProcess: true })
   const restarts = new Counter({
     name: 'portcullis_worker_restarts_total',
-    help: 'Workers that were started in the place of one that had died',
+    help: 'Workers that replaced a dead worker',
     registers: [registry],
   })
   const workers = new Workers(PROGRAM, settings, {

@@ -11,7 +11,7 @@ const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 export const serve: Command = {
   name: 'serve',
-  summary: 'the standalone gateway: a reverse proxy in front of APIs that know nothing of tokens',
+  summary: 'starts the gateway: a reverse proxy that protects APIs without authentication of their own',
   help: () => `portcullis serve --config FILE [--setting value …]
 
 ${settingsHelp()}`,
@@ -20,7 +20,11 @@ ${settingsHelp()}`,
   },
 }
 
-/** The settings' sources of a command line: `--config FILE`, a flag a setting, and the environment. */
+/**
+ * Returns the sources of the settings: `--config FILE`, one flag per setting, and the environment.
+ *
+ * @throws {UsageError} for an unknown flag
+ */
 export function readSources(args: readonly string[]): Sources {
   const options = { ...settingFlags(), config: { type: 'string' as const } }
   const { values } = readArgs({ args: [...args], options, strict: true, allowPositionals: false })
@@ -29,10 +33,12 @@ export function readSources(args: readonly string[]): Sources {
 }
 
 /**
- * Starts the gateway, and stops it gently on SIGTERM and SIGINT. The second of them ends the drain, and any more ends
- * the process at once. `leave` is what is to be done after the stop.
+ * Starts the gateway, and stops it on SIGTERM or SIGINT. Open requests can finish. A second signal ends the drain, and
+ * another one ends the process at once. `cleanUp` runs after the stop.
+ *
+ * @throws {ConfigError | StartError | KeyError | UsersFileError}
  */
-export async function startGateway(sources: Sources, leave?: () => Promise<void>): Promise<RunningServer> {
+export async function startGateway(sources: Sources, cleanUp?: () => Promise<void>): Promise<RunningServer> {
   const { settings, warnings } = loadGatewaySettings(sources)
   const start = settings.workers > 1 ? startWithWorkers : startServer
   const server = await start(settings, warnings)
@@ -45,7 +51,7 @@ export async function startGateway(sources: Sources, leave?: () => Promise<void>
       server.endDrain()
     }
     await server.close()
-    await leave?.()
+    await cleanUp?.()
   })
   const onSignal = () => {
     if (!isStopping) void grace.close()

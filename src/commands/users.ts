@@ -6,11 +6,11 @@ import type { Command } from './command.js'
 
 export const users: Command = {
   name: 'users',
-  summary: 'adds a user to a users file, or changes the password',
+  summary: 'adds a user to a users file, or changes the password of a user',
   help: () => `portcullis users add NAME --file FILE
 
-Reads the password from the standard input (its first line), and writes NAME with an argon2id hash to FILE. The gateway
-reads the file again by itself.`,
+Reads the password from the first line of standard input, and writes NAME with an argon2id hash to FILE. A running
+gateway reads the changed file at the next login.`,
   async run(args) {
     const options = { file: { type: 'string' as const } }
     const { values, positionals } = readArgs({
@@ -21,27 +21,34 @@ reads the file again by itself.`,
     })
     const [verb, name, ...rest] = positionals
     if (verb !== 'add' || name === undefined || rest.length > 0)
-      throw new UsageError('it is: users add NAME --file FILE')
+      throw new UsageError('write: portcullis users add NAME --file FILE')
     if (values.file === undefined) throw new UsageError('--file FILE is missing')
     const [password = ''] = (await text(process.stdin)).split(/\r?\n/)
-    if (password === '') throw new UsageError('there is no password on the standard input')
+    if (password === '')
+      throw new UsageError('there is no password on standard input; its first line must be the password')
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES)
-      throw new UsageError(`the password is longer than ${MAX_PASSWORD_BYTES} bytes, which no login takes`)
+      throw new UsageError(
+        `the password is longer than ${MAX_PASSWORD_BYTES} bytes, so every login with it would be refused`,
+      )
     const isNew = await putUser(values.file, name, password)
     console.log(isNew ? `added ${name}` : `changed the password of ${name}`)
   },
 }
 
-/** Writes a user's line: in the place of the former one, else at the end. Says whether it is a new user. */
+/**
+ * Replaces the line of a user, or appends it. Returns true if the user is new.
+ *
+ * @throws {UsersFileError} if the name is invalid, or the file can't be read, parsed or written
+ */
 async function putUser(file: string, name: string, password: string): Promise<boolean> {
   const line = `${name}:${await hashPassword(password)}`
-  // Judged before anything is written: name and file must be good.
+  // Checks the name before anything is read or written.
   parseUsers('NAME', line)
-  const former = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
+  const previous = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return ''
     throw new UsersFileError(`${file} can’t be read: ${error.message}`)
   })
-  const lines = former.split(/\r?\n/)
+  const lines = previous.split(/\r?\n/)
   if (lines.at(-1) === '') lines.pop()
   const at = lines.findIndex((one) => one.startsWith(`${name}:`))
   if (at < 0) lines.push(line)

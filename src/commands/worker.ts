@@ -1,6 +1,6 @@
 /**
- * What a worker of `serve --workers N` runs: a whole gateway without an admin listener, which its primary starts,
- * asks and stops. No verb.
+ * The program of a worker of `serve --workers N`. A worker is a whole gateway without an admin listener. Its primary
+ * starts it, requests its metrics, and stops it.
  */
 import closeWithGrace from 'close-with-grace'
 import type { GatewaySettings } from '../config.js'
@@ -10,7 +10,7 @@ import type { Gateway } from '../server.js'
 import type { Order, Report } from '../workers/messages.js'
 import { isExpected } from './command.js'
 
-// Whoever stops a service signals all of its processes; when a worker ends is the primary's decision.
+// A service manager or a terminal signals all processes at once. But only the primary decides when a worker stops.
 const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 for (const signal of SIGNALS) process.on(signal, () => {})
 
@@ -23,9 +23,9 @@ process.on('message', (order: Order) => {
   else if (order.type === 'end-drain') gateway?.endDrain()
   else void measure()
 })
-// Until there is a gateway, nothing else keeps this process.
+// Before the gateway listens, only the reference to this channel keeps the process alive.
 process.channel!.ref()
-tell({ type: 'ready' })
+send({ type: 'ready' })
 
 async function start(settings: GatewaySettings): Promise<void> {
   try {
@@ -33,7 +33,7 @@ async function start(settings: GatewaySettings): Promise<void> {
   } catch (error) {
     if (!isExpected(error)) throw error
     stop = () => process.exit(1)
-    return tell({ type: 'refused', reason: error.message })
+    return send({ type: 'refused', reason: error.message })
   }
   const { url, stop: stopGateway, endDrain, close } = gateway
   const grace = closeWithGrace(
@@ -43,20 +43,20 @@ async function start(settings: GatewaySettings): Promise<void> {
         console.error(err)
         endDrain()
       }
-      await stopGateway(() => tell({ type: 'listener-closed' }))
+      await stopGateway(() => send({ type: 'listener-closed' }))
       await close()
     },
   )
   stop = grace.close
-  tell({ type: 'listening', url })
+  send({ type: 'listening', url })
 }
 
 async function measure(): Promise<void> {
   const metrics = await gateway?.core.metrics.registry.getMetricsAsJSON()
-  if (metrics) tell({ type: 'measured', metrics })
+  if (metrics) send({ type: 'measured', metrics })
 }
 
-function tell(report: Report): void {
-  // Where the primary is gone, this process is about to be, too.
+function send(report: Report): void {
+  // Sending fails if the primary has ended. This process then ends, too, so the error is ignored.
   process.send!(report, () => {})
 }

@@ -1,9 +1,9 @@
 import type { Worker } from 'node:cluster'
 
 /**
- * Node gives a worker one connection at a time, and keeps it until the worker has said that it took it. One that died
- * before leaves its client with a connection that nobody has and nobody closes. Gives the function that closes it;
- * closing one that was taken does nothing.
+ * Records the connection that node:cluster last sent to a worker, and returns a function that closes it. The primary
+ * keeps its handle of a connection until the worker has confirmed it. If the worker dies before that, no process would
+ * close the connection, and its client would wait forever. Closing a confirmed connection has no effect.
  */
 export function noteHandedOver({ process: child }: Worker): () => void {
   let last: { close(): void } | undefined

@@ -1,20 +1,20 @@
-/** What the primary of `serve --workers N` and its workers say to each other. */
+/** The messages between the primary of `serve --workers N` and its workers. */
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { GatewaySettings } from '../config.js'
 
 export type MetricValues = MetricObjectWithValues<MetricValue<string>>[]
 
-/** What a worker is told. */
+/** A message of the primary to a worker. */
 export type Order =
   | { readonly type: 'start'; readonly settings: GatewaySettings }
   | { readonly type: 'measure' }
   | { readonly type: 'stop' }
-  /** To stop listening at once. */
+  /** Ends the drain: the worker stops listening at once. */
   | { readonly type: 'end-drain' }
 
-/** What a worker tells. */
+/** A message of a worker to the primary. */
 export type Report =
-  /** What it was told before, it hasn't heard. */
+  /** The worker now receives messages. It has missed all earlier ones. */
   | { readonly type: 'ready' }
   | { readonly type: 'listening'; readonly url: string }
   | { readonly type: 'refused'; readonly reason: string }

@@ -1,6 +1,6 @@
 /**
- * The workers of `serve --workers N`, as their primary has them: processes of node:cluster, each a whole gateway, all
- * on one port. One that dies is replaced, however often.
+ * The workers of `serve --workers N`, as seen by their primary. They are processes of node:cluster on one port, and each
+ * is a whole gateway. A worker that dies is always replaced.
  */
 import cluster from 'node:cluster'
 import type { Worker } from 'node:cluster'
@@ -15,40 +15,40 @@ export interface WorkersDependencies {
     info(record: object, message: string): void
     error(record: object, message: string): void
   }
-  /** One was started in the place of one that had died. */
+  /** Called when a worker is started to replace a dead one. */
   readonly onRestart: () => void
-  /** What a worker has told of itself. */
+  /** Called with the metrics of a worker. */
   readonly onMeasured: (id: number, metrics: MetricValues) => void
-  /** It is gone, and won't tell anything any more. */
+  /** Called when a worker has ended. No more metrics of it follow. */
   readonly onEnd: (id: number) => void
 }
 
-/** Between a worker's death and its successor's start; twice as long after each death in a row. */
+/** The delay before a dead worker is replaced. It doubles with each death in a row, up to `MAX_DELAY`. */
 const MIN_DELAY: Milliseconds = 100
 const MAX_DELAY: Milliseconds = 5_000
-/** Who has listened for as long is not thought to die again at once. */
+/** A worker that has listened for this time is stable: its death doesn't count as one in a row. */
 const STEADY_AFTER: Milliseconds = 10_000
-/** A worker that takes longer to tell its metrics isn't waited for. */
-const MEASURE_PATIENCE: Milliseconds = 1_000
+/** The longest time to wait for the metrics of a worker. */
+const MEASURE_TIMEOUT: Milliseconds = 1_000
 
-/** A worker's place: its successors take it, and inherit how badly it went. */
+/** One of the N places for workers. It outlives its worker, so that it can count deaths in a row. */
 interface Place {
   worker: Worker | undefined
-  /** On `performance.now()`. */
+  /** A time of `performance.now()`. `undefined` if the worker doesn't listen. */
   listeningSince: number | undefined
   deathsInARow: number
-  /** Why the worker gave up, in its own words. */
-  refusal: string | undefined
+  /** The error message with which the worker failed to start. */
+  startError: string | undefined
   restart: NodeJS.Timeout | undefined
-  /** Closes the connection that the worker was given and hasn't taken. */
+  /** Closes the connection that was sent to the worker but not yet confirmed. */
   abandon: () => void
 }
 
-/** While stopping, between two looks for connections that no worker takes any more. */
+/** The polling interval, during a stop, for connections that no worker accepts any more. */
 const ABANDON_EVERY: Milliseconds = 100
 
 export class Workers {
-  readonly #ports: WorkersDependencies
+  readonly #dependencies: WorkersDependencies
   readonly #places: readonly Place[]
   readonly #measuring = new Map<Worker, () => void>()
   #settings: GatewaySettings
@@ -58,18 +58,18 @@ export class Workers {
   #failure: StartError | undefined
   #url = ''
 
-  /** `program` is the file that a worker runs. */
-  constructor(program: string, settings: GatewaySettings, ports: WorkersDependencies) {
+  /** @param program the path of the file that a worker runs */
+  constructor(program: string, settings: GatewaySettings, dependencies: WorkersDependencies) {
     cluster.setupPrimary({ exec: program, args: [] })
-    // Each connection is given to the next worker that is free: those of a few clients spread, too.
+    // The primary sends each connection to the next free worker. So even the connections of a few clients are spread.
     cluster.schedulingPolicy = cluster.SCHED_RR
-    this.#ports = ports
+    this.#dependencies = dependencies
     this.#settings = settings
     this.#places = Array.from({ length: settings.workers }, () => ({
       worker: undefined,
       listeningSince: undefined,
       deathsInARow: 0,
-      refusal: undefined,
+      startError: undefined,
       restart: undefined,
       abandon: () => {},
     }))
@@ -77,9 +77,9 @@ export class Workers {
   }
 
   /**
-   * Starts all, and gives the URL when all listen.
+   * Starts all workers, and returns their URL when all listen.
    *
-   * @throws {StartError} if one ended instead: then none is left
+   * @throws {StartError} if a worker ended before it listened. All others have been ended then.
    */
   async start(): Promise<string> {
     for (const place of this.#places) this.#fork(place)
@@ -94,55 +94,55 @@ export class Workers {
     return this.#url
   }
 
-  /** How many listen now. */
+  /** The number of workers that listen now. */
   get listening(): number {
     return this.#places.filter(({ listeningSince }) => listeningSince !== undefined).length
   }
 
-  /** Lets each end as it would end by itself; resolves when all are gone. */
+  /** Stops all workers. Open requests can finish. Resolves when all processes have ended. */
   async stop(onListenersClosed: () => void): Promise<void> {
     this.#phase = 'stopping'
     for (const { worker, restart } of this.#places) {
       clearTimeout(restart)
-      if (worker) tell(worker, { type: 'stop' })
+      if (worker) send(worker, { type: 'stop' })
     }
     await this.#until(() => this.listening === 0)
     onListenersClosed()
-    // A connection that comes while the last worker stops listening is taken by nobody, and its client would wait for all of
-    // them.
+    // A connection that arrives while the last worker stops listening isn't accepted by any worker. Without this, its
+    // client would wait until all workers have ended.
     const timer = setInterval(() => this.#places.forEach(({ abandon }) => abandon()), ABANDON_EVERY)
     await this.#until(() => this.#isEmpty)
     clearInterval(timer)
   }
 
-  /** Ends the drain of each early. Returns false if none is under way. */
+  /** Ends the drain of all workers early. Returns false if there is no drain. */
   endDrain(): boolean {
     if (this.#phase !== 'stopping' || this.listening === 0 || this.#isDrainEnded) return false
     this.#isDrainEnded = true
-    for (const { worker } of this.#places) if (worker) tell(worker, { type: 'end-drain' })
+    for (const { worker } of this.#places) if (worker) send(worker, { type: 'end-drain' })
     return true
   }
 
-  /** Asks each for its metrics; resolves when `onMeasured` was told of all, or has waited long enough for them. */
+  /** Requests the metrics of all workers. Resolves after `onMeasured` of all of them, or after {@link MEASURE_TIMEOUT}. */
   async measure(): Promise<void> {
-    const asked = this.#places.flatMap(({ worker, listeningSince }) =>
+    const measured = this.#places.flatMap(({ worker, listeningSince }) =>
       worker && listeningSince !== undefined ? [worker] : [],
     )
-    const answered = asked.map((worker) => {
-      tell(worker, { type: 'measure' })
+    const reports = measured.map((worker) => {
+      send(worker, { type: 'measure' })
       return new Promise<void>((resolve) => {
         this.#measuring.set(worker, resolve)
-        setTimeout(resolve, MEASURE_PATIENCE).unref()
+        setTimeout(resolve, MEASURE_TIMEOUT).unref()
       })
     })
-    await Promise.all(answered)
+    await Promise.all(reports)
   }
 
   #fork(place: Place): void {
     const worker = cluster.fork()
     place.worker = worker
-    place.refusal = undefined
-    // A message that can't be sent: the worker is dying, and its exit tells it.
+    place.startError = undefined
+    // A message can't be sent to a dying worker. The event `exit` follows and is handled below.
     worker.on('error', () => {})
     if (worker.process.pid === undefined) return this.#onExit(place, worker, null, null)
     place.abandon = noteHandedOver(worker)
@@ -154,60 +154,65 @@ export class Workers {
   }
 
   #onReport(place: Place, worker: Worker, report: Report): void {
-    // What it has still said may be read after its end.
+    // Reports can still arrive after the worker has ended.
     if (place.worker !== worker) return
     if (report.type === 'ready') {
       const settings = this.#settings
-      tell(worker, this.#phase === 'stopping' ? { type: 'stop' } : { type: 'start', settings })
+      send(worker, this.#phase === 'stopping' ? { type: 'stop' } : { type: 'start', settings })
     } else if (report.type === 'listening') {
       place.listeningSince = performance.now()
       this.#url ||= report.url
-      this.#ports.log.info({ event: 'worker_started', worker: worker.process.pid }, 'a worker listens')
+      this.#dependencies.log.info({ event: 'worker_started', worker: worker.process.pid }, 'a worker listens')
     } else if (report.type === 'listener-closed') {
       place.listeningSince = undefined
     } else if (report.type === 'refused') {
-      place.refusal = report.reason
-      // Not by itself: its end might be noticed before what it has said.
-      tell(worker, { type: 'stop' })
+      place.startError = report.reason
+      // The worker doesn't end by itself, because its exit could be noticed before this report.
+      send(worker, { type: 'stop' })
     } else {
-      this.#ports.onMeasured(worker.id, report.metrics)
+      this.#dependencies.onMeasured(worker.id, report.metrics)
       this.#measuring.get(worker)?.()
     }
     this.#onChange()
   }
 
   #onExit(place: Place, worker: Worker, code: number | null, signal: string | null): void {
-    const { listeningSince, refusal } = place
+    const { listeningSince, startError } = place
     place.worker = undefined
     place.listeningSince = undefined
     this.#measuring.get(worker)?.()
     this.#measuring.delete(worker)
-    this.#ports.onEnd(worker.id)
+    this.#dependencies.onEnd(worker.id)
     if (this.#phase === 'starting') {
       this.#failure ??= new StartError(
-        refusal ?? `workers: one ended before it listened (${signal ?? `exit code ${code}`})`,
+        startError ?? `workers: a worker ended before it listened (${signal ?? `exit code ${code}`})`,
       )
     } else if (this.#phase === 'running') {
       const isSteady = listeningSince !== undefined && performance.now() - listeningSince >= STEADY_AFTER
       place.deathsInARow = isSteady ? 1 : place.deathsInARow + 1
-      this.#replace(place, { worker: worker.process.pid, code, signal, ...(refusal && { reason: refusal }) })
+      this.#replace(place, {
+        worker: worker.process.pid,
+        code,
+        signal,
+        ...(startError && { reason: startError }),
+      })
     }
     this.#onChange()
   }
 
   #replace(place: Place, death: object): void {
     const delay = Math.min(MAX_DELAY, MIN_DELAY * 2 ** (place.deathsInARow - 1))
-    this.#ports.log.error(
+    this.#dependencies.log.error(
       { event: 'worker_died', ...death, restartInMilliseconds: delay },
-      'a worker died; the others go on, and a new one is started',
+      'a worker died and will be replaced; the others keep running',
     )
     const { listen } = this.#settings
-    // The free port was theirs together; another one would not be the one that was told.
+    // The free port was shared by the workers. Without any of them, a new worker would get another port than the one logged.
     if (this.listening === 0 && listen.port === 0) {
       this.#settings = { ...this.#settings, listen: { ...listen, port: Number(new URL(this.#url).port) } }
     }
     place.restart = setTimeout(() => {
-      this.#ports.onRestart()
+      this.#dependencies.onRestart()
       this.#fork(place)
     }, delay)
   }
@@ -225,7 +230,7 @@ export class Workers {
   }
 }
 
-/** Without a callback, a worker that is just dying would be an error. */
-function tell(worker: Worker, order: Order): void {
+/** Sends an order. The callback prevents an `error` event if the worker is just ending. */
+function send(worker: Worker, order: Order): void {
   worker.send(order, () => {})
 }

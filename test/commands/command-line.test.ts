@@ -49,8 +49,8 @@ t.test('users add: what is wrong is said without a stack, and changes nothing', 
     [['users', 'add', 'e:ve', '--file', file], 'x', 1, /the hash must be/],
     [['users', 'add', 'eve', '--file', directory], 'x', 1, /can’t be read/],
     [['users', 'add', 'eve', '--file', '/nowhere/users'], 'x', 1, /\/nowhere\/users can’t be written/],
-    [['legacy-blog', '--port', 'abc'], '', 2, /--port abc is no port/],
-    [['legacy-blog', '--port', '65536'], '', 2, /--port 65536 is no port/],
+    [['legacy-blog', '--port', 'abc'], '', 2, /--port abc is not a port/],
+    [['legacy-blog', '--port', '65536'], '', 2, /--port 65536 is not a port/],
     [['legacy-blog', '--host', '192.0.2.1'], '', 1, /192\.0\.2\.1:8080 can’t be listened on/],
   ]
   for (const [args, stdin, code, err] of cases) {

@@ -4,27 +4,27 @@ import { samplePosts } from './posts.js'
 import type { Posts } from './posts.js'
 import { postContent, readJson } from './read-body.js'
 
-type Answer = { readonly status: number; readonly body?: unknown; readonly allow?: string }
+type BlogResponse = { readonly status: number; readonly body?: unknown; readonly allow?: string }
 
 /**
- * A small blog API from before tokens: it asks nobody who they are, and takes the gateway's word (`X-Forwarded-User`)
- * for it. The demo stands in front of it; on its own it must not be reachable.
+ * Creates the sample legacy API: a small blog without authentication. It trusts the `X-Forwarded-User` of the gateway,
+ * so clients must not reach it directly.
  *
- * Open: `GET /post`, `/post/:id`, `/tag/:tagName`. For the gateway to guard: `GET /post/all` (drafts too), `POST
- * /post`, `PUT /post` (with `id` in the body), `DELETE /post/:id`.
+ * Public routes: `GET /post`, `/post/:id`, `/tag/:tagName`. Routes that the gateway should protect: `GET /post/all`
+ * (includes drafts), `POST /post`, `PUT /post` (with `id` in the body), `DELETE /post/:id`.
  */
 export function createLegacyBlog(): Server {
   const posts = samplePosts()
   return createServer((request, response) => {
-    answer(request, posts).then(
+    respond(request, posts).then(
       (result) => send(response, result),
-      // The client went away while it was sending.
+      // The client disconnected during its request.
       () => response.destroy(),
     )
   })
 }
 
-async function answer(request: IncomingMessage, posts: Posts): Promise<Answer> {
+async function respond(request: IncomingMessage, posts: Posts): Promise<BlogResponse> {
   const path = (request.url ?? '/').split('?', 1)[0]!
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const user = readUser(request)
@@ -42,7 +42,7 @@ async function answer(request: IncomingMessage, posts: Posts): Promise<Answer> {
   const tag = /^\/tag\/([^/]+)$/.exec(path)?.[1]
   if (tag !== undefined) {
     if (method !== 'GET') return notAllowed('GET, HEAD')
-    const name = decoded(tag)
+    const name = decode(tag)
     return { status: 200, body: { posts: posts.list((post) => post.published && post.tags.includes(name)) } }
   }
   const id = /^\/post\/([0-9]{1,9})$/.exec(path)?.[1]
@@ -55,46 +55,50 @@ async function answer(request: IncomingMessage, posts: Posts): Promise<Answer> {
   return notAllowed('GET, HEAD, DELETE')
 }
 
-async function create(request: IncomingMessage, posts: Posts, user: string | undefined): Promise<Answer> {
+async function create(
+  request: IncomingMessage,
+  posts: Posts,
+  user: string | undefined,
+): Promise<BlogResponse> {
   const json = await readJson(request)
-  if (!json.ok) return wrong(json.status, json.error)
+  if (!json.ok) return errorResponse(json.status, json.error)
   const content = postContent(json.value)
-  if (typeof content === 'string') return wrong(400, content)
+  if (typeof content === 'string') return errorResponse(400, content)
   const post = posts.add(content, user ?? 'anonymous')
   return post === undefined
-    ? wrong(409, 'the blog is full; delete a post first')
+    ? errorResponse(409, 'the blog is full; delete a post first')
     : { status: 201, body: post }
 }
 
-async function change(request: IncomingMessage, posts: Posts): Promise<Answer> {
+async function change(request: IncomingMessage, posts: Posts): Promise<BlogResponse> {
   const json = await readJson(request)
-  if (!json.ok) return wrong(json.status, json.error)
+  if (!json.ok) return errorResponse(json.status, json.error)
   const { id } = json.value
   if (typeof id !== 'number' || !Number.isSafeInteger(id))
-    return wrong(400, 'id must be the number of a post')
+    return errorResponse(400, 'id must be the number of a post')
   const content = postContent(json.value)
-  if (typeof content === 'string') return wrong(400, content)
+  if (typeof content === 'string') return errorResponse(400, content)
   const post = posts.replace(id, content)
   return post === undefined ? notFound : { status: 200, body: post }
 }
 
-const notFound: Answer = { status: 404, body: { error: 'not found' } }
+const notFound: BlogResponse = { status: 404, body: { error: 'not found' } }
 
-function wrong(status: number, error: string): Answer {
+function errorResponse(status: number, error: string): BlogResponse {
   return { status, body: { error } }
 }
 
-function notAllowed(allow: string): Answer {
-  return { status: 405, body: { error: `only ${allow} here` }, allow }
+function notAllowed(allow: string): BlogResponse {
+  return { status: 405, body: { error: `the allowed methods are ${allow}` }, allow }
 }
 
-/** Headers are bytes; the gateway writes names in UTF-8. */
+/** Returns the user that the gateway sent. Node decodes headers as latin1, but the gateway writes UTF-8. */
 function readUser(request: IncomingMessage): string | undefined {
   const value = request.headers['x-forwarded-user']
   return typeof value === 'string' ? Buffer.from(value, 'latin1').toString('utf8') : undefined
 }
 
-function decoded(segment: string): string {
+function decode(segment: string): string {
   try {
     return decodeURIComponent(segment)
   } catch {
@@ -102,7 +106,7 @@ function decoded(segment: string): string {
   }
 }
 
-function send(response: ServerResponse, { status, body, allow }: Answer): void {
+function send(response: ServerResponse, { status, body, allow }: BlogResponse): void {
   if (allow !== undefined) response.setHeader('allow', allow)
   if (body === undefined) {
     response.writeHead(status).end()

@@ -7,14 +7,14 @@ export interface Post {
   readonly author: string
 }
 
-/** What a client may say of a post. */
+/** The fields of a post that a client sets. */
 export type PostContent = Pick<Post, 'title' | 'body' | 'tags' | 'published'>
 
-/** The blog's posts, in memory: a restart brings the samples back. */
+/** The posts of the blog. They are kept in memory, so a restart restores the samples. */
 export interface Posts {
   list(isWanted: (post: Post) => boolean): Post[]
   get(id: number): Post | undefined
-  /** Undefined where there are as many posts as there may be. */
+  /** Returns `undefined` if there are already `MAX_POSTS`. */
   add(content: PostContent, author: string): Post | undefined
   replace(id: number, content: PostContent): Post | undefined
   remove(id: number): boolean

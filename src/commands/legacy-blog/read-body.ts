@@ -7,7 +7,7 @@ export type JsonBody =
   | { readonly ok: true; readonly value: Readonly<Record<string, unknown>> }
   | { readonly ok: false; readonly status: 400 | 413; readonly error: string }
 
-/** Reads a JSON object; the whole body is read even where it is too long, so that the client hears the answer. */
+/** Reads a JSON object. A body that is too long is also read to its end, so that the client receives the 413. */
 export async function readJson(request: IncomingMessage): Promise<JsonBody> {
   const pieces: Buffer[] = []
   let length = 0
@@ -22,12 +22,12 @@ export async function readJson(request: IncomingMessage): Promise<JsonBody> {
       return { ok: true, value: value as Record<string, unknown> }
     }
   } catch {
-    // told below
+    // The error below covers this case.
   }
   return { ok: false, status: 400, error: 'the body must be a JSON object' }
 }
 
-/** Checks what a client says of a post; gives the sentence to answer where it is wrong. */
+/** Checks the content of a post. Returns an error message if it is invalid. */
 export function postContent(value: Readonly<Record<string, unknown>>): PostContent | string {
   const { title, body, tags = [], published = true } = value
   if (typeof title !== 'string' || title.trim() === '') return 'title must be a non-empty string'
