@@ -1,16 +1,17 @@
-/** What the project promises of its own cost, each as a ratio to another peer of the same run. */
+/** The targets for the cost of Portcullis. Each is a ratio to another peer of the same run. */
 import type { Options } from './options.js'
 
 export interface Figure {
   readonly what: string
   readonly peer: string
   readonly to: string
-  /** At most this. */
+  /** The greatest ratio that meets the target. */
   readonly reach: number
+  /** A stricter ratio, as the next goal. */
   readonly aim: number
 }
 
-/** Those that this run can tell of, should it have the peers. */
+/** Returns the targets that apply to this run, if it has the peers. */
 export function figuresFor({ algorithm, tokens }: Pick<Options, 'algorithm' | 'tokens'>): Figure[] {
   const bare =
     tokens >= 100_000 ? { reach: 1.35, aim: 1.2 } : { reach: algorithm === 'RS256' ? 1.25 : 1.3, aim: 1.1 }
@@ -36,7 +37,7 @@ export function figuresFor({ algorithm, tokens }: Pick<Options, 'algorithm' | 't
     own('express-written', 'Express + jsonwebtoken + Redis, as written', 1 / 14, 1 / 18),
     ...(algorithm === 'HS256' || algorithm === 'RS256'
       ? [
-          own('haproxy-itself', 'HAProxy jwt_verify + map, answering itself', haproxy.reach, haproxy.aim),
+          own('haproxy-itself', 'HAProxy jwt_verify + map, responding itself', haproxy.reach, haproxy.aim),
           own('haproxy', 'HAProxy jwt_verify + map, proxying', haproxy.reach, haproxy.aim),
         ]
       : []),

@@ -1,4 +1,4 @@
-/** HAProxy and nginx as `examples/` sets them up, on ports of their own, in front of three gateways. */
+/** HAProxy and nginx in front of three gateways, with the configurations of `examples/` on free ports. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -10,7 +10,7 @@ import { freePort } from '../test/redis.js'
 import type { Scope } from '../test/redis.js'
 import { findProgram } from './programs.js'
 
-/** Gives its URL. It ends with the scope. */
+/** Starts a load balancer, and returns its URL. The scope ends it. */
 type StartFront = (scope: Scope, ports: readonly number[]) => Promise<string>
 
 export const startHaproxy: StartFront = async (scope, ports) => {
@@ -28,7 +28,7 @@ export const startNginx: StartFront = async (scope, ports) => {
     'listen 8000;': (own) => `listen 127.0.0.1:${own};`,
     'http {': () => `http { access_log off; ${temporary.join(' ')}`,
   })
-  // One process, so that its end is the end of all.
+  // A single process, so that killing it leaves no workers.
   const globals = 'daemon off; master_process off; pid nginx.pid;'
   return run(scope, [program('nginx'), '-p', directory, '-c', file, '-e', 'stderr', '-g', globals], port)
 }

@@ -1,6 +1,6 @@
 /**
- * What grows with the number of routes, users, sessions and denials. Run by `npm run bench -- growth`; `--cli FILE`
- * measures another build.
+ * Measures how the cost grows with the number of routes, users, sessions and denylist entries. `npm run bench -- growth`
+ * runs it, and `--cli FILE` measures another build.
  */
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -66,7 +66,7 @@ async function growUsers(): Promise<void> {
     const { usual, waits, longest } = await measureUsers(launcher, count)
     rows.push([String(count), tenths(median(usual)), tenths(median(waits)), tenths(median(longest))])
   }
-  printTable(['users', 'login ms', 'login that reloads ms', 'longest /healthz meanwhile ms'], rows)
+  printTable(['users', 'login ms', 'login that reloads ms', 'longest /healthz during it ms'], rows)
 }
 
 async function growSessions(): Promise<void> {
@@ -80,7 +80,7 @@ async function growSessions(): Promise<void> {
   printTable(['sessions', 'login ms (max)', 'refresh ms (max)', 'logout ms (max)'], rows)
 }
 
-async function growDenials(): Promise<void> {
+async function growDenylist(): Promise<void> {
   const store = (await startRedis(scope)).url
   const redis = new Redis(store)
   const settings = { lease: 1_000, horizon: 900_000, tolerance: 2_000, leeway: 0, waitReplicas: 0 }
@@ -90,7 +90,7 @@ async function growDenials(): Promise<void> {
   for (const count of [1_000, million]) {
     await fillLog(log, count - filled)
     filled = count
-    // The first one settles the epoch.
+    // The first gateway writes the epoch, so it isn't measured.
     for (const isMeasured of [false, true]) {
       const gateway = await startGateway({ ...launcher, ready: '/readyz' }, { store })
       await gateway?.stop()
@@ -99,14 +99,14 @@ async function growDenials(): Promise<void> {
     }
   }
   redis.disconnect()
-  printTable(['denials', 'ready after ms', 'RSS MB'], rows)
+  printTable(['denylist entries', 'ready after ms', 'RSS MB'], rows)
 }
 
 try {
   if (only.includes('routes')) await growRoutes()
   if (only.includes('users')) await growUsers()
   if (only.includes('sessions')) await growSessions()
-  if (only.includes('denials')) await growDenials()
+  if (only.includes('denials')) await growDenylist()
 } finally {
   for (const end of ends) await end()
 }

@@ -1,7 +1,7 @@
 /**
- * Redis loses everything (FLUSHALL) while instances hold many denylist entries: how long until each has a lease again,
- * how much the log has then, and what that costs. Each instance is a process of its own, on a Redis of their own. Run by
- * `npm run bench -- lost-data` (COUNT=1000000 INSTANCES=3).
+ * Measures a loss of all data (FLUSHALL) while instances hold many denylist entries: the time until every instance has a
+ * lease again, the size of the log then, and the CPU time. Each instance is a process, and Redis is started for this
+ * bench only. `npm run bench -- lost-data` runs it (COUNT=1000000 INSTANCES=3).
  */
 import { fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
@@ -36,8 +36,8 @@ interface Report {
   readonly cpu: number
 }
 
-/** One instance: says when it has read everything, and when it has a lease again after the loss. */
-async function beInstance(url: string): Promise<void> {
+/** Runs one instance. It sends a message when it has read the log, and when it has a lease again after the loss. */
+async function runInstance(url: string): Promise<void> {
   const settings = parsePluginOptions({
     issuer: 'https://issuer.example',
     audience: 'https://api.example',
@@ -96,7 +96,7 @@ async function fill(redis: Redis): Promise<void> {
   }
 }
 
-/** Rows of the log, and the entries in them. */
+/** Counts the rows of the log, and the entries in them. */
 async function measureLog(redis: Redis): Promise<{ rows: number; entries: number }> {
   let [rows, entries, from] = [0, 0, '-']
   for (;;) {
@@ -161,4 +161,4 @@ async function measure(): Promise<void> {
 
 const [, , url] = process.argv
 if (url === undefined) await measure()
-else await beInstance(url)
+else await runInstance(url)

@@ -1,6 +1,6 @@
 /**
- * A million live revocations: what they cost in Redis and in an instance, and how long a new instance reads them. Run
- * by `npm run bench -- million` (COUNT=1000000).
+ * Measures a million denylist entries: their memory in Redis and in an instance, and the time until a new instance has
+ * read them. `npm run bench -- million` runs it (COUNT=1000000).
  */
 import { randomBytes } from 'node:crypto'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
@@ -58,7 +58,7 @@ const before = await usedBytes()
 await fillLog(log, COUNT)
 const inRedis = ((await usedBytes()) - before) / COUNT
 
-// The first instance settles the epoch, and is gone when the second is measured.
+// The first instance writes the epoch. It has ended before the second one is measured.
 const first = follow()
 while (!first.instance.isLeased(now())) await sleep(50)
 await first.stop()

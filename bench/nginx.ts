@@ -1,14 +1,14 @@
-/** nginx with a configuration of its own. */
+/** Starts nginx with a generated configuration. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from '../test/redis.js'
 import { findProgram } from './programs.js'
 import type { Server, Servers } from './processes.js'
 
-/** To a server behind, over connections that are kept. */
+/** Directives that keep the connections to an upstream server open. */
 export const KEPT = 'proxy_http_version 1.1; proxy_set_header Connection "";'
 
-/** `host:port` of an URL, as an `upstream` block wants it. */
+/** Returns `host:port` of a URL, the format of an `upstream` block. */
 export const hostOf = (url: string) => new URL(url).host
 
 export async function startNginx(
@@ -19,7 +19,7 @@ export async function startNginx(
   const port = await freePort()
   const prefix = join(directory, `nginx-${port}`)
   await mkdir(prefix)
-  // Started as root, its workers would be nobody and couldn't enter the directory.
+  // If nginx is started by root, its workers run as nobody by default, and couldn't read the directory.
   const user = process.getuid?.() === 0 ? 'user root;' : ''
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${prefix}/${name};`)

@@ -1,9 +1,9 @@
-/** What a run of the bench can be told, on the command line. */
+/** The command line of the bench. */
 import { parseArgs } from 'node:util'
 import type { ParseArgsConfig } from 'node:util'
 import { isInstalled } from './programs.js'
 
-/** The algorithms of which every kind is there once; the 384 and 512 ones would tell nothing more. */
+/** One algorithm of each kind. The variants with 384 and 512 bits would show nothing new. */
 export const BENCH_ALGORITHMS = ['HS256', 'RS256', 'PS256', 'ES256', 'EdDSA'] as const
 export type BenchAlgorithm = (typeof BENCH_ALGORITHMS)[number]
 
@@ -12,22 +12,23 @@ export type Driver = (typeof DRIVERS)[number]
 
 export interface Options {
   readonly algorithm: BenchAlgorithm
-  /** How many distinct good tokens the load rotates through. */
+  /** The number of different good tokens, which are sent in turn. */
   readonly tokens: number
   readonly connections: number
-  /** Of each launch. */
+  /** The number of rounds per launch. */
   readonly rounds: number
-  /** How often all of it is started anew. */
+  /** The number of times that all processes are started. */
   readonly launches: number
+  /** The duration of the load per peer and round. */
   readonly seconds: number
-  /** Names; undefined: all that aren't optional. */
+  /** The names of the peers. `undefined` means all that aren't optional. */
   readonly peers: readonly string[] | undefined
   readonly baseline: string
   readonly driver: Driver
   readonly out: string
 }
 
-/** A wrong command line. The message says which flag, and what would be right. */
+/** A wrong command line. The message names the flag and the valid values. */
 export class UsageError extends Error {
   override readonly name = 'UsageError'
 }
@@ -49,19 +50,19 @@ const FLAGS = {
 export function help(peers: readonly { name: string; title: string; isOptional?: boolean }[]): string {
   const width = Math.max(...peers.map(({ name }) => name.length))
   return `npm run bench -- [--flag value …]      CPU per request of each peer, round robin
-npm run bench -- refresh [--flag value …]   CPU and Redis of a refresh; --help of its own
-npm run bench -- million                a million denials (COUNT=1000000)
-npm run bench -- lost-data              a lease after FLUSHALL (COUNT=1000000 INSTANCES=3)
+npm run bench -- refresh [--flag value …]   CPU and Redis commands of a refresh (see its --help)
+npm run bench -- million                a million denylist entries (COUNT=1000000)
+npm run bench -- lost-data              the time to a lease after FLUSHALL (COUNT=1000000 INSTANCES=3)
 
   --algorithm   ${BENCH_ALGORITHMS.join(', ')}  (RS256)
-  --tokens      distinct tokens that the load rotates through: 1, 1000, 100000 …  (1000)
-  --connections of the load generator  (64)
-  --rounds      each peer once a round  (5)
-  --launches    all processes anew, so many times  (1)
-  --seconds     of load a peer and round  (2)
-  --peers       names, with commas  (all but those with a *)
-  --baseline    the peer that the ratios are to  (bare)
-  --driver      ${DRIVERS.join(', ')}  (wrk where it is installed; never both in one table)
+  --tokens      number of different tokens, sent in turn: 1, 1000, 100000 …  (1000)
+  --connections number of connections of the load generator  (64)
+  --rounds      number of rounds; each round measures every peer once  (5)
+  --launches    number of times that all processes are started  (1)
+  --seconds     duration of the load per peer and round  (2)
+  --peers       names, separated by commas  (all without a *)
+  --baseline    peer to which the others are compared  (bare)
+  --driver      ${DRIVERS.join(', ')}  (wrk if it is installed)
   --out         directory for the results  (bench/results)
 
 Peers:
@@ -97,7 +98,8 @@ function parse(args: readonly string[]) {
 
 function oneOf<T extends string>(flag: string, value: string, known: readonly T[]): T {
   const found = known.find((one) => one === value)
-  if (found === undefined) throw new UsageError(`--${flag}: ${value} is none of ${known.join(', ')}`)
+  if (found === undefined)
+    throw new UsageError(`--${flag}: ${value} is not valid; write one of ${known.join(', ')}`)
   return found
 }
 
@@ -105,7 +107,7 @@ function oneOf<T extends string>(flag: string, value: string, known: readonly T[
 export function positive(flag: string, value: string): number {
   const number = Number(value)
   if (!Number.isInteger(number) || number < 1) {
-    throw new UsageError(`--${flag}: ${value} is no whole number above 0`)
+    throw new UsageError(`--${flag}: ${value} is not a whole number above 0`)
   }
   return number
 }

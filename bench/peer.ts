@@ -1,37 +1,37 @@
-/** What a peer of the bench is: one that answers `GET /` with the same JSON, after a check or without one. */
+/** The peers of the bench. Each responds to `GET /` with the same JSON, with or without verifying a token. */
 import type { BenchAlgorithm } from './options.js'
 import type { Server, Servers } from './processes.js'
 import type { Setup } from './setup.js'
 
-/** What every peer answers, itself or from the upstream. */
+/** The response body of every peer, sent by itself or by the upstream. */
 export const ANSWER = { hello: 'world' }
 
 export interface Peer {
-  /** For `--peers` and the plot. */
+  /** The name for `--peers` and the plot. */
   readonly name: string
-  /** Its row in the table. */
+  /** The title of its row in the table. */
   readonly title: string
-  /** Lets everybody in. */
+  /** True if it admits every request. */
   readonly isOpen?: boolean
-  /** Checks tokens, but knows nothing of revocation. */
+  /** True if it verifies tokens but has no revocation. */
   readonly admitsRevoked?: boolean
-  /** Only when it is asked for by name. */
+  /** True if it only runs when `--peers` names it. */
   readonly isOptional?: boolean
-  /** Gets requests without a token. */
+  /** True if its requests carry no token. */
   readonly isAnonymous?: boolean
-  /** Which it can verify; undefined: all. */
+  /** The algorithms that it can verify. `undefined` means all. */
   readonly algorithms?: readonly BenchAlgorithm[]
-  /** The program without which it is left out. */
+  /** The program that it needs. If the program isn't installed, the peer is left out. */
   readonly program?: string
-  /** Starts it. The first server is the one that is asked; the CPU time of all counts. */
+  /** Starts its servers. The first one receives the load. The CPU time of all of them counts. */
   start(servers: Servers, setup: Setup): Promise<readonly Server[]>
 }
 
-/** A server's main function, run in the server's own process. Resolves when it listens. */
+/** The main function of a server in its own process. Resolves when the server listens. */
 export type Serve = (setup: Setup) => Promise<Listening>
 
 export interface Listening {
   readonly url: string
-  /** For the bench of refreshes: a session each. */
+  /** For the bench of refreshes: one token per session. */
   readonly refreshTokens?: readonly string[]
 }

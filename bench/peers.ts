@@ -9,7 +9,7 @@ import { peers as nginx } from './peers/nginx.js'
 import { peers as gateway } from './peers/portcullis-gateway.js'
 import { peers as plugin } from './peers/portcullis-plugin.js'
 
-/** All of them, those that answer themselves first, then the proxies. */
+/** All peers. Those that respond themselves come first, then the proxies. */
 export const PEERS: readonly Peer[] = [
   ...bare,
   ...plugin,

@@ -1,4 +1,4 @@
-/** The table as bars, in SVG. */
+/** Draws the table as an SVG bar chart. */
 import type { Results, Row } from './results.js'
 
 const [LABELS, BARS, NUMBERS, LINE, TOP] = [400, 460, 120, 22, 46]

@@ -1,10 +1,10 @@
-/** Our own settings, alike for the plugin and the gateway. What isn't here has its default: nothing is switched off. */
+/** The settings of Portcullis, equal for plugin and gateway. All others have their defaults, so nothing is turned off. */
 import fastify from 'fastify'
 import portcullis from '../plugins/portcullis.js'
 import type { Setup } from './setup.js'
 import { ACCESS_LIFE } from './tokens.js'
 
-/** Beyond, the cache has room for twice the tokens, as the others' have; else its default size. */
+/** With more tokens than this, the cache gets room for twice as many, like those of the other peers. */
 const ENOUGH_BY_DEFAULT = 50_000
 
 export function sharedSettings({
@@ -27,10 +27,11 @@ export function sharedSettings({
 }
 
 /**
- * Denies the setup's token on all instances, as one of them that is gone afterwards, and tells the mark that tokens of
- * theirs begin their `jti` with (one that was minted elsewhere might be older than what they know of).
+ * Revokes the setup's token on all instances, and returns the jti prefix of the current epoch. Tokens that the bench
+ * mints need this prefix, because instances treat tokens with another one as older than the epoch. The instance that
+ * does this ends afterwards.
  */
-export async function denyAndTellMark(setup: Setup): Promise<string> {
+export async function revokeAndGetPrefix(setup: Setup): Promise<string> {
   const app = fastify()
   await app.register(portcullis, sharedSettings(setup))
   await app.portcullis.revoke({ jti: setup.deniedJti })

@@ -1,4 +1,4 @@
-/** Loaded into the Node processes that are measured: they tell what they have used, and end with the bench. */
+/** Runs in the measured Node processes. It reports their CPU time and memory, and ends them with the bench. */
 import type { Usage } from './usage.js'
 
 process.on('message', (message) => {

@@ -1,4 +1,4 @@
-/** The servers' processes: each started in its place, waited for, and ended with the bench, however that ends. */
+/** The processes of the servers. Each runs on its cores, and ends with the bench, even if the bench is killed. */
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
@@ -16,13 +16,13 @@ export interface ServerProcess {
 
 export interface Server extends ServerProcess, Listening {}
 
-/** How peers start their servers. */
+/** The ways in which peers start their servers. */
 export interface Servers {
-  /** A function of `servers` in the module whose `import.meta.url` this is, in a process of its own. */
+  /** Runs the function `name` of `servers` in a module (given by its `import.meta.url`), in a new process. */
   serve(module: string, name: string, setup: Setup): Promise<Server>
-  /** A JavaScript file with arguments; its URL is in the JSON line that it writes when it has `started`. */
+  /** Runs a JavaScript file with arguments. Its URL is read from its log line with the event `started`. */
   script(file: string, args: readonly string[]): Promise<Server>
-  /** A program, which answers at `url` once it is up. */
+  /** Runs a program, and polls `url` until it responds. */
   program(argv: readonly string[], url: string): Promise<Server>
   stop(): Promise<void>
 }
@@ -32,8 +32,9 @@ const STOP_MILLISECONDS = 3_000
 const here = (file: string) => fileURLToPath(new URL(file, import.meta.url))
 
 /**
- * A program of others doesn't know that it belongs to us. The shell becomes the program, and leaves a reader on our end
- * of a pipe: a line releases it, the end of the pipe without one (we are gone) ends the program.
+ * Runs a program so that it ends with the bench. The shell replaces itself with the program, and leaves a child that
+ * reads from a pipe of the bench. If the pipe closes without a line, the bench has ended, and the child kills the
+ * program. A line ends only the child.
  */
 const ON_LEASH = `exec 3<&0
 ( read -r _ <&3 || kill $$ ) >/dev/null 2>&1 &
@@ -68,9 +69,9 @@ export function createServers(cores: Cores | undefined, place: Place = 'server')
       const child = spawn('sh', ['-c', ON_LEASH, 'sh', command, ...rest], {
         stdio: ['pipe', 'ignore', 'pipe'],
       })
-      child.stdin!.on('error', () => {}) // the reader may be gone before the release arrives
+      child.stdin!.on('error', () => {}) // The reader may have ended before the line arrives.
       child.once('exit', () => child.stdin!.end('\n'))
-      return keep(child, answers(url, child))
+      return keep(child, pollUntilUp(url, child))
     },
     async stop() {
       await Promise.all(running.splice(0).map(stop))
@@ -78,7 +79,7 @@ export function createServers(cores: Cores | undefined, place: Place = 'server')
   }
 }
 
-/** Settings of ours that happen to be in the environment aren't the bench's. */
+/** Returns the environment without settings of Portcullis. */
 function environment(): NodeJS.ProcessEnv {
   const own = Object.entries(process.env).filter(([name]) => !name.startsWith('PORTCULLIS_'))
   return { ...Object.fromEntries(own), NODE_ENV: 'production' }
@@ -86,16 +87,20 @@ function environment(): NodeJS.ProcessEnv {
 
 const isRunning = (child: ChildProcess) => child.exitCode === null && child.signalCode === null
 
-/** What `up` gives; rejects with what the process said when it ends instead, or takes too long. */
+/**
+ * Resolves like `up`.
+ *
+ * @throws {Error} with the last output of the process, if it ends or takes too long
+ */
 async function startedBy(child: ChildProcess, up: Promise<Listening>): Promise<Listening> {
-  let said = ''
+  let output = ''
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.on('data', (chunk) => (said = (said + String(chunk)).slice(-2_000)))
+    stream?.on('data', (chunk) => (output = (output + String(chunk)).slice(-2_000)))
   }
   const ended = new AbortController()
   const failure = async (how: string) => {
     child.kill('SIGKILL')
-    throw new Error(`${child.spawnargs.slice(-4).join(' ').slice(0, 200)} ${how}:\n${said}`)
+    throw new Error(`${child.spawnargs.slice(-4).join(' ').slice(0, 200)} ${how}:\n${output}`)
   }
   try {
     return await Promise.race([
@@ -119,7 +124,7 @@ async function startedLine(child: ChildProcess): Promise<Listening> {
   })
 }
 
-async function answers(url: string, child: ChildProcess): Promise<Listening> {
+async function pollUntilUp(url: string, child: ChildProcess): Promise<Listening> {
   while (isRunning(child)) {
     const response = await fetch(url).catch(() => undefined)
     await response?.arrayBuffer()

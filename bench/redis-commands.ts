@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 
-/** How many commands the server has run since its start, those inside scripts too, without our own asking. */
+/** Returns the number of commands since the start of the server. Commands inside scripts count, but `INFO` doesn't. */
 export async function redisCommands(redis: Redis): Promise<number> {
   const stats = await redis.info('commandstats')
   let calls = 0

@@ -1,4 +1,4 @@
-/** What is measured by `npm run bench -- refresh`: the plugin in an application, with sessions to refresh. */
+/** The server of `npm run bench -- refresh`: an application with the plugin, and one session per client. */
 import fastify from 'fastify'
 import portcullis from '../plugins/portcullis.js'
 import { listenApp } from './listen.js'
@@ -8,7 +8,7 @@ import { sharedSettings } from './portcullis-settings.js'
 export const servers: Record<string, Serve> = {
   async refreshing(setup) {
     const app = fastify()
-    // The limiter counts as ever; only what it allows is more than the load can ask.
+    // The limiter counts as usual, but its maximum is never reached.
     const rateLimit = { refresh: { perAddress: { max: 1_000_000_000 } } }
     await app.register(portcullis, { ...sharedSettings(setup), rateLimit })
     const listening = await listenApp(app)

@@ -1,4 +1,4 @@
-/** What a refresh costs: CPU of the server, commands of Redis, and how often it is waited for. */
+/** Measures the cost of a refresh: CPU time of the server, Redis commands, and round trips to Redis. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { positive, UsageError } from './options.js'
@@ -16,9 +16,9 @@ import { usageOf } from './usage.js'
 
 const HELP = `npm run bench -- refresh [--flag value …]
 
-  --connections clients at once, each with a session of its own  (32)
-  --rounds      (5)
-  --seconds     of load a round  (2)
+  --connections number of clients, each with its own session  (32)
+  --rounds      number of rounds  (5)
+  --seconds     duration of the load per round  (2)
   --out         directory for the results  (bench/results)`
 
 const TARGET = { cpuMicroseconds: 250, roundTrips: 2 }
@@ -59,7 +59,7 @@ async function startServer({ servers, setup }: Stage, redisUrl = setup.redisUrl)
   return { server, refreshers: new Refreshers(server.url, server.refreshTokens ?? []) }
 }
 
-/** How much of `count` there is for one refresh, without what goes on beside them in the same time. */
+/** Returns the growth of `count` per refresh, minus its growth while idle. */
 async function perRefresh(
   seconds: number,
   count: () => number | Promise<number>,
@@ -70,8 +70,8 @@ async function perRefresh(
   const [before, middle] = [await count(), performance.now()]
   const refreshes = await refresh()
   const [after, end] = [await count(), performance.now()]
-  const beside = ((before - idle) / (middle - began)) * (end - middle)
-  return (after - before - beside) / refreshes
+  const background = ((before - idle) / (middle - began)) * (end - middle)
+  return (after - before - background) / refreshes
 }
 
 async function measureCpu(server: Server, refreshers: Refreshers, { rounds, seconds }: Options) {
@@ -88,7 +88,7 @@ async function measureCpu(server: Server, refreshers: Refreshers, { rounds, seco
 async function bench(options: Options): Promise<void> {
   const { connections, rounds, seconds, out } = options
   const stage = await openStage({ algorithm: 'ES256', tokens: 1, connections })
-  const way = await countRoundTrips(stage.setup.redisUrl)
+  const proxy = await countRoundTrips(stage.setup.redisUrl)
   try {
     const { server, refreshers } = await startServer(stage)
     await refreshers.run(WARM_SECONDS)
@@ -100,23 +100,23 @@ async function bench(options: Options): Promise<void> {
     )
     await refreshers.close()
 
-    // One client: what several ask at once would share its way.
-    const counted = await startServer(stage, way.url)
+    // Only one client, because commands of several clients would share a round trip.
+    const counted = await startServer(stage, proxy.url)
     await counted.refreshers.run(1, 1)
-    const trips = await perRefresh(seconds, way.roundTrips, () => counted.refreshers.run(seconds, 1))
+    const trips = await perRefresh(seconds, proxy.roundTrips, () => counted.refreshers.run(seconds, 1))
     await counted.refreshers.close()
 
     const results = { cpuMicroseconds, redisCommands: commands, redisRoundTrips: trips }
     const machine = machineOf(pinningOf(stage.cores))
     const md = `# A refresh, ES256\n
-${connections} clients, each its own session; ${rounds} rounds of ${seconds} s. The round trips are those of a single client.\n
+${connections} clients, each with its own session; ${rounds} rounds of ${seconds} s. The round trips are those of a single client.\n
 ${table(['', '', 'target'], rowsOf(results))}\n
 ${machine.date} · ${machine.commit} · ${machine.processor} · ${machine.pinning} · Node ${machine.node} · ${machine.redis}`
     console.log(`\n${md}\n`)
     const json = { options: { connections, rounds, seconds }, machine, ...results }
     console.error(`Written: ${(await writeFiles(out, 'refresh', { json, md })).join(', ')}`)
   } finally {
-    way.close()
+    proxy.close()
     await stage.close()
   }
 }
@@ -127,7 +127,7 @@ function rowsOf(results: { cpuMicroseconds: Spread; redisCommands: number; redis
   return [
     ['CPU of the server, µs', `${cpu} (${spread.join('–')})`, `≤ ${TARGET.cpuMicroseconds}`],
     ['round trips to Redis', results.redisRoundTrips.toFixed(2), `≤ ${TARGET.roundTrips}`],
-    ['commands of Redis, those inside scripts too', results.redisCommands.toFixed(2), ''],
+    ['Redis commands, including those inside scripts', results.redisCommands.toFixed(2), ''],
   ]
 }
 
@@ -136,6 +136,6 @@ try {
   if (options === 'help') console.log(HELP)
   else await bench(options)
 } catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}; --help tells more` : error)
+  console.error(error instanceof UsageError ? `${error.message} (see --help)` : error)
   process.exitCode = error instanceof UsageError ? 2 : 1
 }

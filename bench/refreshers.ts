@@ -1,4 +1,4 @@
-/** Clients that refresh as fast as they can, each its own session, each with the token that it was given last. */
+/** Clients that refresh as fast as possible. Each has its own session, and uses the token of the previous response. */
 import { Pool } from 'undici'
 
 export class Refreshers {
@@ -10,7 +10,11 @@ export class Refreshers {
     this.#tokens = [...tokens]
   }
 
-  /** How many refreshes `clients` of them had in that time. @throws on any answer but 200 */
+  /**
+   * Runs `clients` of them for some seconds, and returns the number of refreshes.
+   *
+   * @throws {Error} if a response isn't 200
+   */
   async run(seconds: number, clients = this.#tokens.length): Promise<number> {
     const until = performance.now() + seconds * 1_000
     const counts = this.#tokens.slice(0, clients).map(async (_token, i) => {
@@ -29,9 +33,9 @@ export class Refreshers {
       body: JSON.stringify({ refresh_token: this.#tokens[i] }),
     })
     const text = await body.text()
-    if (statusCode !== 200) throw new Error(`a refresh was answered by ${statusCode}: ${text}`)
+    if (statusCode !== 200) throw new Error(`the response to a refresh is ${statusCode}: ${text}`)
     const { refresh_token } = JSON.parse(text) as { refresh_token: string }
-    if (refresh_token === this.#tokens[i]) throw new Error('a refresh gave the same token again')
+    if (refresh_token === this.#tokens[i]) throw new Error('a refresh returned the previous token')
     this.#tokens[i] = refresh_token
   }
 

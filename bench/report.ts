@@ -1,4 +1,4 @@
-/** A run's results as people read them, and as programs do. */
+/** Writes the results of a run as Markdown, SVG and JSON. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { format } from 'prettier'
@@ -6,7 +6,7 @@ import { plot } from './plot.js'
 import type { FigureResult, Results, Row, Verdict } from './results.js'
 import type { Spread } from './statistics.js'
 
-/** Three significant digits, without an exponent. */
+/** Formats a number with three significant digits, without an exponent. */
 const short = (value: number) => (value >= 100 ? value.toFixed(0) : Number(value.toPrecision(3)).toString())
 const interval = ({ low, high }: Spread) => `${short(low)}–${short(high)}`
 const spread = ({ median, min, max }: Spread) => `${short(median)} (${short(min)}–${short(max)})`
@@ -15,8 +15,8 @@ export function markdown({ options, machine, rows, figures, leftOut }: Results):
   const { algorithm, tokens, connections, rounds, launches, seconds, driver, baseline } = options
   return [
     `# ${algorithm}, ${tokens.toLocaleString('en')} ${tokens === 1 ? 'token' : 'tokens'}`,
-    `CPU time of the server for a request, user and system: the median of ${rounds * launches} rounds of ${seconds} s in ${launches} launches, round robin, the
-least and the greatest in brackets. ${connections} connections, by ${driver}. The ratio is to \`${baseline}\` in the same round.`,
+    `CPU time of the server per request (user + system): the median of ${rounds * launches} rounds of ${seconds} s in ${launches} launches, with
+minimum and maximum in brackets. The load is ${connections} connections of ${driver}. The ratio is to \`${baseline}\` in the same round.`,
     table(
       [
         'peer',
@@ -66,7 +66,7 @@ const VERDICTS: Record<Verdict, string> = {
   aim: 'aim met',
   reached: 'met',
   missed: 'missed',
-  open: 'undecided: the interval has both',
+  open: 'undecided: the interval contains the target',
 }
 
 function figureCells({ what, rounds, ratio, reach, aim, verdict }: FigureResult): string[] {
@@ -86,7 +86,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n')
 }
 
-/** Writes `<algorithm>-<tokens>` as .json, .md and .svg; gives their names. */
+/** Writes `<algorithm>-<tokens>` as .json, .md and .svg. Returns their paths. */
 export async function writeResults(results: Results, directory: string): Promise<string[]> {
   const { algorithm, tokens } = results.options
   return writeFiles(directory, `${algorithm}-${tokens}`.toLowerCase(), {
@@ -102,7 +102,7 @@ export async function writeFiles(
   { json, ...texts }: { json: object; md: string; svg?: string },
 ): Promise<string[]> {
   await mkdir(directory, { recursive: true })
-  // As the linter wants it, should it be kept.
+  // Formatted like all files of the repository, so that results can be committed.
   const style = { parser: 'json', printWidth: 110 }
   const all = { json: await format(JSON.stringify(json), style), ...texts }
   const files = Object.entries(all).map(([kind, text]) => [join(directory, `${name}.${kind}`), text] as const)

@@ -1,4 +1,4 @@
-/** What a run has found out, in numbers; the table, the plot and the JSON are made of it. */
+/** The results of a run. Table, plot and JSON are derived from them. */
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
@@ -30,13 +30,13 @@ export interface Row {
 }
 
 export interface FigureResult extends Figure {
-  /** How many rounds it is of: the quiet ones. */
+  /** The number of quiet rounds, from which the ratio is computed. */
   readonly rounds: number
   readonly ratio: Spread
   readonly verdict: Verdict
 }
 
-/** `open`: the interval of the median has both. */
+/** The verdict `open` means that the interval of the median contains the target, so the run hasn't decided it. */
 export type Verdict = 'aim' | 'reached' | 'missed' | 'open'
 
 export interface LeftOut {
@@ -72,19 +72,25 @@ export function resultsOf(
     const quiet = quietRounds(other)
     const of = (values: readonly number[]) => quiet.map((round) => values[round] ?? Number.NaN)
     const ratio = ratioOf(of(own), of(other))
-    return [{ ...figure, rounds: quiet.length, ratio, verdict: judge(ratio, figure) }]
+    return [{ ...figure, rounds: quiet.length, ratio, verdict: compare(ratio, figure) }]
   })
-  const { out: _out, peers: _peers, ...told } = options
-  return { options: told, machine: { ...machineOf(pinning), ...softwareOf(options) }, rows, figures, leftOut }
+  const { out: _out, peers: _peers, ...shown } = options
+  return {
+    options: shown,
+    machine: { ...machineOf(pinning), ...softwareOf(options) },
+    rows,
+    figures,
+    leftOut,
+  }
 }
 
-function judge({ low, high }: Spread, { reach, aim }: Figure): Verdict {
+function compare({ low, high }: Spread, { reach, aim }: Figure): Verdict {
   if (high <= aim) return 'aim'
   if (high <= reach) return 'reached'
   return low > reach ? 'missed' : 'open'
 }
 
-/** On what it was measured, and when. */
+/** Describes the machine and the date of the measurement. */
 export function machineOf(pinning: string) {
   const processors = cpus()
   return {

@@ -1,8 +1,8 @@
 /**
- * A rolling restart under load: three gateways, one restarted after the other, behind HAProxy and nginx as `examples/`
- * sets them up, or with clients that keep connections to the gateways themselves. Run by
- * `npm run bench -- rolling-restart` (RESTARTS=30, RATE=100, FRONTS=haproxy,nginx or direct, DRAIN=5s). Exit code 1 if
- * a request failed.
+ * Measures a rolling restart under load. Three gateways are restarted one after another. They are behind HAProxy and
+ * nginx with the configurations of `examples/`, or have clients with kept connections. Run it with
+ * `npm run bench -- rolling-restart` (RESTARTS=30, RATE=100, FRONTS=haproxy,nginx or direct, DRAIN=5s). The exit code is
+ * 1 if a request failed.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from 'undici'
@@ -16,7 +16,7 @@ const RESTARTS = Number(process.env['RESTARTS'] ?? 30)
 const RATE = Number(process.env['RATE'] ?? 100)
 const FRONTS = (process.env['FRONTS'] ?? 'haproxy,nginx').split(',')
 const DRAIN = process.env['DRAIN'] ?? (FRONTS.includes('direct') ? '0s' : '5s')
-/** Between a gateway's readiness and the next one's stop; longer than nginx's `fail_timeout`. */
+/** The pause after a gateway is ready and before the next one stops. It is longer than nginx's `fail_timeout`. */
 const PAUSE_MILLISECONDS = FRONTS.includes('nginx') ? 7_000 : 1_000
 
 const ends: (() => void | Promise<void>)[] = []
@@ -51,7 +51,7 @@ async function run(): Promise<void> {
   })
   const start = async (port: number) => {
     const gateway = await serveGateway(scope, settings(port), directory)
-    await soon('it is ready', () => isReady(gateway))
+    await soon('the gateway is ready', () => isReady(gateway))
     return gateway
   }
   const gateways: GatewayProcess[] = []
@@ -80,8 +80,8 @@ async function run(): Promise<void> {
     const code = await gateways[at]!.stop('SIGTERM')
     stops.push(performance.now() - begin)
     gateways[at] = await start(ports[at]!)
-    const told = loads.map(({ name, sent, failures }) => `${name}: ${failures.length} of ${sent} failed`)
-    console.log(`restart ${nth + 1}: exit code ${code}, ${told.join('; ')}`)
+    const summary = loads.map(({ name, sent, failures }) => `${name}: ${failures.length} of ${sent} failed`)
+    console.log(`restart ${nth + 1}: exit code ${code}, ${summary.join('; ')}`)
     if (code !== 0) process.exitCode = 1
     await sleep(PAUSE_MILLISECONDS)
   }
@@ -91,7 +91,7 @@ async function run(): Promise<void> {
   )
   for (const { name, sent, failures } of loads) {
     console.log(`${name}: ${sent} requests, ${failures.length} failed`)
-    for (const [kind, count] of byKind(failures)) console.log(`  ${count} × ${kind}`)
+    for (const [kind, count] of countByKind(failures)) console.log(`  ${count} × ${kind}`)
     if (failures.length > 0 || sent === 0) process.exitCode = 1
   }
 }
@@ -100,8 +100,8 @@ async function isReady({ url }: GatewayProcess): Promise<boolean> {
   return (await call(url, 'GET', '/readyz', { headers: { connection: 'close' } })).status === 200
 }
 
-/** A problem's code says it all; its `request_id` is another one each time. */
-function byKind(failures: readonly string[]): Map<string, number> {
+/** Counts failures by their error code, because the `request_id` in a body is always different. */
+function countByKind(failures: readonly string[]): Map<string, number> {
   const kinds = new Map<string, number>()
   for (const failure of failures) {
     const code = /"code":"(\w+)"/.exec(failure)?.[1]

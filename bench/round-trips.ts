@@ -1,26 +1,26 @@
-/** A way to Redis on which it is counted how often somebody waited for it. */
+/** A proxy in front of Redis that counts round trips. */
 import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 
-export interface CountedWay {
-  /** `redis://127.0.0.1:<port>` */
+export interface CountingProxy {
+  /** The URL of the proxy: `redis://127.0.0.1:<port>`. */
   readonly url: string
   /**
-   * Round trips so far: on each connection, how often commands came after a reply, or first. Commands that are sent
-   * together, or before the reply to earlier ones, are one trip.
+   * Returns the number of round trips so far. A round trip starts with the first command on a connection, or the first
+   * one after a reply. Commands that are sent together, or before the reply to earlier ones, are one round trip.
    */
   roundTrips(): number
   close(): void
 }
 
-export async function countRoundTrips(redisUrl: string): Promise<CountedWay> {
+export async function countRoundTrips(redisUrl: string): Promise<CountingProxy> {
   const { hostname, port } = new URL(redisUrl)
   const sockets = new Set<Socket>()
   let trips = 0
   const keep = (socket: Socket, other: Socket) => {
     sockets.add(socket.setNoDelay())
-    socket.on('error', () => {}) // 'close' follows
+    socket.on('error', () => {}) // The event `close` follows.
     socket.once('close', () => {
       sockets.delete(socket)
       other.destroy()

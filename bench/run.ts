@@ -1,4 +1,4 @@
-/** The bench: starts the peers, sees that each does what it is measured for, loads them in turn, and reports. */
+/** The bench. It starts the peers, checks their responses, loads them in turn, and writes a report. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -11,7 +11,7 @@ import { help, readOptions, UsageError } from './options.js'
 import type { Options } from './options.js'
 import type { Peer } from './peer.js'
 import { PEERS } from './peers.js'
-import { denyAndTellMark } from './portcullis-settings.js'
+import { revokeAndGetPrefix } from './portcullis-settings.js'
 import { markdown, writeResults } from './report.js'
 import { resultsOf } from './results.js'
 import { denialKey } from './setup.js'
@@ -20,34 +20,34 @@ import type { Stage } from './stage.js'
 import { mintTokens } from './tokens.js'
 import type { Tokens } from './tokens.js'
 
-const say = (line: string) => console.error(line)
+const log = (line: string) => console.error(line)
 
 async function bench(options: Options): Promise<void> {
   const { peers, leftOut: unfit } = choose(PEERS, options)
   const leftOut = [...unfit]
-  for (const { name, why } of unfit) say(`${name} is left out: ${why}`)
-  /** What a peer does wrong is a fault of the run, too. */
+  for (const { name, why } of unfit) log(`${name} is left out: ${why}`)
+  /** Leaves a peer out because of an error. The run then ends with exit code 1. */
   const fail = ({ name }: Peer, why: unknown) => {
-    say(`${name} is left out: ${String(why)}`)
+    log(`${name} is left out: ${String(why)}`)
     leftOut.push({ name, why: String(why) })
     process.exitCode = 1
   }
   const all = new Map<Peer, Running>()
   for (let turn = 0; turn < options.launches; turn += 1) {
     for (const running of await launch(options, peers, fail)) {
-      const former = all.get(running.peer)
-      if (former) former.rounds.push(...running.rounds)
+      const previous = all.get(running.peer)
+      if (previous) previous.rounds.push(...running.rounds)
       else all.set(running.peer, running)
     }
   }
-  // Ratios are taken round by round, so each must be of all of them.
+  // Ratios compare the same round of two peers, so a peer needs all rounds.
   const whole = [...all.values()].filter(({ rounds }) => rounds.length === options.rounds * options.launches)
   const results = resultsOf(options, whole, leftOut, pinningOf(chooseCores()))
   console.log(`\n${markdown(results)}\n`)
-  say(`Written: ${(await writeResults(results, options.out)).join(', ')}`)
+  log(`Written: ${(await writeResults(results, options.out)).join(', ')}`)
 }
 
-/** Everything is started, measured, and stopped. Gives those that got through. */
+/** Starts, checks, measures and stops all peers. Returns those without a failure. */
 async function launch(
   options: Options,
   peers: readonly Peer[],
@@ -55,17 +55,19 @@ async function launch(
 ): Promise<Running[]> {
   const stage = await openStage(options)
   try {
-    say(`${peers.length} peers start; pinned: ${pinningOf(stage.cores)}`)
+    log(`Starting ${peers.length} peers; pinning: ${pinningOf(stage.cores)}`)
     const started = await start(stage, peers, fail)
-    await sleep(1_100) // see mintTokens
-    const tokens = await mintTokens(stage.setup, await denyEverywhere(stage))
+    await sleep(1_100) // See mintTokens for the reason.
+    const tokens = await mintTokens(stage.setup, await revokeEverywhere(stage))
     const checked = await check(started, tokens, fail)
     const { directory } = stage.setup
     const [tokensFile, noTokensFile] = [join(directory, 'tokens'), join(directory, 'no-tokens')]
     await writeFile(tokensFile, `${tokens.good.join('\n')}\n`, { mode: 0o600 })
     await writeFile(noTokensFile, '')
 
-    say(`${checked.length} peers do as they should; ${options.rounds} rounds of ${options.seconds} s each`)
+    log(
+      `${checked.length} peers respond correctly; measuring ${options.rounds} rounds of ${options.seconds} s per peer`,
+    )
     const work = { options, tokens: tokens.good, tokensFile, noTokensFile, redis: stage.redis }
     return await measure(work, checked, ({ peer }, why) => fail(peer, why))
   } finally {
@@ -89,10 +91,10 @@ async function start(
   return all
 }
 
-/** In the others' denylist and in ours; gives what tokens of ours begin with. */
-async function denyEverywhere({ redis, setup }: Stage): Promise<string> {
+/** Adds the revoked token to the denylists of all peers. Returns the jti prefix for the tokens. */
+async function revokeEverywhere({ redis, setup }: Stage): Promise<string> {
   await redis.set(denialKey(setup.deniedJti), '1')
-  return denyAndTellMark(setup)
+  return revokeAndGetPrefix(setup)
 }
 
 async function check(
@@ -117,6 +119,6 @@ try {
   if (options === 'help') console.log(help(PEERS))
   else await bench(options)
 } catch (error) {
-  console.error(error instanceof UsageError ? `${error.message}; --help tells more` : error)
+  console.error(error instanceof UsageError ? `${error.message} (see --help)` : error)
   process.exitCode = error instanceof UsageError ? 2 : 1
 }

@@ -1,4 +1,4 @@
-/** A server in a process of its own: `serve.js <module> <server> <setup>`, a function of `servers` in the module. */
+/** Runs one server in this process: `serve.js <module> <server> <setup>` calls a function of the module's `servers`. */
 import './probe.js'
 import type { Serve } from './peer.js'
 import type { Setup } from './setup.js'

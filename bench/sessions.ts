@@ -1,6 +1,6 @@
 /**
- * One subject with many sessions: what its list, its login and its "log out everywhere" cost, and what they do to other
- * calls on the same connection. Run by `npm run bench -- sessions` (COUNTS=1,100,1000,10000,30000).
+ * Measures a subject with many sessions: the cost of its list, a login and "log out everywhere", and the delay of other
+ * calls on the same connection. `npm run bench -- sessions` runs it (COUNTS=1,100,1000,10000,30000).
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -28,7 +28,7 @@ await app.register(portcullis, {
 })
 await app.ready()
 
-/** Sessions as logins leave them, the oldest first. */
+/** Writes sessions in the format of the store, the oldest first. */
 async function seed(sub: string, count: number): Promise<void> {
   const began = Date.now() - count
   for (let done = 0; done < count; done += 1_000) {
@@ -46,8 +46,8 @@ async function seed(sub: string, count: number): Promise<void> {
   }
 }
 
-/** Other calls of the same connection, one after another, until they are stopped; gives the slowest, in ms. */
-function others(): () => Promise<{ slowest: number; failed: number }> {
+/** Starts other calls on the same connection, one after another. The result stops them and returns the slowest (ms). */
+function startOtherCalls(): () => Promise<{ slowest: number; failed: number }> {
   const state = { isOver: false }
   let [slowest, failed] = [0, 0]
   const running = (async () => {
@@ -65,9 +65,9 @@ function others(): () => Promise<{ slowest: number; failed: number }> {
   }
 }
 
-async function measured(name: string, work: () => Promise<unknown>): Promise<Record<string, unknown>> {
+async function measure(name: string, work: () => Promise<unknown>): Promise<Record<string, unknown>> {
   await sleep(100)
-  const stop = others()
+  const stop = startOtherCalls()
   await sleep(50)
   const [cpu, began] = [process.cpuUsage(), performance.now()]
   const outcome = await work().then(
@@ -93,17 +93,17 @@ for (const count of COUNTS) {
   const { sessions } = app.portcullis
   await seed(sub, count)
   const results = [
-    await measured('first page of the list', () => sessions.list(sub)),
-    await measured('whole list', async () => {
+    await measure('first page of the list', () => sessions.list(sub)),
+    await measure('whole list', async () => {
       let cursor: string | undefined
       do cursor = (await sessions.list(sub, { cursor, limit: 500 })).nextCursor
       while (cursor !== undefined)
     }),
-    await measured('login', () => app.portcullis.issue({ sub })),
+    await measure('login', () => app.portcullis.issue({ sub })),
   ]
   await redis.unlink(`${prefix}:subject:${sub}`)
   await seed(`${sub}-all`, count)
-  results.push(await measured('log out everywhere', () => sessions.endAll(`${sub}-all`)))
+  results.push(await measure('log out everywhere', () => sessions.endAll(`${sub}-all`)))
   const left = await redis.zcard(`${prefix}:subject:${sub}-all`)
   for (const result of results) rows.push({ sessions: count, ...result })
   rows.push({ sessions: count, what: 'left in the index', outcome: String(left) })

@@ -1,4 +1,4 @@
-/** What all peers share: the key, a private Redis, an upstream, and which token is denied. */
+/** The setup that all peers share: the key, a Redis, an upstream, and the revoked token. */
 import { createPublicKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { JsonWebKey } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
@@ -7,31 +7,31 @@ import { join } from 'node:path'
 import { generateKey } from '../src/token/signing-key.js'
 import type { BenchAlgorithm } from './options.js'
 
-/** Given to each server as JSON. */
+/** The setup, passed to each server as JSON. */
 export interface Setup {
   readonly directory: string
   readonly redisUrl: string
-  /** Of our own keys in it. */
+  /** The `keyPrefix` of Portcullis. */
   readonly keyPrefix: string
-  /** The server behind the proxies; empty where there is none. */
+  /** The upstream of the proxies. It is empty until the upstream has started. */
   readonly upstreamUrl: string
   readonly issuer: string
   readonly audience: string
   readonly algorithm: BenchAlgorithm
-  /** A JWK; ours take it so. */
+  /** The path of a JWK, for Portcullis. */
   readonly signingKeyFile: string
-  /** What the others verify with: the secret's text (HS256), or a public key as PEM. */
+  /** The key of the other peers: the text of the secret (HS256), or a public key as PEM. */
   readonly verifyingKey: string
-  /** The same in a file. */
+  /** The path of a file with `verifyingKey`. */
   readonly verifyingKeyFile: string
-  /** How many good tokens there are: caches are sized for them. */
+  /** The number of good tokens. Caches are sized for them. */
   readonly tokens: number
   readonly connections: number
-  /** The `jti` of a token that every peer must refuse. */
+  /** The `jti` of the revoked token. */
   readonly deniedJti: string
 }
 
-/** Where the peers without us have their denylist: one key a token. */
+/** Returns the Redis key of a revoked token, for the peers other than Portcullis. */
 export const denialKey = (jti: string) => `denied:${jti}`
 
 type Given = Pick<Setup, 'algorithm' | 'tokens' | 'connections' | 'redisUrl' | 'upstreamUrl'>
@@ -64,12 +64,12 @@ export async function removeSetup({ directory }: Setup): Promise<void> {
 
 function makeKey(algorithm: BenchAlgorithm) {
   if (algorithm === 'HS256') {
-    // Printable, as HAProxy and most applications have theirs from a configuration file.
+    // Printable, because HAProxy and most applications read their secret from a configuration file.
     const secret = randomBytes(36).toString('base64url')
     const k = Buffer.from(secret).toString('base64url')
     return { signing: { kty: 'oct', k, alg: algorithm }, verifying: secret }
   }
-  // Ours are longer by default; most that are about have 2048 bits, and a longer one would only flatter our cache.
+  // Portcullis generates longer keys, but most keys in use have 2048 bits. A longer one would favour our cache.
   const signing = /^[RP]S/.test(algorithm)
     ? { ...generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey.export({ format: 'jwk' }) }
     : generateKey(algorithm)

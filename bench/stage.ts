@@ -1,4 +1,4 @@
-/** What a run stands on (a private Redis, an upstream, the cores), and how it ends: whole, whatever happens. */
+/** The environment of a run: a Redis, an upstream and the cores. All of its processes end, even if the run fails. */
 import { constants } from 'node:os'
 import { Redis } from 'ioredis'
 import { startRedis } from '../test/redis.js'
@@ -14,7 +14,7 @@ export interface Stage {
   readonly cores: Cores | undefined
   readonly setup: Setup
   readonly redis: Redis
-  /** For what is measured. */
+  /** Starts the measured servers. */
   readonly servers: Servers
   close(): Promise<void>
 }
@@ -29,11 +29,11 @@ export async function openStage(given: Pick<Setup, 'algorithm' | 'tokens' | 'con
   }
   try {
     const cores = chooseCores()
-    // Redis inherits it, and so do wrk and the upstream.
+    // Redis, wrk and the upstream inherit the cores of this process.
     pinSelf(cores)
     const own = await startRedis({ teardown: (end) => void endings.push(end) })
     const redis = new Redis(own.url)
-    redis.on('error', () => {}) // each command rejects by itself
+    redis.on('error', () => {}) // Each command rejects with the error.
     endings.push(() => redis.disconnect())
     const draft = await createSetup({ ...given, redisUrl: own.url, upstreamUrl: '' })
     endings.push(() => removeSetup(draft))
@@ -50,7 +50,7 @@ export async function openStage(given: Pick<Setup, 'algorithm' | 'tokens' | 'con
   }
 }
 
-/** For the report. */
+/** Describes the pinning for the report. */
 export function pinningOf(cores: Cores | undefined): string {
   return cores ? `server on core ${cores.server}, load, Redis and upstream on ${cores.rest}` : 'none'
 }

@@ -1,7 +1,7 @@
-/** Several measurements of one thing. */
+/** A summary of several measurements of the same value. */
 export interface Spread {
   readonly median: number
-  /** Between these two lies, with 95 %, the median that endless rounds would have. */
+  /** The bounds of the 95 % interval of the median. */
   readonly low: number
   readonly high: number
   readonly min: number
@@ -23,8 +23,9 @@ export function spreadOf(values: readonly number[]): Spread {
 }
 
 /**
- * How many values may be left out at each end, so that what is left has the true median in it with 95 %: each value
- * is as likely above it as below (the sign test's interval). With fewer than six, none.
+ * Returns the number of values that can be cut off at each end, so that the rest contains the true median with a
+ * probability of 95 %. Each value is above or below the median with equal probability, as in the sign test. With fewer
+ * than six values, nothing can be cut off.
  */
 function ranksToCut(count: number): number {
   let cut = 0
@@ -37,21 +38,22 @@ function ranksToCut(count: number): number {
 }
 
 /**
- * What one costs in terms of another: the ratio of each round, as the two were then measured within seconds, when the
- * machine had much the same else to do.
+ * Returns the ratio of one peer to another, round by round. In a round, both were measured within seconds, under much
+ * the same other load on the machine.
  */
 export function ratioOf(values: readonly number[], to: readonly number[]): Spread {
   return spreadOf(values.map((value, round) => value / (to[round] ?? Number.NaN)))
 }
 
-/** By how much a peer may exceed its best round in a quiet one. */
+/** In a quiet round, a peer takes at most this factor of its best round. */
 const QUIET = 1.15
-/** Of fewer, an interval says nothing. */
+/** With fewer rounds, an interval means nothing. */
 const MIN_ROUNDS = 6
 
 /**
- * The rounds in which the machine was left alone: those in which a peer took hardly more than in its best one. Chosen
- * by the lesser side of a ratio, they make that greater rather than less. Too few: all of them.
+ * Returns the indexes of the quiet rounds, in which a peer took hardly more than in its best round. Because `values` is
+ * the denominator of the ratio, the choice makes the ratio rather too high than too low. With fewer than
+ * {@link MIN_ROUNDS} quiet rounds, all rounds are returned.
  */
 export function quietRounds(values: readonly number[]): readonly number[] {
   const limit = QUIET * Math.min(...values)

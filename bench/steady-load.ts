@@ -1,4 +1,4 @@
-/** Requests at a steady rate, and what became of them. Nothing is sent again. */
+/** Sends requests at a steady rate, and counts failures. No request is sent twice. */
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { request } from 'undici'
@@ -9,7 +9,7 @@ export interface Load {
   readonly sent: number
   readonly failures: readonly string[]
   start(): void
-  /** Resolves when all that was sent is answered. */
+  /** Stops. Resolves when every request has a response or has failed. */
   stop(): Promise<void>
 }
 
@@ -17,12 +17,12 @@ interface SteadyLoadOptions {
   readonly name: string
   readonly url: string
   readonly token: string
-  /** A second. */
+  /** Requests per second. */
   readonly rate: number
   readonly dispatcher: Dispatcher
 }
 
-/** Sends at its times, whether earlier requests were answered or not: three of four GET, the fourth POST. */
+/** A load that doesn't wait for earlier responses. Every fourth request is a POST, the others are GETs. */
 export class SteadyLoad implements Load {
   readonly name: string
   readonly failures: string[] = []
@@ -57,11 +57,11 @@ export class SteadyLoad implements Load {
 
   #send(): void {
     this.#sent += 1
-    const one = this.#ask(this.#sent % 4 === 0).finally(() => this.#open.delete(one))
+    const one = this.#request(this.#sent % 4 === 0).finally(() => this.#open.delete(one))
     this.#open.add(one)
   }
 
-  async #ask(isPost: boolean): Promise<void> {
+  async #request(isPost: boolean): Promise<void> {
     const { url, token, dispatcher } = this.#options
     const method = isPost ? 'POST' : 'GET'
     try {
@@ -82,12 +82,12 @@ export class SteadyLoad implements Load {
   }
 }
 
-/** One connection to each gateway for each of `CLIENTS`, kept while the gateway keeps it. */
+/** The number of connections per gateway. Each is kept as long as the gateway keeps it. */
 const CLIENTS = 10
 
 /**
- * Clients of the gateways themselves. A connection that ends without a request is made again, and one that is refused
- * is tried again; a request that was written and not answered has failed.
+ * Clients that connect to the gateways directly. They reconnect if a connection is refused or ends while idle. A request
+ * that was sent but has no response counts as failed.
  */
 export class KeptClients implements Load {
   readonly name = 'direct'
@@ -127,15 +127,15 @@ export class KeptClients implements Load {
     await connection.opened
     while (this.#isRunning && connection.end === undefined) {
       this.#sent += 1
-      const text = await connection.ask(
+      const text = await connection.request(
         `GET /x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`,
       )
       if (!text.startsWith('HTTP/1.1 200 ') || !text.endsWith(LAST_CHUNKS)) {
-        this.failures.push(`${connection.end ?? 'answered'}: ${text.slice(0, 100)}`)
+        this.failures.push(`${connection.end ?? 'response'}: ${text.slice(0, 100)}`)
         break
       }
       if (/^connection: close\r$/im.test(text)) break
-      // Any moment is as good as any other.
+      // A random pause, so that requests are spread evenly over time.
       await sleep(pause * 2 * Math.random())
     }
     connection.close()
@@ -143,15 +143,15 @@ export class KeptClients implements Load {
   }
 }
 
-/** What the upstream of `startUpstream` says. */
+/** The response body of the upstream of `startUpstream`. */
 const ANSWER = 'from the upstream'
-/** The same as it ends on the wire: one chunk, and the last. */
+/** The end of that response on the wire: one chunk, and the last chunk. */
 const LAST_CHUNKS = `${ANSWER}\r\n0\r\n\r\n`
 
 class KeptConnection {
   readonly #socket: net.Socket
   readonly opened: Promise<void>
-  /** How the other side has ended it. */
+  /** How the other side ended the connection. `undefined` while it is open. */
   end: string | undefined
   #text = ''
   #onChange = (): void => {}
@@ -174,8 +174,8 @@ class KeptConnection {
     })
   }
 
-  /** Gives what has come when the response is whole, or the connection has ended. */
-  async ask(head: string): Promise<string> {
+  /** Sends a request. Returns the received text when the response is complete, or the connection has ended. */
+  async request(head: string): Promise<string> {
     this.#text = ''
     this.#socket.write(head)
     while (!this.#text.endsWith(LAST_CHUNKS) && this.end === undefined) {

@@ -1,4 +1,4 @@
-/** Access tokens as ours look, minted here for all peers. */
+/** Mints access tokens in the format of Portcullis, for all peers. */
 import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { CompactSign } from 'jose'
@@ -8,24 +8,24 @@ import { importKey } from '../src/token/signing-key.js'
 import type { Sid } from '../src/session/session.js'
 import type { Setup } from './setup.js'
 
-/** As long as a run may take, with 100,000 RS256 tokens and many rounds. */
+/** Longer than any run takes, even with 100,000 RS256 tokens and many rounds. */
 export const ACCESS_LIFE = '6h'
 const ACCESS_MILLISECONDS = 6 * 3_600_000
-/** Signed at once, by the threads that Node has for it. */
+/** The number of tokens that are signed at the same time, by Node's thread pool. */
 const BATCH = 64
 
 export interface Tokens {
   readonly good: readonly string[]
-  /** A good one with another signature. */
+  /** A good token with a changed payload. */
   readonly forged: string
   readonly expired: string
-  /** Its `jti` is the setup's `deniedJti`. */
+  /** A token whose `jti` is the setup's `deniedJti`. */
   readonly revoked: string
 }
 
 /**
- * Call it when the servers have been up for a second: a memory store takes no tokens of before its start, as it has
- * forgotten what was denied then. `mark` is that of the instances on Redis.
+ * Mints the tokens. Call it when the servers have been running for a second: a memory store refuses tokens from before
+ * its start, because it doesn't know what was revoked then. `mark` is the jti prefix of the instances on Redis.
  */
 export async function mintTokens(setup: Setup, mark: string): Promise<Tokens> {
   const key = await importKey(await readFile(setup.signingKeyFile, 'utf8'), setup.algorithm)

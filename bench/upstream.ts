@@ -1,4 +1,4 @@
-/** The server behind all proxies: as cheap as there is, on a core of the others, and counted nowhere. */
+/** The upstream of all proxies. It is as cheap as possible, doesn't run on the measured core, and isn't counted. */
 import { createServer } from 'node:http'
 import { listenServer } from './listen.js'
 import { startNginx } from './nginx.js'

@@ -1,16 +1,16 @@
-/** What processes have used: CPU time and memory, with their children (nginx and HAProxy have workers). */
+/** Reads the CPU time and memory of processes and their children (nginx and HAProxy have workers). */
 import { once } from 'node:events'
 import { readFileSync, readdirSync } from 'node:fs'
 import type { ServerProcess } from './processes.js'
 
 export interface Usage {
-  /** User and system time since the start. */
+  /** User and system time since the start of the process. */
   readonly cpuMicroseconds: number
-  /** Resident memory now; pages that processes share count for each. */
+  /** Current resident memory. Pages that processes share count for each of them. */
   readonly rssBytes: number
 }
 
-/** Linux counts in USER_HZ, which is 100 for programs on every architecture that Node runs on. */
+/** Linux counts in units of USER_HZ, which is 100 on every architecture that Node supports. */
 const TICK_MICROSECONDS = 10_000
 
 export async function usageOf(servers: readonly ServerProcess[]): Promise<Usage> {
@@ -32,7 +32,7 @@ function fromProc(servers: readonly ServerProcess[]): ProcessRecord[] {
     .map(readProcess)
     .filter((one) => one !== undefined)
   const family = new Set(servers.map(({ pid }) => pid))
-  // A child may come before its parent in the list, so until nobody new is found.
+  // A child may be listed before its parent, so the search is repeated until it finds no new process.
   for (let size = 0; size !== family.size;) {
     size = family.size
     for (const { pid, parent } of all) if (family.has(parent)) family.add(pid)
@@ -40,7 +40,7 @@ function fromProc(servers: readonly ServerProcess[]): ProcessRecord[] {
   return all.filter(({ pid }) => family.has(pid))
 }
 
-/** proc(5): utime and stime are the fields 14 and 15 of `stat`; the name, field 2, may hold anything. */
+/** Reads `/proc`. In `stat`, utime and stime are fields 14 and 15. The name, field 2, may contain any character. */
 function readProcess(name: string): ProcessRecord | undefined {
   try {
     const stat = readFileSync(`/proc/${name}/stat`, 'utf8')
@@ -54,13 +54,13 @@ function readProcess(name: string): ProcessRecord | undefined {
       rssBytes: Number(kilobytes) * 1024,
     }
   } catch {
-    return undefined // it has ended meanwhile
+    return undefined // The process has ended.
   }
 }
 
-/** Where there is no /proc: the process itself knows (probe.ts). */
+/** Requests the usage from the process itself (probe.ts), for systems without `/proc`. */
 async function byMessage({ child }: ServerProcess): Promise<Usage> {
-  const answer = once(child, 'message') as Promise<[Usage]>
+  const reply = once(child, 'message') as Promise<[Usage]>
   child.send('usage')
-  return (await answer)[0]
+  return (await reply)[0]
 }

@@ -10,13 +10,13 @@ import { request } from 'undici'
 import { stringify } from 'yaml'
 
 export const PASSWORD = 'growth-1843'
-/** The cheapest hash there is: what is measured is not the hashing. */
+/** The cheapest bcrypt hash, because hashing isn't measured here. */
 export const PASSWORD_HASH = await hash(PASSWORD, 4)
 const START_MILLISECONDS = 120_000
 
 export interface Gateway {
   readonly url: string
-  /** From the start of the process to its first response. */
+  /** From the start of the process until `ready` is 200. */
   readonly startMilliseconds: number
   readonly cpuSeconds: number
   readonly rssMegabytes: number
@@ -24,14 +24,14 @@ export interface Gateway {
 }
 
 export interface Launcher {
-  /** A built `cli.js`: this checkout's, or an older one's to compare with. */
+  /** The path of a built `cli.js`, of this checkout or of another one to compare with. */
   readonly cli: string
   readonly directory: string
-  /** Where the gateway answers once it can be used. */
+  /** The path that is polled until it is 200. */
   readonly ready: '/healthz' | '/readyz'
 }
 
-/** A real `portcullis serve`; `undefined` if it ends by itself before it answers. */
+/** Starts a real `portcullis serve`. Returns `undefined` if it ends before it listens. */
 export async function startGateway(launcher: Launcher, settings: object): Promise<Gateway | undefined> {
   const { cli, directory, ready } = launcher
   const config = join(directory, 'portcullis.yaml')
@@ -80,7 +80,7 @@ async function statusOf(url: string): Promise<number> {
   return statusCode
 }
 
-/** Linux only; a clock tick is 10 ms. */
+/** Reads `/proc`, so it needs Linux. A clock tick is 10 ms. */
 function usageOf(pid: number): { cpuSeconds: number; rssMegabytes: number } {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
   const rss = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
@@ -93,7 +93,11 @@ async function stop(child: ChildProcess): Promise<void> {
   await exited
 }
 
-/** POSTs JSON; gives the parsed response and how long it took. */
+/**
+ * Sends JSON by POST. Returns the parsed response, and its duration in ms.
+ *
+ * @throws {Error} if the response isn't 2xx
+ */
 export async function post(url: string, json: object | undefined, token?: string) {
   const began = performance.now()
   const { statusCode, body } = await request(url, {
@@ -106,6 +110,6 @@ export async function post(url: string, json: object | undefined, token?: string
   })
   const text = await body.text()
   const took = performance.now() - began
-  if (statusCode > 299) throw new Error(`${url} answered ${statusCode}: ${text}`)
+  if (statusCode > 299) throw new Error(`the response of ${url} is ${statusCode}: ${text}`)
   return { took, body: (text === '' ? {} : JSON.parse(text)) as Record<string, string> }
 }

@@ -15,7 +15,7 @@ export interface Latencies {
   readonly logout: number[]
 }
 
-/** Fills Redis up to each count of sessions in turn, one per subject, and measures one client's calls at each. */
+/** Fills Redis up to each count of sessions in turn, one per subject, and measures the calls of one client at each count. */
 export async function measureSessions(
   launcher: Launcher,
   store: string,
@@ -59,7 +59,7 @@ async function measureCalls(url: string, login: () => ReturnType<typeof post>): 
   return latencies
 }
 
-/** Copies a real record, with its TTL: the form of records is the store's alone. */
+/** Adds sessions by copying a real record with its TTL, because only the store knows the format of records. */
 async function fill(redis: Redis, model: string, from: number, to: number): Promise<void> {
   const keys = redisKeys('portcullis')
   for (let done = from; done < to; done += BATCH) {

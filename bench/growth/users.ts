@@ -5,7 +5,7 @@ import { request } from 'undici'
 import { PASSWORD, PASSWORD_HASH, post, startGateway } from './gateway.js'
 import type { Launcher } from './gateway.js'
 
-/** Changes a users file of `count` lines, and logs in as its new user while another client asks for `/healthz`. */
+/** Changes a users file of `count` lines, and logs in as its new user while another client polls `/healthz`. */
 export async function measureUsers(launcher: Launcher, count: number) {
   const file = join(launcher.directory, 'users.htpasswd')
   const write = async (last: string) => {
@@ -36,7 +36,7 @@ export async function measureUsers(launcher: Launcher, count: number) {
   }
 }
 
-/** Asks again and again; `stop` gives the longest wait, which is about as long as the event loop was held. */
+/** Polls `/healthz`. `stop` returns the longest response time (ms), which shows how long the event loop was blocked. */
 function probeHealth(url: string) {
   const stopping = new AbortController()
   let longest = 0

@@ -1,7 +1,7 @@
 import autocannon from 'autocannon'
 import type { Load, LoadResult } from '../load.js'
 
-/** In this process, on the same core as wrk would be; the median that it tells is in whole milliseconds. */
+/** Runs autocannon in this process, on the core that wrk would use. Its median is in whole milliseconds. */
 export async function loadWithAutocannon({
   url,
   tokens,

@@ -6,7 +6,7 @@ import type { Load, LoadResult } from '../load.js'
 
 const run = promisify(execFile)
 
-/** Requests are made before the clock runs; while it does, one is taken after the other. */
+/** All requests are built before the measurement starts, and are then sent in turn. */
 const SCRIPT = `
 local requests, at = {}, 0
 
@@ -34,7 +34,7 @@ function done(summary, latency)
 end
 `
 
-/** One thread: what it has to do for a request is a fraction of what any of the servers has. */
+/** Runs wrk with one thread, because it does much less work per request than any of the servers. */
 export async function loadWithWrk(load: Load): Promise<LoadResult> {
   const { url, tokensFile, first, connections, seconds } = load
   const script = join(dirname(tokensFile), 'load.lua')
@@ -43,6 +43,6 @@ export async function loadWithWrk(load: Load): Promise<LoadResult> {
   const args = [...duration, '--script', script, `${url}/`, '--', tokensFile, String(first)]
   const { stdout } = await run('wrk', args, { timeout: (seconds + 60) * 1_000 })
   const line = stdout.split('\n').find((one) => one.startsWith('{'))
-  if (line === undefined) throw new Error(`wrk said nothing of its result:\n${stdout}`)
+  if (line === undefined) throw new Error(`wrk printed no result:\n${stdout}`)
   return JSON.parse(line) as LoadResult
 }

@@ -1,4 +1,4 @@
-/** What a request costs without any check. */
+/** The baseline: a Fastify route without any check. */
 import fastify from 'fastify'
 import { listenApp } from '../listen.js'
 import { ANSWER } from '../peer.js'

@@ -1,4 +1,4 @@
-/** Express with jsonwebtoken and a look into Redis: as it can be, and as it is mostly written. */
+/** Express with jsonwebtoken and a GET in Redis. One peer parses the key once, and one for each request, as is common. */
 import { createPublicKey, createSecretKey } from 'node:crypto'
 import express from 'express'
 import { Redis } from 'ioredis'
@@ -14,14 +14,14 @@ import type { Setup } from '../setup.js'
 async function serveWith(setup: Setup, key: Secret) {
   const redis = new Redis(setup.redisUrl, { enableAutoPipelining: true })
   const { issuer, audience } = setup
-  const rules = { algorithms: [setup.algorithm as Algorithm], issuer, audience }
+  const options = { algorithms: [setup.algorithm as Algorithm], issuer, audience }
   const app = express()
   app.get(
     '/',
     async (request, response, next) => {
       try {
         const token = request.headers.authorization?.split(' ')[1] ?? ''
-        const { jti = '' } = jwt.verify(token, key, rules) as JwtPayload
+        const { jti = '' } = jwt.verify(token, key, options) as JwtPayload
         if (await redis.get(denialKey(jti))) {
           response.status(401).json({ error: 'revoked' })
           return
@@ -41,7 +41,7 @@ async function serveWith(setup: Setup, key: Secret) {
 
 export const servers: Record<string, Serve> = {
   parsed: (setup) => serveWith(setup, parse(setup)),
-  // The text, which is read into a key for each request.
+  // Passes the PEM text, which jsonwebtoken parses for each request.
   written: (setup) => serveWith(setup, setup.verifyingKey),
 }
 
@@ -49,7 +49,7 @@ function parse({ algorithm, verifyingKey }: Setup) {
   return algorithm === 'HS256' ? createSecretKey(Buffer.from(verifyingKey)) : createPublicKey(verifyingKey)
 }
 
-/** jsonwebtoken has no EdDSA. */
+/** The algorithms of jsonwebtoken. It doesn't support EdDSA. */
 const algorithms = ['HS256', 'RS256', 'PS256', 'ES256'] as const
 
 const start =

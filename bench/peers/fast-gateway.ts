@@ -14,23 +14,23 @@ async function proxy(setup: Setup, middlewares: Middleware[]) {
   fastGateway({
     restana: { server },
     middlewares,
-    // Its own agent keeps its connections. The target goes on as it is, without being put together anew.
+    // Its own agent keeps connections open. The request target is forwarded unchanged.
     routes: [{ prefix: '', target: setup.upstreamUrl, methods: ['GET'], disableQsOverwrite: true }],
   })
   return listenServer(server)
 }
 
-/** The verifier of @fastify/jwt, without a Fastify around the request. */
+/** The verifier of @fastify/jwt, used without Fastify requests. */
 async function jwtAndExists(setup: Setup): Promise<Middleware> {
-  const island = fastify()
-  await registerJwt(island, setup, false)
-  await island.ready()
-  const isDenied = connectDenylist(setup)
+  const verifier = fastify()
+  await registerJwt(verifier, setup, false)
+  await verifier.ready()
+  const isRevoked = connectDenylist(setup)
   return async (request, response, next) => {
     try {
       const token = request.headers.authorization?.slice('Bearer '.length) ?? ''
-      const { jti } = island.jwt.verify<{ jti: string }>(token)
-      if (await isDenied(jti)) throw new Error('revoked')
+      const { jti } = verifier.jwt.verify<{ jti: string }>(token)
+      if (await isRevoked(jti)) throw new Error('revoked')
     } catch {
       response.statusCode = 401
       return response.end()

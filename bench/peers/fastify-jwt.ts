@@ -1,4 +1,4 @@
-/** What an application has without us: @fastify/jwt, and a look into Redis for what was revoked. */
+/** The usual application without Portcullis: @fastify/jwt, and a denylist in Redis. */
 import fastifyJwt from '@fastify/jwt'
 import fastify from 'fastify'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
@@ -11,7 +11,7 @@ import type { Setup } from '../setup.js'
 
 type Check = (request: FastifyRequest) => Promise<void>
 
-/** Registers @fastify/jwt: the key given once, one algorithm, issuer and audience checked as ours are. */
+/** Registers @fastify/jwt with one parsed key and one algorithm. It checks issuer and audience, as Portcullis does. */
 export async function registerJwt(app: FastifyInstance, setup: Setup, cache: number | false): Promise<void> {
   const { algorithm, issuer, audience, verifyingKey } = setup
   await app.register(fastifyJwt, {
@@ -20,7 +20,7 @@ export async function registerJwt(app: FastifyInstance, setup: Setup, cache: num
   })
 }
 
-/** Whether the token was revoked: one EXISTS, joined with those of other requests at that moment. */
+/** Returns a function that is true if the token is revoked. Each call is one EXISTS, with automatic pipelining. */
 export function connectDenylist({ redisUrl }: Setup): (jti: string) => Promise<boolean> {
   const redis = new Redis(redisUrl, { enableAutoPipelining: true })
   return async (jti) => (await redis.exists(denialKey(jti))) === 1
@@ -28,10 +28,10 @@ export function connectDenylist({ redisUrl }: Setup): (jti: string) => Promise<b
 
 export async function jwtAndExists(app: FastifyInstance, setup: Setup): Promise<Check> {
   await registerJwt(app, setup, false)
-  const isDenied = connectDenylist(setup)
+  const isRevoked = connectDenylist(setup)
   return async (request) => {
     const { jti } = await request.jwtVerify<{ jti: string }>()
-    if (await isDenied(jti)) throw Object.assign(new Error('revoked'), { statusCode: 401 })
+    if (await isRevoked(jti)) throw Object.assign(new Error('revoked'), { statusCode: 401 })
   }
 }
 
@@ -42,7 +42,7 @@ async function guarded(check: (app: FastifyInstance) => Promise<Check>) {
   return listenApp(app)
 }
 
-/** Without a denylist: a revoked token would pass. */
+/** Verifies tokens without a denylist, so revoked tokens are admitted. */
 const verifyOnly = (setup: Setup, cache: number | false) => async (app: FastifyInstance) => {
   await registerJwt(app, setup, cache)
   return async (request: FastifyRequest) => {
@@ -52,7 +52,7 @@ const verifyOnly = (setup: Setup, cache: number | false) => async (app: FastifyI
 
 export const servers: Record<string, Serve> = {
   jwt: (setup) => guarded(verifyOnly(setup, false)),
-  // Twice as many as there are tokens, and never less than its default.
+  // Room for twice the number of tokens, but at least the default of 1,000.
   cached: (setup) => guarded(verifyOnly(setup, Math.max(1_000, 2 * setup.tokens))),
   exists: (setup) => guarded((app) => jwtAndExists(app, setup)),
 }

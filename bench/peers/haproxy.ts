@@ -1,4 +1,4 @@
-/** HAProxy's own jwt_verify, with a map as denylist: its administrator adds to it by the runtime API. */
+/** HAProxy's jwt_verify with a map as denylist. In production, entries are added with the runtime API. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { freePort } from '../../test/redis.js'
@@ -9,7 +9,7 @@ import type { Server, Servers } from '../processes.js'
 import { findProgram } from '../programs.js'
 import type { Setup } from '../setup.js'
 
-/** As its documentation has it: the algorithm is ours, not the token's; then issuer, audience, expiry, and the map. */
+/** Returns the checks of HAProxy's documentation: a fixed algorithm, signature, issuer, audience, expiry, and the map. */
 function check(
   { algorithm, issuer, audience, verifyingKey, verifyingKeyFile }: Setup,
   denied: string,
@@ -68,7 +68,7 @@ export const peers: Peer[] = [
   {
     ...shared,
     name: 'haproxy-itself',
-    title: 'HAProxy jwt_verify + map, answering itself',
+    title: 'HAProxy jwt_verify + map, responding itself',
     start: async (all, setup) => {
       const body = JSON.stringify(ANSWER).replaceAll('"', '\\"')
       const answer = `http-request return status 200 content-type application/json string "${body}"`

@@ -8,7 +8,7 @@ import { jwtAndExists } from './fastify-jwt.js'
 async function proxy(setup: Setup, isGuarded: boolean) {
   const app = fastify()
   if (isGuarded) app.addHook('onRequest', await jwtAndExists(app, setup))
-  // undici, which keeps its connections, is what it takes by itself.
+  // Its default client is undici, which keeps connections open.
   await app.register(httpProxy, { upstream: setup.upstreamUrl })
   return listenApp(app)
 }

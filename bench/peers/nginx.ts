@@ -8,7 +8,7 @@ import { jwtAndExists } from './fastify-jwt.js'
 import { startGateway } from './portcullis-gateway.js'
 
 export const servers: Record<string, Serve> = {
-  /** What `auth_request` asks: the check alone, and an empty answer. */
+  /** The server for `auth_request`. It runs the check and sends an empty response. */
   async check(setup) {
     const app = fastify()
     const onRequest = await jwtAndExists(app, setup)
@@ -20,7 +20,7 @@ export const servers: Record<string, Serve> = {
 const block = (name: string, url: string) =>
   `upstream ${name} { server ${hostOf(url)}; keepalive 256; keepalive_requests 1000000000; }`
 
-/** nginx in front of the upstream, asking `checkUrl` before each request. */
+/** Starts nginx in front of the upstream. It sends a check to `check` before it forwards a request. */
 async function startAuthRequest(
   all: Servers,
   setup: Setup,

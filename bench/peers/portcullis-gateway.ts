@@ -1,4 +1,4 @@
-/** Ours as a proxy: `portcullis serve`, as an operator starts it. */
+/** Portcullis as a gateway: `portcullis serve`, started as in production. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,4 +1,4 @@
-/** Ours in a user's own application. */
+/** Portcullis as a plugin in a Fastify application. */
 import fastify from 'fastify'
 import portcullis from '../../plugins/portcullis.js'
 import { listenApp } from '../listen.js'
@@ -12,7 +12,7 @@ async function guarded(setup: Setup, settings: { store?: string; check?: 'replic
   const app = fastify()
   await app.register(portcullis, { ...sharedSettings(setup), store, revocation: { check } })
   app.get('/', { onRequest: app.authenticate }, async () => ANSWER)
-  // No other instance can tell a memory store.
+  // A memory store doesn't receive the entries of other instances.
   if (store === 'memory') await app.portcullis.revoke({ jti: setup.deniedJti })
   return listenApp(app)
 }
