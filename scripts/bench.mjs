@@ -1,5 +1,5 @@
-// npm run bench [-- refresh | million | growth | sessions | lost-data | rolling-restart] [--flag value …]: sets up, finds a Redis as
-// the tests do, and runs a program of bench/.
+// npm run bench [-- refresh | million | growth | sessions | lost-data | rolling-restart] [--flag value …]
+// Installs and compiles what is needed, finds a Redis in the same way as the tests, and runs a program of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -27,8 +27,8 @@ try {
 }
 
 /**
- * `million` and `sessions` may use any Redis; the others start one of their own, so that every command they count is
- * theirs.
+ * Returns a Redis for the program. `million` and `sessions` can use any Redis. The others start their own, because they
+ * count its commands or delete its data.
  */
 async function redisFor(name) {
   if (name === 'million' || name === 'sessions') return prepareRedis()
@@ -37,13 +37,13 @@ async function redisFor(name) {
 }
 
 async function run(env) {
-  // --expose-gc: `million` measures the heap
+  // `million` measures the heap, so it needs --expose-gc.
   const bench = spawn(process.execPath, ['--expose-gc', join(root, `dist/bench/${program}.js`), ...args], {
     stdio: 'inherit',
     cwd: root,
     env: { ...process.env, ...env },
   })
-  process.on('SIGINT', () => {}) // the terminal sends it to the program, too, which then stops its servers
+  process.on('SIGINT', () => {}) // The terminal also sends it to the program, which then stops its servers.
   process.on('SIGTERM', () => bench.kill('SIGTERM'))
   const [code] = await once(bench, 'exit')
   return code ?? 1

@@ -1,4 +1,4 @@
-// npm run build: installs what is missing, and compiles.
+// npm run build: installs missing dependencies and compiles.
 import { setUp } from './setup.mjs'
 
 try {

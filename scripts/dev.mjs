@@ -1,4 +1,4 @@
-// npm run dev [-- <command …>]: runs `demo` (or the command), and starts it again after each change that compiles.
+// npm run dev [-- <command …>]: runs `demo` (or the command), and restarts it after each change that compiles.
 import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { root, setUp, tsc } from './setup.mjs'
@@ -12,7 +12,7 @@ try {
   process.exit(1)
 }
 
-// A process group of its own, because tsc starts its native program as a child.
+// The compiler gets its own process group, because tsc starts its native program as a child. Both must end together.
 const compiler = spawn(process.execPath, [tsc, '--build', '--watch', '--preserveWatchOutput', root], {
   stdio: ['ignore', 2, 2],
   detached: true,

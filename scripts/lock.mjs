@@ -4,9 +4,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const GIVE_UP_AFTER_MS = 10 * 60_000
 
 /**
- * Runs `work` while no other process holds the lock at `path`; `onWait` is called once if another process does. The
- * lock is a symbolic link whose target is the process id of its owner: link and id are created in one step, so a lock
- * always has an owner. A lock whose owner is dead is removed.
+ * Runs `work` while no other process holds the lock at `path`. Calls `onWait` once if another process holds it.
+ *
+ * The lock is a symbolic link whose target is the process id of its owner. Link and id are created in one step, so a
+ * lock always has an owner. A lock whose owner is dead is removed.
+ *
+ * @throws {Error} if the lock isn't released within 10 minutes
  */
 export async function exclusively(path, work, onWait) {
   const deadline = Date.now() + GIVE_UP_AFTER_MS
@@ -43,7 +46,7 @@ function ownerOf(path) {
   try {
     return Number(readlinkSync(path))
   } catch {
-    return undefined // released meanwhile
+    return undefined // The lock has been released.
   }
 }
 

@@ -4,23 +4,23 @@ import { findServer } from './servers.mjs'
 import { root } from './setup.mjs'
 
 /**
- * Makes Redis ready for a run of the tests: the server that all share (REDIS_URL, else a private one, started here),
- * and the means by which tests start their own, to kill, to freeze, or to join to a cluster. Needs a built `dist`.
+ * Prepares Redis for a run of the tests. All tests share one server: that of REDIS_URL, else one that is started here.
+ * Some tests also start their own servers, in order to kill or freeze them, or to form a cluster. Needs a built `dist`.
  * Returns the environment for the tests, and `stop`.
  */
 export async function prepareRedis(say = console.log) {
   const env = findServer('redis', say)
   const [means] = Object.values(env)
   if (process.env.REDIS_URL) {
-    say(`Redis: REDIS_URL for what tests share, ${means} for their own`)
+    say(`Redis: the tests share the server of REDIS_URL, and start their own with ${means}`)
     return { env: { ...env, TEST_REDIS_URL: process.env.REDIS_URL }, stop: async () => {} }
   }
   Object.assign(process.env, env)
-  // the tests' own launcher, so that there is one
+  // Imported from the tests, so that there is only one launcher.
   const { startRedis } = await import(pathToFileURL(join(root, 'dist/test/redis.js')).href)
   const endings = []
   const shared = await startRedis({ teardown: (end) => void endings.push(end) })
-  say(`Redis: ${means}, private, on port ${shared.port}`)
+  say(`Redis: ${means}, started on port ${shared.port}`)
   return {
     env: { ...env, TEST_REDIS_URL: shared.url },
     stop: async () => {

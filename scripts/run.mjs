@@ -1,4 +1,4 @@
-// node scripts/run.mjs <command …>: sets up, then is the command line.
+// node scripts/run.mjs <command …>: installs and compiles what is needed, then runs the command line.
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root, setUp } from './setup.mjs'
@@ -10,16 +10,16 @@ try {
   process.exit(1)
 }
 
-dropEchoes()
+ignoreEchoes()
 const cli = join(root, 'dist/src/cli.js')
 process.argv[1] = cli
 await import(pathToFileURL(cli).href)
 
 /**
- * npm passes on a Ctrl-C that the terminal has sent to this process too, within milliseconds. The gateway stops at
- * once on a second signal, so npm's copy would cut open requests.
+ * Ignores npm's copy of a signal. The terminal sends a Ctrl-C to npm and to this process, and npm forwards it within
+ * milliseconds. The gateway would treat the copy as a second signal, and end its drain.
  */
-function dropEchoes() {
+function ignoreEchoes() {
   const ECHO_MILLISECONDS = 500
   const emit = process.emit
   let lastAt = -Infinity

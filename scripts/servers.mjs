@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { accessSync, constants, existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** The servers that tests run for real: one line each. Without `image`, Docker is no way to get it. */
+/** The programs that tests run for real. A program without `image` can't be run with Docker. */
 const SERVERS = {
   redis: {
     commands: ['redis-server', 'valkey-server'],
@@ -10,7 +10,7 @@ const SERVERS = {
     debian: 'redis-server',
     brew: 'redis',
   },
-  // Debian's users haven't its folder on their PATH.
+  // Debian installs nginx in a folder that isn't on the PATH of users.
   nginx: { commands: ['nginx', '../sbin/nginx'], debian: 'nginx', brew: 'nginx' },
   caddy: { commands: ['caddy'], debian: 'caddy', brew: 'caddy' },
   curl: { commands: ['curl'], debian: 'curl', brew: 'curl' },
@@ -19,15 +19,16 @@ const SERVERS = {
     debian: 'chromium',
     brew: 'chromium',
   },
-  // Not a server: its library moves the clock of a process.
+  // Not a server. Its library shifts the clock of a process.
   faketime: { commands: ['faketime'], debian: 'faketime', brew: 'libfaketime' },
 }
 
 /**
- * Finds a way to run `name`, in this order: a command on PATH, a Docker engine that answers, and, as root on Debian
- * (a container, CI), Debian's package, which is then installed. Returns the environment variable that tells the
- * tests: `TEST_<NAME>_SERVER`, a command's path, or `TEST_<NAME>_DOCKER`, an image.
- * @throws when there is no way, with the lines that would install it
+ * Finds a way to run `name`, in this order: a command on PATH, Docker if its engine runs, and a Debian package. The
+ * package is only installed by root on Debian, such as in a container or in CI. Returns an environment variable for the
+ * tests: `TEST_<NAME>_SERVER` with the path of a command, or `TEST_<NAME>_DOCKER` with an image.
+ *
+ * @throws {Error} if there is no way. The message contains commands that install the program.
  */
 export function findServer(name, say = console.log) {
   const server = SERVERS[name]
@@ -41,7 +42,7 @@ export function findServer(name, say = console.log) {
   }
   throw new Error(
     [
-      `The tests need a real ${name}, and none was found (on PATH: ${server.commands.join(', ')}${server.image ? '; Docker' : ''}).`,
+      `The tests need a real ${name}, but none was found (on PATH: ${server.commands.join(', ')}${server.image ? '; Docker' : ''}).`,
       `  Debian, Ubuntu:  sudo apt-get install ${server.debian}`,
       `  macOS:           brew install ${server.brew}`,
       ...(server.image ? [`  Docker:          start the engine; the tests then run ${server.image}`] : []),
@@ -50,13 +51,18 @@ export function findServer(name, say = console.log) {
   )
 }
 
-/** As `findServer('faketime')`; where it can't be had, the tests that move clocks are told so, but in CI it throws. */
+/**
+ * Finds libfaketime like {@link findServer}. If there is none, it returns an empty variable, and the tests that move
+ * clocks are skipped.
+ *
+ * @throws {Error} in CI, if there is none
+ */
 export function findFaketime(say = console.log) {
   try {
     return findServer('faketime', say)
   } catch (error) {
     if (process.env.CI) throw error
-    say(`${error.message}\nWithout it no clock is moved: that part of the history checker is LEFT OUT.`)
+    say(`${error.message}\nWithout it, the history checker SKIPS the faults that move clocks.`)
     return { TEST_FAKETIME_SERVER: '' }
   }
 }
@@ -76,7 +82,7 @@ function isExecutable(path) {
 }
 
 function dockerHas(image, say) {
-  // a client without an engine prints an empty version
+  // If the engine doesn't run, the client prints an empty version.
   const info = run('docker', ['info', '--format', '{{.ServerVersion}}'], { timeout: 5000, stdio: 'pipe' })
   if (info.status !== 0 || String(info.stdout).trim() === '') return false
   if (run('docker', ['image', 'inspect', image], { stdio: 'ignore' }).status === 0) return true
@@ -87,7 +93,7 @@ function dockerHas(image, say) {
 function installDebianPackage(name, say) {
   if (process.getuid?.() !== 0 || !existsSync('/etc/debian_version') || !firstOnPath(['apt-get']))
     return false
-  say(`Installing Debian's package ${name}: running as root, and there is no other way here …`)
+  say(`Installing the Debian package ${name}, because no other way to run it was found …`)
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const steps = [
     ['-q', 'update'],
@@ -96,7 +102,7 @@ function installDebianPackage(name, say) {
   return steps.every((step) => run('apt-get', step, { env }).status === 0)
 }
 
-/** Shows only the errors. */
+/** Runs a command and shows only its errors. */
 function run(command, args, options) {
   return spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'], ...options })
 }

@@ -11,14 +11,16 @@ export const root = fileURLToPath(new URL('..', import.meta.url))
 export const tsc = join(root, 'node_modules/typescript/lib/tsc.js')
 const dist = join(root, 'dist')
 
-/** On stderr, because stdout belongs to the command that needs the set-up. */
+/** Prints to stderr, because stdout belongs to the command that follows. */
 const say = (line) => process.stderr.write(`${line}\n`)
 
 /**
  * Installs the locked dependencies if they are missing or older than the lock file, and compiles what has changed.
- * npm and tsc take no lock of their own: two installations at once delete each other's files. Processes that start at
- * the same time therefore take turns; the second one finds the work done.
- * @throws if npm or tsc fails; a build with errors leaves `dist` as it was
+ *
+ * npm and tsc have no lock of their own, and two installations at the same time would delete each other's files.
+ * Processes that start at the same time therefore do this one after another.
+ *
+ * @throws {Error} if npm or tsc fails. A build with errors leaves `dist` unchanged.
  */
 export async function setUp() {
   mkdirSync(dist, { recursive: true })
@@ -49,12 +51,12 @@ function isInstalled() {
   return modifiedAt('node_modules/.package-lock.json') >= modifiedAt('package-lock.json')
 }
 
-/** When a file of the checkout was last changed (Unix ms); -1 if it doesn't exist. */
+/** Returns the time of the last change of a file (Unix ms), or -1 if it doesn't exist. */
 export function modifiedAt(path) {
   return statSync(join(root, path), { throwIfNoEntry: false })?.mtimeMs ?? -1
 }
 
-/** `tsc --build` compares the sources with its last run, and writes nothing if there are errors (noEmitOnError). */
+/** Compiles what has changed since the last run. If there are errors, nothing is written (noEmitOnError). */
 function build() {
   if (!existsSync(join(dist, 'tsconfig.tsbuildinfo'))) say('Compiling (tsc) …')
   const args = [tsc, '--build', root]
@@ -64,7 +66,7 @@ function build() {
   removeOrphans()
 }
 
-/** tsc leaves the output of deleted sources: deleted tests would still run, deleted modules would be published. */
+/** Removes the output of deleted sources, which tsc keeps. Otherwise, deleted tests would run and be published. */
 function removeOrphans() {
   for (const file of filesIn(dist)) {
     const source = file.replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')
@@ -72,7 +74,7 @@ function removeOrphans() {
   }
 }
 
-/** All files below `folder`, as paths relative to it. */
+/** Returns all files below `folder`, as paths relative to it. */
 export function filesIn(folder) {
   if (!existsSync(folder)) return []
   return readdirSync(folder, { recursive: true, withFileTypes: true })

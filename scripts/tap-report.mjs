@@ -1,26 +1,26 @@
 import { Parser } from 'tap-parser'
 import { stringify } from 'yaml'
 
-/** Diagnostics of a file's own result that say how tap ran the file, not why it failed. */
+/** Diagnostics about how tap ran a file. They don't explain a failure. */
 const HOW_IT_RAN = new Set(['stdio', 'cwd', 'externalID', 'command', 'args', 'jobId'])
-/** tap's reason for skipping a file that has ended, without an error, before its first test. */
+/** The reason that tap gives for a file that ended without an error before its first test. */
 const NO_TESTS = 'no tests found'
 
 /**
- * Reads the TAP of a run of these files, and counts tests: the innermost `t.test` blocks, however many assertions they
- * have. A file without such blocks is one test. A block that contains others counts only if it fails by itself (an
- * assertion of its own, a plan that isn't met, a hook that throws).
+ * Reads the TAP output of a run of these files, and counts tests, which are the innermost `t.test` blocks. A file
+ * without such blocks is one test. A block that contains others counts only if it fails by itself, because of an
+ * assertion of its own, a plan that isn't met, or a hook that throws.
  *
- * `failed` has these, too, each at least once: a test that was still running when its file ended, a file that was
- * killed, crashed or exited with an error, a file that timed out (tap then names no file), a file without any test, a
- * file without a result, and a run that was broken off.
+ * `failed` also counts each of these at least once: a test that was still running when its file ended; a file that was
+ * killed, crashed, timed out (tap then doesn't name the file), or exited with an error; a file without any test or
+ * without a result; and a run that was interrupted.
  *
- * `say` gets one line for each file, and below it each failure in full and each skipped test.
+ * `say` is called with one line for each file, followed by its failures in full and its skipped tests.
  */
 export function reportTap(stream, files, say = console.log) {
   const missing = new Set(files)
   const counts = { passed: 0, failed: 0, skipped: 0 }
-  /** What tap's own sum has in it: assertions. */
+  /** Failed assertions by tap's own count. */
   const assertions = { fail: 0 }
   let findings = []
 
@@ -47,7 +47,7 @@ export function reportTap(stream, files, say = console.log) {
     } else if (result.skip) {
       skip(result)
     } else if (!result.ok && !result.todo) {
-      // Otherwise it fails only because a block in it has.
+      // If the count has changed, this block failed only because a block in it failed.
       if (counts.failed === failedBefore) fail(result.fullname, result.diag)
     } else if (!result.todo && blocks === 0) {
       counts.passed += 1
@@ -63,7 +63,7 @@ export function reportTap(stream, files, say = console.log) {
     find(`– skipped: ${fullname}${why === true ? '' : ` (${why})`}`)
   }
 
-  /** Follows the blocks of a parser. `onResult` gets the results at this level, with the block of each, if any. */
+  /** Follows the blocks of a parser. `onResult` receives the results at this level, each with its block, if it has one. */
   function follow(parser, onResult) {
     let open
     const close = (result) => {

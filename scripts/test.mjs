@@ -1,5 +1,6 @@
-// npm test [-- <part of a test file's path> …] [--unit | --fast]: everything from a fresh clone to `N passed, N failed`,
-// the last line. N counts tests, see tap-report.mjs.
+// npm test [-- <part of a test file's path> …] [--unit | --fast]
+// Installs, compiles, lints and runs the tests. The last line is `N passed, N failed`. N counts tests, see
+// tap-report.mjs.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -9,7 +10,7 @@ import { needsRedis, selectTests } from './select-tests.mjs'
 import { findFaketime, findServer } from './servers.mjs'
 import { modifiedAt, root, setUp } from './setup.mjs'
 
-/** For two cores; more would also distort the tests that measure time. */
+/** The number of files that run at the same time. More would distort the tests that measure time. */
 const JOBS = 2
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs')
 
@@ -28,7 +29,7 @@ async function run() {
     allowPositionals: true,
   })
   await setUp()
-  if (filters.length > 0 || modes.fast) console.log('Lint: left out, as only some tests are run')
+  if (filters.length > 0 || modes.fast) console.log('Lint is skipped, because only some tests run')
   else if (!succeeds('npm', ['run', '--silent', 'lint'])) throw new Error('Lint failed: see above')
   const files = selectTests({ ...modes, filters }).map((file) => join('dist', file))
   buildTap()
@@ -41,7 +42,11 @@ async function run() {
   }
 }
 
-/** The other servers and clients that these files need. All but the browser are required; its test says that it is skipped. */
+/**
+ * Finds the other servers and clients that these files need. Without a browser, its test is skipped.
+ *
+ * @throws {Error} if another program is missing
+ */
 function findPrograms(files) {
   const env = files.some((file) => file.endsWith('history.redis.test.js')) ? findFaketime() : {}
   for (const name of ['nginx', 'caddy', 'curl', 'chromium']) {
@@ -57,7 +62,7 @@ function findPrograms(files) {
   return env
 }
 
-/** Builds tap's modules from its list of plugins, once after each installation. Without them, the first run fails. */
+/** Generates tap's modules from its list of plugins. This is needed once after each installation. */
 function buildTap() {
   const built = modifiedAt('.tap/plugins/package.json')
   if (built > modifiedAt('node_modules/.package-lock.json') && built > modifiedAt('package.json')) return
@@ -65,13 +70,13 @@ function buildTap() {
 }
 
 async function runTap(files, env) {
-  // imported now, as it needs what was installed
+  // Imported here, because its dependencies may have just been installed.
   const { reportTap } = await import('./tap-report.mjs')
   const runner = spawn(process.execPath, [tap, 'run', '--reporter=tap', `--jobs=${JOBS}`, ...files], {
     cwd: root,
     stdio: ['ignore', 'pipe', 'inherit'],
     env: { ...process.env, ...env },
-    detached: true, // a group of its own, so that an interruption can end it whole
+    detached: true, // Its own process group, so that an interruption ends all of its processes.
   })
   let interrupted = false
   for (const signal of ['SIGINT', 'SIGTERM']) {
