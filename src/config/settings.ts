@@ -4,6 +4,8 @@ import type { PluginSchema, SettingsSchema } from './schema.js'
 import type { Identity } from '../session/session.js'
 import type { Leaf } from './leaf.js'
 import type { RouteSchema } from './route-schema.js'
+import type { Transport } from '../token/presented-token.js'
+import type { Algorithm } from '../token/signing-key.js'
 
 type Tree = Static<typeof SettingsSchema>
 type RouteTree = Static<typeof RouteSchema>
@@ -39,19 +41,178 @@ export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'sto
   readonly login: LoginFunction | Tree['login']
 }
 
+/**
+ * What a host passes to `register`. Durations are text with a unit, such as `'15m'`, and file paths are relative to the
+ * working directory. `docs/configuration.md` explains each option in more detail.
+ *
+ * @example
+ * await app.register(portcullis, {
+ *   issuer: 'https://api.example.com',
+ *   audience: 'https://api.example.com',
+ *   store: 'redis://127.0.0.1:6379/0',
+ *   login: { users: './users.htpasswd' },
+ * })
+ */
+export interface PluginOptions<Request = unknown> {
+  /** The `iss` claim of access tokens, such as `https://api.example.com`. Equal on all instances. */
+  issuer: string
+  /** The `aud` claim of access tokens, such as `https://api.example.com`. Equal on all instances. */
+  audience: string
+  /** The path prefix of Portcullis's own routes. Default: `/auth`. */
+  prefix?: string
+  /**
+   * `memory`, the URL of a Redis, or ioredis options. It can't be a client, because Portcullis opens its own connections.
+   * Default: `redis://127.0.0.1:6379/0`.
+   *
+   * @example 'redis+sentinel://h1:26379,h2:26379/mymaster'
+   */
+  store?: string | RedisOptions
+  /** The prefix of every Redis key. Default: `portcullis`. */
+  keyPrefix?: string
+  /** The key that signs access tokens. */
+  keys?: {
+    /** The signature algorithm. Default: `ES256`. */
+    algorithm?: Algorithm
+    /** The directory in which the key is generated and kept. Default: `./keys`. */
+    dir?: string
+    /** One key as PEM or JWK, or the path of its file. `dir` is then unused. */
+    signing?: string
+  }
+  tokens?: {
+    /** The lifetime of an access token, in whole seconds, from `1s` to `1d`. Default: `15m`. */
+    access?: string
+    /** The lifetime of a session without a refresh. `0s` means no limit. Default: `30d`. */
+    refresh?: string
+    /** The lifetime of a session since its login. `0s` means no limit. Default: `90d`. */
+    absolute?: string
+    /** The maximum number of refreshes per session. `0` means no limit. Default: `0`. */
+    refreshLimit?: number
+    /** The time after a refresh in which the previous refresh token still gets the same new tokens. Default: `10s`. */
+    reuseGrace?: string
+    /** The clock difference that is tolerated in `exp` and `nbf`, up to `1m`. Default: `0s`. */
+    leeway?: string
+    /** The number of access tokens whose valid signature is remembered. `0` turns the cache off. Default: `50000`. */
+    verifiedCache?: number
+  }
+  sessions?: {
+    /** The maximum number of sessions per subject. `0` means no limit. Default: `100`. */
+    perSubject?: number
+    /** The effect of a login beyond the limit. Default: `evict-oldest`. */
+    onLimit?: 'evict-oldest' | 'refuse'
+    /** The maximum number of sessions per subject and device. `0` means no limit. Default: `0`. */
+    perDevice?: number
+  }
+  revocation?: {
+    /** The source of the denylist for each request: this instance's memory, or one MGET in Redis. Default: `replica`. */
+    check?: 'replica' | 'redis'
+    /** The longest time for which an instance decides without a sync with Redis, from `200ms` to `2s`. Default: `1s`. */
+    lease?: string
+    /**
+     * The behaviour while the denylist can't be checked: 503, admit for a time, or admit. Default: `closed`.
+     *
+     * @example { stale: '30s' }
+     */
+    onOutage?: string | { stale: string }
+    /** The treatment of older tokens after Redis has lost data. Default: `heal`. */
+    onLostHistory?: 'reject' | 'heal' | 'accept'
+    /** The number of Redis replicas that must have each denylist entry. Default: `0`. */
+    waitReplicas?: number
+    /** The longest `exp − iat` that is accepted. Default: `tokens.access`. */
+    horizon?: string
+  }
+  accept?: {
+    /** The transports in which access tokens are accepted. Default: `['header', 'cookie']`. */
+    from?: readonly Transport[]
+  }
+  cookies?: {
+    /** `true` lets a login request its tokens as cookies. Default: `true`. */
+    enabled?: boolean
+    /** `true` uses `__Host-` and `__Secure-` cookies. `false` is for plain http in development. Default: `true`. */
+    secure?: boolean
+  }
+  cors?: {
+    /** The exact origins whose pages may send requests with credentials. Default: `[]`. */
+    origins?: readonly string[]
+  }
+  /** A users file, a legacy API, or a function. Without it, there is no login route. */
+  login?: LoginFunction<Request> | LoginOptions
+  identity?: {
+    /** Headers for an upstream, each with a claim or a template such as `{sub}@{tenant}`. */
+    headers?: Record<string, string>
+    /** A short-lived JWT that proves the identity to an upstream. It needs an algorithm with a key pair. */
+    token?: {
+      /** The header that contains the JWT. Default: `X-Portcullis-Identity`. */
+      header?: string
+      /** Required. The `aud` claim of the JWT. It must differ from the `aud` of access tokens. */
+      audience?: string
+      /** The lifetime of the JWT, in whole seconds, from `5s` to `5m`. Default: `30s`. */
+      life?: string
+    }
+  }
+  rateLimit?: {
+    login?: {
+      /** Failed logins per account. Default: 10 per `15m`. */
+      perAccount?: { failures?: number; per?: string }
+      /** Failed logins per address. Default: 50 per `15m`. */
+      perAddress?: { failures?: number; per?: string }
+    }
+    refresh?: {
+      /** Refreshes per address. Default: 600 per `1m`. */
+      perAddress?: { max?: number; per?: string }
+    }
+  }
+  /** How guards refuse a request: they send the error, or throw it to your error handler. Default: `answer`. */
+  refusals?: 'answer' | 'throw'
+}
+
+/** The form of `login` that can be written in a file. `users` and `http` exclude each other. */
+export interface LoginOptions {
+  /** The path of a users file of `NAME:hash` lines (argon2id, bcrypt). */
+  users?: string
+  /** A legacy API that verifies credentials. */
+  http?: {
+    /** Required. The URL to which each login is sent by POST. */
+    url?: string
+    /** The format of the request body. Default: `json`. */
+    body?: 'json' | 'form'
+    /** The body field for the username. Default: `username`. */
+    username?: string
+    /** The body field for the password. Default: `password`. */
+    password?: string
+    /** Required. A JSON pointer (RFC 6901) to the `sub` claim in the response, such as `/data/user/id`. */
+    subject?: string
+    /** More claims, each with a JSON pointer into the response, such as `{ role: '/data/user/role' }`. */
+    claims?: Record<string, string>
+    /** The maximum time until the response, up to `1m`. Default: `5s`. */
+    timeout?: string
+  }
+  /** The path or URL of the login page to which forward-auth redirects browsers. */
+  page?: string
+}
+
 type PluginInput = In<typeof PluginSchema>
 
-/** What a host passes to `register`: written as in the YAML file (`'15m'`), `issuer` and `audience` required. */
-export type PluginOptions<Request = unknown> = Omit<
-  PluginInput,
-  'store' | 'login' | 'issuer' | 'audience'
-> & {
+/** The options as derived from the schema. {@link PluginOptions} must be equal to it. */
+type DerivedOptions<Request> = Omit<PluginInput, 'store' | 'login' | 'issuer' | 'audience'> & {
   issuer: string
   audience: string
-  /** A URL, or options of ioredis; never a client. */
   store?: string | RedisOptions
-  login?: LoginFunction<Request> | PluginInput['login']
+  login?: LoginFunction<Request> | NonNullable<PluginInput['login']>
 }
+
+/** Resolves intersections and `Omit`, so that {@link Equal} compares members. */
+type Flat<T> = T extends (...args: never) => unknown
+  ? T
+  : T extends readonly unknown[]
+    ? T
+    : T extends object
+      ? { [K in keyof T]: Flat<T[K]> }
+      : T
+
+type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+
+// Fails to compile if an option is missing in the interface or in the schema, or has another type.
+true satisfies Equal<Flat<Omit<PluginOptions, 'store'>>, Flat<Omit<DerivedOptions<unknown>, 'store'>>>
 
 type DeepReadonly<T> = T extends readonly (infer E)[]
   ? readonly DeepReadonly<E>[]
