@@ -13,7 +13,7 @@ import type {
   Denylist,
   TokenStamp,
 } from './denylist.js'
-import { stampPastDenials } from './token-stamp.js'
+import { createStamp, stampPastDenials } from './token-stamp.js'
 
 /** The greatest number of requests that wait for a lease. Further requests get a 503 immediately. */
 const MAX_WAITING = 10_000
@@ -145,15 +145,22 @@ export class LeasedDenylist implements Denylist {
     }
   }
 
-  /** Returns a stamp only with a lease, because the clock is then known to be near the clock of Redis. */
-  async stamp(sub?: string): Promise<TokenStamp> {
+  /**
+   * Returns a stamp only with a lease, because the clock is then known to be near the clock of Redis. The lease and the
+   * stamp are judged by the same reading of the clock: one that was read before a wait for the lease may have been wrong.
+   */
+  async stamp(sub = ''): Promise<TokenStamp> {
     const { instance, now } = this.#options
-    if (!instance.isLeased(now())) await this.#waitForLease()
-    return stampPastDenials(
-      () => ({ wall: now().wall, mark: instance.mark }),
-      (token) => this.check(token),
-      sub,
-    )
+    return stampPastDenials(async () => {
+      for (;;) {
+        const reading = now()
+        const { stamp, token } = createStamp(reading.wall, instance.mark, sub)
+        const decision = instance.decide(token, reading)
+        if (decision.kind !== 'no_lease')
+          return { stamp, denial: decision.kind === 'denied' ? decision.by : undefined }
+        await this.#waitForLease()
+      }
+    })
   }
 
   latestIssue(): UnixMs {

@@ -15,7 +15,7 @@ import type {
   TokenStamp,
 } from './denylist.js'
 import { Replica } from './replica/replica.js'
-import { stampPastDenials } from './token-stamp.js'
+import { createStamp, stampPastDenials } from './token-stamp.js'
 
 /** The greatest step back of the wall clock that is tolerated between the issue of a token and its verification. */
 const MAX_STEP_BACK: Milliseconds = 2_000
@@ -86,12 +86,11 @@ export class MemoryDenylist implements Denylist {
     this.#sweep(entries.length)
   }
 
-  stamp(sub?: string): Promise<TokenStamp> {
-    return stampPastDenials(
-      () => ({ wall: this.#clock.now(), mark: this.#mark }),
-      (token) => this.check(token),
-      sub,
-    )
+  stamp(sub = ''): Promise<TokenStamp> {
+    return stampPastDenials(() => {
+      const { stamp, token } = createStamp(this.#clock.now(), this.#mark, sub)
+      return { stamp, denial: this.check(token) }
+    })
   }
 
   /**

@@ -15,7 +15,7 @@ import type {
   Denylist,
   TokenStamp,
 } from './denylist.js'
-import { stampPastDenials } from './token-stamp.js'
+import { createStamp, stampPastDenials } from './token-stamp.js'
 
 export interface RedisDenylistOptions {
   readonly redis: RedisClient
@@ -88,11 +88,10 @@ export class RedisDenylist implements Denylist {
   }
 
   stamp(sub?: string): Promise<TokenStamp> {
-    return stampPastDenials(
-      () => ({ wall: this.#options.clock.now(), mark: this.#mark }),
-      (token) => (sub === undefined ? undefined : this.check(token)),
-      sub,
-    )
+    return stampPastDenials(async () => {
+      const { stamp, token } = createStamp(this.#options.clock.now(), this.#mark, sub ?? '')
+      return { stamp, denial: sub === undefined ? undefined : await this.check(token) }
+    })
   }
 
   latestIssue(): UnixMs {

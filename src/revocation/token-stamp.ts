@@ -6,6 +6,22 @@ import type { DenialReason, RevocableToken, TokenStamp } from './denylist.js'
 /** The time between two attempts to get a stamp that no entry covers. */
 const POLLING_INTERVAL: Milliseconds = 100
 
+/** A stamp, and the reason why a token with it would be refused now; `undefined` if it would be admitted. */
+export interface StampAttempt {
+  readonly stamp: TokenStamp
+  readonly denial: DenialReason | undefined
+}
+
+/** A stamp by the clock reading `wall`, and what a denylist needs of a token that is about to get it. */
+export function createStamp(
+  wall: UnixMs,
+  mark: string,
+  sub: string,
+): { stamp: TokenStamp; token: RevocableToken } {
+  const stamp = { issuedAt: toSeconds(wall), mark }
+  return { stamp, token: { jti: mark, sid: '', sub, kid: '', iat: stamp.issuedAt } }
+}
+
 /**
  * Returns a stamp for a new token that no denylist entry covers. A recent entry of kind `sub`, `all` or `lost` may
  * cover tokens that are issued now. In this case the function waits until `iat` is later than the entry's `before`.
@@ -13,20 +29,10 @@ const POLLING_INTERVAL: Milliseconds = 100
  * @throws {PortcullisError} `store_unavailable` if the new token would be refused for any other reason
  */
 export async function stampPastDenials(
-  take: () => { wall: UnixMs; mark: string },
-  check: (token: RevocableToken) => DenialReason | undefined | Promise<DenialReason | undefined>,
-  sub = '',
+  attempt: () => StampAttempt | Promise<StampAttempt>,
 ): Promise<TokenStamp> {
   for (;;) {
-    const { wall, mark } = take()
-    const stamp = { issuedAt: toSeconds(wall), mark }
-    const denial = await check({
-      jti: mark,
-      sid: '',
-      sub,
-      kid: '',
-      iat: stamp.issuedAt,
-    })
+    const { stamp, denial } = await attempt()
     if (denial === undefined) return stamp
     if (denial !== 'sub' && denial !== 'all' && denial !== 'lost')
       throw storeUnavailable(`a token issued now would be refused (${denial})`)

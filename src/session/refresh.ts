@@ -6,8 +6,9 @@
  * the grace, the immediate predecessor yields the same successor again. A client needs that if it lost the response, or
  * if two of its tabs refresh at the same time.
  */
+import { toSeconds } from '../clock.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
-import type { TokenStamp } from '../revocation/denylist.js'
+import type { Denylist, TokenStamp } from '../revocation/denylist.js'
 import type { PreviousWrite, RotationOutcome } from '../store/session-store.js'
 import { hashSecret, newSalt, parseRefreshToken, deriveSuccessor } from '../token/refresh-token.js'
 import { tokenSet } from './issue.js'
@@ -54,14 +55,38 @@ export async function refresh(dependencies: SessionDependencies, refreshToken: s
         sub: outcome.session.sub,
         sid: token.sid,
       })
-      return tokenSet(dependencies, outcome.session, stamp, successor, now)
+      return tokenSet(
+        dependencies,
+        outcome.session,
+        await stampAfterLogin(denylist, stamp, outcome.session),
+        successor,
+        now,
+      )
     case 'retried':
       await rejectIfRevoked(dependencies, stamp, outcome.session, outcome.former)
-      return tokenSet(dependencies, outcome.session, stamp, deriveSuccessor(token, outcome.salt), now)
+      return tokenSet(
+        dependencies,
+        outcome.session,
+        await stampAfterLogin(denylist, stamp, outcome.session),
+        deriveSuccessor(token, outcome.salt),
+        now,
+      )
     default:
       await endReusedSession(dependencies, token.sid, outcome)
       throw toError(outcome)
   }
+}
+
+/**
+ * Returns the stamp, or a later one if it is from before the login: the clock of this instance is then behind that of
+ * the login's. A `sub` or `all` entry that the login has waited out would cover a token with the earlier `iat`.
+ */
+async function stampAfterLogin(
+  denylist: Denylist,
+  stamp: TokenStamp,
+  { sub, createdAt }: Session,
+): Promise<TokenStamp> {
+  return stamp.issuedAt < toSeconds(createdAt) ? denylist.stamp(sub) : stamp
 }
 
 /**

@@ -120,10 +120,10 @@ t.test('where the session’s record is lost, its tokens still end it', async (t
 t.test('a logout whose denial fails claims nothing, and its repetition makes it good', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
-  const revocation = failingOnce(rig.ports.denylist)
-  const ports = { ...rig.ports, revocation }
+  const denylist = failingOnce(rig.ports.denylist)
+  const ports = { ...rig.ports, denylist }
   t.equal(await outcomeOf(() => logout(ports, { access: login.session.sid })), 'store_unavailable')
-  t.equal(revocation.failures, 1)
+  t.equal(denylist.failures, 1)
   t.equal(await judged(rig, login.accessToken), 'good', 'the fault took place')
   t.equal(await outcomeOf(() => logout(ports, { access: login.session.sid })), 'good')
   await isDead(t, rig, login)

@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { Denylist, RevocableToken } from '../../src/revocation/denylist.js'
 import { issue } from '../../src/session/issue.js'
 import { logout } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
@@ -97,10 +98,10 @@ t.test('a denial that failed when the reuse was found is written by the next use
   const login = await issue(rig.ports, { sub: 'alice' })
   const next = await refresh(rig.ports, login.refreshToken)
   rig.clock.advance(MINUTE)
-  const revocation = failingOnce(rig.ports.denylist)
-  const faulty = { ...rig, ports: { ...rig.ports, revocation } }
+  const denylist = failingOnce(rig.ports.denylist)
+  const faulty = { ...rig, ports: { ...rig.ports, denylist } }
   t.equal(await refreshed(faulty, login.refreshToken), 'store_unavailable')
-  t.equal(revocation.failures, 1)
+  t.equal(denylist.failures, 1)
   t.equal(await judged(rig, next.accessToken), 'good', 'the fault took place')
   t.equal(await refreshed(faulty, next.refreshToken), 'session_ended')
   t.equal(await judged(rig, next.accessToken), 'session_ended')
@@ -133,3 +134,29 @@ t.test('a restart of the embedded mode forgets sessions and admits no token of b
   t.equal(await judged(before, login.accessToken), 'good')
   t.ok(parseRefreshToken(login.refreshToken))
 })
+
+t.test(
+  'a clock behind that of the login gives no token that an entry from before the login covers',
+  async (t) => {
+    const { ports } = embedded()
+    const login = await issue(ports, { sub: 'alice' })
+    const iat = Math.floor(login.session.createdAt / 1000)
+    const asked: (string | undefined)[] = []
+    const behind = Object.assign(Object.create(ports.denylist) as Denylist, {
+      stamp: async (sub?: string) => {
+        asked.push(sub)
+        const { mark } = await ports.denylist.stamp(sub)
+        return { issuedAt: sub === undefined ? iat - 2 : iat + 1, mark }
+      },
+      check: (token: RevocableToken) => ports.denylist.check(token),
+      trusts: () => true,
+    })
+    const { accessToken } = await refresh({ ...ports, denylist: behind }, login.refreshToken)
+    t.equal(claimsIn(accessToken).iat, iat + 1)
+    t.strictSame(asked, [undefined, 'alice'], 'a later stamp, for this subject')
+  },
+)
+
+function claimsIn(token: string): { iat: number } {
+  return JSON.parse(Buffer.from(token.split('.')[1]!, 'base64url').toString()) as { iat: number }
+}

@@ -1,0 +1,54 @@
+/** The stamps of new tokens, while the clock of an instance is wrong for a moment. */
+import t from 'tap'
+import { START } from '../../src/revocation/entry.js'
+import { LeasedDenylist } from '../../src/revocation/leased-denylist.js'
+import { Instance } from '../../src/revocation/replica/instance.js'
+import { LOG_SETTINGS } from './instances.js'
+
+const NOW = 1_800_000_000_000
+const TWENTY_MINUTES = 20 * 60_000
+
+t.test('a stamp that waited for a lease is not by the clock of before the wait', async (t) => {
+  let now = { monotonic: 0, wall: NOW }
+  const instance = new Instance({ ...LOG_SETTINGS, id: 'a', onLostHistory: 'heal', page: 10 })
+  const learn = () => {
+    const reply = {
+      epoch: 'EPOCHONE1234',
+      settled: true,
+      since: NOW,
+      marks: ['EPOCHONE'],
+      time: now.wall,
+      entries: [],
+      last: START,
+      more: false,
+      members: [],
+      waitOk: true,
+    }
+    return instance.onSync(instance.sync(now), reply, now).granted
+  }
+  learn()
+  t.ok(learn(), 'leased')
+  now = { monotonic: 10, wall: NOW + TWENTY_MINUTES }
+  t.notOk(instance.isLeased(now), 'a clock that is ahead ends the lease')
+  const waits = { count: 0 }
+  const denylist = new LeasedDenylist({
+    instance,
+    follower: {
+      ask: () => {},
+      hurry: () => {},
+      async nextSync() {
+        waits.count += 1
+        now = { monotonic: 20, wall: NOW + 20 }
+        t.ok(learn())
+      },
+    },
+    log: { revoke: () => Promise.reject(new Error('not asked for')) },
+    lease: LOG_SETTINGS.lease,
+    grace: 0,
+    onLostHistory: 'heal',
+    now: () => now,
+    onBarrier: () => {},
+  })
+  t.match(await denylist.stamp('alice'), { issuedAt: NOW / 1000, mark: 'EPOCHONE' })
+  t.equal(waits.count, 1)
+})
