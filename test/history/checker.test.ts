@@ -192,3 +192,16 @@ t.test('a clock that is behind excuses the refusal of a token from further ahead
   story.me({ ...token, iat }, 401)
   t.strictSame(story.found(), ['spurious refusal'])
 })
+
+t.test('a primary that thaws may admit without `waitReplicas`, and with it not', async (t) => {
+  const story = new Story()
+  const token = story.login('a')
+  story.end(sidOf(token))
+  story.faults.push({ name: 'primary frozen', begunAt: 0, endedAt: story.now + 100, thaws: true })
+  story.me(token)
+  t.strictSame(story.found({ thawed: true }), [])
+  t.strictSame(story.found(), ['admitted'])
+  story.now += 1_000
+  story.me(token)
+  t.strictSame(story.found({ thawed: true }), ['admitted'], 'when all are ready again')
+})

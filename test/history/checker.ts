@@ -32,6 +32,8 @@ export interface Allowances {
   readonly clockError: number
   /** After a loss of data, older tokens may be refused and a rotation may be forgotten. `accept`: an end, too. */
   readonly loss: 'none' | 'reject' | 'heal' | 'accept'
+  /** Instances that are still connected to a primary that thaws after a failover may admit by it. */
+  readonly thawed?: boolean
 }
 
 export interface Findings {
@@ -97,7 +99,13 @@ class Checker {
     // 404 comes after the guard.
     if (!bearer || !(succeeded(operation) || operation.status === 404)) return
     const end = this.#coverage.endOfToken(bearer, invokedAt)
-    if (end) this.#report('admitted', operation, end, this.#mayBeForgotten(bearer.sid, operation))
+    if (!end) return
+    this.#report(
+      'admitted',
+      operation,
+      end,
+      this.#mayBeForgotten(bearer.sid, operation) || this.#isByThawed(operation),
+    )
   }
 
   #refresh(operation: Operation): void {
@@ -161,6 +169,14 @@ class Checker {
   #isLost(sid: string, until: number): boolean {
     const login = this.#coverage.sessions.get(sid)?.login
     return login !== undefined && this.#mayBeLost(login.invokedAt, until)
+  }
+
+  #isByThawed({ invokedAt, completedAt }: Operation): boolean {
+    const frozen = this.#history.faults.filter(({ thaws }) => thaws)
+    return (
+      this.#allowances.thawed === true &&
+      frozen.some(({ begunAt, endedAt }) => begunAt <= completedAt && endedAt >= invokedAt)
+    )
   }
 
   /** Only `accept` may forget an end: what is lost with the data is admitted. */

@@ -42,7 +42,7 @@ const primaryFrozen: FaultKind = {
     await hold(rig, 0, 1_500)
     await frozen.thaw()
     await rig.store.sentinels!.whole()
-    return LOSES
+    return { ...LOSES, thaws: true }
   },
 }
 

@@ -62,6 +62,8 @@ export interface Fault {
   readonly instance?: number
   /** Redis may have lost acknowledged writes. */
   readonly loses?: boolean
+  /** A frozen primary runs again after another one has taken its place. */
+  readonly thaws?: boolean
   /** The furthest that the instance's wall clock was from the true one, in milliseconds; ahead is positive. */
   readonly clock?: number
 }

@@ -23,7 +23,7 @@ export interface Mix {
   readonly gateways: number
   readonly settings: Overrides
   readonly faults: readonly FaultKind[]
-  readonly allowances: Pick<Allowances, 'loss' | 'clockError'>
+  readonly allowances: Pick<Allowances, 'loss' | 'clockError' | 'thawed'>
   /** Connections are closed after each request, so that requests are spread over workers. */
   readonly isSpread?: boolean
   /** The key is revoked near the end. */
@@ -51,11 +51,12 @@ const lossy = (onLostHistory: 'reject' | 'heal' | 'accept'): Mix => ({
   allowances: { loss: onLostHistory, clockError: 0 },
 })
 
+/** Without `waitReplicas`, an old primary that thaws takes writes until a Sentinel demotes it (ADR 0013, note 5). */
 const failingOver: Mix = {
   ...safe,
   topology: 'sentinel',
   faults: [...failovers, ...survivable],
-  allowances: { loss: 'heal', clockError: 0 },
+  allowances: { loss: 'heal', clockError: 0, thawed: true },
 }
 
 export const MIXES: Readonly<Record<string, Mix>> = {
@@ -69,7 +70,11 @@ export const MIXES: Readonly<Record<string, Mix>> = {
     allowances: { loss: 'none', clockError: 2_000 },
   },
   sentinel: failingOver,
-  'sentinel-wait': { ...failingOver, settings: { revocation: { waitReplicas: 2 } } },
+  'sentinel-wait': {
+    ...failingOver,
+    settings: { revocation: { waitReplicas: 2 } },
+    allowances: { loss: 'heal', clockError: 0 },
+  },
   cluster: { ...safe, topology: 'cluster', faults: [nodeFrozen, slotMoved, ...processes] },
   workers: {
     ...safe,
