@@ -1,7 +1,7 @@
 import type { Admission, Admitter, RequestFacts, Requirements } from '../../src/token/admission.js'
 import type { GatewaySettings, RouteSettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
-import { compileRoutes } from '../../src/gateway/routes.js'
+import { compileFoldedRoutes, compileRoutes } from '../../src/gateway/routes.js'
 import type { RouteTable } from '../../src/gateway/routes.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import type { OnOutage } from '../../src/revocation/denylist.js'
@@ -32,12 +32,14 @@ export class Gate {
   readonly #prefix: string
   readonly #routes: readonly GateRoute[]
   readonly #table: RouteTable<GateRoute>
+  readonly #folded: RouteTable<GateRoute>
 
   constructor(core: Core, { routes, prefix, revocation }: GatewaySettings, limiters: RouteLimiters) {
     this.#admitter = core.admitter
     this.#prefix = prefix
     this.#routes = routes.map((route) => toGateRoute(route, revocation.onOutage, limiters))
     this.#table = compileRoutes(this.#routes)
+    this.#folded = compileFoldedRoutes(this.#routes)
   }
 
   /** All routes with defaults filled in, in the order of the settings. */
@@ -73,9 +75,17 @@ export class Gate {
     return route
   }
 
+  /**
+   * Finds the route that covers a path. Many servers ignore letter case: to them `/Admin` is `/admin`. A path that leads
+   * to another route when it is read so is refused, unless that route's upstream tells the two apart.
+   */
   #findCovering(method: string, match: string): GateRoute | undefined {
     const isOwnPath = match === this.#prefix || match.startsWith(`${this.#prefix}/`)
-    return isOwnPath ? undefined : this.#table.find(method, match)
+    if (isOwnPath) return undefined
+    const route = this.#table.find(method, match)
+    const folded = this.#folded.find(method, match)
+    if (folded !== undefined && folded !== route && !folded.caseSensitive) throw targetRefused('letter_case')
+    return route
   }
 
   /**

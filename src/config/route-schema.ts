@@ -22,6 +22,11 @@ export const RouteSchema = Type.Object({
   rewritePrefix: Type.Optional(
     leaf('routePath', { description: 'path that replaces the route’s path in the forwarded request target' }),
   ),
+  caseSensitive: leaf('boolean', {
+    description:
+      'the upstream distinguishes /Admin from /admin; otherwise other spellings of the path are refused',
+    default: false,
+  }),
   targetAllow: list(choice(LAXITIES, { description: 'a rule' }), {
     description: 'irregular request targets that are forwarded instead of refused',
     default: [],

@@ -34,6 +34,32 @@ export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): Rou
   return { find: (method, match) => findRoute(root, method, match) }
 }
 
+/**
+ * Compiles a table of the same routes for servers that ignore letter case, and dots at the end of a segment (Express and
+ * ASP.NET, for example). Of two routes with paths that are equal for them, the first one is found.
+ *
+ * @param routes Routes that `compileRoutes` has accepted.
+ */
+export function compileFoldedRoutes<R extends RoutePattern>(routes: readonly R[]): RouteTable<R> {
+  const root = createNode<R>()
+  for (const route of routes) {
+    const node = addNode(root, foldPath(normalizePath(route.path)))
+    if (route.methods === undefined) node.fallback ??= route
+    for (const name of route.methods ?? []) {
+      const method = name.toUpperCase()
+      if (!node.byMethod.has(method)) node.byMethod.set(method, route)
+    }
+  }
+  addHeads(root)
+  return { find: (method, match) => findRoute(root, method, foldPath(match)) }
+}
+
+const FOLDED = /[A-Z]|\.(?:\/|$)/
+
+function foldPath(path: string): string {
+  return FOLDED.test(path) ? path.toLowerCase().replaceAll(/\.+(?=\/|$)/g, '') : path
+}
+
 function createNode<R>(): RouteNode<R> {
   return { byMethod: new Map(), fallback: undefined, children: new Map() }
 }

@@ -82,6 +82,7 @@ t.test('a route has its defaults, and the gateway’s limits and timeouts unless
   t.strictSame(settings.routes[0], {
     path: '/',
     upstream: ['http://127.0.0.1:8080'],
+    caseSensitive: false,
     targetAllow: [],
     auth: 'required',
     scope: [],

@@ -1,0 +1,44 @@
+/**
+ * Express, ASP.NET and file systems ignore letter case, and some servers ignore dots at the end of a segment. A stricter
+ * route must not be reached by such a spelling through a laxer one.
+ */
+import t from 'tap'
+import { call, isRefused, logIn, startGateway, startUpstream } from '../gateway-process.js'
+
+t.test('another spelling of a guarded path does not pass an open route', async (t) => {
+  const upstream = await startUpstream(t)
+  const { url } = await startGateway(t, {
+    listen: { trustProxy: ['127.0.0.1'] },
+    routes: [
+      { path: '/', upstream: upstream.url, auth: 'none' },
+      { path: '/post', upstream: upstream.url },
+      { path: '/post/admin', upstream: upstream.url, scope: ['admin'] },
+      { path: '/Files', upstream: upstream.url },
+    ],
+  })
+  const { access_token: token } = await logIn(url)
+  for (const path of ['/POST/all', '/Post', '/post./all', '/%50ost/all', '/files/x', '/FILES', '/pOsT../x']) {
+    isRefused(t, await call(url, 'GET', path), 400, 'target_refused', path)
+    const headers = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': path }
+    isRefused(t, await call(url, 'GET', '/auth/verify', { headers }), 400, 'target_refused', `verify ${path}`)
+  }
+  for (const path of ['/post/Admin', '/POST/ADMIN/x', '/post/admin./x'])
+    isRefused(t, await call(url, 'GET', path, { token }), 400, 'target_refused', path)
+  t.equal(upstream.seen.length, 0)
+
+  for (const path of ['/post/All', '/post/x.JSON', '/Files/Y', '/About', '/robots.txt', '/a./b'])
+    t.equal((await call(url, 'GET', path, { token })).status, 200, path)
+  t.equal(upstream.seen.at(-1)!.target, '/a./b', 'forwarded as it came')
+})
+
+t.test('an upstream that tells letter case apart has both spellings', async (t) => {
+  const upstream = await startUpstream(t)
+  const { url } = await startGateway(t, {
+    routes: [
+      { path: '/', upstream: upstream.url, auth: 'none' },
+      { path: '/admin', upstream: upstream.url, caseSensitive: true },
+    ],
+  })
+  t.equal((await call(url, 'GET', '/Admin')).status, 200)
+  isRefused(t, await call(url, 'GET', '/admin'), 401, 'credentials_missing')
+})
