@@ -10,7 +10,7 @@ export async function registerCors(app: FastifyInstance, origins: readonly strin
   if (origins.length === 0) return
   const options: FastifyCorsOptionsDelegatePromise = async ({ headers }) => ({
     origin: [...origins],
-    credentials: true,
+    credentials: headers.origin !== undefined && origins.includes(headers.origin),
     methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     exposedHeaders: ['WWW-Authenticate', 'Retry-After', 'X-Portcullis-Outage'],
     maxAge: 600,

@@ -67,7 +67,11 @@ export async function registerGateway(
   })
   app.addHook('onClose', async () => upstreams.destroy())
   const names = cookieNames(settings.cookies)
-  const rules = headerRules({ identity: core.identity.names, cookies: [names.access, names.refresh] })
+  const rules = headerRules({
+    identity: core.identity.names,
+    cookies: [names.access, names.refresh],
+    ownsCors: settings.cors.origins.length > 0,
+  })
   const routeUpstreams = new Map<GateRoute, RouteUpstream>()
   for (const route of gate.routes) {
     if (!route.upstream) continue

@@ -185,6 +185,9 @@ export class ClientResponse {
  *
  * @param headers Names and values in turn.
  */
+/** Headers whose values of the gateway and of the upstream are both sent. */
+const LISTS = new Set(['vary', 'set-cookie', 'access-control-expose-headers'])
+
 export function writeHead(response: ServerResponse, status: number, message = '', headers: string[]): void {
   // Some clients reject a reason phrase that isn't ASCII.
   const reason = /^[\t -~]+$/.test(message) ? message : (STATUS_CODES[status] ?? 'unknown')
@@ -193,7 +196,7 @@ export function writeHead(response: ServerResponse, status: number, message = ''
   // If headers are set before `writeHead`, that call keeps only the last of several headers with one name.
   for (let at = 0; at < headers.length; at += 2) {
     const lower = headers[at]!.toLowerCase()
-    const isAdded = lower === 'vary' || lower === 'set-cookie' || !preset.includes(lower)
+    const isAdded = LISTS.has(lower) || !preset.includes(lower)
     if (isAdded) response.appendHeader(headers[at]!, headers[at + 1]!)
   }
   response.writeHead(status, reason)

@@ -84,14 +84,18 @@ const FORBIDDEN_IN_TRAILERS =
  *
  * @param options.identity Names of the identity headers. They are never forwarded from a client, on any route.
  * @param options.cookies Names of the gateway's own cookies. An upstream can neither read nor set them.
+ * @param options.ownsCors The gateway decides which origins may read responses (`cors.origins`). An upstream's CORS
+ *   headers are removed: together with the gateway's, they could allow an origin that neither of them allows alone.
  */
 export function headerRules(options: {
   identity: readonly string[]
   cookies: readonly string[]
+  ownsCors?: boolean
 }): HeaderRules {
   const cookies = ownCookies(options.cookies)
   const stripped = new Set([...HOP_BY_HOP, ...REMOVED_FROM_REQUESTS, ...options.identity.map(flattenName)])
-  const response = (raw: readonly string[]) => filterResponseHeaders(raw, cookies)
+  const { ownsCors = false } = options
+  const response = (raw: readonly string[]) => filterResponseHeaders(raw, cookies, ownsCors)
   return {
     request: (raw, requestOptions) => filterRequestHeaders(raw, requestOptions, stripped, cookies),
     response,
@@ -184,7 +188,7 @@ export function identityValue(value: string): string | undefined {
   return Buffer.from(value, 'utf8').toString('latin1')
 }
 
-function filterResponseHeaders(raw: readonly string[], cookies: OwnCookies): string[] {
+function filterResponseHeaders(raw: readonly string[], cookies: OwnCookies, ownsCors: boolean): string[] {
   const headers: string[] = []
   const connectionHeaders = findConnectionHeaders(raw)
   for (let at = 0; at < raw.length; at += 2) {
@@ -195,6 +199,7 @@ function filterResponseHeaders(raw: readonly string[], cookies: OwnCookies): str
     if (connectionHeaders?.has(lower) && lower !== 'content-length') continue
     if (lower === 'set-cookie' && cookies.sets(value)) continue
     if (lower === 'www-authenticate' && CONNECTION_AUTH.test(value)) continue
+    if (ownsCors && lower.startsWith('access-control-') && lower !== 'access-control-expose-headers') continue
     headers.push(name, value)
   }
   return headers
