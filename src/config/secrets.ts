@@ -11,7 +11,7 @@ export const readSigningKey: Read<ConfiguredKey> = (raw, shown) => {
   if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
     return Object.freeze({ from: 'text', text: JSON.stringify(raw) })
   }
-  const text = readString(raw, shown).trim()
+  const text = unwrap(readString(raw, shown).trim())
   if (text.startsWith('{') || text.startsWith('-----BEGIN')) return Object.freeze({ from: 'text', text })
   if (text === '' || /[\r\n]/.test(text)) {
     refuse(
@@ -19,6 +19,12 @@ export const readSigningKey: Read<ConfiguredKey> = (raw, shown) => {
     )
   }
   return Object.freeze({ from: 'file', path: text })
+}
+
+/** Undoes what environment files do to a PEM: quotes around it, and line breaks that are written as `\\n`. */
+function unwrap(text: string): string {
+  const bare = /^(['"])([^]*)\1$/.exec(text)?.[2] ?? text
+  return bare.startsWith('-----BEGIN') ? bare.replaceAll('\\r', '').replaceAll('\\n', '\n') : bare
 }
 
 /** Reads the path of a file or directory, relative to the working directory. */

@@ -36,7 +36,7 @@ export interface LoadedKey {
 export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<LoadedKey> {
   if (signing !== undefined) {
     const file = signing.from === 'file' ? signing.path : undefined
-    const text = signing.from === 'file' ? await readKeyFile(signing.path, 'keys.signing') : signing.text
+    const text = signing.from === 'file' ? await readSigningFile(signing.path) : signing.text
     const key = await withSetting('keys.signing', importKey(text, algorithm))
     return {
       key,
@@ -81,6 +81,17 @@ async function createKeyFile(dir: string, file: string, algorithm: Algorithm): P
     throw new KeyError(`keys.dir: no signing key could be created in ${dir}: ${(error as Error).message}`)
   } finally {
     await unlink(draft)
+  }
+}
+
+/** Reads the file of `keys.signing`. Its path is never shown: it may be a secret in a form that wasn't recognised. */
+async function readSigningFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    throw new KeyError(
+      `keys.signing: the value is not a key (a PEM that begins with -----BEGIN, or a JWK), and no file with this path can be read (${(error as NodeJS.ErrnoException).code ?? 'invalid path'})`,
+    )
   }
 }
 
