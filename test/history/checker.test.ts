@@ -156,6 +156,7 @@ t.test(
     story.me(ended)
     for (const loss of ['reject', 'heal'] as const) t.strictSame(story.found({ loss }), ['admitted'])
     t.strictSame(story.found({ loss: 'accept' }), [])
+    story.now += 3_000 // by now every instance has noticed the loss
     const later = story.login('c')
     story.end(sidOf(later))
     story.me(later)

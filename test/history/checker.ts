@@ -46,6 +46,8 @@ export interface Findings {
 export const RECOVERY = 1_500
 /** Ms that clocks and seconds rounded may add to the life of a token. */
 const EXPIRY_MARGIN = 5_000
+/** Ms after a loss in which instances may not have noticed it: they are ready by the lease of the epoch before. */
+const UNNOTICED = 2_500
 /** τ in ms: a token whose `iat` is further ahead of the instance's clock may be refused. */
 const MAX_AHEAD = 2_000
 
@@ -163,7 +165,7 @@ class Checker {
   #mayBeLost(from: number, until: number): boolean {
     const { loss } = this.#allowances
     if (loss === 'none') return false
-    return this.#losses.some(({ begunAt, endedAt }) => endedAt >= from && begunAt <= until)
+    return this.#losses.some(({ begunAt, endedAt }) => endedAt + UNNOTICED >= from && begunAt <= until)
   }
 
   #isLost(sid: string, until: number): boolean {
