@@ -49,8 +49,9 @@ t.test(
       wire,
       all('/open../guarded', '/open..', '/openguarded', '/open.', '/open...'),
     )
+    // To some servers the others are /open, so they are refused altogether.
     for (const [target, { statuses }] of Object.entries(answers))
-      t.strictSame(statuses, [401], `${target} is not /open`)
+      t.strictSame(statuses, [target === '/openguarded' ? 401 : 400], `${target} is not /open`)
     t.strictSame(upstream.requests, [])
   },
 )
