@@ -5,26 +5,26 @@ import { setImmediate as nextIteration, setTimeout as delay } from 'node:timers/
 import type { Milliseconds } from '../../src/clock.js'
 import { announceClose, beginTurns, abandonPipeline, isIdle } from './pipelining.js'
 
-/** How long a connection must be idle before a stop closes it. A request may already be in transit. */
+/** The time (ms) that a connection must be idle before a stop closes it. A request may already be in transit. */
 const MIN_IDLE_TIME: Milliseconds = 300
-/** Time between two checks for idle connections. */
+/** The time (ms) between two checks for idle connections. */
 const POLLING_INTERVAL: Milliseconds = 50
-/** How long a client may take to close its side before the connection is destroyed. */
+/** The time (ms) that a client may take to close its side before the connection is destroyed. */
 const MAX_CLOSE_TIME: Milliseconds = 2_000
-/** Connections accepted after the drain at most. A client could open new ones forever. */
+/** The maximum number of connections accepted after the drain. A client could open new ones forever. */
 const MAX_BACKLOG = 1_000
 
 export interface StopOptions {
-  /** How long new connections are still accepted. */
+  /** The time (ms) for which new connections are still accepted. */
   readonly drain: Milliseconds
-  /** How long open requests may take after that. */
+  /** The time (ms) that open requests may take after the drain. */
   readonly shutdown: Milliseconds
   /** Called when no new connection is accepted any more. */
   readonly onListenerClosed?: () => void
 }
 
 /**
- * The connections of clients to a server. Stops the server without losing a request. Node would destroy idle
+ * The connections of clients to a server, and a `stop` that loses no request. Node's own `close` would destroy idle
  * connections, and the system resets a connection that has unread bytes, so a request that has just arrived would be
  * lost.
  */
@@ -41,9 +41,9 @@ export class ClientConnections {
   #accepted = 0
   #isDraining = false
   #isListening = true
-  /** True when the time for open requests (`shutdown`) is over. */
+  /** True after the time for open requests (`shutdown`) has passed. */
   #isCut = false
-  /** Number of requests that are completed even if their client has left. */
+  /** The number of requests that are completed even if their client has disconnected. */
   #work = 0
   #onChange = (): void => {}
 
@@ -64,7 +64,7 @@ export class ClientConnections {
     })
   }
 
-  /** True once `stop` was called. Then each response closes its connection, unless that would lose a request. */
+  /** True after `stop` was called. Each response then closes its connection, unless that would lose a request. */
   get isDraining(): boolean {
     return this.#isDraining
   }
@@ -84,7 +84,7 @@ export class ClientConnections {
     }
   }
 
-  /** Ends the drain early. Returns false if none is under way. */
+  /** Ends the drain early. Returns false if no drain is in progress. */
   endDrain(): boolean {
     const isUnderWay = this.#isDraining && this.#isListening && !this.#endOfDrain.signal.aborted
     this.#endOfDrain.abort()
@@ -148,7 +148,7 @@ export class ClientConnections {
     })
   }
 
-  /** Closes connections that were idle for `MIN_IDLE_TIME`. First lets the event loop read bytes that have arrived. */
+  /** Closes connections that were idle for `MIN_IDLE_TIME`, after the event loop has read bytes that have arrived. */
   async #closeIdle(): Promise<void> {
     this.#noteIdle()
     if (this.#isListening) return
@@ -159,6 +159,7 @@ export class ClientConnections {
     for (const [socket] of idle) if (isIdle(socket)) this.#closeGently(socket)
   }
 
+  /** Records the time at which each carrier became idle. */
   #noteIdle(): void {
     const now = performance.now()
     for (const socket of this.#carriers) {
@@ -167,7 +168,7 @@ export class ClientConnections {
     }
   }
 
-  /** Replaces `destroySoon`, by which Node closes a connection after a response with `Connection: close`. */
+  /** Replaces `destroySoon`, with which Node closes a connection after a response with `Connection: close`. */
   #makeGentle(socket: Socket): void {
     socket.destroySoon = () => this.#closeGently(socket)
   }

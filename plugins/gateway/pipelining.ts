@@ -2,13 +2,14 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** Requests that may wait on one connection. A client that pipelines more is disconnected. */
+/** The maximum number of requests that may wait on one connection. A client that pipelines more is disconnected. */
 const MAX_WAITING = 100
 
 const PIPELINE = Symbol('pipeline')
 /** Set on a socket that will be closed. Further requests on it are dropped. */
 const ABANDONED = Symbol('abandoned')
 
+/** A request that waits for the responses before it. */
 interface WaitingRequest {
   readonly response: ServerResponse
   readonly start: () => void
@@ -26,11 +27,11 @@ interface Pipeline {
 type PipelinedSocket = Socket & { [PIPELINE]?: Pipeline; [ABANDONED]?: true }
 
 /**
- * Serves pipelined requests of a connection one after another. If they ran concurrently, one client could take many
- * connections of an upstream, and unsafe requests could overtake each other (RFC 9112 §9.3.2).
+ * Serves the pipelined requests of each connection one after another. If they ran concurrently, one client could take
+ * many connections of an upstream, and unsafe requests could overtake each other (RFC 9112 §9.3.2).
  *
  * Requests to our own routes are serialized, too. Node doesn't report a disconnect or backpressure to a response that
- * waits behind another one. Call the function before other hooks are added.
+ * waits behind another one. This function must be called before other hooks are added.
  *
  * While the server stops, the last response to a client's pipelined requests has `Connection: close`.
  */
@@ -47,19 +48,19 @@ export function servePipelinedInOrder(app: FastifyInstance, stop: { readonly isD
     }
     if (pipeline.waiting.length >= MAX_WAITING) return void socket.destroy()
     if (stop.isDraining) keepForNext(socket, pipeline.current)
-    // Don't start the request if the connection is about to close by then.
+    // The request isn't started if its connection has been abandoned in the meantime.
     pipeline.waiting.push({ response: reply.raw, start: () => socket[ABANDONED] || done() })
   })
   // When `onResponse` runs, Node has assigned the connection to the next response.
   app.addHook('onResponse', (request, reply, done) => {
     const socket: PipelinedSocket = request.raw.socket
     const pipeline = socket[PIPELINE]
-    // The request was never started.
+    // This response belongs to a request that was never started.
     if (pipeline?.current !== reply.raw) return done()
     const next = pipeline.waiting.shift()
     pipeline.current = next?.response
     if (next) {
-      // Remove the timeout of the previous response.
+      // The timeout of the previous response must not apply to the next one.
       socket.setTimeout(0)
       if (stop.isDraining) announceClose(socket)
       next.start()

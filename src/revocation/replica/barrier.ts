@@ -1,4 +1,4 @@
-/** The barrier of one revoke: it closes when no lease can be left that doesn't know of the entries. Pure code. */
+/** The barrier of one revoke. It closes when no instance can have a lease without knowing the entries. Pure code. */
 import type { Milliseconds } from '../../clock.js'
 import { isAtOrAfter } from '../entry.js'
 import type { Position } from '../entry.js'
@@ -6,27 +6,32 @@ import type { NewEntry, RevokeReply, SyncReply } from './revocation-log.js'
 import type { Sync } from './protocol.js'
 
 export type BarrierState =
-  /** The script is to be run: at the beginning, and again after an epoch in which the entries may be lost. */
+  /** The script must write the entries: at the start, and again after a new epoch, which may have lost them. */
   | { readonly kind: 'writing' }
   | {
       readonly kind: 'waiting'
       readonly epoch: string
       readonly position: Position
-      /** When the script's reply came. */
+      /** The time at which the script's reply arrived, by the monotonic clock. */
       readonly since: Milliseconds
-      /** The other members at that time; who has acknowledged, or left, is taken out. */
+      /**
+       * The versions of the other members when the script ran, by id. Members that have acknowledged or left are
+       * removed.
+       */
       readonly awaited: Map<string, number>
     }
   | { readonly kind: 'closed'; readonly by: 'acknowledgement' | 'lapse' }
 
 export class Barrier {
   readonly entries: readonly NewEntry[]
-  /** When its caller's patience is over. */
+  /**
+   * The time at which the revoke fails if the barrier is still open: 2W + 1 s after the start, by the monotonic clock.
+   */
   readonly deadline: Milliseconds
   readonly #lapse: Milliseconds
   #state: BarrierState = { kind: 'writing' }
 
-  /** @param lapse W: how long until every lease that was granted before has lapsed */
+  /** @param lapse W, the time after which every lease that was granted before has ended. */
   constructor(entries: readonly NewEntry[], now: Milliseconds, lapse: Milliseconds) {
     this.entries = entries
     this.#lapse = lapse
@@ -37,33 +42,38 @@ export class Barrier {
     return this.#state
   }
 
-  /** Another epoch: the entries may be lost. */
+  /** Makes the caller write the entries again, because a new epoch may have lost them. */
   restart(): void {
     this.#state = { kind: 'writing' }
   }
 
+  /** Begins the wait for the members that the script's reply lists, other than the instance itself (`own`). */
   onRevoke({ epoch, position, members }: RevokeReply, now: Milliseconds, own: string): void {
     const others = members.filter(({ id }) => id !== own)
     const awaited = new Map(others.map(({ id, version }) => [id, version]))
     this.#state = { kind: 'waiting', epoch, position, since: now, awaited }
   }
 
-  /** Who is to be taken for dead by a sync that is sent now: it is late enough for their leases to have lapsed. */
+  /**
+   * Returns the members that a sync sent now reports as dead: those still awaited W after the script's reply, whose
+   * leases have ended by then.
+   */
   deadAt(now: Milliseconds): { id: string; version: number }[] {
     if (this.#state.kind !== 'waiting' || now < this.#state.since + this.#lapse) return []
     return [...this.#state.awaited].map(([id, version]) => ({ id, version }))
   }
 
   /**
-   * The reply of a sync; says whether the barrier has closed.
+   * Applies the reply to a sync.
    *
-   * @param applied up to where the instance itself has applied everything
+   * @param applied The position up to which this instance has applied the log.
+   * @returns True if the barrier has closed.
    */
   onSync({ sent, request, barriers }: Sync, reply: SyncReply, applied: Position): boolean {
     const state = this.#state
     if (state.kind !== 'waiting') return false
     if (reply.epoch !== state.epoch) this.restart()
-    // Not the state that it had when the sync was sent: the script's reply, or another epoch, has come since.
+    // The state has changed since the sync was sent: the script's reply has arrived, or a new epoch has begun.
     if (barriers.get(this) !== this.#state) return false
     const isLate = sent.monotonic >= state.since + this.#lapse
     const wasComplete = state.awaited.size === 0
@@ -78,7 +88,7 @@ export class Barrier {
     this.#state = { kind: 'closed', by }
   }
 
-  /** Who has left or acknowledged is awaited no more: it can't have a lease again that doesn't know of the entries. */
+  /** Stops waiting for members that have left or acknowledged. They get no more leases without knowing the entries. */
   #strikeOff(awaited: Map<string, number>, { members }: SyncReply, position: Position): void {
     const now = new Map(members.map((member) => [member.id, member]))
     for (const id of awaited.keys()) {
@@ -88,7 +98,8 @@ export class Barrier {
   }
 
   /**
-   * Whether no lease of an earlier epoch is left, no failover can lose the entries, and the instance itself has them.
+   * Returns true if no lease of an earlier epoch is left, no failover can lose the entries, and this instance has
+   * applied them.
    */
   protected isLasting({ settled, waitOk }: SyncReply, position: Position, applied: Position): boolean {
     return settled && waitOk && isAtOrAfter(applied, position)

@@ -2,12 +2,16 @@ import { Cluster } from 'ioredis'
 import type { Keys } from '../../redis/keys.js'
 import type { RedisClient } from '../../redis/redis-client.js'
 
-/** Sessions that one command asks for. */
+/** The number of sessions that one `EXISTS` checks. */
 const AT_ONCE = 100
 
 /**
- * Ends those of many sessions that have a record: mostly none has, as what lost their denylist entries lost them, too. In
- * a Cluster each is in a slot of its own; there all are ended one by one.
+ * Ends the sessions that still have a record. Usually none has one, because a loss of denylist entries loses the
+ * records, too. One command therefore checks a group of sessions. If at least one of them has a record, `end` is called
+ * for the whole group. In a Cluster, each session is in a slot of its own, which rules out such a command. There, `end`
+ * is called for every session.
+ *
+ * @throws The error of the check or of `end`, if one fails.
  */
 export async function endLivingSessions(
   redis: RedisClient,

@@ -9,29 +9,35 @@ import { Publication } from './publication.js'
 import { Replica } from './replica.js'
 
 /**
- * What an instance has of one epoch's log, and what it knows from earlier ones and must publish again in this. Pure
- * code.
+ * The denylist entries that an instance knows in one epoch: those from the epoch's log, and those from earlier epochs,
+ * which it must publish again. Pure code.
  */
 export class EpochReplica {
-  /** By the monotonic clock. */
+  /** The time at which the instance entered the epoch, by the monotonic clock. */
   readonly enteredAt: Milliseconds
-  /** What this epoch's log has brought. */
+  /** The entries that were read from this epoch's log. */
   readonly #replica = new Replica()
-  /** What earlier epochs had brought, and this log doesn't hold. One for each: to merge two would take too long a turn. */
+  /**
+   * The entries of earlier epochs that aren't known to be in this log. There is one replica per epoch, because merging
+   * two would block the event loop for too long.
+   */
   #formers: readonly Replica[]
   readonly #publication: Publication
   #applied = START
-  /** Redis's time, as the last sync that was applied brought it. What has expired is forgotten by this clock alone. */
+  /** The time of Redis in the last applied sync. Entries expire by this clock alone. */
   #time: UnixMs
   #isRead = false
   #isSettled = false
-  /** The log was read to its end since the last page was published: others may have published the next. */
+  /**
+   * True if the log was read to its end after the last page was written. Until then, others may have published the
+   * entries of the next page.
+   */
   #hasLooked = false
 
   /**
-   * @param options.page Entries a page of what is published again.
-   * @param options.walk The way through what is to be published again.
-   * @param last The epoch's before; it is not to be used any more.
+   * @param options.page The number of entries per page that is published again.
+   * @param options.walk The order in which entries are checked and published again.
+   * @param last The replica of the previous epoch, which must not be used any more.
    */
   constructor(
     enteredAt: Milliseconds,
@@ -48,12 +54,12 @@ export class EpochReplica {
     return new Publication(...args)
   }
 
-  /** Up to where the log was read. */
+  /** The position up to which the log was read. */
   get applied(): Position {
     return this.#applied
   }
 
-  /** It was read to its end, once. */
+  /** True if the log was read to its end at least once. */
   get isRead(): boolean {
     return this.#isRead
   }
@@ -68,17 +74,17 @@ export class EpochReplica {
     return this.#isSettled ? 'LAPSED' : 'SETTLING'
   }
 
-  /** Nothing of earlier epochs is left that this log doesn't hold. */
+  /** True if the log was read to its end, and no entry of an earlier epoch is left to publish. */
   get isPublished(): boolean {
     return this.#isRead && this.#publication.isDone
   }
 
-  /** Whether it is known what the log has, others' pages included. */
+  /** True if the content of the log is known, including the pages of others. */
   protected get mayPublish(): boolean {
     return this.#isRead && this.#hasLooked
   }
 
-  /** Something is left to look through for what must be published again. */
+  /** True if entries of earlier epochs are left to check, and the log was read far enough to check them now. */
   get isReviewing(): boolean {
     return this.mayPublish && this.#publication.isReviewing
   }
@@ -87,6 +93,7 @@ export class EpochReplica {
     return this.#formers.reduce((size, former) => size + former.size, this.#replica.size)
   }
 
+  /** Returns the kind of an entry that covers the token, or `undefined`. */
   denial(token: RevocableToken): EntryKind | undefined {
     let denial = this.#replica.denial(token, this.#time)
     for (let i = 0; denial === undefined && i < this.#formers.length; i += 1)
@@ -94,6 +101,7 @@ export class EpochReplica {
     return denial
   }
 
+  /** Applies a page of the log, and removes expired entries. */
   onSync({ entries, last, settled, more, time }: SyncReply): void {
     for (const entry of entries) this.#replica.apply(entry)
     this.#time = time
@@ -108,12 +116,12 @@ export class EpochReplica {
       this.#formers = this.#formers.filter(({ size }) => size > 0)
   }
 
-  /** The next page of what must be published again; empty: nothing now. */
+  /** Returns the next page of entries to publish again. The page is empty if there is nothing to publish now. */
   publish(): readonly DenylistEntry[] {
     return this.mayPublish ? this.#publication.next() : []
   }
 
-  /** The page was written. Until the log is read up to there, it isn't published. */
+  /** Records that the page was written. It counts as published when the log was read up to its position. */
   onPublish(position: Position): void {
     this.#publication.onWritten(position)
     this.#hasLooked = false

@@ -1,9 +1,10 @@
 /**
- * One instance's part in the protocol of the leased replica, as pure code: no I/O, no timers, no clock of its own. It
- * is told what was sent and what came back, and says what to send and what may be decided.
+ * One instance's part in the protocol of the leased replica. It is pure code without I/O, timers or a clock of its own.
+ * Its caller passes in what was sent and received. It returns what to send next, and the decisions about tokens.
  *
- * The lease is the right to decide from the replica until a moment on the instance's own clocks. A revocation returns
- * only when every lease that doesn't know of it has lapsed, or every instance that has one has said that it knows.
+ * The lease is the right to decide from the replica until a point in time on the instance's own clocks. A revoke
+ * returns only when no instance can have a lease without knowing the entries. Either all leases from before the entries
+ * have ended, or every instance that may still have one has acknowledged the entries.
  */
 import type { Milliseconds, UnixMs } from '../../clock.js'
 import { Barrier } from './barrier.js'
@@ -44,7 +45,7 @@ export class Instance {
     return this.#epoch
   }
 
-  /** What every `jti` minted now begins with. */
+  /** The jti prefix of the current epoch. Every `jti` that is issued now begins with it. */
   get mark(): string {
     return jtiPrefix(this.#epoch)
   }
@@ -53,7 +54,7 @@ export class Instance {
     return this.#replica.applied
   }
 
-  /** From when on the lease knows the history; undefined: there never was one. */
+  /** The time after which the last lease knows the complete history, or `undefined` if there was never a lease. */
   get since(): UnixMs | undefined {
     return this.#lease?.history.since
   }
@@ -62,7 +63,7 @@ export class Instance {
     return this.#replica.size
   }
 
-  /** Whether an own revoke waits at its barrier. */
+  /** True while a revoke of this instance waits at its barrier. */
   get isWaiting(): boolean {
     return this.#barriers.size > 0
   }
@@ -77,41 +78,44 @@ export class Instance {
     return this.leaseLeft(now) > 0
   }
 
-  /** How long the lease still lasts; 0 or less: it is over; −∞: there never was one. */
+  /**
+   * Returns the remaining time of the lease in ms. It is 0 or less if the lease has ended, and −∞ if there was never a
+   * lease or the wall clock was set back by more than τ.
+   */
   leaseLeft(now: Now): Milliseconds {
     return this.#lease?.left(now) ?? Number.NEGATIVE_INFINITY
   }
 
-  /** Whether a token that is good otherwise may pass. */
+  /** Decides about a token that has passed all other checks. Without a lease, the decision is `no_lease`. */
   decide(token: RevocableToken, now: Now): Decision {
     if (!this.isLeased(now)) return NO_LEASE
     return this.decideFromReplica(token)
   }
 
-  /** The same without asking for the lease; for routes that prefer stale answers to none. */
+  /** Decides without checking the lease. For routes that prefer a stale decision to a 503 response. */
   decideFromReplica(token: RevocableToken): Decision {
-    // What is known first: a route that stays open in an outage lets `history` pass.
+    // The entries come first, because a route that stays open in an outage admits tokens denied by `history`.
     const by = this.#replica.denial(token)
     if (by !== undefined) return { kind: 'denied', by }
-    // Not of before the time that anybody knows of.
+    // A token of unknown history may have been revoked by an entry that was lost.
     return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
   }
 
   /**
-   * Whether what was written at this time, with an id that begins with its mark, is part of the history that is
-   * known.
+   * Returns true if the known history covers a token or record from this time. `id` is its `jti`, or the jti prefix of
+   * the epoch in which it was written.
    */
   remembers(id: string, at: UnixMs): boolean {
     if (this.#settings.onLostHistory === 'accept') return true
     return this.#lease?.remembers(id, at) ?? false
   }
 
-  /** The latest `iat` that a token may have. */
+  /** Returns the latest `iat` (in ms) that a token may have. */
   latestIssue(now: Now): UnixMs {
     return this.#issueLimit.at(now, this.isLeased(now))
   }
 
-  /** The next sync to send. Only one may be under way. */
+  /** Returns the next sync to send. Only one may be in progress. With `who`, its reply lists the members. */
   sync(now: Now, { who = this.isWaiting }: { who?: boolean } = {}): Sync {
     const barriers = new Map([...this.#barriers].map((barrier) => [barrier, barrier.state]))
     return {
@@ -131,7 +135,10 @@ export class Instance {
     }
   }
 
-  /** A sync's reply. One that comes too late, or was asked for in another epoch, is as if it were lost. */
+  /**
+   * Applies the reply to a sync. A reply is ignored if it arrives more than L after its sync was sent, or if the
+   * instance has entered another epoch since then.
+   */
   onSync(sync: Sync, reply: SyncReply, now: Now): SyncOutcome {
     const nothing = { granted: false, again: false, applied: 0 }
     const { sent, request } = sync
@@ -162,7 +169,8 @@ export class Instance {
   }
 
   /**
-   * A new epoch: whatever was known is of an earlier one, and must be published again; an old lease runs to its end.
+   * Enters a new epoch. All entries known so far belong to an earlier epoch, and must be published again. A lease of
+   * the earlier epoch stays valid until its end.
    */
   protected enter({ monotonic }: Now): void {
     this.#generation += 1
@@ -176,17 +184,17 @@ export class Instance {
     return new EpochReplica(...args)
   }
 
-  /** W */
+  /** W, the time after which every lease that was granted before has ended, on any clock. */
   protected get lapse(): Milliseconds {
     return leaseLapse(this.#settings)
   }
 
-  /** W in the epoch: all leases of the one before have lapsed. */
+  /** Returns true if the instance has been in the epoch for W. All leases of earlier epochs have ended then. */
   #hasWaited({ monotonic }: Now): boolean {
     return monotonic - this.#replica.enteredAt >= this.lapse
   }
 
-  /** Whether there is nothing left to publish again. */
+  /** True if no entry is left to be published again. */
   protected get isPublished(): boolean {
     return this.#replica.isPublished
   }
@@ -200,31 +208,33 @@ export class Instance {
     return this.isPublished && (this.#replica.isSettled || this.#hasWaited(now))
   }
 
-  /** Whether something is left to look through for what must be published again. */
+  /** True if entries of earlier epochs are left to check. Some of them may have to be published again. */
   get isReviewing(): boolean {
     return this.#replica.isReviewing
   }
 
   /**
-   * The next page of what must be published again, with just these values; empty: nothing now, or the log is to be read
-   * first. Sessions of `sid` entries are to be ended before.
+   * Returns the next page of entries to publish again, with exactly these values. The page is empty if there is nothing
+   * to publish now, or if the log must be read first. The caller must end the sessions of `sid` entries before it
+   * writes the page.
    */
   publish(): readonly DenylistEntry[] {
     return this.#replica.publish()
   }
 
-  /** The page was written. Until the log is read up to there, it isn't published. */
+  /** Records that the page was written. It counts as published when the log was read up to its position. */
   onPublish(generation: number, reply: RevokeReply, now: Now): void {
     if (generation !== this.#generation) return
     this.#meet(reply.epoch, now)
     if (generation === this.#generation) this.#replica.onPublish(reply.position)
   }
 
+  /** The number of epochs that the instance has entered. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Begins a revoke of one's own. Its entries are to be run through the script; then `onRevoke`. */
+  /** Begins a revoke of this instance. The caller must write the entries with the script, then call `onRevoke`. */
   revoke(entries: readonly NewEntry[], now: Now): Barrier {
     const barrier = this.newBarrier(entries, now.monotonic)
     this.#barriers.add(barrier)
@@ -235,14 +245,17 @@ export class Instance {
     return new Barrier(entries, now, this.lapse)
   }
 
-  /** The script's reply to a revoke: only now does its waiting begin. */
+  /**
+   * Applies the script's reply to a revoke. The wait at the barrier is measured from this call. If the instance has
+   * entered another epoch since the script was called, the entries must be written again.
+   */
   onRevoke(barrier: Barrier, generation: number, reply: RevokeReply, now: Now): void {
     if (generation !== this.#generation) return barrier.restart()
     this.#meet(reply.epoch, now)
     barrier.onRevoke(reply, now.monotonic, this.id)
   }
 
-  /** Gives a revoke up: its caller was told so. */
+  /** Removes the barrier of a revoke that has returned or failed. */
   abandon(barrier: Barrier): void {
     this.#barriers.delete(barrier)
   }

@@ -3,24 +3,27 @@ import type { DenylistEntry, Position } from '../entry.js'
 import type { Walk } from './expiring-map.js'
 import type { Replica } from './replica.js'
 
-/** How many entries a turn looks at for each that a page may have: most of them others have published already. */
+/** The number of entries that `next` may check per entry of a page. Others have already published most of them. */
 const LOOKED_AT = 4
 
 /**
- * Publishing again, once in an epoch: goes through what earlier epochs had brought, and gives out in pages what this
- * epoch's log doesn't hold. What the log holds leaves the former replicas. Pure code.
+ * The entries of earlier epochs that are published again in this epoch. `next` goes once through the former replicas
+ * and returns pages of the entries that this epoch's log lacks. Entries that the log has are removed from the former
+ * replicas. Pure code.
  *
- * Survivors share the work: each takes a walk of its own, and skips what this epoch's log has brought meanwhile.
+ * Survivors share the work. Each checks the entries in an order of its own, and skips those that others have meanwhile
+ * written to the log.
  */
 export class Publication {
-  /** Those that weren't looked through yet; the first is being so. */
+  /** The replicas of earlier epochs that aren't checked to their end yet. The first one is in progress. */
   readonly #formers: Replica[]
   readonly #replica: Replica
   readonly #pageSize: number
   readonly #walk: Walk
   #review: Generator<DenylistEntry> | undefined
-  /** The page under way, and up to where the log must be applied until it counts as published. */
+  /** The page that was returned, until it counts as published. */
   #page: readonly DenylistEntry[] = []
+  /** The position of the written page. The page counts as published when the log is applied up to it. */
   #position: Position | undefined
 
   constructor(formers: readonly Replica[], replica: Replica, pageSize: number, walk: Walk) {
@@ -30,19 +33,20 @@ export class Publication {
     this.#walk = walk
   }
 
-  /** Whether there is nothing left to publish. */
+  /** True if nothing is left to publish. */
   get isDone(): boolean {
     return this.#formers.length === 0
   }
 
-  /** Whether something is left to look through, and no page is under way. */
+  /** True if entries are left to check, and no page is in progress. */
   get isReviewing(): boolean {
     return !this.isDone && this.#page.length === 0
   }
 
   /**
-   * The next page, or the one that wasn't written yet, less what the log has by now; empty: nothing now. It looks at a
-   * few pages' entries at the most, so that a turn stays short.
+   * Returns the next page. If the previous page wasn't written, returns that page without the entries that the log has
+   * by now. An empty page means that there is nothing to publish now. Each call checks at most a few pages of entries,
+   * so that it doesn't block the event loop for long.
    */
   next(): readonly DenylistEntry[] {
     const former = this.#formers[0]
@@ -63,7 +67,7 @@ export class Publication {
     return page
   }
 
-  /** This former replica was looked through to its end. */
+  /** Moves on to the next former replica. */
   #finish(): void {
     this.#formers.shift()
     this.#review = undefined
@@ -74,23 +78,23 @@ export class Publication {
     return this.#leaves(former, entry)
   }
 
-  /** Whether the log holds the entry: then it leaves the former replica. */
+  /** Removes the entry from the former replica if the log has it. Returns true if it does. */
   #leaves(former: Replica, entry: DenylistEntry): boolean {
     if (!this.#replica.covers(entry)) return false
     former.delete(entry)
     return true
   }
 
-  /** The page was written to the log. */
+  /** Records the position at which the page was written to the log. */
   onWritten(position: Position): void {
     if (this.#page.length > 0) this.#position = position
   }
 
-  /** The log was read up to here. */
+  /** Completes the page if the log was read up to its position. */
   onApplied(applied: Position): void {
     const former = this.#formers[0]
     if (!former || !this.#position || !isAtOrAfter(applied, this.#position)) return
-    // Where the log capped an `until`, the former entry stays: a look-up asks both.
+    // An entry whose `until` was shortened by the log stays in the former replica. Look-ups use both replicas.
     for (const entry of this.#page) this.#leaves(former, entry)
     this.#page = []
     this.#position = undefined

@@ -27,12 +27,14 @@ export class Replica {
   /** The jti prefixes with which the ids of `lost` entries begin. There is one per epoch that has such entries. */
   readonly #lostMarks = new Set<string>()
 
+  /** The number of entries. */
   get size(): number {
     let size = 0
     for (const map of Object.values(this.#until)) size += map.size
     return size
   }
 
+  /** Adds an entry, or extends the existing one with the same kind and id. */
   apply({ kind, id, before, until }: DenylistEntry): void {
     this.#until[kind].lengthen(id, Math.ceil(until / 1000))
     if (kind === 'lost') this.#lostMarks.add(id.slice(0, MARK_LENGTH))

@@ -1,6 +1,7 @@
 /**
- * Brings back what Redis has lost: writes to the log what this epoch's lacks, a page at a time, and its denylist keys
- * later, when there is a lease. People and other programs wait for those, but no request does.
+ * Restores denylist entries that Redis has lost. Entries that are missing in this epoch's log are written to it, one
+ * page at a time. Their denylist keys are written later, under a lease. People and other programs read these keys, but
+ * no request waits for them.
  */
 import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises'
 import type { Milliseconds } from '../../clock.js'
@@ -8,26 +9,26 @@ import type { DenylistEntry } from '../entry.js'
 import type { Instance, Now } from './instance.js'
 import type { RevocationLog } from './revocation-log.js'
 
-/** What a person reads beside an entry whose reason is lost. */
+/** The reason that a denylist key shows if the original reason is lost. */
 const REASON = 'published again'
-/** Denylist keys written at once: about 2 ms of Redis. */
+/** The number of denylist keys per command. They take Redis about 2 ms. */
 const KEYS_AT_ONCE = 500
-/** Between two writes of them: there is no hurry, and syncs go the same way. */
+/** The pause (ms) between two such commands. They aren't urgent, and they share a connection with the syncs. */
 const BETWEEN_WRITES: Milliseconds = 20
 
 export interface RepublisherOptions {
   readonly instance: Instance
   readonly log: RevocationLog
-  /** L */
+  /** L, the duration of a lease (ms). */
   readonly lease: Milliseconds
   readonly now: () => Now
-  /** Ends the sessions of `sid` entries: an old snapshot may have brought them back. */
+  /** Ends the sessions of `sid` entries, because an old snapshot may have restored them. */
   readonly endSessions: (sids: readonly string[]) => Promise<void>
 }
 
 export class Republisher {
   readonly #options: RepublisherOptions
-  /** Pages of this epoch whose denylist keys aren't written. */
+  /** Pages published in this epoch whose denylist keys aren't written yet. */
   #keyless: (readonly DenylistEntry[])[] = []
   #generation = 0
   #isWritingKeys = false
@@ -42,9 +43,10 @@ export class Republisher {
   }
 
   /**
-   * Writes the next page; looking for it takes its turns. Called after each sync.
+   * Writes the next page. Must be called after each sync. The search for the page yields to the event loop between its
+   * steps, and stops after L/10.
    *
-   * @returns Whether a sync should follow at once: something was written, or is left to look for
+   * @returns True if a sync should follow at once, because a page was written or the search isn't finished.
    */
   async advance(): Promise<boolean> {
     const { instance, now, lease } = this.#options
@@ -72,19 +74,19 @@ export class Republisher {
       instance.onPublish(generation, reply, now())
       return true
     } catch {
-      // The same page comes again after the next sync.
+      // `publish` returns the same page again after the next sync.
       return false
     }
   }
 
-  /** As long as there is a lease, and the epoch is the one that they were published in. */
+  /** Writes denylist keys while there is a lease and the epoch is the one in which their entries were published. */
   async #writeKeys(): Promise<void> {
     const { instance, log, now } = this.#options
     if (this.#isWritingKeys || this.#keyless.length === 0) return
     this.#isWritingKeys = true
     try {
       while (this.#keyless.length > 0 && !this.#isStopped && instance.isLeased(now())) {
-        // Whatever another epoch lacks is published again there.
+        // Entries that the log of the new epoch lacks are published again in that epoch.
         if (instance.generation !== this.#generation) this.#keyless = []
         const page = this.#keyless[0] ?? []
         if (page.length > 0) await log.deny(page.slice(0, KEYS_AT_ONCE), REASON)
@@ -94,7 +96,7 @@ export class Republisher {
         await sleep(BETWEEN_WRITES)
       }
     } catch {
-      // Again after the next sync.
+      // The keys are written again after the next sync.
     } finally {
       this.#isWritingKeys = false
     }

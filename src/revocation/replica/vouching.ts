@@ -2,9 +2,12 @@ import type { Lease } from './lease.js'
 import type { SyncReply, SyncRequest, Vouch } from './revocation-log.js'
 import type { OnLostHistory } from './protocol.js'
 
-/** What a survivor knows of the time before its present epoch, and says in it once. Pure code. */
+/**
+ * The history that an instance knows from before the current epoch. With `onLostHistory: heal`, it vouches for this
+ * history once per epoch. Pure code.
+ */
 export class Vouching {
-  /** What the last lease of an earlier epoch knew. */
+  /** The history that the last lease of an earlier epoch covered. */
   #known: Vouch | undefined
   readonly #onLostHistory: OnLostHistory
   #isDone = false
@@ -13,12 +16,13 @@ export class Vouching {
     this.#onLostHistory = onLostHistory
   }
 
+  /** Enters a new epoch. `lease` is the last lease of the earlier epochs, if there was one. */
   enter(lease: Lease | undefined): void {
     if (lease) this.#known = lease.history
     this.#isDone = false
   }
 
-  /** What is left to say; `undefined` if there is nothing. */
+  /** The history to vouch for in the next sync, or `undefined` if there is nothing to vouch for. */
   get due(): Vouch | undefined {
     return this.#isDone || this.#onLostHistory !== 'heal' ? undefined : this.#known
   }
