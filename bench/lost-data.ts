@@ -5,7 +5,6 @@
  */
 import { fork, spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
-import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -16,6 +15,7 @@ import { createMetrics } from '../plugins/metrics.js'
 import { openRedis } from '../plugins/redis.js'
 import { openRevocation } from '../plugins/revocation.js'
 import { parsePluginOptions } from '../src/config/load.js'
+import { fillLog } from './denials.js'
 import { RedisLog } from '../src/revocation/replica/redis-log.js'
 import type { Sid } from '../src/session/session.js'
 import { redisKeys } from '../src/redis/keys.js'
@@ -83,17 +83,8 @@ async function runInstance(url: string): Promise<void> {
 }
 
 async function fill(redis: Redis): Promise<void> {
-  const log = new RedisLog(redis, keys, { ...LIFE, lease: 1_000, tolerance: 2_000, waitReplicas: 0 })
-  for (let done = 0; done < COUNT; done += 1_000) {
-    const entries = Array.from({ length: Math.min(1_000, COUNT - done) }, () => ({
-      kind: 'sid' as const,
-      id: randomBytes(16).toString('base64url'),
-      before: 0,
-      until: undefined,
-      reason: 'logout',
-    }))
-    await log.revoke(entries, Date.now())
-  }
+  const settings = { ...LIFE, lease: 1_000, tolerance: 2_000, waitReplicas: 0 }
+  await fillLog(new RedisLog(redis, keys, settings), COUNT)
 }
 
 /** Counts the rows of the log, and the entries in them. */

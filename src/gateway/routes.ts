@@ -57,7 +57,8 @@ export function compileFoldedRoutes<R extends RoutePattern>(routes: readonly R[]
 const FOLDED = /[A-Z]|\.(?:\/|$)/
 
 function foldPath(path: string): string {
-  return FOLDED.test(path) ? path.toLowerCase().replaceAll(/\.+(?=\/|$)/g, '') : path
+  // Without the lookbehind, each dot of a long run would be tried as its beginning: quadratic time.
+  return FOLDED.test(path) ? path.toLowerCase().replaceAll(/(?<!\.)\.+(?=\/|$)/g, '') : path
 }
 
 function createNode<R>(): RouteNode<R> {

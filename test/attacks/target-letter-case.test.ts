@@ -8,7 +8,7 @@ import { call, isRefused, logIn, startGateway, startUpstream } from '../gateway-
 t.test('another spelling of a guarded path does not pass an open route', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
-    listen: { trustProxy: ['127.0.0.1'] },
+    listen: { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.1'] },
     routes: [
       { path: '/', upstream: upstream.url, auth: 'none' },
       { path: '/post', upstream: upstream.url },

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { compileRoutes } from '../../src/gateway/routes.js'
+import { compileFoldedRoutes, compileRoutes } from '../../src/gateway/routes.js'
 import { checkTarget } from '../../src/gateway/request-target.js'
 
 const table = compileRoutes([
@@ -126,4 +126,21 @@ t.test('a long path is read once, however long the routes are that it almost has
   cost(100)
   const [short, long] = [cost(100), cost(4_000)]
   t.ok(long < 8 * short, `a segment of 100: ${short} µs, of 4,000: ${long} µs`)
+})
+
+t.test('a long run of dots costs no more than a path of the same length', async (t) => {
+  const folded = compileFoldedRoutes([{ path: '/admin' }])
+  const dots = '.'.repeat(8_000)
+  const find = (match: string) => {
+    const begin = performance.now()
+    for (let n = 0; n < 20; n += 1) folded.find('GET', match)
+    return performance.now() - begin
+  }
+  find(`/a${dots}x/B.`)
+  const [plain, long] = [find(`/${'a'.repeat(8_000)}x/B.`), find(`/a${dots}x/B.`)]
+  t.ok(
+    long < 20 * plain + 50,
+    `${long.toFixed(1)} ms beside ${plain.toFixed(1)} ms; quadratic would be seconds`,
+  )
+  t.equal(folded.find('GET', '/ADMIN.../x')?.path, '/admin')
 })

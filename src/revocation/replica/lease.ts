@@ -1,8 +1,7 @@
 import type { Milliseconds, UnixMs } from '../../clock.js'
+import { MARK_LENGTH } from '../entry.js'
 import type { LogSettings, Vouch } from './revocation-log.js'
 import type { Now } from './protocol.js'
-
-const MARK_LENGTH = 8
 
 /** Returns the jti prefix of an epoch, or of a `jti` that was issued in it: the first 8 characters. */
 export function jtiPrefix(name: string): string {
