@@ -5,9 +5,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import net from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { soon } from '../test/gateway-process.js'
-import { freePort } from '../test/redis.js'
-import type { Scope } from '../test/redis.js'
+import { soon } from '../test/support/gateway-process.js'
+import { freePort } from '../test/support/redis.js'
+import type { Scope } from '../test/support/redis.js'
 import { findProgram } from './programs.js'
 
 /** Starts a load balancer, and returns its URL. The scope ends it. */

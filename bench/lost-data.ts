@@ -21,7 +21,7 @@ import type { Sid } from '../src/session/session.js'
 import { redisKeys } from '../src/redis/keys.js'
 import { RedisSessionStore } from '../src/store/redis-session-store.js'
 import { defineScripts } from '../src/store/define-scripts.js'
-import { freePort } from '../test/redis.js'
+import { freePort } from '../test/support/redis.js'
 
 const COUNT = Number(process.env['COUNT'] ?? 1_000_000)
 const INSTANCES = Number(process.env['INSTANCES'] ?? 3)

@@ -1,7 +1,7 @@
 /** Starts nginx with a generated configuration. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort } from '../test/redis.js'
+import { freePort } from '../test/support/redis.js'
 import { findProgram } from './programs.js'
 import type { Server, Servers } from './processes.js'
 

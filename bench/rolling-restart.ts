@@ -6,9 +6,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Agent } from 'undici'
-import { call, home, logIn, serveGateway, soon, startUpstream } from '../test/gateway-process.js'
-import type { GatewayProcess } from '../test/gateway-process.js'
-import { freePort, startRedis } from '../test/redis.js'
+import { call, home, logIn, serveGateway, soon, startUpstream } from '../test/support/gateway-process.js'
+import type { GatewayProcess } from '../test/support/gateway-process.js'
+import { freePort, startRedis } from '../test/support/redis.js'
 import { startHaproxy, startNginx } from './fronts.js'
 import { KeptClients, SteadyLoad } from './steady-load.js'
 

@@ -1,7 +1,7 @@
 /** The environment of a run: a Redis, an upstream and the cores. All of its processes end, even if the run fails. */
 import { constants } from 'node:os'
 import { Redis } from 'ioredis'
-import { startRedis } from '../test/redis.js'
+import { startRedis } from '../test/support/redis.js'
 import { chooseCores, pinSelf } from './cores.js'
 import type { Cores } from './cores.js'
 import { createServers } from './processes.js'

@@ -17,7 +17,7 @@ export async function prepareRedis(say = console.log) {
   }
   Object.assign(process.env, env)
   // Imported from the tests, so that there is only one launcher.
-  const { startRedis } = await import(pathToFileURL(join(root, 'dist/test/redis.js')).href)
+  const { startRedis } = await import(pathToFileURL(join(root, 'dist/test/support/redis.js')).href)
   const endings = []
   const shared = await startRedis({ teardown: (end) => void endings.push(end) })
   say(`Redis: ${means}, started on port ${shared.port}`)

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import fastify from 'fastify'
 import t from 'tap'
 import portcullis from '../src/index.js'
-import { soon } from './gateway-process.js'
-import { connect, startRedis } from './redis.js'
+import { soon } from './support/gateway-process.js'
+import { connect, startRedis } from './support/redis.js'
 
 /** The arguments of `redis-cli ACL SETUSER` in docs/redis.md. */
 function documentedUser(): string[] {

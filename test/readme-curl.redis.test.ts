@@ -6,9 +6,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { soon } from './gateway-process.js'
-import { cleanUp, freePort, redisUrl, uniquePrefix } from './redis.js'
-import type { Scope } from './redis.js'
+import { soon } from './support/gateway-process.js'
+import { cleanUp, freePort, redisUrl, uniquePrefix } from './support/redis.js'
+import type { Scope } from './support/redis.js'
 
 const root = process.cwd()
 const curl = process.env['TEST_CURL_SERVER'] ?? 'curl'

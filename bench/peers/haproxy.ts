@@ -1,7 +1,7 @@
 /** HAProxy's jwt_verify with a map as denylist. In production, entries are added with the runtime API. */
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { freePort } from '../../test/redis.js'
+import { freePort } from '../../test/support/redis.js'
 import { hostOf } from '../nginx.js'
 import { ANSWER } from '../peer.js'
 import type { Peer } from '../peer.js'

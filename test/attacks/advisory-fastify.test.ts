@@ -1,7 +1,7 @@
 /** What advisories told of Fastify, tried on this gateway: it stands on it. */
 import t from 'tap'
-import { USERS } from '../gateway-process.js'
-import { LOW_LIMITS, attack, head, startWire, valuesOf } from './wire.js'
+import { USERS } from '../support/gateway-process.js'
+import { LOW_LIMITS, attack, head, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { upstream } = wire

@@ -1,8 +1,8 @@
 /** What advisories told of the HTTP parser and server of Node.js, tried on this gateway: it stands on them. */
 import net from 'node:net'
 import t from 'tap'
-import { until } from '../gateway/rig.js'
-import { SMUGGLED, attack, head, send, startWire } from './wire.js'
+import { until } from '../support/forwarding.js'
+import { SMUGGLED, attack, head, send, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { upstream } = wire

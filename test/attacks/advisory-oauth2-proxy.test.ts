@@ -1,7 +1,7 @@
 /** What advisories told of oauth2-proxy as a proxy, tried on this gateway. */
 import t from 'tap'
-import { USERS, logIn } from '../gateway-process.js'
-import { attack, head, startWire, valuesOf } from './wire.js'
+import { USERS, logIn } from '../support/gateway-process.js'
+import { attack, head, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { upstream } = wire

@@ -1,7 +1,7 @@
 /** What advisories told of @fastify/reply-from and @fastify/http-proxy, tried on this gateway. */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { attack, head, startRecorder, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { upstream } = wire

@@ -1,6 +1,6 @@
 /** What advisories told of how Traefik reads targets and bodies, tried on this gateway. */
 import t from 'tap'
-import { SMUGGLED, attack, head, startRecorder, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startRecorder, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { upstream } = wire

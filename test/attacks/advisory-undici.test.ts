@@ -1,9 +1,9 @@
 /** What advisories told of undici, tried on this gateway: its own client for upstreams has the same work to do. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { rawUpstream, until } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
-import { attack, head, send, startRecorder, startWire } from './wire.js'
+import { rawUpstream, until } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
+import { attack, head, send, startRecorder, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const get = (target: string, ...lines: string[]) =>

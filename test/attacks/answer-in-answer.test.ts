@@ -1,8 +1,8 @@
 /** Bytes that are no request, sent amid an answer: the parser's refusal must not be written into it. */
 import net from 'node:net'
 import t from 'tap'
-import { rawUpstream, until } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
+import { rawUpstream, until } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
 
 t.test('an answer that is under way is cut, not continued by another one', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {

@@ -1,9 +1,9 @@
 /** Claims that would be more than one header, or another one, to the server that reads them. */
 import t from 'tap'
-import { claimsOf, home, logIn, sharedSettings } from '../gateway-process.js'
+import { claimsOf, home, logIn, sharedSettings } from '../support/gateway-process.js'
 import { loadKey } from '../../src/token/key-directory.js'
 import { createJwt } from '../../plugins/jwt.js'
-import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'
+import { attack, head, startRecorder, startWire, valuesOf } from '../support/wire.js'
 
 const directory = await home(t)
 const upstream = await startRecorder(t)

@@ -3,9 +3,9 @@
  * be whoever came before (as in CVE-2026-88007, GHSA-qqjf-53cj-pwvv, of Traefik over HTTP/3).
  */
 import t from 'tap'
-import { rawUpstream } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import { rawUpstream } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 t.test('one client’s NTLM or Negotiate is not the next one’s', async (t) => {
   for (const scheme of ['NTLM', 'Negotiate']) {

@@ -1,6 +1,6 @@
 /** The gateway's cookies neither reach an upstream nor come from one. */
 import t from 'tap'
-import { call, isRefused, logInByCookies, startGateway, startUpstream } from '../gateway-process.js'
+import { call, isRefused, logInByCookies, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const SETTINGS = [
   '__Host-access=evil; Path=/; Secure',

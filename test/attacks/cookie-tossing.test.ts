@@ -3,8 +3,8 @@
  * own.
  */
 import t from 'tap'
-import { call, cookiesOf, logIn, logInByCookies } from '../gateway-process.js'
-import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'
+import { call, cookiesOf, logIn, logInByCookies } from '../support/gateway-process.js'
+import { attack, head, startRecorder, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 const cookies = await logInByCookies(wire.url)

@@ -3,7 +3,7 @@
  * any page read a user's data by cookie.
  */
 import t from 'tap'
-import { call, logInByCookies, startGateway, startUpstream } from '../gateway-process.js'
+import { call, logInByCookies, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const PAGE = 'https://pages.example'
 const EVIL = 'https://evil.example'

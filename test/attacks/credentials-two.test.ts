@@ -3,8 +3,8 @@
  * §2).
  */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { attack, head, startWire, valuesOf } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { attack, head, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { access_token: ada } = await logIn(wire.url)

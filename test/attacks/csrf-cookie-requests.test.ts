@@ -1,6 +1,13 @@
 /** Another site makes a browser send a request, cookies and all. */
 import t from 'tap'
-import { USERS, call, isRefused, logInByCookies, startGateway, startUpstream } from '../gateway-process.js'
+import {
+  USERS,
+  call,
+  isRefused,
+  logInByCookies,
+  startGateway,
+  startUpstream,
+} from '../support/gateway-process.js'
 
 const upstream = await startUpstream(t)
 const { url } = await startGateway(t, {

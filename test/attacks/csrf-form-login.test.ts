@@ -3,8 +3,8 @@
  * §2.2.2).
  */
 import t from 'tap'
-import { USERS, logInByCookies } from '../gateway-process.js'
-import { head, startWire } from './wire.js'
+import { USERS, logInByCookies } from '../support/gateway-process.js'
+import { head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { host } = new URL(wire.url)

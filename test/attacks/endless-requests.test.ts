@@ -2,8 +2,8 @@
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { until } from '../gateway/rig.js'
-import { LOW_LIMITS, head, startWire } from './wire.js'
+import { until } from '../support/forwarding.js'
+import { LOW_LIMITS, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t, { limits: { ...LOW_LIMITS, body: '1kb' } })
 

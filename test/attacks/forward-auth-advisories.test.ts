@@ -5,8 +5,15 @@
  * with real proxies.
  */
 import t from 'tap'
-import { call, isRefused, logIn, logInByCookies, startGateway, startUpstream } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import {
+  call,
+  isRefused,
+  logIn,
+  logInByCookies,
+  startGateway,
+  startUpstream,
+} from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const upstream = await startUpstream(t)
 const routes = [

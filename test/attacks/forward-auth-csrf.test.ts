@@ -2,8 +2,15 @@
 import fastify from 'fastify'
 import t from 'tap'
 import { portcullis } from '../../src/index.js'
-import { call, home, isRefused, logInByCookies, sharedSettings, startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import {
+  call,
+  home,
+  isRefused,
+  logInByCookies,
+  sharedSettings,
+  startGateway,
+} from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const directory = await home(t)
 const routes = [{ path: '/private' }, { path: '/maybe', auth: 'optional' }]

@@ -1,7 +1,7 @@
 /** Somebody tells Portcullis of another request than the proxy will pass on. */
 import t from 'tap'
-import { logIn, startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import { logIn, startGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const { url } = await startGateway(t, {
   listen: { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.1'] },

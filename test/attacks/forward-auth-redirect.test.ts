@@ -1,7 +1,7 @@
 /** A link to our own site that, through the login, ends on another one. */
 import t from 'tap'
-import { home, startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import { home, startGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const directory = await home(t)
 const OURS = 'https://app.example'

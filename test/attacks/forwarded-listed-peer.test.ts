@@ -3,8 +3,8 @@
  * counts.
  */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { attack, head, startRecorder, startWire, valuesOf } from '../support/wire.js'
 
 const upstream = await startRecorder(t)
 const wire = {

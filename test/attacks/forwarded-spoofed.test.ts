@@ -1,7 +1,7 @@
 /** A client says by forwarding headers where it comes from; it isn't one of `listen.trustProxy`, or there are none. */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { attack, head, startRecorder, startWire, valuesOf } from '../support/wire.js'
 
 const upstream = await startRecorder(t)
 const routes = [

@@ -1,6 +1,6 @@
 /** Chunks whose sizes, extensions and trailers servers read differently (RFC 9112 §7.1). */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const post = (body: string, ...headers: string[]) =>

@@ -3,7 +3,7 @@
  * protocols.
  */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const get = (...lines: string[]) => head('GET /open HTTP/1.1', 'Host: x', ...lines) + SMUGGLED

@@ -1,6 +1,6 @@
 /** CL.TE and TE.CL: one message with both framings, of which each server believes another one (RFC 9112 §6.3). */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`

@@ -1,6 +1,6 @@
 /** Content-Length in ways that servers read differently (RFC 9110 §8.6, RFC 9112 §6.3). */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire, valuesOf } from './wire.js'
+import { SMUGGLED, attack, head, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 

@@ -3,7 +3,7 @@
  * §2.2).
  */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const loose = SMUGGLED.replaceAll('\r\n', '\n')

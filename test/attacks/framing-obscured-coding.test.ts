@@ -1,6 +1,6 @@
 /** TE.TE: a `Transfer-Encoding` that one server recognises and another one overlooks. */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 

@@ -1,7 +1,7 @@
 /** Several requests on one connection: each is judged by itself, and what one was allowed is nothing to the next. */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { SMUGGLED, attack, head, startWire, valuesOf } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { SMUGGLED, attack, head, startWire, valuesOf } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { upstream } = wire

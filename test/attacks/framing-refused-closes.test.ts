@@ -1,6 +1,6 @@
 /** A request refused for its framing or its Host says by `Connection: close` that nothing after it is read. */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const chunked = `0\r\n\r\n${SMUGGLED}`

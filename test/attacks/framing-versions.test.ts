@@ -1,6 +1,6 @@
 /** Versions that this server doesn't speak (RFC 9112 §2.3): answered as HTTP/1.1, they would be forwarded as such. */
 import t from 'tap'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 

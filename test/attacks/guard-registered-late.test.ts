@@ -5,7 +5,7 @@
 import fastify from 'fastify'
 import t from 'tap'
 import portcullis, { authenticate, authorize } from '../../src/index.js'
-import { home, sharedSettings } from '../gateway-process.js'
+import { home, sharedSettings } from '../support/gateway-process.js'
 
 t.test('imported guards protect routes that are declared before the plugin is registered', async (t) => {
   const app = fastify()

@@ -3,8 +3,8 @@
  * problem.
  */
 import t from 'tap'
-import { USERS, logIn } from '../gateway-process.js'
-import { head, startWire } from './wire.js'
+import { USERS, logIn } from '../support/gateway-process.js'
+import { head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const { access_token: token } = await logIn(wire.url)

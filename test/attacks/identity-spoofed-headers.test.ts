@@ -2,7 +2,7 @@
 import { get } from 'node:http'
 import type { IncomingMessage } from 'node:http'
 import t from 'tap'
-import { call, logIn, startGateway, startUpstream } from '../gateway-process.js'
+import { call, logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const upstream = await startUpstream(t)
 const { url } = await startGateway(t, {

@@ -1,6 +1,6 @@
 /** A method in a header: the gate lets a GET through, and the server behind it deletes. */
 import t from 'tap'
-import { attack, head, startRecorder, startWire, valuesOf } from './wire.js'
+import { attack, head, startRecorder, startWire, valuesOf } from '../support/wire.js'
 
 const upstream = await startRecorder(t)
 const wire = {

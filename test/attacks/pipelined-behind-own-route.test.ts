@@ -6,11 +6,11 @@
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { answers, gatewayFor, startLegacyApi } from '../flows/login-http-rig.js'
-import type { Behaviour } from '../flows/login-http-rig.js'
-import { rawUpstream, until } from '../gateway/rig.js'
-import { call } from '../gateway-process.js'
-import { head } from './wire.js'
+import { answers, gatewayFor, startLegacyApi } from '../support/legacy-login-api.js'
+import type { Behaviour } from '../support/legacy-login-api.js'
+import { rawUpstream, until } from '../support/forwarding.js'
+import { call } from '../support/gateway-process.js'
+import { head } from '../support/wire.js'
 
 const LOGIN = '{"username":"ada","password":"right"}'
 const OF_ADA = { data: { user: { id: 'ada', role: 'user' }, scope: 'read' } }

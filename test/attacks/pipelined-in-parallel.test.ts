@@ -4,9 +4,9 @@
  */
 import net from 'node:net'
 import t from 'tap'
-import { listen } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import { listen } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 t.test('one connection’s requests are forwarded one after another', async (t) => {
   let open = 0

@@ -8,8 +8,8 @@ import { createServer } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { listen, settled, until } from '../gateway/rig.js'
-import { LOW_LIMITS, head, startWire } from './wire.js'
+import { listen, settled, until } from '../support/forwarding.js'
+import { LOW_LIMITS, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t, { limits: { ...LOW_LIMITS, headersTimeout: '700ms', bodyTimeout: '700ms' } })
 

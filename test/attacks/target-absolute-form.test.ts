@@ -1,7 +1,7 @@
 /** Targets that name a server (RFC 9112 §3.2.2): proxies that follow them reach hosts that no route names. */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { attack, head, startRecorder, startWire } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { attack, head, startRecorder, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const elsewhere = await startRecorder(t)

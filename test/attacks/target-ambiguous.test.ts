@@ -1,7 +1,7 @@
 /** Targets that two servers would read differently, as bytes on the wire. */
 import t from 'tap'
-import { bodyOf, raw } from '../gateway/rig.js'
-import { logIn, startGateway, startUpstream } from '../gateway-process.js'
+import { bodyOf, raw } from '../support/forwarding.js'
+import { logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const upstream = await startUpstream(t)
 const { url } = await startGateway(t, {

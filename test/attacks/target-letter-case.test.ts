@@ -3,7 +3,7 @@
  * route must not be reached by such a spelling through a laxer one.
  */
 import t from 'tap'
-import { call, isRefused, logIn, startGateway, startUpstream } from '../gateway-process.js'
+import { call, isRefused, logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 
 t.test('another spelling of a guarded path does not pass an open route', async (t) => {
   const upstream = await startUpstream(t)

@@ -1,7 +1,7 @@
 /** Ways out of an open path into a guarded one, in every spelling that some server resolves. */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { attack, head, startWire } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encode, headerOf } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
+import { encode, headerOf } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
 
 const NONES = [
   'none',

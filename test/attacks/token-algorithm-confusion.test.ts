@@ -1,9 +1,9 @@
 import { createHmac, createSecretKey } from 'node:crypto'
 import t from 'tap'
 import type { Algorithm } from '../../src/token/signing-key.js'
-import { encode, headerOf, seal, signatureOf } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
-import type { TokenApp } from './token-app.js'
+import { encode, headerOf, seal, signatureOf } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
+import type { TokenApp } from '../support/token-app.js'
 
 /** What an attacker knows of the key, in every form that a library might take for an HMAC's secret. */
 async function publicForms({ app, key }: TokenApp): Promise<Record<string, Buffer | string>> {

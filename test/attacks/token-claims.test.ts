@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encode, headerOf, seal } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
+import { encode, headerOf, seal } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
 
 t.test('claims that we would not have written are refused, though we signed them', async (t) => {
   const app = await openTokenApp(t)

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encode, headerOf, signatureOf } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
+import { encode, headerOf, signatureOf } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
 
 t.test('an extension that must be understood isn’t (RFC 7515 §4.1.11)', async (t) => {
   const app = await openTokenApp(t)

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
-import { forge, headerOf, newKey } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
+import { forge, headerOf, newKey } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
 
 t.test(
   'a key that comes along, or an address of one, is not used, not fetched, and not forgiven',

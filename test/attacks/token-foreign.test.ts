@@ -2,8 +2,8 @@ import { createPrivateKey } from 'node:crypto'
 import { SignJWT, createLocalJWKSet, jwtVerify } from 'jose'
 import type { JWTPayload } from 'jose'
 import t from 'tap'
-import { forge, headerOf, newKey } from '../token/rig.js'
-import { isRefusal, openTokenApp } from './token-app.js'
+import { forge, headerOf, newKey } from '../support/access-tokens.js'
+import { isRefusal, openTokenApp } from '../support/token-app.js'
 
 t.test('a token of another key is refused, whatever it says of itself', async (t) => {
   const app = await openTokenApp(t)

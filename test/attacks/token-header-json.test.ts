@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encode, headerOf, seal } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
+import { encode, headerOf, seal } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
 
 t.test('of members that come twice the last counts, for us as for the library (RFC 7515 §4)', async (t) => {
   const app = await openTokenApp(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openTokenApp } from './token-app.js'
+import { openTokenApp } from '../support/token-app.js'
 
 t.test('a kid is the exact name of a key, or the token is refused', async (t) => {
   const app = await openTokenApp(t)

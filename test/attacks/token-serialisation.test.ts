@@ -1,6 +1,6 @@
 import t from 'tap'
-import { encode, headerOf, otherSpellings, seal } from '../token/rig.js'
-import { isRefusal, openTokenApp } from './token-app.js'
+import { encode, headerOf, otherSpellings, seal } from '../support/access-tokens.js'
+import { isRefusal, openTokenApp } from '../support/token-app.js'
 
 t.test('a token is three parts of base64url and two dots, and nothing else', async (t) => {
   const app = await openTokenApp(t)

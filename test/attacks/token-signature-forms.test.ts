@@ -1,7 +1,7 @@
 import { constants, createHash, createPrivateKey, privateEncrypt, sign } from 'node:crypto'
 import t from 'tap'
-import { encode, headerOf } from '../token/rig.js'
-import { openTokenApp } from './token-app.js'
+import { encode, headerOf } from '../support/access-tokens.js'
+import { openTokenApp } from '../support/token-app.js'
 
 /** The order of P-256 (FIPS 186-4 §D.1.2.3) and the size of its field. */
 const N = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { openTokenApp } from './token-app.js'
-import { otherSpellings } from '../token/rig.js'
+import { openTokenApp } from '../support/token-app.js'
+import { otherSpellings } from '../support/access-tokens.js'
 
 const CLASSES = ['A', 'z', '5', '-', '_']
 

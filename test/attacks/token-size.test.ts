@@ -1,6 +1,6 @@
 import t from 'tap'
-import { isRefusal, openTokenApp } from './token-app.js'
-import type { TokenApp } from './token-app.js'
+import { isRefusal, openTokenApp } from '../support/token-app.js'
+import type { TokenApp } from '../support/token-app.js'
 
 /** A good token of exactly so many characters. */
 function tokenOf(app: TokenApp, length: number): string {

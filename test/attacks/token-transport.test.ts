@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isRefusal, openTokenApp } from './token-app.js'
+import { isRefusal, openTokenApp } from '../support/token-app.js'
 
 t.test('a token in a place that isn’t one for tokens is not looked at', async (t) => {
   const app = await openTokenApp(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isRefusal, openTokenApp } from './token-app.js'
+import { isRefusal, openTokenApp } from '../support/token-app.js'
 
 const COOKIE = '__Host-access'
 

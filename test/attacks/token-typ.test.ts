@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openTokenApp } from './token-app.js'
+import { openTokenApp } from '../support/token-app.js'
 
 t.test('a JWT of another kind, though we signed it, is no access token', async (t) => {
   const app = await openTokenApp(t)

@@ -1,9 +1,9 @@
 /** A handshake is a request like any other: no token, no tunnel, and nothing that was sent along gets past the gate. */
 import t from 'tap'
-import { call, logIn, startGateway } from '../gateway-process.js'
-import { rawUpstream, settled, until } from '../gateway/rig.js'
-import { ASKS, afterHead, client, handshake, isHead, open } from '../gateway/tunnel-rig.js'
-import { SMUGGLED, attack, head, send, startRecorder, startWire } from './wire.js'
+import { call, logIn, startGateway } from '../support/gateway-process.js'
+import { rawUpstream, settled, until } from '../support/forwarding.js'
+import { ASKS, afterHead, client, handshake, isHead, open } from '../support/websocket-handshakes.js'
+import { SMUGGLED, attack, head, send, startRecorder, startWire } from '../support/wire.js'
 
 const to = (target: string, ...more: readonly string[]) => handshake(...more).replace('/live', target)
 

@@ -3,9 +3,9 @@
  * preflight, no same-origin policy: only `Origin` tells.
  */
 import t from 'tap'
-import { logIn, logInByCookies, startGateway } from '../gateway-process.js'
-import { rawUpstream } from '../gateway/rig.js'
-import { agrees, client, handshake, isHead } from '../gateway/tunnel-rig.js'
+import { logIn, logInByCookies, startGateway } from '../support/gateway-process.js'
+import { rawUpstream } from '../support/forwarding.js'
+import { agrees, client, handshake, isHead } from '../support/websocket-handshakes.js'
 
 t.test('with cookies, only pages of this host open WebSockets', async (t) => {
   const upstream = await rawUpstream(t, agrees())

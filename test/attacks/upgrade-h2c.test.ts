@@ -2,8 +2,8 @@
  * An upgrade to HTTP/2 in clear text, with which a proxy that passes it on gives the connection away (RFC 9113 §3.1).
  */
 import t from 'tap'
-import { logIn } from '../gateway-process.js'
-import { SMUGGLED, attack, head, startWire } from './wire.js'
+import { logIn } from '../support/gateway-process.js'
+import { SMUGGLED, attack, head, startWire } from '../support/wire.js'
 
 const wire = await startWire(t)
 const H2C = [

@@ -3,8 +3,8 @@
  * tunnel past all its rules. Any but a WebSocket handshake to the letter is answered as if it asked for none.
  */
 import t from 'tap'
-import { ASKS, client, handshake } from '../gateway/tunnel-rig.js'
-import { SMUGGLED, attack, head, startWire, valuesOf } from './wire.js'
+import { ASKS, client, handshake } from '../support/websocket-handshakes.js'
+import { SMUGGLED, attack, head, startWire, valuesOf } from '../support/wire.js'
 
 const H2C = [
   'Connection: Upgrade, HTTP2-Settings',

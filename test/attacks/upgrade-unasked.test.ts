@@ -1,8 +1,16 @@
 /** An upstream that was talked into answering 101 doesn't turn the connection into a tunnel. */
 import t from 'tap'
-import { rawUpstream, until } from '../gateway/rig.js'
-import { ASKS, afterHead, client, handshake, isHead, open, switching } from '../gateway/tunnel-rig.js'
-import { SMUGGLED, head } from './wire.js'
+import { rawUpstream, until } from '../support/forwarding.js'
+import {
+  ASKS,
+  afterHead,
+  client,
+  handshake,
+  isHead,
+  open,
+  switching,
+} from '../support/websocket-handshakes.js'
+import { SMUGGLED, head } from '../support/wire.js'
 
 const bare = head('HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket')
 

@@ -4,9 +4,9 @@
  */
 import t from 'tap'
 import type { Test } from 'tap'
-import { rawUpstream } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import { rawUpstream } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const GOOD = 'HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood'
 

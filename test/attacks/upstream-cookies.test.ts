@@ -2,9 +2,9 @@
  * An upstream sets cookies of the gateway's names, in the ways in which browsers read Set-Cookie (RFC 6265bis §5.6).
  */
 import t from 'tap'
-import { rawUpstream } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
-import { head, send } from './wire.js'
+import { rawUpstream } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const OURS = [
   'Set-Cookie: __Host-access=evil; Path=/; Secure',

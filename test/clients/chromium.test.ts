@@ -2,12 +2,12 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { WebSocketServer } from 'ws'
-import { authority } from '../gateway/certificates.js'
-import { USERS, home } from '../gateway-process.js'
-import { findChromium, openPage } from './browser.js'
-import { startFront } from './front.js'
-import { TEXT, sha256 } from './legacy-app.js'
-import { FILE } from './legacy-file.js'
+import { authority } from '../support/certificates.js'
+import { USERS, home } from '../support/gateway-process.js'
+import { findChromium, openPage } from '../support/browser.js'
+import { startFront } from '../support/front.js'
+import { TEXT, sha256 } from '../support/legacy-app.js'
+import { FILE } from '../support/legacy-file.js'
 
 const chromium = findChromium()
 if (chromium === undefined) {

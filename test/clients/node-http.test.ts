@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { buffer } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import { SAME, comparable, startFront } from './front.js'
-import { sha256 } from './legacy-app.js'
-import type { Echo } from './legacy-app.js'
-import { FILE } from './legacy-file.js'
+import { SAME, comparable, startFront } from '../support/front.js'
+import { sha256 } from '../support/legacy-app.js'
+import type { Echo } from '../support/legacy-app.js'
+import { FILE } from '../support/legacy-file.js'
 
 const { app, gateway } = await startFront(t)
 const { url } = gateway

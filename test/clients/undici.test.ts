@@ -1,10 +1,10 @@
 import t from 'tap'
 import { Client, FormData, fetch, request } from 'undici'
-import { logIn, logInByCookies } from '../gateway-process.js'
-import { SAME, comparable, startFront } from './front.js'
-import { TEXT, sha256 } from './legacy-app.js'
-import type { Echo } from './legacy-app.js'
-import { FILE } from './legacy-file.js'
+import { logIn, logInByCookies } from '../support/gateway-process.js'
+import { SAME, comparable, startFront } from '../support/front.js'
+import { TEXT, sha256 } from '../support/legacy-app.js'
+import type { Echo } from '../support/legacy-app.js'
+import { FILE } from '../support/legacy-file.js'
 
 const { app, gateway } = await startFront(t)
 const { url } = gateway

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { home } from '../gateway-process.js'
+import { home } from '../support/gateway-process.js'
 import { UsersFile } from '../../src/login/users-file.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))

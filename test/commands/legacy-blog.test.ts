@@ -1,7 +1,7 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { createLegacyBlog } from '../../src/commands/legacy-blog/blog-server.js'
-import { listen } from '../gateway/rig.js'
+import { listen } from '../support/forwarding.js'
 
 async function blog(t: Test) {
   const port = await listen(t, createLegacyBlog())

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { loadGatewaySettings } from '../../src/config/load.js'
-import { good, refuses, withRoute } from './refuses.js'
+import { good, refuses, withRoute } from '../support/refused-settings.js'
 
 const settingsWith = (change: object) =>
   loadGatewaySettings({ preset: { name: 'test', values: { ...good, ...change } } }).settings

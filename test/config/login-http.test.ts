@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parsePluginOptions } from '../../src/config/load.js'
 import { loadGatewaySettings } from '../../src/config/load.js'
-import { good, refuses } from './refuses.js'
+import { good, refuses } from '../support/refused-settings.js'
 
 const http = { url: 'http://127.0.0.1:8080/login', subject: '/user/id' }
 const withHttp = (change: object) => ({ login: { http: { ...http, ...change } } })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { refuses } from './refuses.js'
+import { refuses } from '../support/refused-settings.js'
 
 refuses(t, [
   ['no port but text', { listen: { port: 'http' } }, 'listen.port', /"http" is not a whole number/],

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { loadSettings } from '../../src/config.js'
 import { findRouteMistakes } from '../../src/config/check.js'
-import { refuses, withRoute } from './refuses.js'
+import { refuses, withRoute } from '../support/refused-settings.js'
 
 const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
 

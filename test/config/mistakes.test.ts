@@ -1,6 +1,6 @@
 import t from 'tap'
 import { loadGatewaySettings } from '../../src/config/load.js'
-import { good, problemsOf, refuses } from './refuses.js'
+import { good, problemsOf, refuses } from '../support/refused-settings.js'
 
 refuses(t, [
   ['an unknown key', { storre: 'memory' }, 'storre', /not a setting; did you mean store\?/],

@@ -9,8 +9,8 @@ import {
   soon,
   startGateway,
   startUpstream,
-} from '../gateway-process.js'
-import type { Overrides } from '../gateway-process.js'
+} from '../support/gateway-process.js'
+import type { Overrides } from '../support/gateway-process.js'
 
 const TOKEN = 'an-admin-token-of-thirty-two-characters'
 

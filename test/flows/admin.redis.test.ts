@@ -1,5 +1,5 @@
 import t from 'tap'
-import { startRedis } from '../redis.js'
+import { startRedis } from '../support/redis.js'
 import { testAdmin } from './admin.contract.js'
 
 const redis = await startRedis(t)

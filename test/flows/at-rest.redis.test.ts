@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Redis } from 'ioredis'
 import { redisKeys } from '../../src/redis/keys.js'
-import type { Tokens } from '../gateway-process.js'
+import type { Tokens } from '../support/gateway-process.js'
 import {
   USERS,
   call,
@@ -13,8 +13,8 @@ import {
   serveGateway,
   soon,
   startBlog,
-} from '../gateway-process.js'
-import { connect, startRedis } from '../redis.js'
+} from '../support/gateway-process.js'
+import { connect, startRedis } from '../support/redis.js'
 
 const PREFIX = 'at-rest'
 /** Nothing lives longer than a session may, and a moment. */

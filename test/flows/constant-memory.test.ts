@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import http from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
-import { listen } from '../gateway/rig.js'
-import { serveGateway } from '../gateway-process.js'
+import { listen } from '../support/forwarding.js'
+import { serveGateway } from '../support/gateway-process.js'
 
 const MIB = 1 << 20
 const SIZE = Number(process.env['TRANSFER_MIB'] ?? 256) * MIB

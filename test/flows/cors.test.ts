@@ -1,5 +1,13 @@
 import t from 'tap'
-import { USERS, call, cookiesOf, isRefused, logIn, startGateway, startUpstream } from '../gateway-process.js'
+import {
+  USERS,
+  call,
+  cookiesOf,
+  isRefused,
+  logIn,
+  startGateway,
+  startUpstream,
+} from '../support/gateway-process.js'
 
 const PAGE = 'https://pages.example'
 const upstream = await startUpstream(t, { 'access-control-allow-origin': '*', vary: 'Accept' })

@@ -4,10 +4,10 @@ import type { ServerResponse } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { call, logIn, serveGateway, soon } from '../gateway-process.js'
-import type { Overrides } from '../gateway-process.js'
-import { listen } from '../gateway/rig.js'
-import { client, handshake, isHead, switching } from '../gateway/tunnel-rig.js'
+import { call, logIn, serveGateway, soon } from '../support/gateway-process.js'
+import type { Overrides } from '../support/gateway-process.js'
+import { listen } from '../support/forwarding.js'
+import { client, handshake, isHead, switching } from '../support/websocket-handshakes.js'
 
 /** A gateway whose drain doesn't end by itself, before an upstream that answers `/slow` when it is told to. */
 async function rig(t: Test, overrides: Overrides = {}) {

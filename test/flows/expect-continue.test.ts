@@ -5,8 +5,8 @@ import net from 'node:net'
 import { text as textOf } from 'node:stream/consumers'
 import t from 'tap'
 import type { Test } from 'tap'
-import { bodyOf, canned, listen, raw, rawUpstream, until } from '../gateway/rig.js'
-import { logIn, startGateway, USERS } from '../gateway-process.js'
+import { bodyOf, canned, listen, raw, rawUpstream, until } from '../support/forwarding.js'
+import { logIn, startGateway, USERS } from '../support/gateway-process.js'
 
 /** As `npm test` found it; by hand, on PATH. */
 const CURL = process.env['TEST_CURL_SERVER'] ?? 'curl'

@@ -15,7 +15,7 @@ import {
   soon,
   startGateway,
   startUpstream,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 /** RFC 6455 §1.3. */
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'

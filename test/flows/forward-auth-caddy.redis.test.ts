@@ -1,6 +1,6 @@
 /** Debian's Caddy, set up by examples/caddy/Caddyfile, asks two gateways on one Redis. */
 import t from 'tap'
-import { startCaddy } from './forward-auth-proxies.js'
+import { startCaddy } from '../support/forward-auth-proxies.js'
 import { frontContract } from './forward-auth.contract.js'
 
 if (process.env['TEST_CADDY_SERVER'] === '') t.plan(0, 'there is no caddy here')

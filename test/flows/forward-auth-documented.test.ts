@@ -3,8 +3,8 @@
  * judged by its rules.
  */
 import t from 'tap'
-import { head, send } from '../attacks/wire.js'
-import { home, logIn, logInByCookies, startGateway } from '../gateway-process.js'
+import { head, send } from '../support/wire.js'
+import { home, logIn, logInByCookies, startGateway } from '../support/gateway-process.js'
 
 const directory = await home(t)
 const { url } = await startGateway(

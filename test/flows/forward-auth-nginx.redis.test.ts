@@ -1,6 +1,6 @@
 /** Debian's nginx, set up by examples/nginx/nginx.conf, asks two gateways on one Redis. */
 import t from 'tap'
-import { startNginx } from './forward-auth-proxies.js'
+import { startNginx } from '../support/forward-auth-proxies.js'
 import { frontContract } from './forward-auth.contract.js'
 
 if (process.env['TEST_NGINX_SERVER'] === '') t.plan(0, 'there is no nginx here')

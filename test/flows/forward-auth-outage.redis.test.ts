@@ -1,7 +1,7 @@
 /** What isn't known isn't passed: forward-auth while Redis is away. */
 import t from 'tap'
-import { call, isRefused, logIn, soon, startGateway } from '../gateway-process.js'
-import { startRedis, uniquePrefix } from '../redis.js'
+import { call, isRefused, logIn, soon, startGateway } from '../support/gateway-process.js'
+import { startRedis, uniquePrefix } from '../support/redis.js'
 
 const redis = await startRedis(t)
 const { url } = await startGateway(t, {

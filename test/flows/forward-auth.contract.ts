@@ -1,12 +1,12 @@
 /** What holds for an application behind a real proxy that asks two gateways, whichever proxy it is. */
 import type { Test } from 'tap'
 import { createServer } from 'node:http'
-import type { Answer, CallOptions } from '../gateway-process.js'
-import { USERS, call, cookiesOf, home, logIn, serveGateway } from '../gateway-process.js'
-import { head, send } from '../attacks/wire.js'
-import { listen } from '../gateway/rig.js'
-import { cleanUp, redisUrl, uniquePrefix } from '../redis.js'
-import type { StartProxy } from './forward-auth-proxies.js'
+import type { Answer, CallOptions } from '../support/gateway-process.js'
+import { USERS, call, cookiesOf, home, logIn, serveGateway } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
+import { listen } from '../support/forwarding.js'
+import { cleanUp, redisUrl, uniquePrefix } from '../support/redis.js'
+import type { StartProxy } from '../support/forward-auth-proxies.js'
 
 interface Seen {
   readonly method: string

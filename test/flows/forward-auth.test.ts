@@ -4,8 +4,8 @@ import { METHODS } from 'node:http'
 import { connect } from 'node:net'
 import t from 'tap'
 import { portcullis } from '../../src/index.js'
-import { head } from '../attacks/wire.js'
-import type { CallOptions } from '../gateway-process.js'
+import { head } from '../support/wire.js'
+import type { CallOptions } from '../support/gateway-process.js'
 import {
   call,
   claimsOf,
@@ -16,7 +16,7 @@ import {
   logInByCookies,
   sharedSettings,
   startGateway,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 const directory = await home(t)
 const login = { users: `${directory}/users.htpasswd`, page: '/login' }

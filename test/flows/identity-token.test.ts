@@ -11,7 +11,7 @@ import {
   sharedSettings,
   startGateway,
   startUpstream,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 const NAME = 'X-Legacy-Identity'
 const LOWER = NAME.toLowerCase()

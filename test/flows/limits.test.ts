@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { bodyOf, raw, rawUpstream } from '../gateway/rig.js'
-import { call, isRefused, logIn, startGateway, startUpstream } from '../gateway-process.js'
+import { bodyOf, raw, rawUpstream } from '../support/forwarding.js'
+import { call, isRefused, logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const upstream = await startUpstream(t)
 const { url } = await startGateway(t, {

@@ -1,10 +1,10 @@
 /** Streams of an instance that hears nothing of its Redis any more. */
 import t from 'tap'
-import { logIn, soon } from '../gateway-process.js'
-import { startRedis } from '../redis.js'
-import { LEASE_MILLISECONDS, guarded, startInstances, untilReady } from '../replica/rig.js'
-import type { Instance } from '../replica/rig.js'
-import { areCut, goOn, openAll, startTicker } from './live-rig.js'
+import { logIn, soon } from '../support/gateway-process.js'
+import { startRedis } from '../support/redis.js'
+import { LEASE_MILLISECONDS, guarded, startInstances, untilReady } from '../support/gateway-instances.js'
+import type { Instance } from '../support/gateway-instances.js'
+import { areCut, goOn, openAll, startTicker } from '../support/long-lived-streams.js'
 
 t.setTimeout(60_000)
 

@@ -1,13 +1,13 @@
 /** Streams of a session that ends on another instance. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { claimsOf, logIn } from '../gateway-process.js'
-import type { Tokens } from '../gateway-process.js'
-import { startRedis } from '../redis.js'
-import { ADMIN, logout, revoke, startInstances } from '../replica/rig.js'
-import type { Instance } from '../replica/rig.js'
-import { areCut, goOn, isInTime, openAll, startTicker } from './live-rig.js'
-import type { End, Stream } from './live-rig.js'
+import { claimsOf, logIn } from '../support/gateway-process.js'
+import type { Tokens } from '../support/gateway-process.js'
+import { startRedis } from '../support/redis.js'
+import { ADMIN, logout, revoke, startInstances } from '../support/gateway-instances.js'
+import type { Instance } from '../support/gateway-instances.js'
+import { areCut, goOn, isInTime, openAll, startTicker } from '../support/long-lived-streams.js'
+import type { End, Stream } from '../support/long-lived-streams.js'
 
 t.setTimeout(60_000)
 

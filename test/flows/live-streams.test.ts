@@ -1,9 +1,9 @@
 /** Streams on one instance, with the embedded store. */
 import t from 'tap'
-import { call, claimsOf, logIn, startGateway } from '../gateway-process.js'
-import { rawUpstream, until } from '../gateway/rig.js'
-import { client, handshake, isHead } from '../gateway/tunnel-rig.js'
-import { areCut, goOn, isInTime, openAll, startTicker } from './live-rig.js'
+import { call, claimsOf, logIn, startGateway } from '../support/gateway-process.js'
+import { rawUpstream, until } from '../support/forwarding.js'
+import { client, handshake, isHead } from '../support/websocket-handshakes.js'
+import { areCut, goOn, isInTime, openAll, startTicker } from '../support/long-lived-streams.js'
 
 const upstream = await startTicker(t)
 const admin = { host: '127.0.0.1', port: 0, token: 'a-token-for-the-admin-listener-of-tests' }

@@ -2,10 +2,10 @@
 import type { ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
-import { call, isRefused, serveGateway, soon } from '../gateway-process.js'
-import type { Answer } from '../gateway-process.js'
-import { answers, gatewayFor, mapping, startLegacyApi } from './login-http-rig.js'
-import type { Behaviour } from './login-http-rig.js'
+import { call, isRefused, serveGateway, soon } from '../support/gateway-process.js'
+import type { Answer } from '../support/gateway-process.js'
+import { answers, gatewayFor, mapping, startLegacyApi } from '../support/legacy-login-api.js'
+import type { Behaviour } from '../support/legacy-login-api.js'
 
 const PASSWORD = 'gate-keeper-1843'
 const json = { username: 'ada', password: PASSWORD }

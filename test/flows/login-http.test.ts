@@ -9,8 +9,8 @@ import {
   sharedSettings,
   startGateway,
   startUpstream,
-} from '../gateway-process.js'
-import { answers, gatewayFor, mapping, startLegacyApi } from './login-http-rig.js'
+} from '../support/gateway-process.js'
+import { answers, gatewayFor, mapping, startLegacyApi } from '../support/legacy-login-api.js'
 
 const ada = { username: 'ada', password: 'gate & keeper=1843' }
 const good = { ok: true, data: { user: { id: 42, role: 'clerk' }, scope: 'read write' } }

@@ -12,7 +12,7 @@ import {
   isRefused,
   logIn,
   startGateway,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 const { url } = await startGateway(t)
 const good = { username: 'ada', password: USERS.ada }

@@ -8,7 +8,7 @@ import {
   logIn,
   logInByCookies,
   startGateway,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 const directory = await home(t)
 const { url } = await startGateway(t, {}, directory)

@@ -6,7 +6,7 @@ import net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { call, isRefused, logIn, soon, startGateway } from '../gateway-process.js'
+import { call, isRefused, logIn, soon, startGateway } from '../support/gateway-process.js'
 
 /** A legacy application that answers when it is told to, and has a request whole when `asked` has its body. */
 async function rig(t: Test) {

@@ -4,10 +4,10 @@ import type { ServerResponse } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { call, home, isRefused, logIn, serveGateway, soon } from '../gateway-process.js'
-import type { GatewayProcess, Overrides } from '../gateway-process.js'
-import { listen } from '../gateway/rig.js'
-import { startRedis } from '../redis.js'
+import { call, home, isRefused, logIn, serveGateway, soon } from '../support/gateway-process.js'
+import type { GatewayProcess, Overrides } from '../support/gateway-process.js'
+import { listen } from '../support/forwarding.js'
+import { startRedis } from '../support/redis.js'
 
 /** The gateway that stops, another one that stays, and an application that answers when it is told to. */
 async function rig(t: Test, overrides: Overrides = {}) {

@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { call, home, isRefused, logIn, soon, startGateway } from '../gateway-process.js'
-import { startRedis } from '../redis.js'
+import { call, home, isRefused, logIn, soon, startGateway } from '../support/gateway-process.js'
+import { startRedis } from '../support/redis.js'
 
 /** Two instances in front of a legacy application, on a Redis of their own. `meanwhile` runs before it answers 200. */
 async function rig(t: Test, meanwhile: () => Promise<void> = async () => {}) {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import type { Test } from 'tap'
-import { call, isRefused, logIn, logInByCookies, soon, startGateway } from '../gateway-process.js'
+import { call, isRefused, logIn, logInByCookies, soon, startGateway } from '../support/gateway-process.js'
 
 type Behaviour = (response: ServerResponse, request: IncomingMessage) => void
 

@@ -1,7 +1,7 @@
 /** Redis killed, frozen, and absent at the start: two real processes, measured from outside. */
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Answer, GatewayProcess, Tokens } from '../gateway-process.js'
+import type { Answer, GatewayProcess, Tokens } from '../support/gateway-process.js'
 import {
   USERS,
   call,
@@ -12,8 +12,8 @@ import {
   serveGateway,
   soon,
   startUpstream,
-} from '../gateway-process.js'
-import { connect, freePort, startRedis } from '../redis.js'
+} from '../support/gateway-process.js'
+import { connect, freePort, startRedis } from '../support/redis.js'
 
 const BOUND_MILLISECONDS = 2_000
 const RECOVERY_MILLISECONDS = 5_000

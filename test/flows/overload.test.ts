@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { call, isRefused, logIn, soon, startGateway, startUpstream } from '../gateway-process.js'
+import { call, isRefused, logIn, soon, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const upstream = await startUpstream(t)
 const settings = {

@@ -1,8 +1,17 @@
 /** The real process: its start and its end, its ports, its log. */
 import { createServer } from 'node:http'
 import t from 'tap'
-import { listen } from '../gateway/rig.js'
-import { USERS, call, home, isRefused, logIn, serveGateway, soon, startBlog } from '../gateway-process.js'
+import { listen } from '../support/forwarding.js'
+import {
+  USERS,
+  call,
+  home,
+  isRefused,
+  logIn,
+  serveGateway,
+  soon,
+  startBlog,
+} from '../support/gateway-process.js'
 
 t.test('SIGTERM lets an open request end, takes no new connection, and exits 0', async (t) => {
   let finish: (() => void) | undefined

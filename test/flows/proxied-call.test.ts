@@ -7,7 +7,7 @@ import {
   startBlog,
   startGateway,
   startUpstream,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 t.test('in front of the legacy blog: open where declared open, guarded elsewhere', async (t) => {
   const blog = await startBlog(t)

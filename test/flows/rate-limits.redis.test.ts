@@ -1,6 +1,6 @@
 import t from 'tap'
-import { USERS, call, home, isRefused, logIn, soon, startGateway } from '../gateway-process.js'
-import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../redis.js'
+import { USERS, call, home, isRefused, logIn, soon, startGateway } from '../support/gateway-process.js'
+import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../support/redis.js'
 
 const wrong = (base: string, username = 'ada') =>
   call(base, 'POST', '/auth/login', { json: { username, password: 'wrong' } })

@@ -8,7 +8,7 @@ import {
   logIn,
   logInByCookies,
   startGateway,
-} from '../gateway-process.js'
+} from '../support/gateway-process.js'
 
 const { url } = await startGateway(t)
 const refresh = (refresh_token: string) => call(url, 'POST', '/auth/refresh', { json: { refresh_token } })

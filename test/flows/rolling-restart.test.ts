@@ -4,9 +4,9 @@ import type { IncomingMessage } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { once } from 'node:events'
 import t from 'tap'
-import type { GatewayProcess } from '../gateway-process.js'
-import { call, home, serveGateway, soon, startUpstream } from '../gateway-process.js'
-import { freePort } from '../redis.js'
+import type { GatewayProcess } from '../support/gateway-process.js'
+import { call, home, serveGateway, soon, startUpstream } from '../support/gateway-process.js'
+import { freePort } from '../support/redis.js'
 
 /** The gateway on a port, as a load balancer sees it. */
 interface Backend {

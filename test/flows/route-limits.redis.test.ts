@@ -1,6 +1,14 @@
 import t from 'tap'
-import { call, home, isRefused, logIn, soon, startGateway, startUpstream } from '../gateway-process.js'
-import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../redis.js'
+import {
+  call,
+  home,
+  isRefused,
+  logIn,
+  soon,
+  startGateway,
+  startUpstream,
+} from '../support/gateway-process.js'
+import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../support/redis.js'
 
 t.test('instances count together, by subject and by address', async (t) => {
   const upstream = await startUpstream(t)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { call, isRefused, logIn, startGateway, startUpstream } from '../gateway-process.js'
+import { call, isRefused, logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const rateLimit = { max: 3, per: '10m' }
 

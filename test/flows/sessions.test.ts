@@ -1,5 +1,5 @@
 import t from 'tap'
-import { USERS, call, isRefused, logIn, startGateway } from '../gateway-process.js'
+import { USERS, call, isRefused, logIn, startGateway } from '../support/gateway-process.js'
 
 const FIELDS = ['createdAt', 'current', 'device', 'expiresAt', 'ip', 'lastSeenAt', 'sid', 'userAgent']
 

@@ -5,8 +5,8 @@ import { createServer } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import { listen } from '../gateway/rig.js'
-import { call, serveGateway, soon } from '../gateway-process.js'
+import { listen } from '../support/forwarding.js'
+import { call, serveGateway, soon } from '../support/gateway-process.js'
 
 const OF_A_KIND = 50
 const LIMIT = '4s'

@@ -4,9 +4,18 @@ import net from 'node:net'
 import type { AddressInfo } from 'node:net'
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Answer, Tokens } from '../gateway-process.js'
-import { USERS, call, home, isRefused, logIn, soon, startGateway, startUpstream } from '../gateway-process.js'
-import { connect, startRedis } from '../redis.js'
+import type { Answer, Tokens } from '../support/gateway-process.js'
+import {
+  USERS,
+  call,
+  home,
+  isRefused,
+  logIn,
+  soon,
+  startGateway,
+  startUpstream,
+} from '../support/gateway-process.js'
+import { connect, startRedis } from '../support/redis.js'
 
 const BOUND_MILLISECONDS = 2_000
 

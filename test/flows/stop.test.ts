@@ -10,8 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import tls from 'node:tls'
 import t from 'tap'
 import type { Test } from 'tap'
-import { authority } from '../gateway/certificates.js'
-import { home, soon, startGateway } from '../gateway-process.js'
+import { authority } from '../support/certificates.js'
+import { home, soon, startGateway } from '../support/gateway-process.js'
 
 const HEALTH = 'GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n'
 const CLOSES = /^connection: close\r$/im

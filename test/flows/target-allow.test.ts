@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import t from 'tap'
-import { startGateway, startUpstream } from '../gateway-process.js'
+import { startGateway, startUpstream } from '../support/gateway-process.js'
 
 /** Asks by a target that no client library has made tidy. */
 function ask(base: string, path: string): Promise<{ status: number; code: string | undefined }> {

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { connect } from 'node:tls'
 import t from 'tap'
-import { authority } from '../gateway/certificates.js'
-import { USERS, home, startGateway, startUpstream } from '../gateway-process.js'
+import { authority } from '../support/certificates.js'
+import { USERS, home, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const directory = await home(t)
 const ca = authority('the test')

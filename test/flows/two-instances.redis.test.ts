@@ -1,6 +1,6 @@
 /** What one instance decides, the other knows: both on one Redis, with one directory of keys. */
 import t from 'tap'
-import type { Tokens } from '../gateway-process.js'
+import type { Tokens } from '../support/gateway-process.js'
 import {
   call,
   cookiesOf,
@@ -10,8 +10,8 @@ import {
   logIn,
   logInByCookies,
   startGateway,
-} from '../gateway-process.js'
-import { cleanUp, redisUrl, uniquePrefix } from '../redis.js'
+} from '../support/gateway-process.js'
+import { cleanUp, redisUrl, uniquePrefix } from '../support/redis.js'
 
 const keyPrefix = uniquePrefix()
 cleanUp(t, keyPrefix)

@@ -1,7 +1,7 @@
 import type net from 'node:net'
 import t from 'tap'
-import { get, rawUpstream, until } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
+import { get, rawUpstream, until } from '../support/forwarding.js'
+import { startGateway } from '../support/gateway-process.js'
 
 t.test('an upstream gets no more connections than `upstreams.connections`; the rest waits', async (t) => {
   const asked: net.Socket[] = []

@@ -1,6 +1,6 @@
 /** The cache of verified tokens in a gateway: what it saves shows in the metrics, and it hides no denial and no end. */
 import t from 'tap'
-import { call, isRefused, logIn, startGateway, startUpstream } from '../gateway-process.js'
+import { call, isRefused, logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 
 const upstream = await startUpstream(t)
 const routes = [{ path: '/', upstream: upstream.url }]

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { call, isRefused, logIn, startGateway } from '../gateway-process.js'
+import { call, isRefused, logIn, startGateway } from '../support/gateway-process.js'
 
 const { url } = await startGateway(t)
 const routes: [path: string, allowed: string[]][] = [

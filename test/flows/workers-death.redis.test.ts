@@ -1,7 +1,7 @@
 /** `workers: 2`: one that dies takes its own requests along, nothing else, and is replaced. */
 import { connect } from 'node:net'
 import t from 'tap'
-import { logIn, soon } from '../gateway-process.js'
+import { logIn, soon } from '../support/gateway-process.js'
 import {
   answersOf,
   ask,
@@ -12,7 +12,7 @@ import {
   serveWithWorkers,
   untilGone,
   untilMetric,
-} from './workers-rig.js'
+} from '../support/gateway-workers.js'
 
 const gateway = await serveWithWorkers(t)
 const { url } = gateway

@@ -1,7 +1,14 @@
 /** `workers: 2`: the primary leaves no worker behind, whatever ends it. */
 import t from 'tap'
-import { home, soon } from '../gateway-process.js'
-import { pidsOf, primaryOf, runServe, serveWithWorkers, untilGone, workersSettings } from './workers-rig.js'
+import { home, soon } from '../support/gateway-process.js'
+import {
+  pidsOf,
+  primaryOf,
+  runServe,
+  serveWithWorkers,
+  untilGone,
+  workersSettings,
+} from '../support/gateway-workers.js'
 
 t.test('a worker that cannot end is ended, and the exit code tells', async (t) => {
   const gateway = await serveWithWorkers(t, { timeouts: { shutdown: '300ms' } })

@@ -3,9 +3,16 @@ import { rename } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
-import { listen } from '../gateway/rig.js'
-import { home, soon } from '../gateway-process.js'
-import { ask, deathsOf, pidsOf, runServe, serveWithWorkers, workersSettings } from './workers-rig.js'
+import { listen } from '../support/forwarding.js'
+import { home, soon } from '../support/gateway-process.js'
+import {
+  ask,
+  deathsOf,
+  pidsOf,
+  runServe,
+  serveWithWorkers,
+  workersSettings,
+} from '../support/gateway-workers.js'
 
 t.test('what one process could not be started with ends all, once, with exit code 1', async (t) => {
   const directory = await home(t)

@@ -2,9 +2,17 @@
 import { createServer } from 'node:http'
 import type { ServerResponse } from 'node:http'
 import t from 'tap'
-import { listen } from '../gateway/rig.js'
-import { call, soon } from '../gateway-process.js'
-import { answersOf, ask, deathsOf, pidsOf, primaryOf, serveWithWorkers, untilGone } from './workers-rig.js'
+import { listen } from '../support/forwarding.js'
+import { call, soon } from '../support/gateway-process.js'
+import {
+  answersOf,
+  ask,
+  deathsOf,
+  pidsOf,
+  primaryOf,
+  serveWithWorkers,
+  untilGone,
+} from '../support/gateway-workers.js'
 
 t.test('SIGTERM to all of them lets open requests end on each, and exits 0', async (t) => {
   const open: ServerResponse[] = []

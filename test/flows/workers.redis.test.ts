@@ -1,7 +1,15 @@
 /** `workers: 2`: several processes on one port answer as one gateway. */
 import t from 'tap'
-import { call, home, isRefused, logIn, soon } from '../gateway-process.js'
-import { answersOf, ask, metric, pidsOf, primaryOf, serveWithWorkers, untilMetric } from './workers-rig.js'
+import { call, home, isRefused, logIn, soon } from '../support/gateway-process.js'
+import {
+  answersOf,
+  ask,
+  metric,
+  pidsOf,
+  primaryOf,
+  serveWithWorkers,
+  untilMetric,
+} from '../support/gateway-workers.js'
 
 const TOKEN = 'a-token-for-the-admin-listener-of-tests'
 const directory = await home(t)

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import t from 'tap'
-import { bodyOf, canned, gateway, get, listen, raw, rawUpstream } from './rig.js'
+import { bodyOf, canned, gateway, get, listen, raw, rawUpstream } from '../support/forwarding.js'
 
 t.test(
   'head and body go through unchanged: case, order, duplicates, two Set-Cookie, reason phrase',

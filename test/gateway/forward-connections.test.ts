@@ -2,7 +2,7 @@ import http from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
-import { bodyOf, gateway, get, listen, raw, rawUpstream, settled, until } from './rig.js'
+import { bodyOf, gateway, get, listen, raw, rawUpstream, settled, until } from '../support/forwarding.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import net from 'node:net'
 import t from 'tap'
-import { bodyOf, canned, gateway, get, listen, raw, rawUpstream, until } from './rig.js'
+import { bodyOf, canned, gateway, get, listen, raw, rawUpstream, until } from '../support/forwarding.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const begun = (text: string) => text.includes('\r\n\r\n')

@@ -1,7 +1,7 @@
 import net from 'node:net'
 import t from 'tap'
-import { bodyOf, gateway, get, raw, rawUpstream, settled, until } from './rig.js'
-import { upstreamProcess } from './upstream-process.js'
+import { bodyOf, gateway, get, raw, rawUpstream, settled, until } from '../support/forwarding.js'
+import { upstreamProcess } from '../support/upstream-process.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 const upload = (path: string, body: string) =>

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
 import t from 'tap'
-import { bodyOf, canned, gateway, get, raw, rawUpstream, until } from './rig.js'
+import { bodyOf, canned, gateway, get, raw, rawUpstream, until } from '../support/forwarding.js'
 
 const COMPLETE = /\r\n0\r\n\r\n$/
 

@@ -1,6 +1,6 @@
 import t from 'tap'
-import { bodyOf, gateway, raw, until } from './rig.js'
-import { upstreamProcess } from './upstream-process.js'
+import { bodyOf, gateway, raw, until } from '../support/forwarding.js'
+import { upstreamProcess } from '../support/upstream-process.js'
 
 const ask = (port: number, path: string, version = '1.1') =>
   raw(port, `GET ${path} HTTP/${version}\r\nHost: x\r\nConnection: close\r\n\r\n`)

@@ -3,7 +3,17 @@ import net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import t from 'tap'
 import { PortcullisError } from '../../src/errors.js'
-import { bodyOf, canned, gateway, get, listen, raw, rawUpstream, settled, until } from './rig.js'
+import {
+  bodyOf,
+  canned,
+  gateway,
+  get,
+  listen,
+  raw,
+  rawUpstream,
+  settled,
+  until,
+} from '../support/forwarding.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 

@@ -3,7 +3,7 @@ import http from 'node:http'
 import { Duplex } from 'node:stream'
 import t from 'tap'
 import { Random } from '../simulation/random.js'
-import { read } from './answers.js'
+import { read } from '../support/raw-responses.js'
 
 const CASES = 5_000
 const SEED = 20_261_121

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { ResponseParser } from '../../src/gateway/http1-client/response-parser.js'
 import { UpstreamError } from '../../src/gateway/http1-client/upstream-error.js'
-import { read } from './answers.js'
-import type { Read } from './answers.js'
+import { read } from '../support/raw-responses.js'
+import type { Read } from '../support/raw-responses.js'
 
 const OK = 'HTTP/1.1 200 OK\r\n'
 

@@ -5,7 +5,7 @@
 import { Agent, request } from 'node:http'
 import t from 'tap'
 import { LAXITIES } from '../../src/gateway/request-target.js'
-import { startGateway, startUpstream } from '../gateway-process.js'
+import { startGateway, startUpstream } from '../support/gateway-process.js'
 import { Random } from '../simulation/random.js'
 
 const TARGETS = 4_000

@@ -1,8 +1,8 @@
 /** How many WebSockets may be open. */
 import t from 'tap'
-import { soon } from '../gateway-process.js'
-import { rawUpstream, until } from './rig.js'
-import { agrees, client, handshake, isHead, open } from './tunnel-rig.js'
+import { soon } from '../support/gateway-process.js'
+import { rawUpstream, until } from '../support/forwarding.js'
+import { agrees, client, handshake, isHead, open } from '../support/websocket-handshakes.js'
 
 const isOverloaded = /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d+\r\n[^]*"code":"overloaded"/i
 

@@ -6,9 +6,9 @@ import tls from 'node:tls'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import { home, startGateway } from '../gateway-process.js'
-import { listen, rawUpstream, settled, until } from './rig.js'
-import { afterHead, agrees, client, handshake, isHead, open } from './tunnel-rig.js'
+import { home, startGateway } from '../support/gateway-process.js'
+import { listen, rawUpstream, settled, until } from '../support/forwarding.js'
+import { afterHead, agrees, client, handshake, isHead, open } from '../support/websocket-handshakes.js'
 
 t.test('messages go both ways, compressed by those who speak, and its end by Close arrives', async (t) => {
   const server = createServer()

@@ -8,7 +8,7 @@ import { UpstreamPool } from '../../src/gateway/http1-client/upstream-pool.js'
 import type { Connect } from '../../src/gateway/http1-client/upstream-pool.js'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
 import type { UpstreamOptions } from '../../src/gateway/upstreams.js'
-import { ask, rawUpstream, until } from './rig.js'
+import { ask, rawUpstream, until } from '../support/forwarding.js'
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 

@@ -4,8 +4,8 @@ import tls from 'node:tls'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
-import { authority } from './certificates.js'
-import { canned, gateway, get, listen, rawUpstream, until } from './rig.js'
+import { authority } from '../support/certificates.js'
+import { canned, gateway, get, listen, rawUpstream, until } from '../support/forwarding.js'
 
 type Change = readonly [origin: string, isUp: boolean, reason: string]
 

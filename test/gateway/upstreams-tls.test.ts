@@ -4,9 +4,9 @@ import type { TLSSocket } from 'node:tls'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
-import { authority } from './certificates.js'
-import type { Certificate } from './certificates.js'
-import { bodyOf, gateway, get, listen, raw } from './rig.js'
+import { authority } from '../support/certificates.js'
+import type { Certificate } from '../support/certificates.js'
+import { bodyOf, gateway, get, listen, raw } from '../support/forwarding.js'
 
 const ours = authority('A CA of the tests')
 const foreign = authority('Another CA')

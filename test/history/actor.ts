@@ -1,8 +1,8 @@
 /** What a client can do; each call is recorded with its times, and what it brought is written into the book. */
 import { createHash } from 'node:crypto'
 import type { Dispatcher } from 'undici'
-import { claimsOf } from '../gateway-process.js'
-import { ADMIN } from '../replica/rig.js'
+import { claimsOf } from '../support/gateway-process.js'
+import { ADMIN } from '../support/gateway-instances.js'
 import type { Book, Held, HeldSession } from './book.js'
 import type { AccessToken, Draft, Operation, Scope } from './history.js'
 import { succeeded } from './history.js'

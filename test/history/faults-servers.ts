@@ -1,7 +1,7 @@
 /** Faults of a Sentinel's servers, of a Cluster's nodes, and of a gateway's workers. */
-import { soon } from '../gateway-process.js'
-import { LOG } from '../replica/faults.js'
-import type { OwnRedis } from '../redis.js'
+import { soon } from '../support/gateway-process.js'
+import { LOG } from '../support/lost-data.js'
+import type { OwnRedis } from '../support/redis.js'
 import type { FaultKind, Rig } from './faults.js'
 import { anyGateway, hold, on } from './faults.js'
 

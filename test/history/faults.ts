@@ -1,8 +1,8 @@
 /** Faults of processes and networks: nothing is lost by them. Each proves that it took place. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Random } from '../simulation/random.js'
-import { connect } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
+import { connect } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
 import type { Actor } from './actor.js'
 import type { Book } from './book.js'
 import type { Gateway } from './gateway.js'

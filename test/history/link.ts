@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Scope } from '../redis.js'
+import type { Scope } from '../support/redis.js'
 
 export interface Link {
   /** `redis://127.0.0.1:<port>` */

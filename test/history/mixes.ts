@@ -1,5 +1,5 @@
 /** What a run is made of: a form of Redis, settings, faults, and what these faults excuse. */
-import type { Overrides } from '../gateway-process.js'
+import type { Overrides } from '../support/gateway-process.js'
 import type { Allowances } from './checker.js'
 import { clocks } from './faults-clock.js'
 import { losses } from './faults-loss.js'

@@ -1,8 +1,8 @@
 /** The Redis behind the gateways, in each of its forms. */
-import { soon } from '../gateway-process.js'
-import { connect, freePort, startCluster, startRedis } from '../redis.js'
-import type { OwnRedis, Scope } from '../redis.js'
-import { launch } from '../replica/sentinel.js'
+import { soon } from '../support/gateway-process.js'
+import { connect, freePort, startCluster, startRedis } from '../support/redis.js'
+import type { OwnRedis, Scope } from '../support/redis.js'
+import { launch } from '../support/redis-sentinel.js'
 import { startLink } from './link.js'
 import type { Link } from './link.js'
 

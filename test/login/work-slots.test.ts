@@ -1,6 +1,6 @@
 import t from 'tap'
 import { WorkSlots } from '../../src/login/work-slots.js'
-import { outcomeOf } from '../session/rig.js'
+import { outcomeOf } from '../support/sessions.js'
 
 /** Work that ends when it is told to. */
 function work() {

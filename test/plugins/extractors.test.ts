@@ -4,8 +4,8 @@ import t from 'tap'
 import type { Test } from 'tap'
 import portcullis from '../../src/index.js'
 import type { PluginOptions } from '../../src/index.js'
-import { call, home, isRefused, sharedSettings } from '../gateway-process.js'
-import type { CallOptions } from '../gateway-process.js'
+import { call, home, isRefused, sharedSettings } from '../support/gateway-process.js'
+import type { CallOptions } from '../support/gateway-process.js'
 
 type From = NonNullable<NonNullable<PluginOptions['accept']>['from']>
 

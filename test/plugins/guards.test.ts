@@ -4,7 +4,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import portcullis from '../../src/index.js'
 import type { PluginOptions } from '../../src/index.js'
-import { call, home, isRefused, sharedSettings } from '../gateway-process.js'
+import { call, home, isRefused, sharedSettings } from '../support/gateway-process.js'
 
 async function host(t: Test, options: Partial<PluginOptions>, routes: (app: FastifyInstance) => void) {
   const app = fastify()

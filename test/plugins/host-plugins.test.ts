@@ -7,8 +7,8 @@ import fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import portcullis from '../../src/index.js'
-import type { Scope } from '../redis/scope.js'
-import { USERS, call, home, isRefused, logIn, sharedSettings } from '../gateway-process.js'
+import type { Scope } from '../support/scope.js'
+import { USERS, call, home, isRefused, logIn, sharedSettings } from '../support/gateway-process.js'
 
 const HOST_MAX = 40
 

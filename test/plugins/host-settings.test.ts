@@ -4,7 +4,15 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import portcullis from '../../src/index.js'
-import { USERS, call, home, isRefused, logIn, sharedSettings, TOKEN_FIELDS } from '../gateway-process.js'
+import {
+  USERS,
+  call,
+  home,
+  isRefused,
+  logIn,
+  sharedSettings,
+  TOKEN_FIELDS,
+} from '../support/gateway-process.js'
 
 type Change = (app: FastifyInstance) => void
 

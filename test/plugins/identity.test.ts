@@ -2,8 +2,8 @@ import t from 'tap'
 import { createIdentityProof } from '../../plugins/identity.js'
 import { loadGatewaySettings } from '../../src/config.js'
 import type { Auth } from '../../src/token/token-verifier.js'
-import { MovableClock } from '../clock.js'
-import { decode, newKey } from '../token/rig.js'
+import { MovableClock } from '../support/movable-clock.js'
+import { decode, newKey } from '../support/access-tokens.js'
 
 const route = { path: '/', upstream: 'http://127.0.0.1:9' }
 

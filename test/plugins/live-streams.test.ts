@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import portcullis from '../../src/index.js'
 import type { PluginOptions } from '../../src/index.js'
-import { home, sharedSettings, soon } from '../gateway-process.js'
+import { home, sharedSettings, soon } from '../support/gateway-process.js'
 
 async function host(t: Test, options: Partial<PluginOptions> = {}) {
   const app = fastify()

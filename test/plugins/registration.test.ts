@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import t from 'tap'
 import named, { portcullis, PortcullisError } from '../../src/index.js'
-import { USERS, call, home, isRefused, sharedSettings } from '../gateway-process.js'
+import { USERS, call, home, isRefused, sharedSettings } from '../support/gateway-process.js'
 
 t.test('it decorates portcullis, authenticate, authorize and request.auth, and nothing else', async (t) => {
   const app = fastify()

@@ -4,7 +4,7 @@ import type { RedisOptions } from 'ioredis'
 import t from 'tap'
 import portcullis from '../../src/index.js'
 import type { Auth, Guard, PluginOptions, SessionView, TokenResponse } from '../../src/index.js'
-import { call, home, sharedSettings } from '../gateway-process.js'
+import { call, home, sharedSettings } from '../support/gateway-process.js'
 
 /** A host may have these at hand. */
 const ofRedis: RedisOptions = { host: '127.0.0.1', port: 1 }

@@ -3,8 +3,8 @@ import { Cluster } from 'ioredis'
 import { existsSync } from 'node:fs'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cleanUp, connect, freePort, startCluster, startRedis, uniquePrefix } from '../redis.js'
-import { ping } from './ping.js'
+import { cleanUp, connect, freePort, startCluster, startRedis, uniquePrefix } from '../support/redis.js'
+import { ping } from '../support/redis-ping.js'
 
 t.test('the shared Redis answers, and cleanUp removes what a prefix names, and nothing else', async (t) => {
   const mine = uniquePrefix()
@@ -82,7 +82,7 @@ t.test('the end of its test ends a server, a frozen one too, and removes its dir
 t.test('a server, even frozen, does not outlive a test process that is killed', async (t) => {
   const port = await freePort()
   const script = `
-    const { startRedis } = await import(${JSON.stringify(new URL('../redis.js', import.meta.url).href)})
+    const { startRedis } = await import(${JSON.stringify(new URL('../support/redis.js', import.meta.url).href)})
     const redis = await startRedis({ teardown() {} }, { port: ${port} })
     await redis.freeze()
     console.log('frozen')`

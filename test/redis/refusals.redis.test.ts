@@ -9,10 +9,10 @@ import type { Test } from 'tap'
 import { checkServer } from '../../plugins/redis-checks.js'
 import { openRedis } from '../../plugins/redis.js'
 import type { RedisConnection, RedisTuning } from '../../plugins/redis.js'
-import { call, isRefused, serveGateway, soon, USERS } from '../gateway-process.js'
-import { connect, startRedis } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
-import { startFakeSentinel } from './fake-sentinel.js'
+import { call, isRefused, serveGateway, soon, USERS } from '../support/gateway-process.js'
+import { connect, startRedis } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
+import { startFakeSentinel } from '../support/fake-sentinel.js'
 
 /** As the log of revocations is opened: ready without an INFO. */
 const LOG: RedisTuning = {

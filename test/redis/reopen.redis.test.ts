@@ -7,10 +7,10 @@ import type { Test } from 'tap'
 import { openRedis } from '../../plugins/redis.js'
 import type { RedisConnection, RedisTuning } from '../../plugins/redis.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
-import { soon } from '../gateway-process.js'
-import { connect, freePort, startCluster, startRedis } from '../redis.js'
-import type { FakeSentinel } from './fake-sentinel.js'
-import { startFakeSentinel } from './fake-sentinel.js'
+import { soon } from '../support/gateway-process.js'
+import { connect, freePort, startCluster, startRedis } from '../support/redis.js'
+import type { FakeSentinel } from '../support/fake-sentinel.js'
+import { startFakeSentinel } from '../support/fake-sentinel.js'
 
 /** Longer than any pause before a new attempt. */
 const SEVERAL_PAUSES_MILLISECONDS = 800

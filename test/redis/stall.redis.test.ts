@@ -7,8 +7,8 @@ import { openRedis } from '../../plugins/redis.js'
 import type { RedisTuning } from '../../plugins/redis.js'
 import { withinDeadline } from '../../src/deadline.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
-import { soon } from '../gateway-process.js'
-import { connect, startCluster, startRedis } from '../redis.js'
+import { soon } from '../support/gateway-process.js'
+import { connect, startCluster, startRedis } from '../support/redis.js'
 
 const STALL_MILLISECONDS = 700
 const LOG: RedisTuning = { commandTimeout: 500, socketTimeout: 500, enableReadyCheck: false }

@@ -1,9 +1,16 @@
 /** Wall clocks that are wrong, for a moment or within τ for ever, in real processes. */
 import t from 'tap'
-import { home, isRefused, logIn, soon } from '../gateway-process.js'
-import { startRedis } from '../redis.js'
-import { fakeClock, skip } from './fake-clock.js'
-import { guarded, logInOften, logout, readyz, startInstance, untilReady } from './rig.js'
+import { home, isRefused, logIn, soon } from '../support/gateway-process.js'
+import { startRedis } from '../support/redis.js'
+import { fakeClock, skip } from '../support/fake-clock.js'
+import {
+  guarded,
+  logInOften,
+  logout,
+  readyz,
+  startInstance,
+  untilReady,
+} from '../support/gateway-instances.js'
 
 t.jobs = 2
 t.setTimeout(120_000)

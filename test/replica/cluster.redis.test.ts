@@ -2,10 +2,10 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import type { Redis } from 'ioredis'
-import { isRefused, logIn, soon } from '../gateway-process.js'
-import { connect, startCluster } from '../redis.js'
-import { LOG, STATE } from './faults.js'
-import type { Instance } from './rig.js'
+import { isRefused, logIn, soon } from '../support/gateway-process.js'
+import { connect, startCluster } from '../support/redis.js'
+import { LOG, STATE } from '../support/lost-data.js'
+import type { Instance } from '../support/gateway-instances.js'
 import {
   RECOVERY_MILLISECONDS,
   guarded,
@@ -15,8 +15,8 @@ import {
   startInstances,
   tell,
   untilReady,
-} from './rig.js'
-import { startTraffic } from './traffic.js'
+} from '../support/gateway-instances.js'
+import { startTraffic } from '../support/traffic.js'
 
 t.setTimeout(120_000)
 

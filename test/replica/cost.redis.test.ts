@@ -1,9 +1,9 @@
 /** What a guarded request costs Redis: nothing. */
 import t from 'tap'
 import { Pool } from 'undici'
-import { logIn } from '../gateway-process.js'
-import { connect, startRedis } from '../redis.js'
-import { logout, startInstances } from './rig.js'
+import { logIn } from '../support/gateway-process.js'
+import { connect, startRedis } from '../support/redis.js'
+import { logout, startInstances } from '../support/gateway-instances.js'
 
 const REQUESTS = 10_000
 const CONNECTIONS = 20

@@ -1,13 +1,13 @@
 /** "Log out everywhere" after Redis has lost its data, records and index included, while survivors vouch for tokens. */
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Tokens } from '../gateway-process.js'
-import { call, home, isRefused, logIn, soon, startUpstream } from '../gateway-process.js'
-import { connect, startRedis } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
-import { FAULTS, stateOf } from './faults.js'
-import { guarded, logout, startInstances, untilReady } from './rig.js'
-import type { Instance } from './rig.js'
+import type { Tokens } from '../support/gateway-process.js'
+import { call, home, isRefused, logIn, soon, startUpstream } from '../support/gateway-process.js'
+import { connect, startRedis } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
+import { FAULTS, stateOf } from '../support/lost-data.js'
+import { guarded, logout, startInstances, untilReady } from '../support/gateway-instances.js'
+import type { Instance } from '../support/gateway-instances.js'
 
 t.jobs = 2
 t.setTimeout(120_000)

@@ -7,13 +7,13 @@
  */
 import t from 'tap'
 import type { Test } from 'tap'
-import { logIn, soon } from '../gateway-process.js'
-import { connect } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
-import { RECOVERY_MILLISECONDS, guarded, readyz, startInstances, tell } from './rig.js'
-import type { Instance } from './rig.js'
-import { startSentinel } from './sentinel.js'
-import type { Watched } from './sentinel.js'
+import { logIn, soon } from '../support/gateway-process.js'
+import { connect } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
+import { RECOVERY_MILLISECONDS, guarded, readyz, startInstances, tell } from '../support/gateway-instances.js'
+import type { Instance } from '../support/gateway-instances.js'
+import { startSentinel } from '../support/redis-sentinel.js'
+import type { Watched } from '../support/redis-sentinel.js'
 
 const REQUESTED = process.env['FAILOVERS']
 const COUNTS = (REQUESTED ?? '1,1,1').split(',').map(Number)

@@ -1,8 +1,8 @@
 /** A logout on one instance ends the token on all of them, before it answers. */
 import t from 'tap'
-import { isRefused, logIn } from '../gateway-process.js'
-import { startRedis } from '../redis.js'
-import { guarded, logInOften, logout, startInstances, tell } from './rig.js'
+import { isRefused, logIn } from '../support/gateway-process.js'
+import { startRedis } from '../support/redis.js'
+import { guarded, logInOften, logout, startInstances, tell } from '../support/gateway-instances.js'
 
 /** `LOGOUTS=10000` for a long run. */
 const LOGOUTS = Number(process.env['LOGOUTS'] ?? 1_000)

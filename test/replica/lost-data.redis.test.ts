@@ -1,13 +1,13 @@
 /** Redis has lost data: what `onLostHistory` says is what happens, and nothing revoked is ever admitted. */
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Tokens } from '../gateway-process.js'
-import { home, isRefused, logIn, soon } from '../gateway-process.js'
-import { startRedis } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
-import { FAULTS, stateOf } from './faults.js'
-import type { Fault } from './faults.js'
-import type { Instance } from './rig.js'
+import type { Tokens } from '../support/gateway-process.js'
+import { home, isRefused, logIn, soon } from '../support/gateway-process.js'
+import { startRedis } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
+import { FAULTS, stateOf } from '../support/lost-data.js'
+import type { Fault } from '../support/lost-data.js'
+import type { Instance } from '../support/gateway-instances.js'
 import {
   ADMIN,
   RECOVERY_MILLISECONDS,
@@ -19,8 +19,8 @@ import {
   startInstance,
   startInstances,
   untilReady,
-} from './rig.js'
-import { startTraffic } from './traffic.js'
+} from '../support/gateway-instances.js'
+import { startTraffic } from '../support/traffic.js'
 
 t.jobs = 3
 t.setTimeout(120_000)

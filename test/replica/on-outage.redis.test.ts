@@ -2,10 +2,10 @@
  * Routes that prefer stale answers, or open ones, to none: what they let pass without a lease, and that they say so.
  */
 import t from 'tap'
-import type { Answer, Tokens } from '../gateway-process.js'
-import { call, home, isRefused, soon, startUpstream } from '../gateway-process.js'
-import { freePort, startRedis } from '../redis.js'
-import type { Instance } from './rig.js'
+import type { Answer, Tokens } from '../support/gateway-process.js'
+import { call, home, isRefused, soon, startUpstream } from '../support/gateway-process.js'
+import { freePort, startRedis } from '../support/redis.js'
+import type { Instance } from '../support/gateway-instances.js'
 import {
   ANSWER_MILLISECONDS,
   LEASE_MILLISECONDS,
@@ -14,7 +14,7 @@ import {
   startInstance,
   startInstances,
   untilReady,
-} from './rig.js'
+} from '../support/gateway-instances.js'
 
 t.setTimeout(120_000)
 

@@ -1,12 +1,12 @@
 /** A failover by a real Sentinel, without and with `WAIT`: by itself, soon, and nothing revoked is admitted. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { home, isRefused, logIn, soon } from '../gateway-process.js'
-import type { Tokens } from '../gateway-process.js'
-import { connect } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
-import { LOG } from './faults.js'
-import type { Instance } from './rig.js'
+import { home, isRefused, logIn, soon } from '../support/gateway-process.js'
+import type { Tokens } from '../support/gateway-process.js'
+import { connect } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
+import { LOG } from '../support/lost-data.js'
+import type { Instance } from '../support/gateway-instances.js'
 import {
   BARRIER_MILLISECONDS,
   LEASE_MILLISECONDS,
@@ -18,10 +18,10 @@ import {
   startInstance,
   startInstances,
   untilReady,
-} from './rig.js'
-import type { Watched } from './sentinel.js'
-import { isolateReplicas, startSentinel } from './sentinel.js'
-import { startTraffic } from './traffic.js'
+} from '../support/gateway-instances.js'
+import type { Watched } from '../support/redis-sentinel.js'
+import { isolateReplicas, startSentinel } from '../support/redis-sentinel.js'
+import { startTraffic } from '../support/traffic.js'
 
 t.jobs = 2
 t.setTimeout(120_000)

@@ -4,10 +4,10 @@
  */
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Tokens } from '../gateway-process.js'
-import { isRefused, logIn, soon } from '../gateway-process.js'
-import { connect, startRedis } from '../redis.js'
-import type { Instance } from './rig.js'
+import type { Tokens } from '../support/gateway-process.js'
+import { isRefused, logIn, soon } from '../support/gateway-process.js'
+import { connect, startRedis } from '../support/redis.js'
+import type { Instance } from '../support/gateway-instances.js'
 import {
   BARRIER_MILLISECONDS,
   LAPSE_MILLISECONDS,
@@ -20,9 +20,9 @@ import {
   startInstances,
   tell,
   untilReady,
-} from './rig.js'
-import { startProxy } from './tcp-proxy.js'
-import { startTraffic } from './traffic.js'
+} from '../support/gateway-instances.js'
+import { startProxy } from '../support/tcp-proxy.js'
+import { startTraffic } from '../support/traffic.js'
 
 t.setTimeout(120_000)
 

@@ -4,11 +4,11 @@
  */
 import t from 'tap'
 import type { Test } from 'tap'
-import type { Answer, Tokens } from '../gateway-process.js'
-import { USERS, call, home, isRefused, logIn } from '../gateway-process.js'
-import { connect, freePort, startRedis } from '../redis.js'
-import { STATE } from './faults.js'
-import type { Instance } from './rig.js'
+import type { Answer, Tokens } from '../support/gateway-process.js'
+import { USERS, call, home, isRefused, logIn } from '../support/gateway-process.js'
+import { connect, freePort, startRedis } from '../support/redis.js'
+import { STATE } from '../support/lost-data.js'
+import type { Instance } from '../support/gateway-instances.js'
 import {
   ANSWER_MILLISECONDS,
   BARRIER_MILLISECONDS,
@@ -22,8 +22,8 @@ import {
   startInstance,
   startInstances,
   untilReady,
-} from './rig.js'
-import { TROUBLES } from './troubles.js'
+} from '../support/gateway-instances.js'
+import { TROUBLES } from '../support/redis-troubles.js'
 
 t.jobs = 3
 t.setTimeout(120_000)

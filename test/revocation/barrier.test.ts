@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { SyncReply } from '../../src/revocation/replica/revocation-log.js'
-import { LAPSE, place, Rig, sid } from './rig.js'
+import { LAPSE, place, Rig, sid } from '../support/replica-instance.js'
 
 const entries = [{ ...sid('s1'), reason: '' }]
 const members = [

@@ -1,11 +1,11 @@
 /** The denylists on a real Redis Cluster of three nodes. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { connect, startCluster, uniquePrefix } from '../redis.js'
-import { openConnection } from '../store/redis-harness.js'
+import { connect, startCluster, uniquePrefix } from '../support/redis.js'
+import { openConnection } from '../support/redis-session-store.js'
 import { denylistContract } from './denylist.contract.js'
 import { kindsContract } from './kinds.contract.js'
-import { openPair } from './redis-harness.js'
+import { openPair } from '../support/denylist-pairs.js'
 
 const { url, urls } = await startCluster(t)
 const client = await openConnection(t, url)

@@ -2,10 +2,10 @@
 import t from 'tap'
 import { listDenylist } from '../../src/revocation/list-denylist.js'
 import type { ListQuery } from '../../src/revocation/denylist.js'
-import { monitored } from '../store/redis-harness.js'
-import { redisUrl } from '../redis.js'
-import { KEEP, openLog } from './log-rig.js'
-import type { LogRig } from './log-rig.js'
+import { monitored } from '../support/redis-session-store.js'
+import { redisUrl } from '../support/redis.js'
+import { KEEP, openLog } from '../support/revocation-log.js'
+import type { LogRig } from '../support/revocation-log.js'
 
 const list = ({ server, keys }: LogRig, query: ListQuery = {}) =>
   listDenylist(server, keys, query, Date.now())

@@ -2,12 +2,12 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { redisKeys } from '../../src/redis/keys.js'
-import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../redis.js'
-import { dump, keysOf, monitored, openConnection } from '../store/redis-harness.js'
+import { cleanUp, connect, redisUrl, startRedis, uniquePrefix } from '../support/redis.js'
+import { dump, keysOf, monitored, openConnection } from '../support/redis-session-store.js'
 import { denylistContract, minted, LIFE, MINUTE, SECOND } from './denylist.contract.js'
-import { openInstance, settle } from './instances.js'
+import { openInstance, settle } from '../support/open-denylist.js'
 import { kindsContract } from './kinds.contract.js'
-import { BEYOND, openPair } from './redis-harness.js'
+import { BEYOND, openPair } from '../support/denylist-pairs.js'
 
 async function open(t: Test) {
   const server = connect(t)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { toSeconds } from '../../src/clock.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
-import { MovableClock } from '../clock.js'
+import { MovableClock } from '../support/movable-clock.js'
 import { denylistContract, minted, LIFE, SECOND } from './denylist.contract.js'
 import { kindsContract } from './kinds.contract.js'
 

@@ -2,8 +2,8 @@ import { Cluster } from 'ioredis'
 import t from 'tap'
 import { endLivingSessions } from '../../src/revocation/replica/end-lost-sessions.js'
 import { redisKeys } from '../../src/redis/keys.js'
-import { cleanUp, connect, uniquePrefix } from '../redis.js'
-import { openConnection } from '../store/redis-harness.js'
+import { cleanUp, connect, uniquePrefix } from '../support/redis.js'
+import { openConnection } from '../support/redis-session-store.js'
 
 const SIDS = Array.from({ length: 250 }, (_, i) => `s${i}`)
 

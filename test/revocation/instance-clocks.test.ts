@@ -1,6 +1,6 @@
 /** Wall clocks that are wrong for a moment, or within τ for ever. */
 import t from 'tap'
-import { place, Rig, sid, WALL } from './rig.js'
+import { place, Rig, sid, WALL } from '../support/replica-instance.js'
 
 const MINUTES = 60_000
 

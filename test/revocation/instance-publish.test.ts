@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LAPSE, place, Rig, sid, WALL } from './rig.js'
+import { LAPSE, place, Rig, sid, WALL } from '../support/replica-instance.js'
 
 /** An instance that had applied these, and has then read another epoch's log to its end. */
 function survivor(entries: ReturnType<typeof sid>[], settings = {}) {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LAPSE, LEASE, place, Rig, sid, WALL } from './rig.js'
+import { LAPSE, LEASE, place, Rig, sid, WALL } from '../support/replica-instance.js'
 
 t.test('a reply grants a lease when nothing speaks against it, and each thing alone does', async (t) => {
   t.equal(new Rig().sync().granted, true)

@@ -6,7 +6,7 @@ import { Instance } from '../../src/revocation/replica/instance.js'
 import { LeasedDenylist } from '../../src/revocation/leased-denylist.js'
 import type { RevocationLog } from '../../src/revocation/replica/revocation-log.js'
 import type { RevocableToken } from '../../src/revocation/denylist.js'
-import { LOG_SETTINGS } from './instances.js'
+import { LOG_SETTINGS } from '../support/open-denylist.js'
 
 const NOW = 1_800_000_000_000
 const { lease } = LOG_SETTINGS

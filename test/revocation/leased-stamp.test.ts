@@ -3,7 +3,7 @@ import t from 'tap'
 import { START } from '../../src/revocation/entry.js'
 import { LeasedDenylist } from '../../src/revocation/leased-denylist.js'
 import { Instance } from '../../src/revocation/replica/instance.js'
-import { LOG_SETTINGS } from './instances.js'
+import { LOG_SETTINGS } from '../support/open-denylist.js'
 
 const NOW = 1_800_000_000_000
 const TWENTY_MINUTES = 20 * 60_000

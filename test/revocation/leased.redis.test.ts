@@ -2,11 +2,11 @@
 import t from 'tap'
 import type { Test } from 'tap'
 import { redisKeys } from '../../src/redis/keys.js'
-import { cleanUp, connect, redisUrl, startRedis } from '../redis.js'
-import { dump, monitored, openConnection } from '../store/redis-harness.js'
+import { cleanUp, connect, redisUrl, startRedis } from '../support/redis.js'
+import { dump, monitored, openConnection } from '../support/redis-session-store.js'
 import { denylistContract, minted, MINUTE } from './denylist.contract.js'
 import { kindsContract } from './kinds.contract.js'
-import { openPair } from './redis-harness.js'
+import { openPair } from '../support/denylist-pairs.js'
 
 async function open(t: Test) {
   const server = connect(t)

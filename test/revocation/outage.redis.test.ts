@@ -3,10 +3,10 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Denylist } from '../../src/revocation/denylist.js'
-import { connect, startRedis, uniquePrefix } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
-import { ping } from '../redis/ping.js'
-import { openInstance } from './instances.js'
+import { connect, startRedis, uniquePrefix } from '../support/redis.js'
+import type { OwnRedis } from '../support/redis.js'
+import { ping } from '../support/redis-ping.js'
+import { openInstance } from '../support/open-denylist.js'
 
 const TOKEN = { jti: 'j', sid: 's', sub: 'u', kid: 'k', iat: 0 }
 const UNAVAILABLE = { name: 'PortcullisError', code: 'store_unavailable', headers: { 'retry-after': '1' } }

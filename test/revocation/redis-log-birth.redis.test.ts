@@ -1,7 +1,7 @@
 /** `before: 'birth'`: what was issued before the epoch, to a subject whose sessions may be lost. */
 import t from 'tap'
-import { LOG_SETTINGS } from './instances.js'
-import { KEEP, openLog } from './log-rig.js'
+import { LOG_SETTINGS } from '../support/open-denylist.js'
+import { KEEP, openLog } from '../support/revocation-log.js'
 
 const { tolerance } = LOG_SETTINGS
 const birth = { kind: 'lost', id: 'alice', before: 'birth' } as const

@@ -1,10 +1,10 @@
 /** When the log's data may not be what they were, a new epoch begins; and when nothing may be said at all. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { LOG_SETTINGS } from './instances.js'
-import { openLog } from './log-rig.js'
-import type { LogRig } from './log-rig.js'
-import { connect, startRedis } from '../redis.js'
+import { LOG_SETTINGS } from '../support/open-denylist.js'
+import { openLog } from '../support/revocation-log.js'
+import type { LogRig } from '../support/revocation-log.js'
+import { connect, startRedis } from '../support/redis.js'
 
 const { tolerance } = LOG_SETTINGS
 

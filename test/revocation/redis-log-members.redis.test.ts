@@ -1,7 +1,7 @@
 /** Who takes part in the log, and what one who does may say for all: settle, vouch, dead. */
 import t from 'tap'
 import { START } from '../../src/revocation/entry.js'
-import { openLog } from './log-rig.js'
+import { openLog } from '../support/revocation-log.js'
 
 t.test('members: each sync registers, renews and acknowledges in one', async (t) => {
   const { sync, deny, members } = openLog(t)

@@ -1,8 +1,8 @@
 /** `waitReplicas`: a sync counts only if as many replicas have everything. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { connect, startRedis } from '../redis.js'
-import { openLog } from './log-rig.js'
+import { connect, startRedis } from '../support/redis.js'
+import { openLog } from '../support/revocation-log.js'
 
 const primary = await startRedis(t)
 const replica = await startRedis(t, { args: ['--replicaof', '127.0.0.1', String(primary.port)] })

@@ -4,11 +4,11 @@
  */
 import t from 'tap'
 import { formatPosition, isAtOrAfter, START } from '../../src/revocation/entry.js'
-import { connect } from '../redis.js'
-import { monitored } from '../store/redis-harness.js'
-import { redisUrl, startRedis } from '../redis.js'
-import { KEEP, openLog } from './log-rig.js'
-import { LOG_SETTINGS } from './instances.js'
+import { connect } from '../support/redis.js'
+import { monitored } from '../support/redis-session-store.js'
+import { redisUrl, startRedis } from '../support/redis.js'
+import { KEEP, openLog } from '../support/revocation-log.js'
+import { LOG_SETTINGS } from '../support/open-denylist.js'
 
 const { tolerance } = LOG_SETTINGS
 

@@ -2,8 +2,8 @@ import t from 'tap'
 import type { DenylistEntry } from '../../src/revocation/entry.js'
 import type { RevocationLog } from '../../src/revocation/replica/revocation-log.js'
 import { Republisher } from '../../src/revocation/replica/republisher.js'
-import { soon } from '../gateway-process.js'
-import { LAPSE, LEASE, place, Rig, sid, WALL } from './rig.js'
+import { soon } from '../support/gateway-process.js'
+import { LAPSE, LEASE, place, Rig, sid, WALL } from '../support/replica-instance.js'
 
 const TWO = { epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, marks: ['epoch-tw'] }
 

@@ -3,7 +3,7 @@ import fastify from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import { portcullis } from '../../src/index.js'
-import { home, sharedSettings } from '../gateway-process.js'
+import { home, sharedSettings } from '../support/gateway-process.js'
 
 async function open(t: Test) {
   const app = fastify()

@@ -2,7 +2,7 @@ import t from 'tap'
 import { endOwnSession, endSessions } from '../../src/session/end-sessions.js'
 import { issue } from '../../src/session/issue.js'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
-import { embedded, judged, outcomeOf, refreshed, told } from './rig.js'
+import { embedded, judged, outcomeOf, refreshed, told } from '../support/sessions.js'
 
 t.test('a session of one’s own ends, other or current, and again', async (t) => {
   const rig = embedded()

@@ -5,9 +5,9 @@ import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
-import { failingOnce } from './failing.js'
-import { judged, outcomeOf, refreshed } from './rig.js'
-import type { Instance } from './rig.js'
+import { failingOnce } from '../support/failing-denylist.js'
+import { judged, outcomeOf, refreshed } from '../support/sessions.js'
+import type { Instance } from '../support/sessions.js'
 
 /** Two processes on one store; the second may be the first. */
 export type OpenTwo = (t: Test) => Promise<readonly [Instance, Instance]>

@@ -1,6 +1,6 @@
 import t from 'tap'
 import { halfEndedContract } from './half-ended.contract.js'
-import { embedded } from './rig.js'
+import { embedded } from '../support/sessions.js'
 
 halfEndedContract(t, async () => {
   const rig = embedded({ reuseGrace: 0 })

@@ -3,8 +3,8 @@ import { issue } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
 import type { Identity } from '../../src/session/session.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
-import { living } from '../store/harness.js'
-import { claimsOf, embedded, judged, told, HOUR, MINUTE, RULES, SECOND } from './rig.js'
+import { living } from '../support/session-store.js'
+import { claimsOf, embedded, judged, told, HOUR, MINUTE, RULES, SECOND } from '../support/sessions.js'
 
 t.test('a login gives an access token that is good, and says who it is', async (t) => {
   const rig = embedded()

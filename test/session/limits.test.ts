@@ -3,9 +3,9 @@ import type { Test } from 'tap'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { logout } from '../../src/session/logout.js'
-import { embedded, judged, outcomeOf, refreshed, told, SECOND } from './rig.js'
-import { living } from '../store/harness.js'
-import type { Instance, MemoryRig } from './rig.js'
+import { embedded, judged, outcomeOf, refreshed, told, SECOND } from '../support/sessions.js'
+import { living } from '../support/session-store.js'
+import type { Instance, MemoryRig } from '../support/sessions.js'
 
 /** A login a second. */
 async function logIn(rig: MemoryRig, sub: string, device?: string): Promise<TokenSet> {

@@ -4,8 +4,8 @@ import { issue } from '../../src/session/issue.js'
 import { listSessions } from '../../src/session/list-sessions.js'
 import { logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
-import { embedded, judged, told, MINUTE } from './rig.js'
-import type { MemoryRig } from './rig.js'
+import { embedded, judged, told, MINUTE } from '../support/sessions.js'
+import type { MemoryRig } from '../support/sessions.js'
 
 async function logInOften(rig: MemoryRig, count: number): Promise<string[]> {
   const sids: string[] = []

@@ -4,9 +4,9 @@ import { createLimiters } from '../../plugins/rate-limit.js'
 import { login } from '../../src/session/login.js'
 import type { LoginDependencies } from '../../src/session/login.js'
 import { WorkSlots } from '../../src/login/work-slots.js'
-import { embedded, judged, outcomeOf, told } from './rig.js'
-import { living } from '../store/harness.js'
-import type { MemoryRig } from './rig.js'
+import { embedded, judged, outcomeOf, told } from '../support/sessions.js'
+import { living } from '../support/session-store.js'
+import type { MemoryRig } from '../support/sessions.js'
 
 const LIMIT = 10
 

@@ -5,9 +5,9 @@ import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
-import { failingOnce } from './failing.js'
-import { embedded, judged, outcomeOf, refreshed, told, HOUR, MINUTE } from './rig.js'
-import type { Instance } from './rig.js'
+import { failingOnce } from '../support/failing-denylist.js'
+import { embedded, judged, outcomeOf, refreshed, told, HOUR, MINUTE } from '../support/sessions.js'
+import type { Instance } from '../support/sessions.js'
 
 async function isDead(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
   t.equal(await judged(rig, accessToken), 'session_ended')

@@ -5,9 +5,9 @@ import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
-import { judged, outcomeOf, refreshed, told, twoInstances } from './rig.js'
-import { living } from '../store/harness.js'
-import type { Instance } from './rig.js'
+import { judged, outcomeOf, refreshed, told, twoInstances } from '../support/sessions.js'
+import { living } from '../support/session-store.js'
+import type { Instance } from '../support/sessions.js'
 
 const ROUNDS = 15
 

@@ -4,9 +4,9 @@ import type { Revocation } from '../../src/revocation/denylist.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
-import { claimsOf, judged, refreshed, told } from './rig.js'
-import { living } from '../store/harness.js'
-import type { Instance } from './rig.js'
+import { claimsOf, judged, refreshed, told } from '../support/sessions.js'
+import { living } from '../support/session-store.js'
+import type { Instance } from '../support/sessions.js'
 
 export interface Deployment {
   /** Where the revokes come from. */

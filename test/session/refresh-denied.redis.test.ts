@@ -1,6 +1,6 @@
 import t from 'tap'
 import { refreshDeniedContract } from './refresh-denied.contract.js'
-import { twoInstances } from './rig.js'
+import { twoInstances } from '../support/sessions.js'
 
 for (const denylist of ['replica', 'redis'] as const) {
   t.test(`check: ${denylist}`, async (t) => {

@@ -4,9 +4,9 @@ import type { Denylist } from '../../src/revocation/denylist.js'
 import { issue } from '../../src/session/issue.js'
 import type { SessionStore } from '../../src/store/session-store.js'
 import { refreshDeniedContract } from './refresh-denied.contract.js'
-import { embedded, judged, refreshed, MINUTE, SECOND } from './rig.js'
-import { living } from '../store/harness.js'
-import type { MemoryRig } from './rig.js'
+import { embedded, judged, refreshed, MINUTE, SECOND } from '../support/sessions.js'
+import { living } from '../support/session-store.js'
+import type { MemoryRig } from '../support/sessions.js'
 
 refreshDeniedContract(t, async () => {
   const rig = embedded()

@@ -4,8 +4,8 @@ import { issue } from '../../src/session/issue.js'
 import { logout } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
-import { embedded, judged, refreshed, told, HOUR, MINUTE, SECOND } from './rig.js'
-import { failingOnce } from './failing.js'
+import { embedded, judged, refreshed, told, HOUR, MINUTE, SECOND } from '../support/sessions.js'
+import { failingOnce } from '../support/failing-denylist.js'
 
 t.test('a refresh gives tokens that are good, and leaves the access token before alone', async (t) => {
   const rig = embedded()

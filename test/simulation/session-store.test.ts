@@ -1,9 +1,9 @@
 /** The simulated store ends sessions as the real stores do. Limits in time and number aren't simulated. */
 import t from 'tap'
 import type { SessionStore } from '../../src/store/session-store.js'
-import { MovableClock } from '../clock.js'
+import { MovableClock } from '../support/movable-clock.js'
 import { endingContract } from '../store/ending.contract.js'
-import type { StoreHarness } from '../store/harness.js'
+import type { StoreHarness } from '../support/session-store.js'
 import { reuseContract } from '../store/reuse.contract.js'
 import { BEGINNING, Clocks } from './clocks.js'
 import { Node } from './node.js'

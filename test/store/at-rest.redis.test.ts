@@ -1,9 +1,9 @@
 /** What lies in Redis, and in which order it gets there. */
 import t from 'tap'
 import { formatRefreshToken, hashSecret } from '../../src/token/refresh-token.js'
-import { connect, startRedis } from '../redis.js'
-import { begin, end, rotated, someone, use } from './harness.js'
-import { dump, monitored, openConnection, openOnRedis, redisHarness } from './redis-harness.js'
+import { connect, startRedis } from '../support/redis.js'
+import { begin, end, rotated, someone, use } from '../support/session-store.js'
+import { dump, monitored, openConnection, openOnRedis, redisHarness } from '../support/redis-session-store.js'
 
 /** The spellings in which a secret could lie about. */
 function spellings(secret: string): string[] {

@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import type { Sid } from '../../src/session/session.js'
 import { hashSecret, newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, end, rotated, sidsOf, use, SECOND, TOMBSTONE, living } from './harness.js'
-import type { OpenStore } from './harness.js'
+import { begin, end, rotated, sidsOf, use, SECOND, TOMBSTONE, living } from '../support/session-store.js'
+import type { OpenStore } from '../support/session-store.js'
 
 /** Ends that somebody brings about, and the mark that they leave. */
 export function endingContract(t: Test, open: OpenStore): void {

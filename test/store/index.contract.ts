@@ -1,8 +1,8 @@
 import type { Test } from 'tap'
 import type { IndexPlace } from '../../src/store/session-store.js'
-import { begin, create, end, living, newSession, someone, use } from './harness.js'
-import { HOUR, IDLE, MINUTE, SECOND, TOMBSTONE } from './harness.js'
-import type { OpenStore } from './harness.js'
+import { begin, create, end, living, newSession, someone, use } from '../support/session-store.js'
+import { HOUR, IDLE, MINUTE, SECOND, TOMBSTONE } from '../support/session-store.js'
+import type { OpenStore } from '../support/session-store.js'
 
 /** How long an id stays in the index after the latest end of its session. */
 const SLACK = 65 * SECOND

@@ -1,10 +1,10 @@
 /** How long the session store's keys live. Nothing lives for ever. */
 import t from 'tap'
 import type { Test } from 'tap'
-import { begin, end, rotated, sidsOf, someone, use, living } from './harness.js'
-import { ABSOLUTE, HOUR, IDLE, MINUTE, SECOND, TOMBSTONE } from './harness.js'
-import { keysOf, openOnRedis } from './redis-harness.js'
-import type { RedisHarness } from './redis-harness.js'
+import { begin, end, rotated, sidsOf, someone, use, living } from '../support/session-store.js'
+import { ABSOLUTE, HOUR, IDLE, MINUTE, SECOND, TOMBSTONE } from '../support/session-store.js'
+import { keysOf, openOnRedis } from '../support/redis-session-store.js'
+import type { RedisHarness } from '../support/redis-session-store.js'
 
 /** By how much a life may be short of what was set, for the time that the test itself takes. */
 const TEST_TIME = 5 * SECOND

@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import { begin, rotated, use, GRACE, HOUR, IDLE, SECOND, living } from './harness.js'
-import type { OpenStore } from './harness.js'
+import { begin, rotated, use, GRACE, HOUR, IDLE, SECOND, living } from '../support/session-store.js'
+import type { OpenStore } from '../support/session-store.js'
 
 /** The ends of a session that nobody brings about. */
 export function limitsContract(t: Test, open: OpenStore): void {

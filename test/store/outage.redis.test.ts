@@ -1,9 +1,9 @@
 /** A Redis that is dead or frozen: no answer is better than a wrong one, but it has to come soon. */
 import t from 'tap'
-import { connect, startRedis } from '../redis.js'
-import { ping } from '../redis/ping.js'
-import { begin, create, end, newSession, rotated, use, living } from './harness.js'
-import { openConnection, redisHarness } from './redis-harness.js'
+import { connect, startRedis } from '../support/redis.js'
+import { ping } from '../support/redis-ping.js'
+import { begin, create, end, newSession, rotated, use, living } from '../support/session-store.js'
+import { openConnection, redisHarness } from '../support/redis-session-store.js'
 
 for (const fault of ['frozen', 'killed'] as const) {
   t.test(`with Redis ${fault}, every method rejects with store_unavailable in less than 1 s`, async (t) => {

@@ -12,8 +12,8 @@ import {
   IDLE,
   SECOND,
   living,
-} from './harness.js'
-import type { OpenStore } from './harness.js'
+} from '../support/session-store.js'
+import type { OpenStore } from '../support/session-store.js'
 
 const AWKWARD = 'Zoë {portcullis}:{} "quoted"\r\nSET x 1\t\u{1f980}\u0000\\ 名前'
 

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, rotated, sidsOf, someone, use, GRACE, MINUTE, SECOND } from './harness.js'
-import type { OpenStore } from './harness.js'
+import { begin, rotated, sidsOf, someone, use, GRACE, MINUTE, SECOND } from '../support/session-store.js'
+import type { OpenStore } from '../support/session-store.js'
 
 /** Theft: a token that was used before. */
 export function reuseContract(t: Test, open: OpenStore): void {

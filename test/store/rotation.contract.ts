@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, rotated, sidsOf, use, GRACE, IDLE, MINUTE, SECOND, living } from './harness.js'
-import type { OpenStore } from './harness.js'
+import { begin, rotated, sidsOf, use, GRACE, IDLE, MINUTE, SECOND, living } from '../support/session-store.js'
+import type { OpenStore } from '../support/session-store.js'
 
 /** The use of a refresh token, and what the grace is for. */
 export function rotationContract(t: Test, open: OpenStore): void {

@@ -1,7 +1,7 @@
 import t from 'tap'
-import { connect, startCluster } from '../redis.js'
-import { begin, end, someone, use, living } from './harness.js'
-import { keysOf, openConnection, redisHarness } from './redis-harness.js'
+import { connect, startCluster } from '../support/redis.js'
+import { begin, end, someone, use, living } from '../support/session-store.js'
+import { keysOf, openConnection, redisHarness } from '../support/redis-session-store.js'
 import { sessionStoreContract } from './session-store.contract.js'
 
 const cluster = await startCluster(t)

@@ -6,7 +6,7 @@ import { limitsContract } from './limits.contract.js'
 import { endingContract } from './ending.contract.js'
 import { indexContract } from './index.contract.js'
 import { recordContract } from './record.contract.js'
-import type { OpenStore } from './harness.js'
+import type { OpenStore } from '../support/session-store.js'
 
 export function sessionStoreContract(t: Test, open: OpenStore): void {
   for (const contract of [

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openOnRedis } from './redis-harness.js'
+import { openOnRedis } from '../support/redis-session-store.js'
 import { sessionStoreContract } from './session-store.contract.js'
 
 sessionStoreContract(t, openOnRedis)

@@ -1,8 +1,8 @@
 import t from 'tap'
 import { MemorySessionStore } from '../../src/store/memory-session-store.js'
-import { MovableClock } from '../clock.js'
-import { begin, end, use, IDLE, SECOND, TOMBSTONE } from './harness.js'
-import type { StoreHarness } from './harness.js'
+import { MovableClock } from '../support/movable-clock.js'
+import { begin, end, use, IDLE, SECOND, TOMBSTONE } from '../support/session-store.js'
+import type { StoreHarness } from '../support/session-store.js'
 import { sessionStoreContract } from './session-store.contract.js'
 
 async function open(): Promise<StoreHarness> {

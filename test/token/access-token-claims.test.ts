@@ -2,7 +2,7 @@ import t from 'tap'
 import { PortcullisError } from '../../src/errors.js'
 import { verifyClaims } from '../../src/token/access-token.js'
 import type { ClaimSettings } from '../../src/token/access-token.js'
-import { AUDIENCE, ISSUER } from './rig.js'
+import { AUDIENCE, ISSUER } from '../support/access-tokens.js'
 
 const NOW = 1_800_000_000
 /** What the denylist gives as the latest `iat`, from `now`. */

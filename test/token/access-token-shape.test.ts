@@ -2,7 +2,7 @@ import t from 'tap'
 import { PortcullisError } from '../../src/errors.js'
 import { selectKey } from '../../src/token/access-token.js'
 import type { KeyVerifier } from '../../src/token/access-token.js'
-import { encode, otherSpellings } from './rig.js'
+import { encode, otherSpellings } from '../support/access-tokens.js'
 
 const es: KeyVerifier = { kid: 'kid-1', algorithm: 'ES256', verify: () => ({}) }
 const rs: KeyVerifier = { kid: 'kid-2', algorithm: 'RS256', verify: () => ({}) }

@@ -8,9 +8,9 @@ import type { DenialReason, Revocation, OnOutage, Denylist } from '../../src/rev
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import type { Auth } from '../../src/token/token-verifier.js'
-import { MovableClock } from '../clock.js'
-import { soon } from '../gateway-process.js'
-import { AUDIENCE, ISSUER, forge, headerOf, newKey } from './rig.js'
+import { MovableClock } from '../support/movable-clock.js'
+import { soon } from '../support/gateway-process.js'
+import { AUDIENCE, ISSUER, forge, headerOf, newKey } from '../support/access-tokens.js'
 
 const LIFE = { horizon: 900_000, leeway: 0 }
 const keys = { usual: await newKey('ES256'), other: await newKey('ES256') }

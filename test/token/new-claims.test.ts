@@ -1,7 +1,7 @@
 import t from 'tap'
 import { newClaims } from '../../src/token/access-token.js'
 import type { Session, Sid } from '../../src/session/session.js'
-import { AUDIENCE, ISSUER } from './rig.js'
+import { AUDIENCE, ISSUER } from '../support/access-tokens.js'
 
 const NOW = 1_800_000_000
 const stamp = { issuedAt: NOW, mark: 'ABCDEFGH' }

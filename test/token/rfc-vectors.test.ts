@@ -3,7 +3,7 @@ import t from 'tap'
 import { createJwt } from '../../plugins/jwt.js'
 import { importKey } from '../../src/token/signing-key.js'
 import { RFC7515, RFC7638, RFC8037 } from '../fixtures/rfc.js'
-import { otherSpellings, signatureOf } from './rig.js'
+import { otherSpellings, signatureOf } from '../support/access-tokens.js'
 
 t.test('the kid of RFC 7638’s own key is the thumbprint that it states (§3.1)', async (t) => {
   const { kid, publicJwk } = await importKey(JSON.stringify(RFC7638.jwk), 'RS256')

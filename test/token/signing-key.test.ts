@@ -6,7 +6,7 @@ import { createJwt } from '../../plugins/jwt.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 import { ALGORITHMS, generateKey, importKey } from '../../src/token/signing-key.js'
 import type { Algorithm } from '../../src/token/signing-key.js'
-import { AUDIENCE, ISSUER, decode, forge, headerOf } from './rig.js'
+import { AUDIENCE, ISSUER, decode, forge, headerOf } from '../support/access-tokens.js'
 
 const claims: AccessClaims = {
   iss: ISSUER,

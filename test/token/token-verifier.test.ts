@@ -7,8 +7,8 @@ import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../../sr
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import type { VerifiedToken } from '../../src/token/token-verifier.js'
-import { MovableClock } from '../clock.js'
-import { AUDIENCE, ISSUER, forge, headerOf, newKey } from './rig.js'
+import { MovableClock } from '../support/movable-clock.js'
+import { AUDIENCE, ISSUER, forge, headerOf, newKey } from '../support/access-tokens.js'
 
 const life = { horizon: 900_000, leeway: 0 }
 const key = await newKey('ES256')

@@ -11,7 +11,7 @@ import type { PluginOptions } from '../../src/config.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 import { generateKey, importKey } from '../../src/token/signing-key.js'
 import type { Algorithm, SigningKey } from '../../src/token/signing-key.js'
-import { AUDIENCE, ISSUER, decode, forge, headerOf } from '../token/rig.js'
+import { AUDIENCE, ISSUER, decode, forge, headerOf } from './access-tokens.js'
 
 export interface Answer {
   readonly status: number

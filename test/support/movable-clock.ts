@@ -1,4 +1,4 @@
-import type { Clock } from '../src/clock.js'
+import type { Clock } from '../../src/clock.js'
 
 /** A clock that stands still until a test moves it. Times are Unix milliseconds. */
 export class MovableClock implements Clock {

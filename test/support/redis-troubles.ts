@@ -1,7 +1,7 @@
 /** Ways in which a Redis can't be asked, or takes no writes; each proves that it took place. */
 import type { Test } from 'tap'
-import { connect } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
+import { connect } from './redis.js'
+import type { OwnRedis } from './redis.js'
 
 export interface Trouble {
   readonly name: string

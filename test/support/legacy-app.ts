@@ -7,7 +7,7 @@ import { createServer } from 'node:http'
 import { buffer } from 'node:stream/consumers'
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
 import type { Test } from 'tap'
-import { listen } from '../gateway/rig.js'
+import { listen } from './forwarding.js'
 import { serveFile } from './legacy-file.js'
 
 export interface LegacyApp {

@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { GatewayProcess, Overrides } from '../gateway-process.js'
-import { call, serveGateway, settingsFor, soon } from '../gateway-process.js'
-import { cleanUp, redisUrl, uniquePrefix } from '../redis.js'
-import type { Scope } from '../redis.js'
+import type { GatewayProcess, Overrides } from './gateway-process.js'
+import { call, serveGateway, settingsFor, soon } from './gateway-process.js'
+import { cleanUp, redisUrl, uniquePrefix } from './redis.js'
+import type { Scope } from './redis.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 /** One for a file's commands: only the first of them has to wait for its first lease. */

@@ -4,8 +4,8 @@ import { createServer } from 'node:http'
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { startGateway } from '../gateway-process.js'
-import type { Scope } from '../redis/scope.js'
+import { startGateway } from './gateway-process.js'
+import type { Scope } from './scope.js'
 
 export interface LegacyCall {
   readonly method: string

@@ -8,11 +8,11 @@ import type { Keys } from '../../src/redis/keys.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
 import { defineScripts } from '../../src/store/define-scripts.js'
 import { RedisSessionStore } from '../../src/store/redis-session-store.js'
-import { MovableClock } from '../clock.js'
-import { soon } from '../gateway-process.js'
-import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
-import type { Scope } from '../redis.js'
-import type { StoreHarness } from './harness.js'
+import { MovableClock } from './movable-clock.js'
+import { soon } from './gateway-process.js'
+import { cleanUp, connect, redisUrl, uniquePrefix } from './redis.js'
+import type { Scope } from './redis.js'
+import type { StoreHarness } from './session-store.js'
 
 export interface RedisHarness extends StoreHarness {
   readonly prefix: string

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import { Redis } from 'ioredis'
 import type { RedisOptions } from 'ioredis'
-import type { Scope } from './redis/scope.js'
+import type { Scope } from './scope.js'
 
-export { freePort } from './redis/port.js'
-export type { Scope } from './redis/scope.js'
-export { startRedis, type OwnRedis, type OwnRedisOptions } from './redis/server.js'
-export { startCluster, type OwnCluster, type OwnClusterOptions } from './redis/cluster.js'
+export { freePort } from './free-port.js'
+export type { Scope } from './scope.js'
+export { startRedis, type OwnRedis, type OwnRedisOptions } from './redis-server.js'
+export { startCluster, type OwnCluster, type OwnClusterOptions } from './redis-cluster.js'
 
 /** Without `replyMapping`, which would change what replies look like. */
 export type ClientOptions = Omit<RedisOptions, 'replyMapping'>

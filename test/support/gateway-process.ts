@@ -9,20 +9,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
-import { startLegacyBlog } from '../src/commands/legacy-blog.js'
-import { loadGatewaySettings } from '../src/config.js'
-import type { RunningServer } from '../src/server.js'
-import { startServer } from '../src/server.js'
-import type { AccessClaims } from '../src/token/access-token.js'
-import { loadKey } from '../src/token/key-directory.js'
-import { createJwt } from '../plugins/jwt.js'
+import { startLegacyBlog } from '../../src/commands/legacy-blog.js'
+import { loadGatewaySettings } from '../../src/config.js'
+import type { RunningServer } from '../../src/server.js'
+import { startServer } from '../../src/server.js'
+import type { AccessClaims } from '../../src/token/access-token.js'
+import { loadKey } from '../../src/token/key-directory.js'
+import { createJwt } from '../../plugins/jwt.js'
 import type { Test } from 'tap'
-import type { Scope } from './redis/scope.js'
+import type { Scope } from './scope.js'
 
 /** Who may log in, and the password. */
 export const USERS = { ada: 'gate-keeper-1843', bob: 'drawbridge-1066' } as const
 
-const CLI = fileURLToPath(new URL('../src/cli.js', import.meta.url))
+const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 const START_TIMEOUT_MILLISECONDS = 45_000
 
 /** Ends the child when this process is gone, however that came. */

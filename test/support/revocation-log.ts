@@ -12,8 +12,8 @@ import { RedisLog } from '../../src/revocation/replica/redis-log.js'
 import type { RedisLogSettings } from '../../src/revocation/replica/redis-log.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import type { Keys } from '../../src/redis/keys.js'
-import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
-import { LOG_SETTINGS } from './instances.js'
+import { cleanUp, connect, redisUrl, uniquePrefix } from './redis.js'
+import { LOG_SETTINGS } from './open-denylist.js'
 
 /** H + G: how long an entry can matter. */
 export const KEEP = LOG_SETTINGS.horizon + LOG_SETTINGS.leeway + 3 * LOG_SETTINGS.tolerance

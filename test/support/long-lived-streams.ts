@@ -5,8 +5,8 @@ import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
-import type { Scope } from '../redis.js'
-import { soon } from '../gateway-process.js'
+import type { Scope } from './redis.js'
+import { soon } from './gateway-process.js'
 
 /** Soon enough. The promise, from when the logout has answered. */
 export const PROMISE_MILLISECONDS = 100

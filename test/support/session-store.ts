@@ -12,7 +12,7 @@ import type { Session, Sid } from '../../src/session/session.js'
 import { computeExpiry } from '../../src/session/session.js'
 import { hashSecret, newRefreshToken, newSalt, deriveSuccessor } from '../../src/token/refresh-token.js'
 import type { RefreshToken } from '../../src/token/refresh-token.js'
-import type { MovableClock } from '../clock.js'
+import type { MovableClock } from './movable-clock.js'
 
 /** A session store under test, and its time. */
 export interface StoreHarness {

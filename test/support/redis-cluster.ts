@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
-import { BUS_OFFSET } from './port.js'
+import { BUS_OFFSET } from './free-port.js'
 import type { Scope } from './scope.js'
-import { startRedis } from './server.js'
-import type { OwnRedis } from './server.js'
+import { startRedis } from './redis-server.js'
+import type { OwnRedis } from './redis-server.js'
 
 const SLOTS = 16_384
 const READY_TIMEOUT_MILLISECONDS = 30_000

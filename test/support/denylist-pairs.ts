@@ -6,12 +6,12 @@ import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
 import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/denylist.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
-import { uniquePrefix } from '../redis.js'
-import type { Scope } from '../redis.js'
-import { fastForward } from '../store/redis-harness.js'
-import { SECOND } from './denylist.contract.js'
-import type { DenylistHarness } from './denylist.contract.js'
-import { LOG_SETTINGS, openInstance, settle } from './instances.js'
+import { uniquePrefix } from './redis.js'
+import type { Scope } from './redis.js'
+import { fastForward } from './redis-session-store.js'
+import { SECOND } from '../revocation/denylist.contract.js'
+import type { DenylistHarness } from '../revocation/denylist.contract.js'
+import { LOG_SETTINGS, openInstance, settle } from './open-denylist.js'
 
 export interface Servers {
   readonly url: string

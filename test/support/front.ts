@@ -1,6 +1,6 @@
 import type { Test } from 'tap'
-import type { GatewayProcess, Overrides } from '../gateway-process.js'
-import { serveGateway } from '../gateway-process.js'
+import type { GatewayProcess, Overrides } from './gateway-process.js'
+import { serveGateway } from './gateway-process.js'
 import type { LegacyApp } from './legacy-app.js'
 import { startLegacyApp } from './legacy-app.js'
 

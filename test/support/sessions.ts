@@ -19,9 +19,9 @@ import type { AccessClaims } from '../../src/token/access-token.js'
 import { generateKey, importKey } from '../../src/token/signing-key.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
-import { MovableClock } from '../clock.js'
-import { cleanUp, connect, redisUrl, uniquePrefix } from '../redis.js'
-import { openInstance, settle } from '../revocation/instances.js'
+import { MovableClock } from './movable-clock.js'
+import { cleanUp, connect, redisUrl, uniquePrefix } from './redis.js'
+import { openInstance, settle } from './open-denylist.js'
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND

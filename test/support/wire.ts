@@ -1,8 +1,8 @@
 /** A gateway, an upstream that reads as strictly as can be and keeps what it saw, and a client that sends raw bytes. */
 import type { Test } from 'tap'
-import { listen } from '../gateway/rig.js'
-import { startGateway } from '../gateway-process.js'
-import type { Overrides } from '../gateway-process.js'
+import { listen } from './forwarding.js'
+import { startGateway } from './gateway-process.js'
+import type { Overrides } from './gateway-process.js'
 import net from 'node:net'
 
 /** A request that an upstream has read whole. */

@@ -3,9 +3,9 @@
  * them.
  */
 import type { Test } from 'tap'
-import type { Answer, GatewayProcess, Overrides, Tokens } from '../gateway-process.js'
-import { call, home, logIn, serveGateway, soon } from '../gateway-process.js'
-import type { Scope } from '../redis.js'
+import type { Answer, GatewayProcess, Overrides, Tokens } from './gateway-process.js'
+import { call, home, logIn, serveGateway, soon } from './gateway-process.js'
+import type { Scope } from './redis.js'
 
 /** L */
 export const LEASE_MILLISECONDS = 1_000

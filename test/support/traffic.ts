@@ -1,5 +1,5 @@
-import type { Instance } from './rig.js'
-import { guarded } from './rig.js'
+import type { Instance } from './gateway-instances.js'
+import { guarded } from './gateway-instances.js'
 
 export interface Tokens {
   /** Denied by a revoke that has returned: must never be admitted. */

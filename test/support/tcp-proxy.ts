@@ -1,7 +1,7 @@
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
-import type { Scope } from '../redis.js'
+import type { Scope } from './redis.js'
 
 /** A way to a Redis that can be cut, as a network is: nothing is refused, nothing arrives. */
 export interface TcpProxy {

@@ -1,10 +1,10 @@
 /** WebSocket handshakes as raw bytes, and whoever sends and gets them. */
 import net from 'node:net'
 import type { Test } from 'tap'
-import type { Overrides } from '../gateway-process.js'
-import { startGateway } from '../gateway-process.js'
-import { head } from '../attacks/wire.js'
-import { until } from './rig.js'
+import type { Overrides } from './gateway-process.js'
+import { startGateway } from './gateway-process.js'
+import { head } from './wire.js'
+import { until } from './forwarding.js'
 
 /** The example of RFC 6455 §1.3. */
 export const KEY = 'dGhlIHNhbXBsZSBub25jZQ=='

@@ -2,8 +2,8 @@
 import { copyFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { connect } from '../redis.js'
-import type { OwnRedis } from '../redis.js'
+import { connect } from './redis.js'
+import type { OwnRedis } from './redis.js'
 
 export const STATE = '{portcullis}:state'
 export const LOG = '{portcullis}:log'

@@ -9,10 +9,10 @@ import type { LogSettings } from '../../src/revocation/replica/revocation-log.js
 import { RedisLog } from '../../src/revocation/replica/redis-log.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
-import { redisUrl } from '../redis.js'
-import type { Scope } from '../redis.js'
-import { openConnection } from '../store/redis-harness.js'
-import { LIFE } from './denylist.contract.js'
+import { redisUrl } from './redis.js'
+import type { Scope } from './redis.js'
+import { openConnection } from './redis-session-store.js'
+import { LIFE } from '../revocation/denylist.contract.js'
 
 export interface InstanceOptions {
   readonly prefix: string

@@ -6,9 +6,9 @@ import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { request } from 'undici'
-import { soon } from '../gateway-process.js'
-import { freePort } from '../redis.js'
-import type { Scope } from '../redis.js'
+import { soon } from './gateway-process.js'
+import { freePort } from './redis.js'
+import type { Scope } from './redis.js'
 
 /** What stands behind a proxy. */
 export interface Behind {
