@@ -190,7 +190,7 @@ async function awaitFirstLease(instance: Instance, follower: SyncLoop, now: () =
 
 /** Returns a function that logs state changes and updates the metrics after each sync. */
 function createObserver(instance: Instance, log: FastifyBaseLogger, metrics: Metrics, now: () => Now) {
-  let [state, epoch, isFailing]: [State, string, boolean] = ['OUT', '', false]
+  let [state, epoch, isFailing, isLeftEpoch]: [State, string, boolean, boolean] = ['OUT', '', false, false]
   metrics.watchReplica({
     state: () => instance.state(now()),
     leaseLeft: () => instance.leaseLeft(now()),
@@ -204,6 +204,12 @@ function createObserver(instance: Instance, log: FastifyBaseLogger, metrics: Met
       log.warn({ event: 'sync_failed', reason }, 'the revocation log is not readable')
     }
     isFailing = !outcome
+    if (outcome?.isLeftEpoch && !isLeftEpoch)
+      log.warn(
+        { event: 'left_epoch' },
+        'Redis answers as an old primary from before the last failover; no lease while it does, for 30 s at most',
+      )
+    if (outcome) isLeftEpoch = outcome.isLeftEpoch
     if (instance.epoch !== epoch) {
       if (epoch !== '')
         log.warn(

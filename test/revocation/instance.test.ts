@@ -39,7 +39,7 @@ t.test('a reply that comes later than L is as if it were lost', async (t) => {
   const sync = rig.instance.sync(rig.now)
   rig.advance(LEASE + 1)
   const outcome = rig.answer(sync, { epoch: 'epoch-two-2', entries: [sid('s1')], last: place(9) })
-  t.strictSame(outcome, { granted: false, again: false, applied: 0 })
+  t.strictSame(outcome, { granted: false, again: false, applied: 0, isLeftEpoch: false })
   t.equal(rig.instance.epoch, 'epoch-one-1')
   t.strictSame(rig.instance.applied, place(0))
 })
@@ -124,4 +124,35 @@ t.test('what is older than the history that is known is denied, unless it bears 
     t.equal(rig.decide(rig.token({ ...old, jti: 'epoch-on.j1' })), 'admitted')
     t.equal(rig.decide(rig.token({ iat: old.iat + 1, jti: 'other-ep.j1' })), 'admitted')
   }
+})
+
+t.test(
+  'an epoch that was left is refused until it was offered for 30 s, without another between',
+  async (t) => {
+    const rig = new Rig()
+    rig.sync({ last: place(5) })
+    rig.sync({ epoch: 'epoch-two-2' })
+    const offer = () => rig.sync({ epoch: 'epoch-one-1', entries: [sid('s1')], last: place(9) })
+    t.strictSame(offer(), { granted: false, again: false, applied: 0, isLeftEpoch: true })
+    t.equal(rig.instance.epoch, 'epoch-two-2')
+    rig.advance(29_900)
+    t.equal(offer().isLeftEpoch, true)
+    rig.sync({ epoch: 'epoch-two-2' })
+    rig.advance(29_900)
+    t.equal(offer().isLeftEpoch, true, 'offered anew')
+    rig.advance(30_000)
+    t.equal(offer().isLeftEpoch, false)
+    t.equal(rig.instance.epoch, 'epoch-one-1', 'data were restored')
+    t.equal(rig.sync({ epoch: 'epoch-two-2' }).isLeftEpoch, true, 'the other one was left, too')
+  },
+)
+
+t.test('a revoke that was written to an epoch that was left waits for another write', async (t) => {
+  const rig = new Rig()
+  rig.sync()
+  rig.sync({ epoch: 'epoch-two-2' })
+  const barrier = rig.instance.revoke([], rig.now)
+  rig.instance.onRevoke(barrier, rig.instance.generation, rig.written({ epoch: 'epoch-one-1' }), rig.now)
+  t.equal(rig.instance.epoch, 'epoch-two-2')
+  t.equal(barrier.state.kind, 'writing')
 })

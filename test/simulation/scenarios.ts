@@ -205,6 +205,24 @@ const shared: Scenario = (seed, switches = {}) => {
   return world
 }
 
+/** A failover; an old primary that was frozen runs again, and one instance is connected to it once more. */
+const left: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, { onLostHistory: 'heal' })
+  const old = world.server
+  Object.assign(old.replica, { data: old.data, offset: old.offset })
+  const next = world.promote()
+  for (const node of nodes) node.server = next
+  world.run(world.t + 2_500)
+  for (const node of nodes) if (!node.isLeased) throw new Violation('stuck', `${node.id} has no lease`)
+  world.strike('isolated primary')
+  nodes[1]!.server = old
+  world.run(world.t + random.between(0, 1_500))
+  nodes[0]!.revoke([bySid(tokens[0]!.sid)])
+  for (let at = 0; at < 3_000; at += 50) world.after(at, () => nodes[1]!.request(tokens[0]!))
+  world.run(world.t + 3_000)
+  return world
+}
+
 /** By the rule that each is directed at. */
 export const SCENARIOS = {
   margin,
@@ -219,6 +237,7 @@ export const SCENARIOS = {
   steps,
   iat,
   shared,
+  left,
 }
 
 /**

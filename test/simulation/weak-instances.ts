@@ -74,6 +74,7 @@ export type InstanceRule =
   | 'iat'
   | 'shared'
   | 'covers'
+  | 'left'
 
 export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   /** A revoke returns when it is written. */
@@ -205,6 +206,12 @@ export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   covers: class extends Instance {
     protected override newReplica(...args: ReplicaArguments): EpochReplica {
       return new BlindReplica(...args)
+    }
+  },
+  /** It goes back to an epoch that it has left, as soon as an old primary offers it. */
+  left: class extends Instance {
+    protected override refuses(): boolean {
+      return false
     }
   },
 }

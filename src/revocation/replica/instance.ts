@@ -13,6 +13,7 @@ import { EpochReplica } from './epoch-replica.js'
 import { createWalk } from './expiring-map.js'
 import { IssueLimit } from './issue-limit.js'
 import { Lease, jtiPrefix } from './lease.js'
+import { LeftEpochs } from './left-epochs.js'
 import { leaseLapse } from './revocation-log.js'
 import type { NewEntry, RevokeReply, SyncReply } from './revocation-log.js'
 import type { RevocableToken } from '../denylist.js'
@@ -31,6 +32,7 @@ export class Instance {
   #lease: Lease | undefined
   readonly #issueLimit: IssueLimit
   readonly #vouching: Vouching
+  readonly #leftEpochs = new LeftEpochs()
   readonly #barriers = new Set<Barrier>()
 
   constructor(settings: InstanceSettings) {
@@ -136,15 +138,15 @@ export class Instance {
   }
 
   /**
-   * Applies the reply to a sync. A reply is ignored if it arrives more than L after its sync was sent, or if the
-   * instance has entered another epoch since then.
+   * Applies the reply to a sync. A reply is ignored if it arrives more than L after its sync was sent, if the instance
+   * has entered another epoch since then, or if it comes from an epoch that the instance has left.
    */
   onSync(sync: Sync, reply: SyncReply, now: Now): SyncOutcome {
-    const nothing = { granted: false, again: false, applied: 0 }
+    const nothing = { granted: false, again: false, applied: 0, isLeftEpoch: false }
     const { sent, request } = sync
     if (sync.generation !== this.#generation || now.monotonic - sent.monotonic > this.#settings.lease)
       return nothing
-    this.#meet(reply.epoch, now)
+    if (!this.#meet(reply.epoch, now)) return { ...nothing, isLeftEpoch: true }
     this.#replica.onSync(reply)
     this.#issueLimit.onSync(sent, reply.time)
     this.#vouching.onSync(request, reply)
@@ -155,17 +157,30 @@ export class Instance {
       if (this.#barriers.has(barrier) && barrier.onSync(sync, reply, this.applied))
         this.#barriers.delete(barrier)
     }
-    return { granted, again: reply.more || reply.entries.length > 0, applied: reply.entries.length }
+    return {
+      ...nothing,
+      granted,
+      again: reply.more || reply.entries.length > 0,
+      applied: reply.entries.length,
+    }
   }
 
   protected mayGrant({ more, settled, waitOk, time }: SyncReply, now: Now): boolean {
     return !more && settled && waitOk && now.wall <= time + this.#settings.tolerance
   }
 
-  #meet(epoch: string, now: Now): void {
-    if (epoch === this.#epoch) return
+  /** Enters the epoch of a reply if it is a new one. Returns false if the reply must be ignored. */
+  #meet(epoch: string, now: Now): boolean {
+    if (this.refuses(epoch, now)) return false
+    if (epoch === this.#epoch) return true
+    this.#leftEpochs.onChange(this.#epoch, epoch)
     this.#epoch = epoch
     this.enter(now)
+    return true
+  }
+
+  protected refuses(epoch: string, { monotonic }: Now): boolean {
+    return this.#leftEpochs.refuses(epoch, monotonic)
   }
 
   /**
@@ -225,8 +240,8 @@ export class Instance {
   /** Records that the page was written. It counts as published when the log was read up to its position. */
   onPublish(generation: number, reply: RevokeReply, now: Now): void {
     if (generation !== this.#generation) return
-    this.#meet(reply.epoch, now)
-    if (generation === this.#generation) this.#replica.onPublish(reply.position)
+    if (this.#meet(reply.epoch, now) && generation === this.#generation)
+      this.#replica.onPublish(reply.position)
   }
 
   /** The number of epochs that the instance has entered. */
@@ -250,8 +265,7 @@ export class Instance {
    * entered another epoch since the script was called, the entries must be written again.
    */
   onRevoke(barrier: Barrier, generation: number, reply: RevokeReply, now: Now): void {
-    if (generation !== this.#generation) return barrier.restart()
-    this.#meet(reply.epoch, now)
+    if (generation !== this.#generation || !this.#meet(reply.epoch, now)) return barrier.restart()
     barrier.onRevoke(reply, now.monotonic, this.id)
   }
 

@@ -41,6 +41,8 @@ export interface SyncOutcome {
   readonly again: boolean
   /** The number of entries that were applied. */
   readonly applied: number
+  /** True if the reply was ignored because it comes from an epoch that the instance has left. */
+  readonly isLeftEpoch: boolean
 }
 
 /** A decision from the replica. `no_lease` means that the instance may not decide now. */
