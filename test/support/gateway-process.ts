@@ -140,7 +140,8 @@ export async function serveGateway(
   let output = ''
   child.stdout!.on('data', (chunk: Buffer) => (output += chunk.toString()))
   child.stderr!.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const exited = once(child, 'exit') as Promise<[number | null]>
+  // 'exit' may come before the last of its output.
+  const exited = once(child, 'close') as Promise<[number | null]>
   const isRunning = () => child.exitCode === null && child.signalCode === null
   const stop = async (signal: NodeJS.Signals = 'SIGTERM') => {
     if (isRunning()) child.kill(signal)
