@@ -5,7 +5,7 @@ import type { AccessToken, Scope } from './history.js'
 import { Story, sidOf } from './story.js'
 
 t.test(
-  'a token is admitted after its session, it alone, its subject, or everything was revoked',
+  'found: a token admitted after its session, its subject, everything or itself was revoked',
   async (t) => {
     const scopes: ((token: AccessToken) => Scope)[] = [
       sidOf,
@@ -30,7 +30,7 @@ t.test(
   },
 )
 
-t.test('a request that began before the end had answered may be admitted', async (t) => {
+t.test('allowed: a request that began before the end had responded is admitted', async (t) => {
   const story = new Story()
   const token = story.login('a')
   const { completedAt } = story.end(sidOf(token))
@@ -40,7 +40,7 @@ t.test('a request that began before the end had answered may be admitted', async
   t.strictSame(story.found(), ['admitted'])
 })
 
-t.test('a 404 that comes from behind the guard is an admission', async (t) => {
+t.test('a 404 from behind the guard counts as an admission', async (t) => {
   const story = new Story()
   const token = story.login('a')
   story.end(sidOf(token))
@@ -48,7 +48,7 @@ t.test('a 404 that comes from behind the guard is an admission', async (t) => {
   t.strictSame(story.found(), ['admitted'])
 })
 
-t.test('a failed end promises nothing by itself, and may have happened', async (t) => {
+t.test('a failed end promises nothing, but may have happened', async (t) => {
   for (const status of [503, undefined]) {
     const story = new Story()
     const token = story.login('a')
@@ -59,7 +59,7 @@ t.test('a failed end promises nothing by itself, and may have happened', async (
   }
 })
 
-t.test('"everywhere" covers sessions whose own end had failed', async (t) => {
+t.test('“everywhere” covers sessions whose own end had failed', async (t) => {
   const story = new Story()
   const [first, second] = [story.login('a'), story.login('b')]
   story.end(sidOf(first), { status: 503 })
@@ -68,7 +68,7 @@ t.test('"everywhere" covers sessions whose own end had failed', async (t) => {
   t.strictSame(story.found(), ['admitted'])
 })
 
-t.test('"everywhere" covers its caller, unless it keeps it', async (t) => {
+t.test('“everywhere” covers the session of its caller, unless it is kept', async (t) => {
   const story = new Story()
   const [first, second] = [story.login('a'), story.login('b')]
   story.everywhere(first, true)
@@ -82,7 +82,7 @@ t.test('"everywhere" covers its caller, unless it keeps it', async (t) => {
   t.strictSame(story.found(), ['spurious refusal', 'admitted', 'admitted'])
 })
 
-t.test('"everywhere" leaves other subjects and later logins alone', async (t) => {
+t.test('“everywhere” doesn’t cover other subjects or later logins', async (t) => {
   const story = new Story()
   const [mine, other] = [story.login('a'), story.login('b', 'bob')]
   story.everywhere(mine)
@@ -95,7 +95,7 @@ t.test('"everywhere" leaves other subjects and later logins alone', async (t) =>
   t.strictSame(story.found(), ['spurious refusal', 'spurious refusal'])
 })
 
-t.test('a login beside "everywhere" may be ended by it or not', async (t) => {
+t.test('“everywhere” may or may not end a concurrent login', async (t) => {
   const story = new Story()
   const mine = story.login('a')
   const { invokedAt, completedAt } = story.everywhere(mine)
@@ -105,7 +105,7 @@ t.test('a login beside "everywhere" may be ended by it or not', async (t) => {
   t.strictSame(story.found(), [])
 })
 
-t.test('a refresh that races an end leaves no working token behind', async (t) => {
+t.test('found: a refresh concurrent with an end leaves a working token', async (t) => {
   const story = new Story()
   const token = story.login('a')
   const { invokedAt, completedAt } = story.end(sidOf(token))
@@ -115,7 +115,7 @@ t.test('a refresh that races an end leaves no working token behind', async (t) =
   t.strictSame(story.found(), ['admitted'])
 })
 
-t.test('a good token is refused, but for one that has expired', async (t) => {
+t.test('found: a valid token that hasn’t expired is refused', async (t) => {
   const story = new Story()
   const token = story.login('a')
   story.me(token, 401)
@@ -129,7 +129,7 @@ t.test('a good token is refused, but for one that has expired', async (t) => {
   t.strictSame(old.found(), [])
 })
 
-t.test('a clock that is ahead excuses an expiry, on its instance and meanwhile', async (t) => {
+t.test('allowed: expiry by a clock that is ahead, on that instance and at that time', async (t) => {
   const story = new Story()
   const token = story.login('a')
   const begunAt = story.now
@@ -143,7 +143,7 @@ t.test('a clock that is ahead excuses an expiry, on its instance and meanwhile',
 })
 
 t.test(
-  'a loss of data excuses refusals and forgotten rotations, and an admission only with accept',
+  'allowed after a loss of data: refusals and forgotten rotations, and with accept an admission',
   async (t) => {
     const story = new Story()
     const [ended, token] = [story.login('a'), story.login('b')]
@@ -164,14 +164,14 @@ t.test(
   },
 )
 
-t.test('a living session that its owner cannot end', async (t) => {
+t.test('found: an active session that its owner can’t end', async (t) => {
   const story = new Story()
   const token = story.login('a')
   story.step({ bearer: token, ends: sidOf(token) }, 404)
   t.strictSame(story.found(), ['cannot be ended'])
 })
 
-t.test('other statuses are unexpected; a 503 is explained by a fault that is near', async (t) => {
+t.test('other statuses are unexpected, and a 503 needs a fault near in time', async (t) => {
   const story = new Story()
   const token = story.login('a')
   story.me(token, 500)
@@ -184,7 +184,7 @@ t.test('other statuses are unexpected; a 503 is explained by a fault that is nea
   t.notOk(isUnexplained(refused, [{ name: 'x', begunAt: 0, endedAt: refused.invokedAt - 100 }]))
 })
 
-t.test('a clock that is behind excuses the refusal of a token from further ahead than 2 s', async (t) => {
+t.test('allowed: a clock that is behind refuses a token that is more than 2 s ahead', async (t) => {
   const story = new Story()
   const { iat, ...token } = story.login('a')
   story.faults.push({ name: 'clock', begunAt: 0, endedAt: 1e6, instance: 0, clock: -1_900 })
@@ -194,7 +194,7 @@ t.test('a clock that is behind excuses the refusal of a token from further ahead
   t.strictSame(story.found(), ['spurious refusal'])
 })
 
-t.test('a primary that thaws may admit without `waitReplicas`, and with it not', async (t) => {
+t.test('allowed without `waitReplicas` only: admissions after a frozen primary thaws', async (t) => {
   const story = new Story()
   const token = story.login('a')
   story.end(sidOf(token))

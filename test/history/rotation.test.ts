@@ -2,7 +2,7 @@
 import t from 'tap'
 import { Story, sidOf } from './story.js'
 
-t.test('a refresh token of an ended session is accepted', async (t) => {
+t.test('found: a refresh token of an ended session is accepted', async (t) => {
   const story = new Story()
   const token = story.login('a')
   story.end(sidOf(token))
@@ -11,7 +11,7 @@ t.test('a refresh token of an ended session is accepted', async (t) => {
   t.strictSame(story.found({ loss: 'accept' }), ['resurrected'], 'without a loss nothing is excused')
 })
 
-t.test('a session from before a `before` is refreshed', async (t) => {
+t.test('found: a session older than the `before` of a revocation is refreshed', async (t) => {
   const story = new Story()
   const { iat } = story.login('a')
   story.now += 10_000
@@ -23,7 +23,7 @@ t.test('a session from before a `before` is refreshed', async (t) => {
   t.strictSame(story.found(), ['resurrected'])
 })
 
-t.test('one refresh token has two successors', async (t) => {
+t.test('found: one refresh token has two successors', async (t) => {
   const story = new Story()
   story.login('a')
   story.refresh('a', 0, 1)
@@ -33,7 +33,7 @@ t.test('one refresh token has two successors', async (t) => {
   t.strictSame(story.found(), ['two successors'])
 })
 
-t.test('theft ends the session, and only theft may be called so', async (t) => {
+t.test('theft ends the session, and found: theft reported without reuse', async (t) => {
   const reused = { status: 401, code: 'refresh_token_reused' }
   const story = new Story()
   const token = story.login('a')
@@ -65,7 +65,7 @@ t.test('theft ends the session, and only theft may be called so', async (t) => {
   t.strictSame(first.found(), ['spurious reuse'], 'the first use')
 })
 
-t.test('a request that its client gave up may be handled late, as theft', async (t) => {
+t.test('allowed: a request that its client abandoned is handled late, as theft', async (t) => {
   const story = new Story()
   story.login('a')
   story.refresh('a', 0, undefined, { status: undefined })

@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { cleanUp, connect, freePort, startCluster, startRedis, uniquePrefix } from '../support/redis.js'
 import { ping } from '../support/redis-ping.js'
 
-t.test('the shared Redis answers, and cleanUp removes what a prefix names, and nothing else', async (t) => {
+t.test('the shared Redis responds, and cleanUp removes only keys with its prefix', async (t) => {
   const mine = uniquePrefix()
   const other = uniquePrefix()
   const client = connect(t)
@@ -20,7 +20,7 @@ t.test('the shared Redis answers, and cleanUp removes what a prefix names, and n
   t.equal(await client.get(`${other}:c`), '3')
 })
 
-t.test('a frozen server takes connections and commands, and answers once it is thawed', async (t) => {
+t.test('a frozen server accepts connections and commands, and responds after the thaw', async (t) => {
   const redis = await startRedis(t)
   const client = connect(t, redis.url, { commandTimeout: 200 })
   await client.set('before', 'kept')
@@ -31,25 +31,22 @@ t.test('a frozen server takes connections and commands, and answers once it is t
   t.equal(await client.get('before'), 'kept')
 })
 
-t.test(
-  'a killed server refuses connections, frozen or not, and starts again empty on its port',
-  async (t) => {
-    const redis = await startRedis(t)
-    const client = connect(t, redis.url)
-    await client.set('before', 'lost')
-    await redis.freeze()
-    await redis.kill()
-    t.equal(await ping(redis.port), 'refused')
-    await t.rejects(redis.freeze(), { message: /isn't running/ })
-    await redis.start()
-    t.equal(await ping(redis.port), 'pong')
-    await t.rejects(redis.start(), { message: /running already/ })
-    const again = connect(t, redis.url)
-    t.equal(await again.get('before'), null)
-  },
-)
+t.test('a killed server refuses connections, and restarts empty on its port', async (t) => {
+  const redis = await startRedis(t)
+  const client = connect(t, redis.url)
+  await client.set('before', 'lost')
+  await redis.freeze()
+  await redis.kill()
+  t.equal(await ping(redis.port), 'refused')
+  await t.rejects(redis.freeze(), { message: /isn't running/ })
+  await redis.start()
+  t.equal(await ping(redis.port), 'pong')
+  await t.rejects(redis.start(), { message: /running already/ })
+  const again = connect(t, redis.url)
+  t.equal(await again.get('before'), null)
+})
 
-t.test('with an append-only file, a stopped server comes back with its data', async (t) => {
+t.test('with an append-only file, a stopped server restarts with its data', async (t) => {
   const redis = await startRedis(t, { args: ['--appendonly', 'yes'] })
   await connect(t, redis.url).set('before', 'kept')
   await redis.stop()
@@ -58,13 +55,13 @@ t.test('with an append-only file, a stopped server comes back with its data', as
   t.equal(await connect(t, redis.url).get('before'), 'kept')
 })
 
-t.test('a server that cannot start says why', async (t) => {
+t.test('a server that can’t start reports why', async (t) => {
   await t.rejects(startRedis(t, { args: ['--maxmemory-policy', 'nonsense'] }), {
     message: /ended by itself:[^]*maxmemory-policy/,
   })
 })
 
-t.test('the end of its test ends a server, a frozen one too, and removes its directory', async (t) => {
+t.test('the end of a test ends its servers, also frozen ones, and removes their directories', async (t) => {
   let port = 0
   let dir = ''
   await t.test('a test that leaves its server frozen', async (t) => {
@@ -79,7 +76,7 @@ t.test('the end of its test ends a server, a frozen one too, and removes its dir
   t.notOk(existsSync(dir))
 })
 
-t.test('a server, even frozen, does not outlive a test process that is killed', async (t) => {
+t.test('a server, even a frozen one, ends with its killed test process', async (t) => {
   const port = await freePort()
   const script = `
     const { startRedis } = await import(${JSON.stringify(new URL('../support/redis.js', import.meta.url).href)})

@@ -74,39 +74,43 @@ t.test('a database out of range is not replaced by database 0', async (t) => {
   }
 })
 
-t.test('a user who may not SELECT is waited for, also after a reconnection, and by Sentinel', async (t) => {
-  const redis = await startRedis(t)
-  const { admin, change, cut } = await addUser(redis, t, '-select')
-  const sentinel = await startFakeSentinel(t, redis.port)
-  const urls = [
-    `redis://gate:secret@127.0.0.1:${redis.port}/3`,
-    `redis+sentinel://gate:secret@127.0.0.1:${sentinel.port}/main/3`,
-  ]
-  for (const url of urls) {
-    await change('-select')
-    const connection = await open(t, url)
-    await neverWrites(t, connection)
-    await change('+select')
-    await soon('it is ready', connection.isReady)
-    await write(connection)
-    t.match(connection.records.at(-1), { event: 'store_up' })
+t.test(
+  'a user without SELECT gets no connection until it may, also after a reconnect and with Sentinel',
+  async (t) => {
+    const redis = await startRedis(t)
+    const { admin, change, cut } = await addUser(redis, t, '-select')
+    const sentinel = await startFakeSentinel(t, redis.port)
+    const urls = [
+      `redis://gate:secret@127.0.0.1:${redis.port}/3`,
+      `redis+sentinel://gate:secret@127.0.0.1:${sentinel.port}/main/3`,
+    ]
+    for (const url of urls) {
+      await change('-select')
+      const connection = await open(t, url)
+      await neverWrites(t, connection)
+      await change('+select')
+      await soon('it is ready', connection.isReady)
+      await write(connection)
+      t.match(connection.records.at(-1), { event: 'store_up' })
 
-    await change('-select')
-    await cut()
-    const isLogged = () => connection.records.filter(({ reason }) => reason?.includes('NOPERM')).length === 2
-    await soon('the second refusal is logged', isLogged)
-    await neverWrites(t, connection)
-    t.equal(await admin.dbsize(), 0, 'nothing in database 0')
-    await change('+select')
-    await soon('it is ready again', connection.isReady)
-    const third = connect(t, `${redis.url}/3`)
-    t.equal(await third.get('key'), 'value', 'in the database of the URL')
-    await third.flushdb()
-    connection.close()
-  }
-})
+      await change('-select')
+      await cut()
+      const isLogged = () =>
+        connection.records.filter(({ reason }) => reason?.includes('NOPERM')).length === 2
+      await soon('the second refusal is logged', isLogged)
+      await neverWrites(t, connection)
+      t.equal(await admin.dbsize(), 0, 'nothing in database 0')
+      await change('+select')
+      await soon('it is ready again', connection.isReady)
+      const third = connect(t, `${redis.url}/3`)
+      t.equal(await third.get('key'), 'value', 'in the database of the URL')
+      await third.flushdb()
+      connection.close()
+    }
+  },
+)
 
-t.test('credentials that are refused are logged, once, also after the connection was lost', async (t) => {
+t.test('refused credentials are logged once, also after a lost connection', async (t) => {
   const redis = await startRedis(t)
   const { change, cut } = await addUser(redis, t)
   const connection = await open(t, `redis://gate:secret@127.0.0.1:${redis.port}`)
@@ -123,7 +127,7 @@ t.test('credentials that are refused are logged, once, also after the connection
   t.notMatch(JSON.stringify(connection.records), 'secret')
 })
 
-t.test('a replica is not ready, as it takes no writes, until it is promoted', async (t) => {
+t.test('a replica is not ready until it is promoted, because it refuses writes', async (t) => {
   const primary = await startRedis(t)
   const replica = await startRedis(t, { args: ['--replicaof', '127.0.0.1', String(primary.port)] })
   const connection = await open(t, replica.url)
@@ -136,7 +140,7 @@ t.test('a replica is not ready, as it takes no writes, until it is promoted', as
   t.equal(await write(connection), 'OK')
 })
 
-t.test('a gateway without its database is unready, admits nobody, and writes nowhere', async (t) => {
+t.test('a gateway without its database is unready, admits nobody and writes nowhere', async (t) => {
   const redis = await startRedis(t)
   for (const check of ['replica', 'redis']) {
     const gateway = await serveGateway(t, { store: `${redis.url}/99`, revocation: { check } })

@@ -55,7 +55,7 @@ async function endByFailover(sentinel: FakeSentinel, client: RedisClient, redisU
 }
 
 for (const [name, tuning] of Object.entries(TUNINGS)) {
-  t.test(`Sentinel, ${name}: a failover that is announced while the primary is asked for`, async (t) => {
+  t.test(`Sentinel, ${name}: a failover is announced while the client asks for the primary`, async (t) => {
     const redis = await startRedis(t)
     const sentinel = await startFakeSentinel(t, redis.port)
     const connection = await open(t, `redis+sentinel://127.0.0.1:${sentinel.port}/main`, tuning)
@@ -68,7 +68,7 @@ for (const [name, tuning] of Object.entries(TUNINGS)) {
   })
 }
 
-t.test('a close while it is to be opened again wins', async (t) => {
+t.test('close wins over a reconnect in progress', async (t) => {
   const redis = await startRedis(t)
   const sentinel = await startFakeSentinel(t, redis.port)
   const { client, close } = await open(t, `redis+sentinel://127.0.0.1:${sentinel.port}/main`)
@@ -81,7 +81,7 @@ t.test('a close while it is to be opened again wins', async (t) => {
   await t.rejects(client.ping())
 })
 
-t.test('one server, and a Cluster: an end that isn’t ours', async (t) => {
+t.test('one server, and a Cluster: the client reconnects after an end that it didn’t ask for', async (t) => {
   const [redis, cluster] = await Promise.all([startRedis(t), startCluster(t)])
   for (const { url } of [redis, cluster]) {
     const connection = await open(t, url)
@@ -96,7 +96,7 @@ t.test('one server, and a Cluster: an end that isn’t ours', async (t) => {
   }
 })
 
-t.test('a Sentinel that is frozen is passed over', async (t) => {
+t.test('a frozen Sentinel is skipped', async (t) => {
   const [redis, frozen] = await Promise.all([startRedis(t), startRedis(t)])
   await frozen.freeze()
   const sentinel = await startFakeSentinel(t, redis.port)
@@ -109,7 +109,7 @@ t.test('a Sentinel that is frozen is passed over', async (t) => {
   t.pass('the next one was asked')
 })
 
-t.test('after a close, nothing keeps the process', async (t) => {
+t.test('after close, nothing keeps the process alive', async (t) => {
   const redis = await startRedis(t)
   const frozen = await startRedis(t)
   await frozen.freeze()

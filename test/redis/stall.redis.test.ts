@@ -27,7 +27,7 @@ async function open(t: Test, url: string, tuning?: RedisTuning): Promise<RedisCl
 }
 
 for (const [name, tuning] of Object.entries({ 'the store': {}, 'the log': LOG })) {
-  t.test(`one server, ${name}: stalls with commands in flight cost nothing`, async (t) => {
+  t.test(`one server, ${name}: stalls of the event loop fail no command`, async (t) => {
     const redis = await startRedis(t)
     const client = await open(t, redis.url, tuning)
     const id = await client.client('ID')
@@ -47,7 +47,7 @@ for (const [name, tuning] of Object.entries({ 'the store': {}, 'the log': LOG })
   })
 }
 
-t.test('a Cluster: a stall with commands in flight on every node costs nothing', async (t) => {
+t.test('a Cluster: a stall of the event loop with commands to every node fails no command', async (t) => {
   const { url } = await startCluster(t)
   const client = await open(t, url)
   // One key for each node.
@@ -58,7 +58,7 @@ t.test('a Cluster: a stall with commands in flight on every node costs nothing',
   t.strictSame(await Promise.all(commands), keys)
 })
 
-t.test('a frozen server is still given up, and its connection dropped', async (t) => {
+t.test('a frozen server still times out, and its connection is dropped', async (t) => {
   const redis = await startRedis(t)
   const client = await open(t, redis.url)
   await redis.freeze()

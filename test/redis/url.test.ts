@@ -11,7 +11,7 @@ const plain = {
   password: undefined,
 }
 
-t.test('each form of a Redis URL is taken apart', async (t) => {
+t.test('every form of a Redis URL is parsed', async (t) => {
   t.strictSame(parseRedisUrl('redis://h'), plain)
   t.strictSame(parseRedisUrl('redis://h:7000/3'), { ...plain, nodes: [{ host: 'h', port: 7000 }], db: 3 })
   t.strictSame(parseRedisUrl('rediss://h'), { ...plain, tls: true })
@@ -36,18 +36,18 @@ t.test('each form of a Redis URL is taken apart', async (t) => {
   })
 })
 
-t.test('a password may have any character, escaped, and stand without a name', async (t) => {
+t.test('a password may have any escaped character, and needs no user name', async (t) => {
   t.match(parseRedisUrl('redis://u%40x:p%2F%3A%23@h'), { username: 'u@x', password: 'p/:#' })
   t.match(parseRedisUrl('redis://:a:b@h'), { username: undefined, password: 'a:b' })
 })
 
-t.test('what is no Redis URL is refused, and its password isn’t repeated', async (t) => {
+t.test('an invalid Redis URL is refused without repeating its password', async (t) => {
   for (const url of ['http://u:hunter2@h', 'redis:hunter2']) {
     t.throws(() => parseRedisUrl(url), { name: 'StartError', message: /^store: not a redis:\/\/[^@]*URL$/ })
   }
 })
 
-t.test('a lone % in the credentials is named, and the credentials aren’t repeated', async (t) => {
+t.test('a lone % in the credentials is reported without repeating the credentials', async (t) => {
   const parts = { 'redis://u:50%off@h': 'password', 'redis://:%ff@h': 'password', 'redis://a%:p@h': 'user' }
   for (const [url, part] of Object.entries(parts)) {
     const message = `store: the ${part} contains a % that starts no valid UTF-8 escape. Write %25 for a literal %.`

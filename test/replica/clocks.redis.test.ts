@@ -21,7 +21,7 @@ for (const [name, ahead] of [
   ['20 minutes ahead', 20 * MINUTE],
   ['20 minutes behind', -20 * MINUTE],
 ] as const) {
-  t.test(`a clock that was ${name} for 0.3 s: what was revoked stays refused`, { skip }, async (t) => {
+  t.test(`a clock that was ${name} for 0.3 s: revoked tokens stay refused`, { skip }, async (t) => {
     const [redis, directory] = [await startRedis(t), await home(t)]
     const clock = await fakeClock(directory, 0)
     const settings = { store: redis.url }

@@ -25,7 +25,7 @@ const instances = (await startInstances(t, [cluster.url, cluster.url])) as [Inst
 const [a, b] = instances
 const nodes = cluster.nodes.map(({ url }) => connect(t, url))
 
-t.test('what was logged out on one instance is accepted by none', async (t) => {
+t.test('a token logged out on one instance is accepted by none', async (t) => {
   const times: number[] = []
   for (const { access_token } of await logInOften(instances, 200)) {
     t.equal((await guarded(b, access_token)).status, 200)
@@ -76,7 +76,7 @@ async function move(t: Test, slot: number): Promise<void> {
   await soon('a new epoch is settled there', isNew, RECOVERY_MILLISECONDS)
 }
 
-t.test('the slot of the log moves, under load: nothing is lost', async (t) => {
+t.test('moving the slot of the log under load loses nothing', async (t) => {
   const slot = Number(await nodes[0]!.call('CLUSTER', 'KEYSLOT', LOG))
   const alive = await logInOften(instances, 3)
   for (let round = 0; round < 2; round += 1) {

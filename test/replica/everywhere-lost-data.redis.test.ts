@@ -56,7 +56,7 @@ async function onlyBobIsLeft(t: Test, { instances, adas, bobs }: Scene): Promise
   }
 }
 
-t.test('all: true ends every token of the subject from before, on all instances', async (t) => {
+t.test('all: true ends every earlier token of the subject on all instances', async (t) => {
   const scene = await afterLoss(t)
   const [one, two] = scene.instances as [Instance, Instance]
   t.equal((await everywhere(two, scene.adas[0]!)).status, 204)
@@ -72,7 +72,7 @@ t.test('all: true ends every token of the subject from before, on all instances'
   t.equal((await guarded(one, other.access_token)).status, 401)
 })
 
-t.test('all but the current: the current one’s older tokens end, too', async (t) => {
+t.test('all but the current session also ends older tokens of the current session', async (t) => {
   const scene = await afterLoss(t)
   t.equal((await everywhere(scene.instances[1]!, scene.adas[0]!, { keepCurrent: true })).status, 204)
   await onlyBobIsLeft(t, scene)
@@ -85,19 +85,22 @@ t.test('onSuccess: end-all-sessions does the same', async (t) => {
   await onlyBobIsLeft(t, scene)
 })
 
-t.test('the caller’s own session ends by its id; another without a record is not found', async (t) => {
-  const { instances, adas } = await afterLoss(t)
-  const [one, two] = instances as [Instance, Instance]
-  const [own, other] = adas as [Tokens, Tokens]
-  const end = ({ session_id }: Tokens) =>
-    call(one.url, 'DELETE', `/auth/sessions/${session_id}`, { token: own.access_token })
-  isRefused(t, await end(other), 404, 'not_found')
-  t.equal((await guarded(two, other.access_token)).status, 200)
-  t.equal((await end(own)).status, 204)
-  isRefused(t, await guarded(two, own.access_token), 401, 'session_ended')
-})
+t.test(
+  'the caller ends its own session by id after its record is lost; another lost session is not found',
+  async (t) => {
+    const { instances, adas } = await afterLoss(t)
+    const [one, two] = instances as [Instance, Instance]
+    const [own, other] = adas as [Tokens, Tokens]
+    const end = ({ session_id }: Tokens) =>
+      call(one.url, 'DELETE', `/auth/sessions/${session_id}`, { token: own.access_token })
+    isRefused(t, await end(other), 404, 'not_found')
+    t.equal((await guarded(two, other.access_token)).status, 200)
+    t.equal((await end(own)).status, 204)
+    isRefused(t, await guarded(two, own.access_token), 401, 'session_ended')
+  },
+)
 
-t.test('in an epoch older than any token, everywhere writes no entry for the subject', async (t) => {
+t.test('in an epoch older than any token, “everywhere” writes no entry for the subject', async (t) => {
   const redis = await startRedis(t)
   const [one] = (await startInstances(t, [redis.url], {})) as [Instance]
   const client = connect(t, redis.url)

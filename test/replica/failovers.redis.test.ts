@@ -98,7 +98,7 @@ async function failOver(t: Test, fault: Fault, watched: Watched, instances: read
   return { back, connected }
 }
 
-t.test('three gateways come back after each failover, by themselves', async (t) => {
+t.test('three gateways recover after each failover by themselves', async (t) => {
   const watched = await startSentinel(t, { sentinels: 3 })
   const instances = await startInstances(t, [watched.url, watched.url, watched.url])
   for (const [index, fault] of (['killed', 'frozen', 'planned'] as const).entries()) {

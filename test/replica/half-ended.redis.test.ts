@@ -86,13 +86,13 @@ for (const fault of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
     const scene = await setUp(t)
     const [one, two] = scene.instances as [Instance, Instance]
 
-    t.test('a logout failed; all: true by the other session', async (t) => {
+    t.test('after a failed logout, all: true by another session ends it', async (t) => {
       const { half, second } = await endHalfWay(t, scene, fault, byLogout)
       t.equal((await endAll(two, second.access_token)).status, 204)
       await areDead(t, scene, half, second)
     })
 
-    t.test('a DELETE of the session failed; all but the current', async (t) => {
+    t.test('after a failed DELETE of a session, all but the current ends it', async (t) => {
       const { half, second } = await endHalfWay(t, scene, fault, byId)
       t.equal((await endAll(two, second.access_token, { all: true, keepCurrent: true })).status, 204)
       await areDead(t, scene, half)
@@ -100,7 +100,7 @@ for (const fault of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
     })
 
     for (const path of ['/all', '/others']) {
-      t.test(`a logout failed; onSuccess of ${path}`, async (t) => {
+      t.test(`after a failed logout, onSuccess of ${path} ends it`, async (t) => {
         const { half, second } = await endHalfWay(t, scene, fault, byLogout)
         t.equal((await call(two.url, 'POST', path, { token: second.access_token })).status, 200)
         await areDead(t, scene, half)
@@ -108,7 +108,7 @@ for (const fault of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
       })
     }
 
-    t.test('a logout failed; sessions.endAll of the plugin', async (t) => {
+    t.test('after a failed logout, sessions.endAll of the plugin ends it', async (t) => {
       const { half, second } = await endHalfWay(t, scene, fault, byLogout)
       const app = fastify()
       t.teardown(() => app.close())
@@ -123,7 +123,7 @@ for (const fault of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
       await areDead(t, scene, half, second)
     })
 
-    t.test('a logout failed; a login that must evict', async (t) => {
+    t.test('after a failed logout, a login that must evict ends it', async (t) => {
       const { half, second } = await endHalfWay(t, scene, fault, byLogout)
       const json = { username: 'ada', password: USERS.ada }
       for (let i = 0; i < 2; i += 1)
@@ -132,7 +132,7 @@ for (const fault of Object.keys(FAULTS) as (keyof typeof FAULTS)[]) {
       t.equal((await guarded(one, second.access_token)).status, 200)
     })
 
-    t.test('everywhere failed; its repetition with the same token', async (t) => {
+    t.test('after “everywhere” failed, its retry with the same token ends all', async (t) => {
       const { half, second } = await endHalfWay(t, scene, fault, (first, mine) =>
         endAll(first, mine.access_token),
       )

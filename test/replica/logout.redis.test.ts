@@ -14,7 +14,7 @@ const { url } = await startRedis(t)
 const instances = await startInstances(t, [url, url, url])
 const [a, b, c] = instances as [(typeof instances)[0], (typeof instances)[0], (typeof instances)[0]]
 
-t.test('what was logged out on A is accepted neither on B nor on C', { timeout: 800_000 }, async (t) => {
+t.test('a token logged out on A is accepted neither on B nor on C', { timeout: 800_000 }, async (t) => {
   const bystander = await logIn(b.url)
   const times: number[] = []
   const wrong: object[] = []
@@ -34,7 +34,7 @@ t.test('what was logged out on A is accepted neither on B nor on C', { timeout: 
   tell(t, 'logout', times)
 })
 
-t.test('logouts at once, on all instances: each waits for all', async (t) => {
+t.test('concurrent logouts on all instances each wait for all instances', async (t) => {
   const sessions = await logInOften(instances, 120)
   const times: number[] = []
   const answers = await Promise.all(
@@ -49,7 +49,7 @@ t.test('logouts at once, on all instances: each waits for all', async (t) => {
   tell(t, 'one of 120 logouts at once', times)
 })
 
-t.test('the refusal says that the session has ended', async (t) => {
+t.test('the error says that the session has ended', async (t) => {
   const { access_token } = await logIn(c.url)
   t.equal((await logout(a, access_token)).status, 204)
   for (const each of instances) isRefused(t, await guarded(each, access_token), 401, 'session_ended')

@@ -114,7 +114,7 @@ async function newSessionsWork(t: Test, [a, b]: Scene['survivors']): Promise<voi
 }
 
 for (const onLostHistory of ['heal', 'accept']) {
-  t.test(`${onLostHistory}: denials hold, and what was not revoked is admitted again`, async (t) => {
+  t.test(`${onLostHistory}: revoked tokens stay refused, and other tokens are admitted again`, async (t) => {
     const scene = await setUp(t, onLostHistory)
     const { survivors, redis, directory, settings } = scene
     for (const fault of FAULTS) {
@@ -135,7 +135,7 @@ for (const onLostHistory of ['heal', 'accept']) {
   })
 }
 
-t.test('reject: everybody logs in again', async (t) => {
+t.test('reject: everybody must log in again', async (t) => {
   const scene = await setUp(t, 'reject')
   const { survivors, redis, directory, settings } = scene
   for (const fault of FAULTS) {

@@ -35,7 +35,7 @@ const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(reso
 const tells = (instance: Instance, outage: string) =>
   instance.records().some((record) => record['event'] === 'admitted_in_outage' && record['outage'] === outage)
 
-t.test('a lease that has lapsed', async (t) => {
+t.test('requests after the lease has lapsed', async (t) => {
   const redis = await startRedis(t)
   const [a, b] = (await startInstances(t, [redis.url, redis.url], { routes })) as [Instance, Instance]
   const [ended, alive] = (await logInOften([a, b], 2)) as [Tokens, Tokens]
@@ -67,7 +67,7 @@ t.test('a lease that has lapsed', async (t) => {
   t.strictSame(outageOf(await get(b, '/stale', alive)), [200, undefined])
 })
 
-t.test('there never was a lease: only what is open is open', async (t) => {
+t.test('if there never was a lease, only open routes admit', async (t) => {
   const [port, directory] = [await freePort(), await home(t)]
   const elsewhere = await startInstances(t, [(await startRedis(t)).url], {}, directory)
   const [alive] = (await logInOften(elsewhere, 1)) as [Tokens]

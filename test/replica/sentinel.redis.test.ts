@@ -96,7 +96,7 @@ async function holds(
 
 const entries = (t: Test, redis: OwnRedis) => connect(t, redis.url).xlen(LOG)
 
-t.test('without WAIT: denials that the failover has lost are brought back', async (t) => {
+t.test('without WAIT: entries that the failover lost are published again', async (t) => {
   const scene = await setUp(t, 0)
   const { watched, survivors } = scene
   const [alive, kept, lost] = [
@@ -119,7 +119,7 @@ t.test('without WAIT: denials that the failover has lost are brought back', asyn
   await holds(t, scene, ended, alive)
 })
 
-t.test('with WAIT: nothing is lost, and without replicas nothing is promised', async (t) => {
+t.test('with WAIT: nothing is lost, and without replicas there is no lease', async (t) => {
   const scene = await setUp(t, 1)
   const { survivors, watched } = scene
   const [alive, ended] = [await logInOften(survivors, 3), await logInOften(survivors, 6)]

@@ -45,7 +45,7 @@ async function endAll(t: Test, sessions: readonly Tokens[], others: readonly Ins
 
 const isBriefly = (milliseconds: number) => milliseconds < LEASE_MILLISECONDS / 2
 
-t.test('C is stopped: one logout waits for its lease, the next ones do not', async (t) => {
+t.test('C is stopped: one logout waits for its lease, the next ones don’t', async (t) => {
   const first: number[] = []
   const next: number[] = []
   for (let round = 0; round < 3; round += 1) {
@@ -70,7 +70,7 @@ t.test('C is stopped: one logout waits for its lease, the next ones do not', asy
   tell(t, 'next ones', next)
 })
 
-t.test('C stops for less than its lease: the logout waits for it, and it admits none', async (t) => {
+t.test('C stops for less than its lease: the logout waits, and C admits nothing revoked', async (t) => {
   for (let round = 0; round < 4; round += 1) {
     const { access_token } = await logIn(a.url)
     t.equal((await guarded(c, access_token)).status, 200)
@@ -92,7 +92,7 @@ t.test('C stops for less than its lease: the logout waits for it, and it admits 
   }
 })
 
-t.test('all connections to Redis are cut again and again', async (t) => {
+t.test('all connections to Redis are cut repeatedly', async (t) => {
   const [bystander, ...sessions] = await logInOften(instances, 41)
   const killer = connect(t, redis.url)
   const times: number[] = []
@@ -115,7 +115,7 @@ t.test('all connections to Redis are cut again and again', async (t) => {
     for (const other of [b, c]) isRefused(t, await guarded(other, access_token), 401, 'session_ended')
 })
 
-t.test('C is cut off: 503 after its lease, and never an answer that it can’t know', async (t) => {
+t.test('C is cut off: it responds 503 after its lease, never a wrong decision', async (t) => {
   const sessions = await logInOften([a, b], 8)
   const [alive] = await logInOften([a, b], 1)
   for (const { access_token } of sessions) t.equal((await guarded(c, access_token)).status, 200)

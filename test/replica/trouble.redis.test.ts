@@ -103,7 +103,7 @@ for (const { name, begin, end, isReachable = false } of TROUBLES) {
   })
 }
 
-t.test('absent at the start: up, out, and ready when it comes', async (t) => {
+t.test('Redis is absent at the start: the gateway starts unready, and becomes ready', async (t) => {
   const [port, directory] = [await freePort(), await home(t)]
   const store = `redis://127.0.0.1:${port}`
   await t.rejects(connect(t, store).ping(), 'the fault took place')

@@ -19,7 +19,7 @@ for (const choice of ['redis', 'replica'] as const) {
   })
 }
 
-t.test('the first commands of a connection may meet at one node', async (t) => {
+t.test('the first commands of a connection may reach the same node', async (t) => {
   for (let round = 0; round < 5; round += 1) {
     const fresh = await openConnection(t, url)
     const keys = Array.from({ length: 60 }, () => uniquePrefix())

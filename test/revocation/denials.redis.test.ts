@@ -23,7 +23,7 @@ async function walk(rig: LogRig, query: ListQuery): Promise<{ ids: string[]; pag
 
 const name = (i: number) => `session-${String(i).padStart(5, '0')}`
 
-t.test('every entry is on one of the pages, the newest first, rows of many included', async (t) => {
+t.test('every entry is on exactly one page, newest first, including rows with many entries', async (t) => {
   const rig = openLog(t)
   await rig.deny('old-1', 'old-2')
   const many = Array.from({ length: 1_200 }, (_, i) => ({
@@ -42,7 +42,7 @@ t.test('every entry is on one of the pages, the newest first, rows of many inclu
   }
 })
 
-t.test('a search that finds nothing examines a bounded part, and says where it continues', async (t) => {
+t.test('a search without matches examines a bounded number of entries and returns a cursor', async (t) => {
   const rig = openLog(t)
   for (let i = 0; i < 12; i += 1)
     await rig.deny(...Array.from({ length: 1_000 }, (_, n) => name(i * 1_000 + n)))
@@ -53,14 +53,14 @@ t.test('a search that finds nothing examines a bounded part, and says where it c
   t.strictSame((await walk(rig, { search: name(17) })).ids, [name(17)], 'the oldest, too')
 })
 
-t.test('no command looks through the keyspace', async (t) => {
+t.test('listing the denylist never scans the keyspace', async (t) => {
   const rig = openLog(t)
   await rig.revoke({ kind: 'sid', id: 's1', reason: 'why' })
   const run = await monitored(t, redisUrl(), rig.prefix, () => list(rig))
   t.strictSame([...new Set(run.map(([command]) => command?.toUpperCase()))].toSorted(), ['MGET', 'XREVRANGE'])
 })
 
-t.test('what is over isn’t listed; what was lengthened has its later end', async (t) => {
+t.test('expired entries aren’t listed, and a lengthened entry shows its later end', async (t) => {
   const rig = openLog(t)
   const now = Date.now()
   await rig.revoke(

@@ -46,14 +46,14 @@ export async function check(
 }
 
 export function denylistContract(t: Test, open: OpenDenylist): void {
-  t.test('what nobody revoked is not denied', async (t) => {
+  t.test('a token that nobody revoked is admitted', async (t) => {
     const harness = await open(t)
     t.equal(await check(harness, await minted(harness)), undefined)
     await harness.denylist.revoke([])
     t.equal(await check(harness, await minted(harness)), undefined)
   })
 
-  t.test('a jti denies that token alone, for its remaining life and beyond', async (t) => {
+  t.test('a jti entry revokes that token only, for longer than it can live', async (t) => {
     const harness = await open(t)
     const token = await minted(harness)
     const sibling = await minted(harness, { sid: token.sid, sub: token.sub })
@@ -67,22 +67,25 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     t.equal(await check(harness, token), undefined)
   })
 
-  t.test('a sid denies every token of the session, later ones too, for the horizon and beyond', async (t) => {
-    const harness = await open(t)
-    const token = await minted(harness)
-    const { sid } = token
-    await harness.denylist.revoke([{ kind: 'sid', id: sid, reason: 'logout' }])
-    t.equal(await check(harness, token), 'sid')
-    await harness.advance(MINUTE)
-    t.equal(await check(harness, await minted(harness, { sid })), 'sid')
-    t.equal(await check(harness, await minted(harness)), undefined)
-    await harness.advance(LIFE.horizon + harness.beyond - MINUTE - TEST_TIME)
-    t.equal(await check(harness, await minted(harness, { sid })), 'sid')
-    await harness.advance(TEST_TIME + harness.rounding)
-    t.equal(await check(harness, await minted(harness, { sid })), undefined)
-  })
+  t.test(
+    'a sid entry revokes every token of the session, later ones too, for longer than the horizon',
+    async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness)
+      const { sid } = token
+      await harness.denylist.revoke([{ kind: 'sid', id: sid, reason: 'logout' }])
+      t.equal(await check(harness, token), 'sid')
+      await harness.advance(MINUTE)
+      t.equal(await check(harness, await minted(harness, { sid })), 'sid')
+      t.equal(await check(harness, await minted(harness)), undefined)
+      await harness.advance(LIFE.horizon + harness.beyond - MINUTE - TEST_TIME)
+      t.equal(await check(harness, await minted(harness, { sid })), 'sid')
+      await harness.advance(TEST_TIME + harness.rounding)
+      t.equal(await check(harness, await minted(harness, { sid })), undefined)
+    },
+  )
 
-  t.test('the same sid again lengthens its denial', async (t) => {
+  t.test('revoking the same sid again lengthens its entry', async (t) => {
     const harness = await open(t)
     const { sid } = await minted(harness)
     await harness.denylist.revoke([{ kind: 'sid', id: sid }])
@@ -92,7 +95,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     t.equal(await check(harness, await minted(harness, { sid })), 'sid')
   })
 
-  t.test('nothing shortens a denial: not a second one of a nearer end', async (t) => {
+  t.test('a second jti entry with an earlier end doesn’t shorten the first', async (t) => {
     const harness = await open(t)
     const token = await minted(harness)
     const now = harness.clock.now()
@@ -104,7 +107,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
   })
 
   t.test(
-    'no jti is denied for longer than a token may live, nor for less than the clocks differ',
+    'a jti entry lives no longer than a token can, and at least as long as clocks may differ',
     async (t) => {
       const harness = await open(t)
       const [far, past, gone] = [await minted(harness), await minted(harness), await minted(harness)]
@@ -126,7 +129,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     },
   )
 
-  t.test('an end that is no whole number, or none at all, denies all the same', async (t) => {
+  t.test('a jti entry with a fractional or missing end still revokes the token', async (t) => {
     const harness = await open(t)
     for (const expiresAt of [harness.clock.now() + 1234.567, Number.NaN, Number.POSITIVE_INFINITY]) {
       const token = await minted(harness)
@@ -135,7 +138,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     }
   })
 
-  t.test('many entries at once all hold', async (t) => {
+  t.test('many entries in one call all take effect', async (t) => {
     const harness = await open(t)
     const tokens = await Promise.all(Array.from({ length: 500 }, () => minted(harness)))
     const expiresAt = harness.clock.now() + MINUTE
@@ -150,7 +153,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     t.equal(await check(harness, await minted(harness)), undefined)
   })
 
-  t.test('names of any kind are names only', async (t) => {
+  t.test('ids with special characters revoke exactly that id', async (t) => {
     const harness = await open(t)
     const names = ['{x}', 'a b\r\nDEL c', '__proto__', 'sid:1', '名前\u{1f980}', '*', ' ', 'x', '0 9 z']
     for (const id of names) {
@@ -162,7 +165,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     t.equal(await check(harness, await minted(harness)), undefined)
   })
 
-  t.test('a stamp has the second of now and a mark of 8 characters that the jti begins with', async (t) => {
+  t.test('a stamp has the current second and an 8-character prefix for the jti', async (t) => {
     const harness = await open(t)
     harness.pass(1_999)
     const before = toSeconds(harness.clock.now())

@@ -20,7 +20,7 @@ async function open(t: Test) {
 denylistContract(t, open)
 kindsContract(t, open)
 
-t.test('a denial holds on every instance once revoke has returned', async (t) => {
+t.test('an entry holds on every instance once revoke has returned', async (t) => {
   const harness = await open(t)
   const [one, other] = harness.instances
   for (let round = 0; round < 20; round += 1) {
@@ -31,7 +31,7 @@ t.test('a denial holds on every instance once revoke has returned', async (t) =>
   }
 })
 
-t.test('each key has the TTL of its rule', async (t) => {
+t.test('each denylist key has the TTL of its rule', async (t) => {
   const { denylist, server, keys, clock, prefix } = await open(t)
   await denylist.revoke([
     { kind: 'jti', id: 'j', expiresAt: clock.now() + MINUTE },
@@ -63,7 +63,7 @@ t.test('each key has the TTL of its rule', async (t) => {
   }
 })
 
-t.test('an instance with a shorter horizon doesn’t shorten what another has denied', async (t) => {
+t.test('an instance with a shorter horizon doesn’t shorten an entry of another instance', async (t) => {
   const { denylist, prefix, server, keys, advance } = await open(t)
   const life = { horizon: MINUTE, leeway: 0 }
   const other = await openInstance(t, { prefix, check: 'redis', life })
@@ -76,7 +76,7 @@ t.test('an instance with a shorter horizon doesn’t shorten what another has de
   t.equal(await other.denylist.check(token), 'sid')
 })
 
-t.test('values say since when, until when and why, and nothing of tokens', async (t) => {
+t.test('a denylist value has before, until and reason, and nothing from the token', async (t) => {
   const { denylist, server, keys, clock } = await open(t)
   const expiresAt = clock.now() + MINUTE
   const begunAt = clock.now()
@@ -103,7 +103,7 @@ t.test('values say since when, until when and why, and nothing of tokens', async
   t.equal(until! - before!, LIFE.horizon + BEYOND - 2 * SECOND, 'as long as anything can live')
 })
 
-t.test('a denial is written with its end in one command, and a check is one MGET', async (t) => {
+t.test('an entry and its TTL are written with one command, and a check is one MGET', async (t) => {
   const own = await startRedis(t)
   const prefix = uniquePrefix()
   await settle(await openConnection(t, own.url), prefix)
@@ -133,7 +133,7 @@ t.test('a denial is written with its end in one command, and a check is one MGET
   t.strictSame(asked, [['MGET', ...keys]])
 })
 
-t.test('a Redis that may drop denials isn’t believed', async (t) => {
+t.test('a Redis that may evict entries isn’t trusted', async (t) => {
   const prefix = uniquePrefix()
   cleanUp(t, prefix)
   let evicts = true

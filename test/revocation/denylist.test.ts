@@ -19,7 +19,7 @@ async function open(clock = new MovableClock()) {
 denylistContract(t, () => open())
 kindsContract(t, () => open())
 
-t.test('what began before a restart is refused, revoked or not, for ever', async (t) => {
+t.test('tokens from before a restart of the process are refused for good', async (t) => {
   const clock = new MovableClock()
   const before = await open(clock)
   const revoked = await minted(before)
@@ -34,7 +34,7 @@ t.test('what began before a restart is refused, revoked or not, for ever', async
   }
 })
 
-t.test('tokens of the very second of the start count only with the mark of this process', async (t) => {
+t.test('tokens from the second of the start are admitted only with the prefix of this process', async (t) => {
   const clock = new MovableClock(1_800_000_000_400)
   const before = await open(clock)
   const old = await minted(before)
@@ -47,7 +47,7 @@ t.test('tokens of the very second of the start count only with the mark of this 
   t.equal(await after.denylist.check(fresh), undefined)
 })
 
-t.test('the second after that of the start is the first that needs no mark', async (t) => {
+t.test('one second after the start, tokens need no prefix', async (t) => {
   const clock = new MovableClock(1_800_000_000_999)
   const { denylist } = await open(clock)
   const since = toSeconds(clock.now())
@@ -61,21 +61,21 @@ t.test('the second after that of the start is the first that needs no mark', asy
   }
 })
 
-t.test('two processes have two marks', async (t) => {
+t.test('two processes have different prefixes', async (t) => {
   const marks = await Promise.all(
     Array.from({ length: 20 }, async () => (await (await open()).denylist.stamp()).mark),
   )
   t.equal(new Set(marks).size, 20)
 })
 
-t.test('a check returns at once, without a promise', async (t) => {
+t.test('a check returns synchronously', async (t) => {
   const harness = await open()
   const token = await minted(harness)
   await harness.denylist.revoke([{ kind: 'sid', id: token.sid }])
   t.equal(harness.denylist.check(token), 'sid')
 })
 
-t.test('denials that stand outlast the tidying up of thousands that are over', async (t) => {
+t.test('entries in force survive the removal of thousands of expired ones', async (t) => {
   const harness = await open()
   for (let i = 0; i < 3; i += 1) {
     await harness.advance(LIFE.horizon)
@@ -89,7 +89,7 @@ t.test('denials that stand outlast the tidying up of thousands that are over', a
   }
 })
 
-t.test('a wall clock that was ahead for a moment makes it forget nothing, swept or not', async (t) => {
+t.test('a wall clock that runs ahead for a moment removes no entry', async (t) => {
   const [clock, steady] = [new MovableClock(), new MovableClock()]
   const denylist = new MemoryDenylist(clock, LIFE, steady)
   const token = await minted({ denylist })
@@ -102,7 +102,7 @@ t.test('a wall clock that was ahead for a moment makes it forget nothing, swept 
   t.equal(await denylist.check(token), 'sid')
 })
 
-t.test('a wall clock that was behind for a moment doesn’t shorten what is denied then', async (t) => {
+t.test('a wall clock that runs behind for a moment doesn’t shorten an entry', async (t) => {
   const [clock, steady] = [new MovableClock(), new MovableClock()]
   const denylist = new MemoryDenylist(clock, LIFE, steady)
   const token = await minted({ denylist })

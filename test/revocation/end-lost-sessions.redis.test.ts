@@ -7,7 +7,7 @@ import { openConnection } from '../support/redis-session-store.js'
 
 const SIDS = Array.from({ length: 250 }, (_, i) => `s${i}`)
 
-t.test('of many sessions, only those in a group with a record are ended', async (t) => {
+t.test('only groups that contain a living record are ended', async (t) => {
   const prefix = uniquePrefix()
   cleanUp(t, prefix)
   const keys = redisKeys(prefix)
@@ -18,22 +18,25 @@ t.test('of many sessions, only those in a group with a record are ended', async 
   t.strictSame(ended, SIDS.slice(100, 200), 'the group of the one record')
 })
 
-t.test('nothing is ended if no session has a record', async (t) => {
+t.test('without a record, nothing is ended', async (t) => {
   const keys = redisKeys(uniquePrefix())
   await endLivingSessions(await openConnection(t), keys, SIDS, () => Promise.reject(new Error('called')))
 })
 
-t.test('a session that can’t be ended fails the whole, so that its page is published later', async (t) => {
-  const prefix = uniquePrefix()
-  cleanUp(t, prefix)
-  const keys = redisKeys(prefix)
-  await connect(t).hset(keys.session('s1'), 'sub', 'anna')
-  const client = await openConnection(t)
-  const failing = endLivingSessions(client, keys, SIDS, () => Promise.reject(new Error('no reply')))
-  await t.rejects(failing, { message: 'no reply' })
-})
+t.test(
+  'if one session can’t be ended, the whole call fails, so that its page is published later',
+  async (t) => {
+    const prefix = uniquePrefix()
+    cleanUp(t, prefix)
+    const keys = redisKeys(prefix)
+    await connect(t).hset(keys.session('s1'), 'sub', 'anna')
+    const client = await openConnection(t)
+    const failing = endLivingSessions(client, keys, SIDS, () => Promise.reject(new Error('no reply')))
+    await t.rejects(failing, { message: 'no reply' })
+  },
+)
 
-t.test('in a Cluster, whose keys share no slot, each session is ended by itself', async (t) => {
+t.test('in a Cluster, sessions in different slots are ended one by one', async (t) => {
   const cluster = new Cluster([{ host: '127.0.0.1', port: 1 }], { lazyConnect: true })
   t.teardown(() => cluster.disconnect())
   const ended: string[] = []

@@ -11,7 +11,7 @@ import {
 
 const parse = (text: string) => parseEntry(Buffer.from(text))
 
-t.test('places in the log compare as pairs of numbers, not as text', async (t) => {
+t.test('log positions compare as pairs of numbers, not as text', async (t) => {
   const at = parsePosition
   t.ok(isAtOrAfter(at('10-0'), at('9-0')), '10 is behind 9')
   t.ok(isAtOrAfter(at('5-10'), at('5-9')))
@@ -21,11 +21,11 @@ t.test('places in the log compare as pairs of numbers, not as text', async (t) =
   t.ok(isAtOrAfter(at('0-0'), START))
 })
 
-t.test('a place survives being written and read', async (t) => {
+t.test('a log position survives formatting and parsing', async (t) => {
   t.equal(formatPosition(parsePosition('1800000000000-17')), '1800000000000-17')
 })
 
-t.test('an entry is read as it was written, whatever is in its id', async (t) => {
+t.test('an entry survives formatting and parsing, whatever its id contains', async (t) => {
   t.strictSame(parse('sub 1800000002000 1800000900000 änna b c'), {
     kind: 'sub',
     id: 'änna b c',
@@ -34,19 +34,22 @@ t.test('an entry is read as it was written, whatever is in its id', async (t) =>
   })
 })
 
-t.test('what is no entry is none: the marker of an epoch, a kind of a later version', async (t) => {
+t.test('epoch markers and unknown kinds are skipped', async (t) => {
   t.equal(parse('epoch q7w8e9r0t1y2'), undefined)
   t.equal(parse('device 0 1800000900000 d1'), undefined)
   t.equal(parse(''), undefined)
 })
 
-t.test('a row of many is read as it was written: no id can add an entry, or spoil one', async (t) => {
-  const ids = ['s1', 'a\nsid 0 1800000900000 injected', '100%', '%0A', '%25', 'a b', 'änna', '\n']
-  const entries = ids.map((id) => ({ kind: 'sub', id, before: 7, until: 1_800_000_900_000 }) as const)
-  t.strictSame(parseRow(Buffer.from(formatMany(entries))), entries)
-  t.strictSame(parseRow(Buffer.from('epoch q7w8e9r0t1y2')), [])
-  t.strictSame(
-    parseRow(Buffer.from('sid 0 1800000900000 s1')).map(({ id }) => id),
-    ['s1'],
-  )
-})
+t.test(
+  'a row with many entries survives formatting and parsing, and no id can inject an entry',
+  async (t) => {
+    const ids = ['s1', 'a\nsid 0 1800000900000 injected', '100%', '%0A', '%25', 'a b', 'änna', '\n']
+    const entries = ids.map((id) => ({ kind: 'sub', id, before: 7, until: 1_800_000_900_000 }) as const)
+    t.strictSame(parseRow(Buffer.from(formatMany(entries))), entries)
+    t.strictSame(parseRow(Buffer.from('epoch q7w8e9r0t1y2')), [])
+    t.strictSame(
+      parseRow(Buffer.from('sid 0 1800000900000 s1')).map(({ id }) => id),
+      ['s1'],
+    )
+  },
+)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { ExpiringMap } from '../../src/revocation/replica/expiring-map.js'
 
-t.test('an id is kept until the latest second that anybody asked for', async (t) => {
+t.test('an id is kept until the latest expiry that was given for it', async (t) => {
   const map = new ExpiringMap()
   map.lengthen('session-1', 1_000)
   map.lengthen('session-1', 900)
@@ -11,7 +11,7 @@ t.test('an id is kept until the latest second that anybody asked for', async (t)
   t.equal(map.size, 1)
 })
 
-t.test('nothing is forgotten before its second, and everything within a bucket after it', async (t) => {
+t.test('nothing expires early, and everything expires with its bucket', async (t) => {
   const map = new ExpiringMap()
   for (let second = 1_000; second < 1_100; second += 1) map.lengthen(`id-${second}-x`, second)
   for (let now = 990; now < 1_150; now += 1) {
@@ -22,7 +22,7 @@ t.test('nothing is forgotten before its second, and everything within a bucket a
   t.equal(map.size, 0)
 })
 
-t.test('one that was lengthened outlives the bucket that it stood in before', async (t) => {
+t.test('a lengthened id outlives its first bucket', async (t) => {
   const map = new ExpiringMap()
   map.lengthen('session-1', 1_000)
   map.lengthen('session-1', 5_000)
@@ -31,7 +31,7 @@ t.test('one that was lengthened outlives the bucket that it stood in before', as
   t.strictSame(map.expire(6_000), ['session-1'], 'and is reported gone once')
 })
 
-t.test('one that was deleted and comes back is kept for its new time', async (t) => {
+t.test('an id that was deleted and added again is kept until its new expiry', async (t) => {
   const map = new ExpiringMap()
   map.lengthen('session-1', 1_000)
   map.delete('session-1')
@@ -41,18 +41,15 @@ t.test('one that was deleted and comes back is kept for its new time', async (t)
   t.equal(map.get('session-1'), 3_000)
 })
 
-t.test(
-  'all are found, however short their ids, and may be deleted while they are walked through',
-  async (t) => {
-    const map = new ExpiringMap()
-    const ids = ['*', 'ab', 'abc', ...Array.from({ length: 500 }, (_, i) => `id-${i}`)]
-    for (const id of ids) map.lengthen(id, 1_000)
-    const seen: string[] = []
-    for (const [id] of map.entries()) {
-      seen.push(id)
-      map.delete(id)
-    }
-    t.strictSame(seen.toSorted(), ids.toSorted())
-    t.equal(map.size, 0)
-  },
-)
+t.test('all ids are found and can be deleted during iteration', async (t) => {
+  const map = new ExpiringMap()
+  const ids = ['*', 'ab', 'abc', ...Array.from({ length: 500 }, (_, i) => `id-${i}`)]
+  for (const id of ids) map.lengthen(id, 1_000)
+  const seen: string[] = []
+  for (const [id] of map.entries()) {
+    seen.push(id)
+    map.delete(id)
+  }
+  t.strictSame(seen.toSorted(), ids.toSorted())
+  t.equal(map.size, 0)
+})

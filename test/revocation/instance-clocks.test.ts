@@ -4,7 +4,7 @@ import { place, Rig, sid, WALL } from '../support/replica-instance.js'
 
 const MINUTES = 60_000
 
-t.test('a wall clock that was ahead for a moment makes an instance forget nothing', async (t) => {
+t.test('a wall clock that runs ahead for a moment makes an instance forget nothing', async (t) => {
   const rig = new Rig()
   rig.sync({ entries: [sid('s1')], last: place(1) })
   t.equal(rig.decide(), 'sid')
@@ -19,7 +19,7 @@ t.test('a wall clock that was ahead for a moment makes an instance forget nothin
   t.equal(rig.decide(), 'sid')
 })
 
-t.test('nor does it forget by it what is to be published again', async (t) => {
+t.test('nor does it make an instance forget entries that must be published again', async (t) => {
   const rig = new Rig()
   rig.sync({ entries: [sid('s1')], last: place(1) })
   rig.wall += 20 * MINUTES
@@ -28,7 +28,7 @@ t.test('nor does it forget by it what is to be published again', async (t) => {
   t.strictSame(rig.instance.publish(), [sid('s1')])
 })
 
-t.test('an entry is looked up by the time of Redis, whatever the wall clock says', async (t) => {
+t.test('entries are looked up by the time of Redis, whatever the wall clock says', async (t) => {
   const rig = new Rig()
   rig.sync({ entries: [sid('s1', WALL + 10_000)], last: place(1) })
   rig.wall += 10_500
@@ -42,7 +42,7 @@ t.test('an entry is looked up by the time of Redis, whatever the wall clock says
   t.equal(rig.instance.size, 0)
 })
 
-t.test('a reply that isn’t applied brings no time either', async (t) => {
+t.test('an ignored reply doesn’t move the time either', async (t) => {
   const rig = new Rig()
   rig.sync({ entries: [sid('s1', WALL + 10_000)], last: place(1) })
   const late = rig.instance.sync(rig.now)
@@ -52,7 +52,7 @@ t.test('a reply that isn’t applied brings no time either', async (t) => {
   t.equal(rig.instance.decideFromReplica(rig.token()).kind, 'denied')
 })
 
-t.test('a lease is over once the wall clock was set back by more than τ', async (t) => {
+t.test('a lease ends if the wall clock is set back by more than τ', async (t) => {
   const rig = new Rig()
   rig.sync()
   const { wall } = rig
@@ -62,7 +62,7 @@ t.test('a lease is over once the wall clock was set back by more than τ', async
   t.equal(rig.decide(), 'admitted')
 })
 
-t.test('an own clock that is behind refuses no token of an instance that is within τ of Redis', async (t) => {
+t.test('an instance with a slow clock accepts tokens of instances within τ of Redis', async (t) => {
   const rig = new Rig()
   const latest = () => rig.instance.latestIssue(rig.now)
   t.equal(latest(), WALL + 4_000, 'before any sync: each of the two clocks may be off by τ')
@@ -75,7 +75,7 @@ t.test('an own clock that is behind refuses no token of an instance that is with
   t.equal(latest(), WALL + 2_000 + 530 + 2_000, 'the own wall clock plays no part')
 })
 
-t.test('after a suspension, what others have minted meanwhile waits for a lease', async (t) => {
+t.test('after a suspension, tokens issued meanwhile need a new lease', async (t) => {
   const rig = new Rig()
   rig.sync()
   rig.wall += 60 * MINUTES

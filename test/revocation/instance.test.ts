@@ -1,7 +1,7 @@
 import t from 'tap'
 import { LAPSE, LEASE, place, Rig, sid, WALL } from '../support/replica-instance.js'
 
-t.test('a reply grants a lease when nothing speaks against it, and each thing alone does', async (t) => {
+t.test('a reply grants a lease, unless any one condition fails', async (t) => {
   t.equal(new Rig().sync().granted, true)
   t.equal(new Rig().sync({ more: true, last: place(1) }).granted, false, 'the log goes on')
   t.equal(new Rig().sync({ settled: false }).granted, false, 'older leases may run')
@@ -10,7 +10,7 @@ t.test('a reply grants a lease when nothing speaks against it, and each thing al
   t.equal(new Rig().sync({ time: WALL - 1_999 }).granted, true)
 })
 
-t.test('without a lease nothing is decided, and with one from the replica', async (t) => {
+t.test('without a lease there is no decision, with a lease the replica decides', async (t) => {
   const rig = new Rig()
   t.equal(rig.decide(), 'no_lease')
   rig.sync({ entries: [sid('s2')], last: place(1) })
@@ -18,7 +18,7 @@ t.test('without a lease nothing is decided, and with one from the replica', asyn
   t.equal(rig.decide(rig.token({ sid: 's2' })), 'sid')
 })
 
-t.test('a lease counts from the sending of its sync, on both clocks', async (t) => {
+t.test('a lease counts from the time its sync was sent, on both clocks', async (t) => {
   const rig = new Rig()
   const sync = rig.instance.sync(rig.now)
   rig.advance(600)
@@ -33,7 +33,7 @@ t.test('a lease counts from the sending of its sync, on both clocks', async (t) 
   t.equal(rig.decide(), 'no_lease', 'over by the wall clock: the machine was suspended')
 })
 
-t.test('a reply that comes later than L is as if it were lost', async (t) => {
+t.test('a reply that arrives after L is ignored', async (t) => {
   const rig = new Rig()
   rig.sync()
   const sync = rig.instance.sync(rig.now)
@@ -44,7 +44,7 @@ t.test('a reply that comes later than L is as if it were lost', async (t) => {
   t.strictSame(rig.instance.applied, place(0))
 })
 
-t.test('a reply to a question of an earlier epoch is as if it were lost', async (t) => {
+t.test('a reply to a sync of an earlier epoch is ignored', async (t) => {
   const rig = new Rig()
   rig.sync({ last: place(5) })
   const sync = rig.instance.sync(rig.now)
@@ -55,7 +55,7 @@ t.test('a reply to a question of an earlier epoch is as if it were lost', async 
   t.strictSame(rig.instance.applied, place(0))
 })
 
-t.test('only a sync’s last id moves what is applied, never back', async (t) => {
+t.test('only the last position of a sync moves `applied`, and never back', async (t) => {
   const rig = new Rig()
   rig.sync({ last: place(9), entries: [sid('s1')] })
   rig.sync({ last: place(10), entries: [] })
@@ -65,14 +65,14 @@ t.test('only a sync’s last id moves what is applied, never back', async (t) =>
   t.strictSame(rig.instance.sync(rig.now).request.applied, place(10))
 })
 
-t.test('entries, or more of them, are to be acknowledged at once', async (t) => {
+t.test('new entries or further pages request another sync at once', async (t) => {
   const rig = new Rig()
   t.match(rig.sync({ entries: [sid('s1')], last: place(1) }), { again: true, applied: 1 })
   t.match(rig.sync({ more: true, last: place(2) }), { again: true })
   t.match(rig.sync(), { again: false, applied: 0 })
 })
 
-t.test('its states have the protocol’s names', async (t) => {
+t.test('the states have the names of the protocol', async (t) => {
   const rig = new Rig()
   t.equal(rig.state, 'OUT')
   rig.sync({ settled: false, more: true, last: place(1) })
@@ -87,7 +87,7 @@ t.test('its states have the protocol’s names', async (t) => {
   t.equal(rig.state, 'READING')
 })
 
-t.test('another epoch begins from the start of its log while the old lease runs to its end', async (t) => {
+t.test('a new epoch is read from the start of its log, while the old lease runs out', async (t) => {
   const rig = new Rig()
   rig.sync({ last: place(9), entries: [sid('s1')] })
   rig.sync({ epoch: 'epoch-two-2', settled: false, more: true, last: place(1) })
@@ -99,7 +99,7 @@ t.test('another epoch begins from the start of its log while the old lease runs 
   t.equal(rig.decide(rig.token({ sid: 's2' })), 'no_lease')
 })
 
-t.test('an epoch is settled by who has been in it for W', async (t) => {
+t.test('an epoch is settled by an instance that has been in it for W', async (t) => {
   const rig = new Rig()
   rig.sync({ settled: false })
   rig.instance.publish()
@@ -111,7 +111,7 @@ t.test('an epoch is settled by who has been in it for W', async (t) => {
   t.equal(rig.instance.sync(rig.now).request.settle, false, 'once is enough')
 })
 
-t.test('what is older than the history that is known is denied, unless it bears a mark', async (t) => {
+t.test('a token older than the known history is refused, unless its prefix is known', async (t) => {
   const old = { iat: WALL / 1000 - 60 }
   for (const [onLostHistory, expected] of [
     ['reject', 'history'],
@@ -126,28 +126,25 @@ t.test('what is older than the history that is known is denied, unless it bears 
   }
 })
 
-t.test(
-  'an epoch that was left is refused until it was offered for 30 s, without another between',
-  async (t) => {
-    const rig = new Rig()
-    rig.sync({ last: place(5) })
-    rig.sync({ epoch: 'epoch-two-2' })
-    const offer = () => rig.sync({ epoch: 'epoch-one-1', entries: [sid('s1')], last: place(9) })
-    t.strictSame(offer(), { granted: false, again: false, applied: 0, isLeftEpoch: true })
-    t.equal(rig.instance.epoch, 'epoch-two-2')
-    rig.advance(29_900)
-    t.equal(offer().isLeftEpoch, true)
-    rig.sync({ epoch: 'epoch-two-2' })
-    rig.advance(29_900)
-    t.equal(offer().isLeftEpoch, true, 'offered anew')
-    rig.advance(30_000)
-    t.equal(offer().isLeftEpoch, false)
-    t.equal(rig.instance.epoch, 'epoch-one-1', 'data were restored')
-    t.equal(rig.sync({ epoch: 'epoch-two-2' }).isLeftEpoch, true, 'the other one was left, too')
-  },
-)
+t.test('an epoch that was left is refused until it was offered for 30 s without interruption', async (t) => {
+  const rig = new Rig()
+  rig.sync({ last: place(5) })
+  rig.sync({ epoch: 'epoch-two-2' })
+  const offer = () => rig.sync({ epoch: 'epoch-one-1', entries: [sid('s1')], last: place(9) })
+  t.strictSame(offer(), { granted: false, again: false, applied: 0, isLeftEpoch: true })
+  t.equal(rig.instance.epoch, 'epoch-two-2')
+  rig.advance(29_900)
+  t.equal(offer().isLeftEpoch, true)
+  rig.sync({ epoch: 'epoch-two-2' })
+  rig.advance(29_900)
+  t.equal(offer().isLeftEpoch, true, 'offered anew')
+  rig.advance(30_000)
+  t.equal(offer().isLeftEpoch, false)
+  t.equal(rig.instance.epoch, 'epoch-one-1', 'data were restored')
+  t.equal(rig.sync({ epoch: 'epoch-two-2' }).isLeftEpoch, true, 'the other one was left, too')
+})
 
-t.test('a revoke that was written to an epoch that was left waits for another write', async (t) => {
+t.test('a revoke written to an epoch that was left must be written again', async (t) => {
   const rig = new Rig()
   rig.sync()
   rig.sync({ epoch: 'epoch-two-2' })

@@ -20,7 +20,7 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
     const about = (token: RevocableToken, before?: number): Revocation =>
       kind === 'sub' ? { kind, id: token.sub, before } : { kind, before }
 
-    t.test(`${kind}: what was issued at before or earlier is denied, and nothing later`, async (t) => {
+    t.test(`${kind}: tokens issued at before or earlier are revoked, later ones aren’t`, async (t) => {
       const harness = await open(t)
       const token = await minted(harness)
       const at = (token.iat - 10) * 1000
@@ -31,17 +31,20 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
       t.equal((await deniedAt(harness, stranger, [-11]))[0], kind === 'all' ? 'all' : undefined)
     })
 
-    t.test(`${kind}: before is exact to the millisecond, iat to its second’s beginning`, async (t) => {
-      const harness = await open(t)
-      const token = await minted(harness)
-      const second = (token.iat - 10) * 1000
-      await harness.denylist.revoke([about(token, second - 1)])
-      t.strictSame(await deniedAt(harness, token, [-11, -10]), [kind, undefined])
-      await harness.denylist.revoke([about(token, second + 999)])
-      t.strictSame(await deniedAt(harness, token, [-10, -9]), [kind, undefined])
-    })
+    t.test(
+      `${kind}: before is exact to the millisecond, iat counts from the start of its second`,
+      async (t) => {
+        const harness = await open(t)
+        const token = await minted(harness)
+        const second = (token.iat - 10) * 1000
+        await harness.denylist.revoke([about(token, second - 1)])
+        t.strictSame(await deniedAt(harness, token, [-11, -10]), [kind, undefined])
+        await harness.denylist.revoke([about(token, second + 999)])
+        t.strictSame(await deniedAt(harness, token, [-10, -9]), [kind, undefined])
+      },
+    )
 
-    t.test(`${kind}: nothing shortens it: not a second one of an earlier before`, async (t) => {
+    t.test(`${kind}: a second entry with an earlier before doesn’t shorten the first`, async (t) => {
       const harness = await open(t)
       const token = await minted(harness)
       const at = (token.iat - 10) * 1000
@@ -52,7 +55,7 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
       t.strictSame(await deniedAt(harness, token, [-5, -4]), [kind, undefined], 'a later one lengthens it')
     })
 
-    t.test(`${kind}: without a before it is now, and a new token waits until it is past that`, async (t) => {
+    t.test(`${kind}: before defaults to now, and a new token waits until it is past that time`, async (t) => {
       const harness = await open(t)
       const token = await minted(harness)
       await harness.denylist.revoke([about(token)])
@@ -70,7 +73,7 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
       t.equal(await check(harness, token), kind)
     })
 
-    t.test(`${kind}: a before that is no number is now, not never`, async (t) => {
+    t.test(`${kind}: a before that is not a number means now`, async (t) => {
       for (const before of [Number.NaN, Number.POSITIVE_INFINITY]) {
         const harness = await open(t)
         const token = await minted(harness)
@@ -79,7 +82,7 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
       }
     })
 
-    t.test(`${kind}: it stands for the horizon and beyond`, async (t) => {
+    t.test(`${kind}: an entry is in force for longer than the horizon`, async (t) => {
       const harness = await open(t)
       const token = await minted(harness)
       await harness.denylist.revoke([about(token, token.iat * 1000)])
@@ -90,14 +93,14 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
     })
   }
 
-  t.test('a sub makes nobody else wait', async (t) => {
+  t.test('a sub entry delays no other subject', async (t) => {
     const harness = await open(t)
     await harness.denylist.revoke([{ kind: 'sub', id: 'alice' }])
     t.notOk(await isPending(harness.denylist.stamp('bob')))
     t.notOk(await isPending(harness.denylist.stamp()))
   })
 
-  t.test('the subject * is a subject, not all of them', async (t) => {
+  t.test('the subject * is a subject, not everybody', async (t) => {
     const harness = await open(t)
     const token = await minted(harness)
     const star = { ...token, sub: '*' }
@@ -106,19 +109,22 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
     t.equal(await check(harness, token), undefined)
   })
 
-  t.test('a kid denies what that key signed, earlier and later, for the horizon and beyond', async (t) => {
-    const harness = await open(t)
-    const token = await minted(harness, { kid: 'stolen' })
-    await harness.denylist.revoke([{ kind: 'kid', id: 'stolen', reason: 'leak' }])
-    t.strictSame(await deniedAt(harness, token, [-100, 0, 100]), ['kid', 'kid', 'kid'])
-    t.equal(await check(harness, { ...token, kid: 'another' }), undefined)
-    await harness.advance(LIFE.horizon + harness.beyond - TEST_TIME)
-    t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), 'kid')
-    await harness.advance(TEST_TIME + harness.rounding)
-    t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), undefined)
-  })
+  t.test(
+    'a kid entry revokes everything that the key signed, before and after, for longer than the horizon',
+    async (t) => {
+      const harness = await open(t)
+      const token = await minted(harness, { kid: 'stolen' })
+      await harness.denylist.revoke([{ kind: 'kid', id: 'stolen', reason: 'leak' }])
+      t.strictSame(await deniedAt(harness, token, [-100, 0, 100]), ['kid', 'kid', 'kid'])
+      t.equal(await check(harness, { ...token, kid: 'another' }), undefined)
+      await harness.advance(LIFE.horizon + harness.beyond - TEST_TIME)
+      t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), 'kid')
+      await harness.advance(TEST_TIME + harness.rounding)
+      t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), undefined)
+    },
+  )
 
-  t.test('a name of one kind is none of another', async (t) => {
+  t.test('an id of one kind doesn’t match another kind', async (t) => {
     const harness = await open(t)
     const token = await minted(harness)
     const { jti, sid, sub, kid } = token
@@ -134,24 +140,21 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
     t.equal(await check(harness, token), 'sub', 'the same name of its own kind')
   })
 
-  t.test(
-    'where several deny, the narrowest but for the session is told, and that first of all',
-    async (t) => {
-      const harness = await open(t)
-      const token = await minted(harness)
-      const { jti, sid, sub, kid } = token
-      const told = []
-      for (const entry of [
-        { kind: 'all' },
-        { kind: 'sub', id: sub },
-        { kind: 'kid', id: kid },
-        { kind: 'jti', id: jti, expiresAt: harness.clock.now() + 60 * SECOND },
-        { kind: 'sid', id: sid },
-      ] satisfies Revocation[]) {
-        await harness.denylist.revoke([entry])
-        told.push(await check(harness, token))
-      }
-      t.strictSame(told, ['all', 'sub', 'kid', 'jti', 'sid'])
-    },
-  )
+  t.test('if several entries match, `sid` is reported first, then the narrowest', async (t) => {
+    const harness = await open(t)
+    const token = await minted(harness)
+    const { jti, sid, sub, kid } = token
+    const told = []
+    for (const entry of [
+      { kind: 'all' },
+      { kind: 'sub', id: sub },
+      { kind: 'kid', id: kid },
+      { kind: 'jti', id: jti, expiresAt: harness.clock.now() + 60 * SECOND },
+      { kind: 'sid', id: sid },
+    ] satisfies Revocation[]) {
+      await harness.denylist.revoke([entry])
+      told.push(await check(harness, token))
+    }
+    t.strictSame(told, ['all', 'sub', 'kid', 'jti', 'sid'])
+  })
 }

@@ -58,7 +58,7 @@ const token = (about: Partial<RevocableToken> = {}): RevocableToken => ({
   ...about,
 })
 
-t.test('stale: by what was known, until that is too old; closed: never', async (t) => {
+t.test('stale: the replica decides for a limited time; closed: nothing is admitted', async (t) => {
   const { replica, learn, pass, leaseLeft } = open()
   const stale = { stale: 30_000 }
   t.equal(replica.checkInOutage(token(), stale), undefined, 'there never was a lease')
@@ -75,7 +75,7 @@ t.test('stale: by what was known, until that is too old; closed: never', async (
   t.equal(replica.checkInOutage(token({ sid: 'ended' }), stale), undefined)
 })
 
-t.test('open: everybody passes but whom the replica knows to be denied, of whichever history', async (t) => {
+t.test('open: every token is admitted unless the replica has an entry for it', async (t) => {
   const { replica, learn, pass } = open()
   t.strictSame(replica.checkInOutage(token(), 'open'), { denial: undefined, outage: 'open' })
   learn()

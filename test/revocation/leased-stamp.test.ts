@@ -8,7 +8,7 @@ import { LOG_SETTINGS } from '../support/open-denylist.js'
 const NOW = 1_800_000_000_000
 const TWENTY_MINUTES = 20 * 60_000
 
-t.test('a stamp that waited for a lease is not by the clock of before the wait', async (t) => {
+t.test('a stamp that waited for a lease takes the time after the wait', async (t) => {
   let now = { monotonic: 0, wall: NOW }
   const instance = new Instance({ ...LOG_SETTINGS, id: 'a', onLostHistory: 'heal', page: 10 })
   const learn = () => {

@@ -19,7 +19,7 @@ async function open(t: Test) {
 denylistContract(t, open)
 kindsContract(t, open)
 
-t.test('a revoke on one is in force on the other the moment it returns, in its own memory', async (t) => {
+t.test('a revoke on one instance is in force in the memory of the other when it returns', async (t) => {
   const { instances, denylist } = await open(t)
   for (let round = 0; round < 100; round += 1) {
     const [here, there] = round % 2 === 0 ? instances : instances.toReversed()
@@ -31,7 +31,7 @@ t.test('a revoke on one is in force on the other the moment it returns, in its o
   }
 })
 
-t.test('what is denied stands in the denylist too, for those that have no replica', async (t) => {
+t.test('entries are also denylist keys, for programs without a replica', async (t) => {
   const { denylist, server, keys } = await open(t)
   await denylist.revoke([
     { kind: 'sid', id: 's', reason: 'logout' },
@@ -45,7 +45,7 @@ t.test('what is denied stands in the denylist too, for those that have no replic
   })
 })
 
-t.test('checks ask no Redis', async (t) => {
+t.test('checks cause no Redis command', async (t) => {
   const own = await startRedis(t)
   const client = await openConnection(t, own.url)
   const servers = [connect(t, own.url)]

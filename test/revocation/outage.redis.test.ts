@@ -45,7 +45,7 @@ async function untilAnswers(denylist: Denylist): Promise<number> {
   return performance.now() - begunAt
 }
 
-t.test('a frozen Redis: both reject soon, and work again once it is thawed', async (t) => {
+t.test('a frozen Redis: check and revoke reject soon, and work again after the thaw', async (t) => {
   const own = await startRedis(t)
   const denylist = await open(t, own)
   t.equal(await denylist.check(TOKEN), undefined)
@@ -58,7 +58,7 @@ t.test('a frozen Redis: both reject soon, and work again once it is thawed', asy
   t.equal(await denylist.check(TOKEN), 'sid')
 })
 
-t.test('a Redis that froze while checks ran: none of them is answered with "not denied"', async (t) => {
+t.test('a Redis that freezes during checks: none of them returns “not revoked”', async (t) => {
   const own = await startRedis(t)
   const denylist = await open(t, own)
   await denylist.revoke([{ kind: 'sid', id: 's' }])
@@ -67,7 +67,7 @@ t.test('a Redis that froze while checks ran: none of them is answered with "not 
   t.strictSame([...new Set(checks.map(({ status }) => status))], ['rejected'])
 })
 
-t.test('a dead Redis: both reject soon, and work again once it is back', async (t) => {
+t.test('a dead Redis: check and revoke reject soon, and work again once it is back', async (t) => {
   const own = await startRedis(t)
   const denylist = await open(t, own)
   await own.kill()
@@ -77,13 +77,13 @@ t.test('a dead Redis: both reject soon, and work again once it is back', async (
   t.ok((await untilAnswers(denylist)) < 3_000)
 })
 
-t.test('a Redis that was never there: both reject soon', async (t) => {
+t.test('a Redis that never existed: check and revoke reject soon', async (t) => {
   const own = await startRedis(t)
   await own.kill()
   await rejectsSoon(t, await open(t, own, { waits: false }))
 })
 
-t.test('a Redis that refuses to write: revoke rejects', async (t) => {
+t.test('a Redis that refuses writes: revoke rejects', async (t) => {
   const own = await startRedis(t)
   const denylist = await open(t, own)
   const admin = connect(t, own.url)
@@ -94,7 +94,7 @@ t.test('a Redis that refuses to write: revoke rejects', async (t) => {
   t.equal(await denylist.check(TOKEN), 'sid')
 })
 
-t.test('a Redis that takes the call and refuses the write in it: revoke rejects', async (t) => {
+t.test('a Redis that refuses a write inside the script: revoke rejects', async (t) => {
   const own = await startRedis(t)
   const denylist = await open(t, own)
   const admin = connect(t, own.url)

@@ -6,7 +6,7 @@ import { KEEP, openLog } from '../support/revocation-log.js'
 const { tolerance } = LOG_SETTINGS
 const birth = { kind: 'lost', id: 'alice', before: 'birth' } as const
 
-t.test('it denies up to the epoch’s beginning, and what clocks may differ by', async (t) => {
+t.test('a lost entry covers tokens up to the birth of the epoch plus the clock tolerance', async (t) => {
   const rig = openLog(t)
   const { epoch } = await rig.sync()
   const born = Number((await rig.state())['born'])
@@ -20,7 +20,7 @@ t.test('it denies up to the epoch’s beginning, and what clocks may differ by',
   t.match(await rig.server.get(rig.keys.deny('lost', 'alice')), new RegExp(`^${born + 3 * tolerance} `))
 })
 
-t.test('once no token from before can be alive, it is left out, alone or among others', async (t) => {
+t.test('a lost entry is left out once no token from before the epoch can be alive', async (t) => {
   const rig = openLog(t)
   const { epoch } = await rig.sync({ instance: 'a' })
   await rig.server.hset(rig.keys.logState, 'born', Date.now() - KEEP - 60_000)
@@ -34,7 +34,7 @@ t.test('once no token from before can be alive, it is left out, alone or among o
   t.equal(await rig.server.exists(rig.keys.deny('lost', 'alice')), 0)
 })
 
-t.test('a state of an older version, without a birth: it is the present, once', async (t) => {
+t.test('a state without a birth time, from an older version, gets the current time once', async (t) => {
   const rig = openLog(t)
   const { epoch } = await rig.sync()
   t.equal(await rig.server.hdel(rig.keys.logState, 'born'), 1)

@@ -64,14 +64,14 @@ for (const [what, deed] of Object.entries(deeds)) {
   }
 }
 
-t.test('what the log still has is part of the new epoch', async (t) => {
+t.test('the rows that the log still has belong to the new epoch', async (t) => {
   const rig = openLog(t)
   await begun(rig)
   await rig.server.del(rig.keys.logState)
   t.match((await rig.sync()).entries, [{ kind: 'sid', id: 's' }])
 })
 
-t.test('a server that was restarted with its data begins a new epoch', async (t) => {
+t.test('a server restarted with its data begins a new epoch', async (t) => {
   const own = await startRedis(t, { args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
   const rig = openLog(t, { url: own.url })
   const epoch = await begun(rig)
@@ -87,7 +87,7 @@ t.test('a server that was restarted with its data begins a new epoch', async (t)
   t.not((await rig.sync()).epoch, epoch)
 })
 
-t.test('a server that came back empty begins a new epoch', async (t) => {
+t.test('a server restarted without data begins a new epoch', async (t) => {
   const own = await startRedis(t)
   const rig = openLog(t, { url: own.url })
   const epoch = await begun(rig)
@@ -106,7 +106,7 @@ async function untilConnected({ server }: LogRig): Promise<void> {
   }
 }
 
-t.test('clocks that differ by more than τ: nothing is done, and it is said by how much', async (t) => {
+t.test('clocks that differ by more than τ: the script does nothing and reports the difference', async (t) => {
   const rig = openLog(t)
   for (const ahead of [tolerance + 100, -tolerance - 100]) {
     const wall = Date.now() + ahead
@@ -120,7 +120,7 @@ t.test('clocks that differ by more than τ: nothing is done, and it is said by h
   t.ok((await rig.sync()).epoch)
 })
 
-t.test('a server that shows nothing of its life is refused; either of the two is enough', async (t) => {
+t.test('a server that hides both run_id and master_replid is refused; one of them is enough', async (t) => {
   const own = await startRedis(t)
   const admin = connect(t, own.url)
   const rig = openLog(t, { url: own.url })
@@ -137,7 +137,7 @@ t.test('a server that shows nothing of its life is refused; either of the two is
   t.equal((await rig.sync()).epoch, epoch, 'nothing has changed')
 })
 
-t.test('a revoke that Redis refuses midway leaves no trace, and no new epoch', async (t) => {
+t.test('a revoke that Redis refuses midway leaves no trace and begins no epoch', async (t) => {
   const own = await startRedis(t)
   const admin = connect(t, own.url)
   const rig = openLog(t, { url: own.url })

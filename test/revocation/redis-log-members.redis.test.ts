@@ -3,7 +3,7 @@ import t from 'tap'
 import { START } from '../../src/revocation/entry.js'
 import { openLog } from '../support/revocation-log.js'
 
-t.test('members: each sync registers, renews and acknowledges in one', async (t) => {
+t.test('each sync registers, renews and acknowledges a member in one step', async (t) => {
   const { sync, deny, members } = openLog(t)
   const { epoch } = await sync({ instance: 'a' })
   const { position } = await deny('s')
@@ -24,7 +24,7 @@ t.test('members: each sync registers, renews and acknowledges in one', async (t)
   t.strictSame(await members(), ['a', 'b'])
 })
 
-t.test('what one applied in another epoch counts for nothing', async (t) => {
+t.test('a position from another epoch doesn’t count as applied', async (t) => {
   const { sync } = openLog(t)
   await sync()
   const applied = { ms: Date.now() + 1_000_000, seq: 5 }
@@ -34,7 +34,7 @@ t.test('what one applied in another epoch counts for nothing', async (t) => {
   t.ok(last, 'it is read to from the beginning, the marker included')
 })
 
-t.test('a tool is not registered, and members are told only to who asks', async (t) => {
+t.test('a tool isn’t registered, and only a sync with `who` gets the member list', async (t) => {
   const { sync, members, state } = openLog(t)
   await sync({ instance: 'a' })
   t.match((await sync({ instance: '' })).members, [{ id: 'a' }])
@@ -43,7 +43,7 @@ t.test('a tool is not registered, and members are told only to who asks', async 
   t.strictSame((await sync({ instance: 'b', who: false })).members, [])
 })
 
-t.test('the dead leave, unless they have synced since', async (t) => {
+t.test('a member reported as dead is removed, unless it has synced since', async (t) => {
   const { sync, members } = openLog(t)
   const { epoch } = await sync({ instance: 'a' })
   await sync({ instance: 'b', epoch })
@@ -60,7 +60,7 @@ t.test('the dead leave, unless they have synced since', async (t) => {
   t.strictSame(await members(), ['a'])
 })
 
-t.test('leave: a member takes itself out', async (t) => {
+t.test('leave removes the member', async (t) => {
   const { sync, members, log } = openLog(t)
   await sync({ instance: 'a' })
   await sync({ instance: 'b' })
@@ -68,7 +68,7 @@ t.test('leave: a member takes itself out', async (t) => {
   t.strictSame(await members(), ['b'])
 })
 
-t.test('settle: by one of this epoch only, and for all', async (t) => {
+t.test('settle works only with the current epoch, and for all instances', async (t) => {
   const { sync } = openLog(t)
   const { epoch, settled } = await sync()
   t.equal(settled, false)
@@ -78,7 +78,7 @@ t.test('settle: by one of this epoch only, and for all', async (t) => {
   t.equal((await sync()).settled, true)
 })
 
-t.test('vouch: the smaller since, and the marks of both, its own first, four at the most', async (t) => {
+t.test('vouch keeps the smaller `since` and the prefixes of both, its own first, at most four', async (t) => {
   const { sync } = openLog(t)
   const { epoch, since, marks } = await sync()
   const [own] = marks

@@ -18,7 +18,7 @@ const settings = { lease: 400 }
 const open = (t: Test, waitReplicas: number) =>
   openLog(t, { url: primary.url, settings: { ...settings, waitReplicas } })
 
-t.test('with the replica there, one is enough and two are not', async (t) => {
+t.test('with one replica attached, WAIT 1 grants a lease and WAIT 2 doesn’t', async (t) => {
   await untilAttached()
   const one = open(t, 1)
   await one.deny('s')
@@ -44,7 +44,7 @@ t.test('a replica that lags doesn’t count until it has caught up', async (t) =
   t.match(await rig.sync(), { epoch, waitOk: true })
 })
 
-t.test('without the replica there is no lease, and with it again there is', async (t) => {
+t.test('without the replica there is no lease, with it there is one again', async (t) => {
   const rig = open(t, 1)
   const { epoch } = await rig.sync()
   await replica.kill()
@@ -54,13 +54,13 @@ t.test('without the replica there is no lease, and with it again there is', asyn
   t.match(await rig.sync(), { epoch, waitOk: true })
 })
 
-t.test('an error of the sync is told, whatever WAIT says', async (t) => {
+t.test('an error of the sync is reported, whatever WAIT returns', async (t) => {
   await untilAttached()
   const rig = open(t, 1)
   await t.rejects(rig.sync({}, Date.now() + 60_000), { code: 'store_unavailable', reason: /^CLOCK/ })
 })
 
-t.test('the first sync of a connection is sent whole, in the pipeline, too', async (t) => {
+t.test('the first sync of a connection sends the whole script, also in a pipeline', async (t) => {
   await untilAttached()
   await admin.script('FLUSH')
   t.match(await open(t, 1).sync(), { waitOk: true })

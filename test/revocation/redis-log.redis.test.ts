@@ -12,7 +12,7 @@ import { LOG_SETTINGS } from '../support/open-denylist.js'
 
 const { tolerance } = LOG_SETTINGS
 
-t.test('the first sync begins an epoch, and says all there is to say', async (t) => {
+t.test('the first sync begins an epoch and returns its complete state', async (t) => {
   const { sync, state, server, keys } = openLog(t)
   const begunAt = Date.now()
   const reply = await sync({ instance: 'a' })
@@ -39,7 +39,7 @@ t.test('the first sync begins an epoch, and says all there is to say', async (t)
   t.match(await state(), { epoch: reply.epoch, settled: '0', n: '1', len: '1', boot: /^\w{80}$/ })
 })
 
-t.test('entries come back as they were written, capped, in order, with the place of the last', async (t) => {
+t.test('entries are returned as written, capped, in order, with the position of the last one', async (t) => {
   const { sync, revoke } = openLog(t)
   const now = Date.now()
   const { epoch, position } = await revoke(
@@ -71,7 +71,7 @@ t.test('entries come back as they were written, capped, in order, with the place
   t.equal(reply.entries.length, 6)
 })
 
-t.test('a denylist key is only ever lengthened, and has the last reason', async (t) => {
+t.test('a denylist key is only ever lengthened, and has the latest reason', async (t) => {
   const { revoke, server, keys, sync } = openLog(t)
   const now = Date.now()
   const of = async () => (await server.get(keys.deny('sub', 'u')))?.split(' ')
@@ -94,14 +94,14 @@ t.test('a denylist key is only ever lengthened, and has the last reason', async 
   )
 })
 
-t.test('what is over already is logged, and leaves no key', async (t) => {
+t.test('an entry that has already expired is logged but gets no key', async (t) => {
   const { revoke, server, keys, sync } = openLog(t)
   await revoke({ kind: 'jti', id: 'j', until: Date.now() - 1_000 })
   t.equal(await server.exists(keys.deny('jti', 'j')), 0)
   t.equal((await sync()).entries.length, 1)
 })
 
-t.test('pages: as many as are asked for, and whether others follow', async (t) => {
+t.test('a page has as many entries as requested, and tells if more follow', async (t) => {
   const { sync, deny } = openLog(t)
   const { epoch } = await sync()
   const sids = Array.from({ length: 25 }, (_, i) => `s${i}`)
@@ -129,7 +129,7 @@ t.test('pages: as many as are asked for, and whether others follow', async (t) =
   t.equal((await sync({ epoch, applied: START, count: 26 })).more, false, 'a page that is just full')
 })
 
-t.test('places of one millisecond are compared as numbers', async (t) => {
+t.test('positions within one millisecond compare as numbers', async (t) => {
   const { sync, revoke, server, keys } = openLog(t)
   const { epoch } = await sync()
   const many = Array.from({ length: 120 }, (_, i) => ({ kind: 'sid', id: `s${i}` }) as const)
@@ -155,7 +155,7 @@ t.test('places of one millisecond are compared as numbers', async (t) => {
   t.ok(isAtOrAfter({ ms, seq: 10 }, { ms, seq: 9 }) && !isAtOrAfter({ ms, seq: 9 }, { ms, seq: 10 }))
 })
 
-t.test('both keys live H + G and a minute from the last call, whichever it is', async (t) => {
+t.test('both keys live for H + G + 1 minute after the last call of either script', async (t) => {
   const { sync, deny, server, keys } = openLog(t)
   const life = KEEP + 60_000
   for (const call of [() => sync(), () => deny('s'), () => sync({ instance: 'a' })]) {
@@ -168,7 +168,7 @@ t.test('both keys live H + G and a minute from the last call, whichever it is', 
   }
 })
 
-t.test('entries older than anything they could deny leave, and len stays true', async (t) => {
+t.test('entries that can’t match any token are trimmed, and `len` stays correct', async (t) => {
   // Short lives, as Redis’ own clock decides; whole nodes of the stream leave, 100 entries each.
   const short = { horizon: 200, leeway: 0, tolerance: 100 }
   const { sync, deny, state, server, keys } = openLog(t, { settings: short })
@@ -185,7 +185,7 @@ t.test('entries older than anything they could deny leave, and len stays true', 
   t.equal(reply.entries.at(-1)?.id, 'the last')
 })
 
-t.test('a log that is trimmed to nothing still exists, and goes on', async (t) => {
+t.test('a log trimmed to nothing still exists and accepts entries', async (t) => {
   const { sync, deny, state, server, keys } = openLog(t)
   const { epoch } = await sync()
   await deny('s')
@@ -197,7 +197,7 @@ t.test('a log that is trimmed to nothing still exists, and goes on', async (t) =
   t.equal((await state())['len'], '1')
 })
 
-t.test('many revokes at once keep len true', async (t) => {
+t.test('concurrent revokes keep `len` correct', async (t) => {
   const { sync, deny, state, server, keys, prefix } = openLog(t)
   const { epoch } = await sync()
   const others = [openLog(t, { prefix }), openLog(t, { prefix })]
@@ -210,7 +210,7 @@ t.test('many revokes at once keep len true', async (t) => {
   t.equal((await sync()).epoch, epoch)
 })
 
-t.test('a sync is one command, and what it runs touches the two keys alone', async (t) => {
+t.test('a sync is one command and touches only its two keys', async (t) => {
   const { sync, keys, prefix } = openLog(t)
   await sync()
   const run = await monitored(t, redisUrl(), prefix, () => sync({ instance: 'a' }))
@@ -220,7 +220,7 @@ t.test('a sync is one command, and what it runs touches the two keys alone', asy
   t.strictSame([...new Set(touched)].toSorted(), [keys.log, keys.logState].toSorted())
 })
 
-t.test('a read-only replica refuses both', async (t) => {
+t.test('a read-only replica refuses both scripts', async (t) => {
   const primary = await startRedis(t)
   const args = ['--replicaof', '127.0.0.1', String(primary.port)]
   const replica = await startRedis(t, { args })
@@ -234,7 +234,7 @@ t.test('a read-only replica refuses both', async (t) => {
 })
 
 t.test(
-  'what is published again is one row, and read back as it was; its keys come by themselves',
+  'a published page is one row and is read back unchanged; its keys are written separately',
   async (t) => {
     const rig = openLog(t)
     const until = Date.now() + 60_000

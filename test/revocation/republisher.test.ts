@@ -59,7 +59,7 @@ t.test('sessions are ended before their entries are written to the log', async (
   t.match(calls[1], /^publish (s1 j1|j1 s1)$/)
 })
 
-t.test('nothing is written twice: the next page waits until the last was read back', async (t) => {
+t.test('nothing is written twice: the next page waits until the previous one was read back', async (t) => {
   const { republisher, calls, readBack } = survivor([sid('s1')])
   t.equal(await republisher.advance(), true)
   t.equal(await republisher.advance(), false)
@@ -72,7 +72,7 @@ t.test('nothing is written twice: the next page waits until the last was read ba
 })
 
 for (const step of ['end', 'publish']) {
-  t.test(`the same page comes again after a failure of "${step}"`, async (t) => {
+  t.test(`the same page is written again after “${step}” has failed`, async (t) => {
     const { republisher, calls, failures } = survivor([sid('s1')])
     failures.add(step)
     t.equal(await republisher.advance(), false)
@@ -83,7 +83,7 @@ for (const step of ['end', 'publish']) {
   })
 }
 
-t.test('denylist keys are written with a lease only, and again after a failure', async (t) => {
+t.test('denylist keys are written only under a lease, and again after a failure', async (t) => {
   const { rig, republisher, calls, failures, readBack } = survivor([sid('s1')])
   await republisher.advance()
   rig.advance(LAPSE)
@@ -101,7 +101,7 @@ t.test('denylist keys are written with a lease only, and again after a failure',
   await soon('the key is written', () => calls.includes('deny s1'))
 })
 
-t.test('denylist keys of an epoch that is over are left to the next one', async (t) => {
+t.test('denylist keys of an epoch that has ended are left to the next epoch', async (t) => {
   const { rig, republisher, calls, readBack } = survivor([sid('s1')])
   await republisher.advance()
   readBack([sid('s1')], true)
@@ -112,7 +112,7 @@ t.test('denylist keys of an epoch that is over are left to the next one', async 
   t.equal(calls.filter((call) => call === 'publish s1').length, 2, 'the entry is published again instead')
 })
 
-t.test('a republisher that was stopped writes no denylist keys', async (t) => {
+t.test('a stopped republisher writes no denylist keys', async (t) => {
   const { republisher, calls, readBack } = survivor([sid('s1')])
   await republisher.advance()
   readBack([sid('s1')], true)

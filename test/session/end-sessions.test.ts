@@ -4,7 +4,7 @@ import { issue } from '../../src/session/issue.js'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
 import { embedded, judged, outcomeOf, refreshed, told } from '../support/sessions.js'
 
-t.test('a session of one’s own ends, other or current, and again', async (t) => {
+t.test('a subject can end its own sessions, current or other, repeatedly', async (t) => {
   const rig = embedded()
   const other = await issue(rig.ports, { sub: 'alice' })
   const current = await issue(rig.ports, { sub: 'alice' })
@@ -19,7 +19,7 @@ t.test('a session of one’s own ends, other or current, and again', async (t) =
   t.equal(told(rig, 'logout').length, 2)
 })
 
-t.test('another’s session is not found, and nothing happens to it', async (t) => {
+t.test('another subject’s session is not found and stays active', async (t) => {
   const rig = embedded()
   const bobs = await issue(rig.ports, { sub: 'bob' })
   t.equal(await outcomeOf(() => endOwnSession(rig.ports, 'alice', bobs.session.sid)), 'not_found')
@@ -28,14 +28,14 @@ t.test('another’s session is not found, and nothing happens to it', async (t) 
   t.same([...told(rig, 'logout'), ...told(rig, 'session_ended')], [])
 })
 
-t.test('another’s session that has ended is not found either', async (t) => {
+t.test('another subject’s ended session is not found either', async (t) => {
   const rig = embedded()
   const { session } = await issue(rig.ports, { sub: 'bob' })
   await endOwnSession(rig.ports, 'bob', session.sid)
   t.equal(await outcomeOf(() => endOwnSession(rig.ports, 'alice', session.sid)), 'not_found')
 })
 
-t.test('a session that nobody knows is not found, and not denied', async (t) => {
+t.test('an unknown session is not found and not revoked', async (t) => {
   const rig = embedded()
   const { sid } = newRefreshToken()
   t.equal(await outcomeOf(() => endOwnSession(rig.ports, 'alice', sid)), 'not_found')
@@ -47,7 +47,7 @@ t.test('a session that nobody knows is not found, and not denied', async (t) => 
 })
 
 t.test(
-  'of many targets each gets its own outcome, in order, and only those that may are denied',
+  'each of many sessions gets its own outcome, in order, and only permitted ones are revoked',
   async (t) => {
     const rig = embedded()
     const [mine, bobs] = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'bob' })]

@@ -27,7 +27,7 @@ const ENDS: Record<string, (ports: Instance['ports'], login: TokenSet) => Promis
 
 export function halfEndedContract(t: Test, open: OpenTwo): void {
   for (const [name, fail] of Object.entries(ENDS)) {
-    t.test(`everywhere ends the session of ${name} that failed half-way`, async (t) => {
+    t.test(`“everywhere” ends the session of ${name} whose end failed halfway`, async (t) => {
       const [one, two] = await open(t)
       const half = await issue(one.ports, { sub: 'alice' })
       const denylist = failingOnce(one.ports.denylist)
@@ -44,21 +44,24 @@ export function halfEndedContract(t: Test, open: OpenTwo): void {
     })
   }
 
-  t.test('everywhere but here ends the session whose process died between the two steps', async (t) => {
-    const [one, two] = await open(t)
-    const half = await issue(one.ports, { sub: 'alice' })
-    t.match(await endRecords(one.ports, [{ sid: half.session.sid }], 'logout'), [{ kind: 'ended' }])
-    t.equal(await judged(two, half.accessToken), 'good')
-    const here = await issue(two.ports, { sub: 'alice' })
-    await logoutAll(two.ports, 'alice', { except: here.session.sid })
-    t.equal(await judged(one, half.accessToken), 'session_ended')
-    t.equal(await judged(one, here.accessToken), 'good')
-    t.equal(await refreshed(one, here.refreshToken), 'good')
-    t.same(await two.ports.store.sids('alice'), [here.session.sid])
-  })
+  t.test(
+    '“everywhere” except the current session ends one whose process died between the two steps',
+    async (t) => {
+      const [one, two] = await open(t)
+      const half = await issue(one.ports, { sub: 'alice' })
+      t.match(await endRecords(one.ports, [{ sid: half.session.sid }], 'logout'), [{ kind: 'ended' }])
+      t.equal(await judged(two, half.accessToken), 'good')
+      const here = await issue(two.ports, { sub: 'alice' })
+      await logoutAll(two.ports, 'alice', { except: here.session.sid })
+      t.equal(await judged(one, half.accessToken), 'session_ended')
+      t.equal(await judged(one, here.accessToken), 'good')
+      t.equal(await refreshed(one, here.refreshToken), 'good')
+      t.same(await two.ports.store.sids('alice'), [here.session.sid])
+    },
+  )
 
   t.test(
-    'everywhere that fails leaves the caller’s token good for a repetition, which ends the rest',
+    'after “everywhere” fails, the caller’s token still works for a retry, which ends the rest',
     async (t) => {
       const [one, two] = await open(t)
       const own = await issue(one.ports, { sub: 'alice' })
@@ -72,32 +75,32 @@ export function halfEndedContract(t: Test, open: OpenTwo): void {
     },
   )
 
+  t.test('the caller’s own session ends even if its record and its index entry are lost', async (t) => {
+    const [one, two] = await open(t)
+    const own = await issue(one.ports, { sub: 'alice' })
+    await one.ports.store.unindex('alice', [own.session.sid])
+    await logoutAll(two.ports, 'alice', { own: own.session.sid })
+    t.equal(await judged(one, own.accessToken), 'session_ended')
+    t.equal(await refreshed(one, own.refreshToken), 'session_ended')
+  })
+
   t.test(
-    'the caller’s own session ends though neither its record nor its id in the index is left',
+    'a login over the limit finishes sessions that ended halfway, and evicts no other session for them',
     async (t) => {
       const [one, two] = await open(t)
-      const own = await issue(one.ports, { sub: 'alice' })
-      await one.ports.store.unindex('alice', [own.session.sid])
-      await logoutAll(two.ports, 'alice', { own: own.session.sid })
-      t.equal(await judged(one, own.accessToken), 'session_ended')
-      t.equal(await refreshed(one, own.refreshToken), 'session_ended')
+      const limited = { ...two.ports, settings: { ...two.ports.settings, perSubject: 2 } }
+      const half = await issue(one.ports, { sub: 'alice' })
+      const other = await issue(one.ports, { sub: 'alice' })
+      await endRecords(one.ports, [{ sid: half.session.sid }], 'logout')
+      t.equal(await judged(two, half.accessToken), 'good')
+      const third = await issue(limited, { sub: 'alice' })
+      t.equal(await judged(one, half.accessToken), 'session_ended')
+      for (const { accessToken } of [other, third]) t.equal(await judged(one, accessToken), 'good')
+      t.equal(await one.ports.store.count('alice'), 2)
     },
   )
 
-  t.test('a login beyond the limit finishes what had ended half-way, and evicts nobody for it', async (t) => {
-    const [one, two] = await open(t)
-    const limited = { ...two.ports, settings: { ...two.ports.settings, perSubject: 2 } }
-    const half = await issue(one.ports, { sub: 'alice' })
-    const other = await issue(one.ports, { sub: 'alice' })
-    await endRecords(one.ports, [{ sid: half.session.sid }], 'logout')
-    t.equal(await judged(two, half.accessToken), 'good')
-    const third = await issue(limited, { sub: 'alice' })
-    t.equal(await judged(one, half.accessToken), 'session_ended')
-    for (const { accessToken } of [other, third]) t.equal(await judged(one, accessToken), 'good')
-    t.equal(await one.ports.store.count('alice'), 2)
-  })
-
-  t.test('an end that succeeds leaves nothing in the index', async (t) => {
+  t.test('a successful end leaves nothing in the index', async (t) => {
     const [one, two] = await open(t)
     const login = await issue(one.ports, { sub: 'alice' })
     await logout(one.ports, { access: login.session.sid })

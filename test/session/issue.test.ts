@@ -6,7 +6,7 @@ import { parseRefreshToken } from '../../src/token/refresh-token.js'
 import { living } from '../support/session-store.js'
 import { claimsOf, embedded, judged, told, HOUR, MINUTE, RULES, SECOND } from '../support/sessions.js'
 
-t.test('a login gives an access token that is good, and says who it is', async (t) => {
+t.test('a login issues a valid access token with the identity', async (t) => {
   const rig = embedded()
   const { accessToken, expiresIn, refreshToken, refreshExpiresIn, session } = await issue(
     rig.ports,
@@ -36,7 +36,7 @@ t.test('a login gives an access token that is good, and says who it is', async (
   t.strictSame(await living(rig.ports.store, 'alice', rig.clock.now()), [session])
 })
 
-t.test('each login has a session, tokens and ids of its own', async (t) => {
+t.test('each login has its own session, tokens and ids', async (t) => {
   const { ports } = embedded()
   const logins = await Promise.all(Array.from({ length: 20 }, () => issue(ports, { sub: 'alice' })))
   for (const values of [
@@ -48,7 +48,7 @@ t.test('each login has a session, tokens and ids of its own', async (t) => {
   }
 })
 
-t.test('a subject that is no string of 1 to 256 whole characters is the host’s fault', async (t) => {
+t.test('a subject that isn’t a string of 1 to 256 well-formed characters throws a TypeError', async (t) => {
   const rig = embedded()
   const wrong = [
     '',
@@ -71,7 +71,7 @@ t.test('a subject that is no string of 1 to 256 whole characters is the host’s
   }
 })
 
-t.test('a host’s claims can’t replace ours, at login or at a refresh', async (t) => {
+t.test('claims of the host can’t replace ours, at login or at a refresh', async (t) => {
   const rig = embedded()
   const claims = {
     iss: 'https://evil.example',
@@ -114,7 +114,7 @@ t.test('an access token does not outlive its session, at login or at the last re
   t.same([expiresIn, refreshExpiresIn], [300, 300])
 })
 
-t.test('an access token is good to the last millisecond of its life', async (t) => {
+t.test('an access token is valid to the last millisecond of its life', async (t) => {
   const rig = embedded()
   const { accessToken } = await issue(rig.ports, { sub: 'alice' })
   rig.clock.advance(claimsOf(accessToken).exp * 1000 - rig.clock.now() - 1)
@@ -123,7 +123,7 @@ t.test('an access token is good to the last millisecond of its life', async (t) 
   t.equal(await judged(rig, accessToken), 'token_expired')
 })
 
-t.test('who logged in, when, and as what stays through refreshes', async (t) => {
+t.test('subject, login time and client id don’t change with refreshes', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice', clientId: 'app', scope: '', claims: { role: 'a' } })
   let { refreshToken } = login

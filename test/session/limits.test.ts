@@ -27,22 +27,19 @@ async function wasEvicted(t: Test, rig: Instance, { accessToken, refreshToken }:
   t.equal(await refreshed(rig, refreshToken), 'signed_in_elsewhere')
 }
 
-t.test(
-  'evict-oldest: a login beyond perSubject ends the oldest session, with its access token',
-  async (t) => {
-    const rig = embedded({ perSubject: 2 })
-    const other = await logIn(rig, 'bob')
-    const [first, second] = [await logIn(rig, 'alice'), await logIn(rig, 'alice')]
-    t.equal(await judged(rig, first.accessToken), 'good')
-    const third = await logIn(rig, 'alice')
-    await wasEvicted(t, rig, first)
-    t.same(await aliveOf(rig, 'alice'), [second.session.sid, third.session.sid])
-    for (const alive of [other, second, third]) await isAlive(t, rig, alive)
-    t.match(told(rig, 'session_ended'), [{ sid: first.session.sid, sub: 'alice', reason: 'evicted' }])
-  },
-)
+t.test('evict-oldest: a login over perSubject ends the oldest session and its access token', async (t) => {
+  const rig = embedded({ perSubject: 2 })
+  const other = await logIn(rig, 'bob')
+  const [first, second] = [await logIn(rig, 'alice'), await logIn(rig, 'alice')]
+  t.equal(await judged(rig, first.accessToken), 'good')
+  const third = await logIn(rig, 'alice')
+  await wasEvicted(t, rig, first)
+  t.same(await aliveOf(rig, 'alice'), [second.session.sid, third.session.sid])
+  for (const alive of [other, second, third]) await isAlive(t, rig, alive)
+  t.match(told(rig, 'session_ended'), [{ sid: first.session.sid, sub: 'alice', reason: 'evicted' }])
+})
 
-t.test('perDevice counts the sessions of one device; no name is one device, too', async (t) => {
+t.test('perDevice counts the sessions of one device, and no name is one device, too', async (t) => {
   const rig = embedded({ perDevice: 1 })
   const phone = await logIn(rig, 'alice', 'phone')
   const laptop = await logIn(rig, 'alice', 'laptop')
@@ -56,7 +53,7 @@ t.test('perDevice counts the sessions of one device; no name is one device, too'
   for (const alive of [laptop, others]) await isAlive(t, rig, alive)
 })
 
-t.test('both limits hold together', async (t) => {
+t.test('perSubject and perDevice hold together', async (t) => {
   const rig = embedded({ perDevice: 1, perSubject: 2 })
   await logIn(rig, 'alice', 'a')
   const b = await logIn(rig, 'alice', 'b')
@@ -66,7 +63,7 @@ t.test('both limits hold together', async (t) => {
   await wasEvicted(t, rig, c)
 })
 
-t.test('refuse: a login beyond the limit is refused, leaves nothing, and the others live', async (t) => {
+t.test('refuse: a login over the limit is refused, stores nothing, and ends no other session', async (t) => {
   const rig = embedded({ perSubject: 2, onLimit: 'refuse' })
   const alive = [await logIn(rig, 'alice'), await logIn(rig, 'alice')]
   t.equal(await outcomeOf(() => logIn(rig, 'alice')), 'signed_in_elsewhere')
@@ -81,39 +78,34 @@ t.test('refuse: a login beyond the limit is refused, leaves nothing, and the oth
   t.equal(await outcomeOf(() => logIn(rig, 'alice')), 'signed_in_elsewhere')
 })
 
-t.test('refuse, by device', async (t) => {
+t.test('refuse applies to perDevice, too', async (t) => {
   const rig = embedded({ perDevice: 1, onLimit: 'refuse' })
   await logIn(rig, 'alice', 'phone')
   t.equal(await outcomeOf(() => logIn(rig, 'alice', 'phone')), 'signed_in_elsewhere')
   t.equal(await outcomeOf(() => logIn(rig, 'alice', 'laptop')), 'good')
 })
 
-t.test(
-  'five logins at once leave as many sessions as may be, and the rest are dead or refused',
-  async (t) => {
-    const rig = embedded({ perSubject: 2 })
-    const logins = await Promise.allSettled(
-      Array.from({ length: 5 }, () => issue(rig.ports, { sub: 'alice' })),
-    )
-    const alive = await aliveOf(rig, 'alice')
-    t.equal(alive.length, 2)
-    const given = logins.filter((login) => login.status === 'fulfilled').map(({ value }) => value)
-    for (const login of given) {
-      if (alive.includes(login.session.sid)) await isAlive(t, rig, login)
-      else await wasEvicted(t, rig, login)
-    }
-    t.same(
-      alive.filter((sid) => !given.some(({ session }) => session.sid === sid)),
-      [],
-      'nobody was refused whose session lives',
-    )
-    for (const login of logins) {
-      if (login.status === 'rejected') t.match(login.reason, { code: 'signed_in_elsewhere' })
-    }
-  },
-)
+t.test('five concurrent logins leave only the permitted number of active sessions', async (t) => {
+  const rig = embedded({ perSubject: 2 })
+  const logins = await Promise.allSettled(Array.from({ length: 5 }, () => issue(rig.ports, { sub: 'alice' })))
+  const alive = await aliveOf(rig, 'alice')
+  t.equal(alive.length, 2)
+  const given = logins.filter((login) => login.status === 'fulfilled').map(({ value }) => value)
+  for (const login of given) {
+    if (alive.includes(login.session.sid)) await isAlive(t, rig, login)
+    else await wasEvicted(t, rig, login)
+  }
+  t.same(
+    alive.filter((sid) => !given.some(({ session }) => session.sid === sid)),
+    [],
+    'nobody was refused whose session lives',
+  )
+  for (const login of logins) {
+    if (login.status === 'rejected') t.match(login.reason, { code: 'signed_in_elsewhere' })
+  }
+})
 
-t.test('five logins at once, refuse: as many succeed as may be', async (t) => {
+t.test('five concurrent logins with refuse: only the permitted number succeed', async (t) => {
   const rig = embedded({ perSubject: 2, onLimit: 'refuse' })
   const logins = await Promise.all(
     Array.from({ length: 5 }, () => outcomeOf(() => issue(rig.ports, { sub: 'alice' }))),

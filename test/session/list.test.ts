@@ -27,7 +27,7 @@ async function pages(rig: MemoryRig, limit?: number): Promise<string[][]> {
   return all
 }
 
-t.test('pages follow each other without a gap, oldest first, 100 unless it is said', async (t) => {
+t.test('pages follow each other without a gap, oldest first, 100 sessions by default', async (t) => {
   const rig = embedded()
   const sids = await logInOften(rig, 250)
   t.same(await pages(rig), [sids.slice(0, 100), sids.slice(100, 200), sids.slice(200)])
@@ -39,7 +39,7 @@ t.test('pages follow each other without a gap, oldest first, 100 unless it is sa
   t.same(await listSessions(rig.ports, 'nobody'), { sessions: [], next: undefined })
 })
 
-t.test('sessions that end meanwhile are missing, and nobody is skipped or shown twice', async (t) => {
+t.test('sessions that end while paging are left out, and no other is skipped or repeated', async (t) => {
   const rig = embedded()
   const sids = await logInOften(rig, 10)
   const first = await listSessions(rig.ports, 'alice', { limit: 4 })
@@ -53,7 +53,7 @@ t.test('sessions that end meanwhile are missing, and nobody is skipped or shown 
   )
 })
 
-t.test('ids of ended sessions take no place in a page', async (t) => {
+t.test('ids of ended sessions don’t count towards a page', async (t) => {
   const rig = embedded()
   const sids = (await logInOften(rig, 300)) as never[]
   await endRecords(
@@ -64,7 +64,7 @@ t.test('ids of ended sessions take no place in a page', async (t) => {
   t.same(await pages(rig, 10), [sids.slice(290)])
 })
 
-t.test('a limit or cursor that can’t be used is an error', async (t) => {
+t.test('an invalid limit or cursor is an error', async (t) => {
   const rig = embedded()
   for (const limit of [0, 501, 1.5, Number.NaN])
     await t.rejects(listSessions(rig.ports, 'alice', { limit }), RangeError)
@@ -72,26 +72,23 @@ t.test('a limit or cursor that can’t be used is an error', async (t) => {
     await t.rejects(listSessions(rig.ports, 'alice', { cursor }), RangeError)
 })
 
-t.test(
-  'a subject with thousands of sessions logs in, and each login ends some hundreds of the oldest',
-  async (t) => {
-    const rig = embedded()
-    const sids = await logInOften(rig, 1_500)
-    const ports = { ...rig.ports, settings: { ...rig.ports.settings, perSubject: 100 } }
+t.test('with thousands of sessions, each login ends some hundreds of the oldest', async (t) => {
+  const rig = embedded()
+  const sids = await logInOften(rig, 1_500)
+  const ports = { ...rig.ports, settings: { ...rig.ports.settings, perSubject: 100 } }
+  rig.clock.advance(1)
+  const login = await issue(ports, { sub: 'alice' })
+  t.equal(await judged(rig, login.accessToken), 'good')
+  t.equal(await rig.ports.store.count('alice'), 1_001)
+  t.equal((await listSessions(rig.ports, 'alice', { limit: 1 })).sessions[0]?.sid, sids[500])
+  for (let i = 0; i < 2; i += 1) {
     rig.clock.advance(1)
-    const login = await issue(ports, { sub: 'alice' })
-    t.equal(await judged(rig, login.accessToken), 'good')
-    t.equal(await rig.ports.store.count('alice'), 1_001)
-    t.equal((await listSessions(rig.ports, 'alice', { limit: 1 })).sessions[0]?.sid, sids[500])
-    for (let i = 0; i < 2; i += 1) {
-      rig.clock.advance(1)
-      await issue(ports, { sub: 'alice' })
-    }
-    t.equal(await rig.ports.store.count('alice'), 100)
-  },
-)
+    await issue(ports, { sub: 'alice' })
+  }
+  t.equal(await rig.ports.store.count('alice'), 100)
+})
 
-t.test('below the limit a login only counts', async (t) => {
+t.test('below the limit, a login only counts', async (t) => {
   const rig = embedded({ perSubject: 3 })
   const { store } = rig.ports
   let looks = 0
@@ -112,7 +109,7 @@ t.test('below the limit a login only counts', async (t) => {
   t.equal(looks, 1)
 })
 
-t.test('sessions that expired by being idle don’t cost a living one its place', async (t) => {
+t.test('expired idle sessions don’t count towards the limit', async (t) => {
   const rig = embedded({ perSubject: 3 })
   let alive = await issue(rig.ports, { sub: 'alice' })
   for (let i = 0; i < 2; i += 1) await issue(rig.ports, { sub: 'alice' })
@@ -126,7 +123,7 @@ t.test('sessions that expired by being idle don’t cost a living one its place'
   t.equal(await rig.ports.store.count('alice'), 2)
 })
 
-t.test('everywhere ends thousands of sessions', async (t) => {
+t.test('“everywhere” ends thousands of sessions', async (t) => {
   const rig = embedded()
   const logins = []
   for (let i = 0; i < 1_200; i += 1) logins.push(await issue(rig.ports, { sub: 'alice' }))

@@ -59,7 +59,7 @@ function repeat(n: number, work: () => Promise<string>): Promise<string[]> {
   return Promise.all(Array.from({ length: n }, work))
 }
 
-t.test('the right password begins a session', async (t) => {
+t.test('the right password starts a session', async (t) => {
   const { rig, ports } = await door()
   const origin = { ip: '127.0.0.1', device: 'telephone', userAgent: 'test' }
   const { accessToken, session } = await login(ports('right'), origin)
@@ -67,7 +67,7 @@ t.test('the right password begins a session', async (t) => {
   t.equal(await judged(rig, accessToken), 'good')
 })
 
-t.test('the wrong one is told, counted, and begins none', async (t) => {
+t.test('a wrong password is logged and counted, and starts no session', async (t) => {
   const one = await door()
   t.equal(await one.try('wrong'), 'invalid_credentials')
   t.equal(one.countFailures(), 1)
@@ -75,7 +75,7 @@ t.test('the wrong one is told, counted, and begins none', async (t) => {
   t.same(await living(one.rig.ports.store, 'alice', one.rig.clock.now()), [])
 })
 
-t.test('after as many failures as may be, even the right password has to wait', async (t) => {
+t.test('after the permitted failures, even the right password must wait', async (t) => {
   const one = await door()
   for (let i = 0; i < LIMIT; i += 1) t.equal(await one.try('wrong'), 'invalid_credentials')
   t.equal(await one.try('right'), 'rate_limited')
@@ -87,7 +87,7 @@ t.test('after as many failures as may be, even the right password has to wait', 
   t.match(refusal, { statusCode: 429, headers: { 'retry-after': /^(?:[1-9]|[1-5]\d|60)$/ } })
 })
 
-t.test('successes don’t count', async (t) => {
+t.test('successful logins don’t count as failures', async (t) => {
   const one = await door()
   for (let i = 0; i < 3 * LIMIT; i += 1) t.equal(await one.try('right'), 'good')
   t.equal(await one.try('wrong'), 'invalid_credentials')
@@ -102,12 +102,12 @@ async function isBounded(t: Test, one: Door, slots: number): Promise<void> {
   t.equal(outcomes.filter((outcome) => outcome === 'rate_limited').length, 30 - one.reached.length)
 }
 
-t.test('30 guesses at once: no more than the limit and the slots get through', async (t) => {
+t.test('30 concurrent guesses: no more than limit and slots allow are checked', async (t) => {
   await isBounded(t, await door(), 1)
   await isBounded(t, await door({ slots: new WorkSlots(4, 100) }), 4)
 })
 
-t.test('a flood beyond the queue is overloaded, and neither counted nor heard', async (t) => {
+t.test('logins beyond the queue get overloaded, and aren’t counted or checked', async (t) => {
   const one = await door({ slots: new WorkSlots(1, 5) })
   const outcomes = await repeat(30, () => one.try('wrong'))
   t.equal(outcomes.filter((outcome) => outcome === 'overloaded').length, 24)
@@ -115,7 +115,7 @@ t.test('a flood beyond the queue is overloaded, and neither counted nor heard', 
   t.equal(one.countFailures(), 6)
 })
 
-t.test('a host’s function that throws gives its slot back, and is no failed login', async (t) => {
+t.test('a host’s login function that throws frees its slot and isn’t a failed login', async (t) => {
   const one = await door()
   for (let i = 0; i < 3; i += 1) {
     const authenticate = () => Promise.reject(new Error('the host’s own'))

@@ -38,7 +38,7 @@ async function survivors(instances: readonly Instance[], given: readonly TokenSe
 
 for (const denylist of ['replica', 'redis'] as const) {
   t.test(
-    `${denylist}: a token of one instance is good on the other, refreshes there, and dies there`,
+    `${denylist}: a token of one instance is valid on the other, and refreshes and ends there`,
     async (t) => {
       const [one, two] = await twoInstances(t, denylist)
       const login = await issue(one.ports, { sub: 'alice' })
@@ -51,7 +51,7 @@ for (const denylist of ['replica', 'redis'] as const) {
   )
 
   t.test(
-    `${denylist}: 24 uses of one token on two instances give one successor, and good access tokens`,
+    `${denylist}: 24 uses of one token on two instances give one successor and valid access tokens`,
     async (t) => {
       const [one, two] = await twoInstances(t, denylist)
       const login = await issue(one.ports, { sub: 'alice' })
@@ -71,7 +71,7 @@ for (const denylist of ['replica', 'redis'] as const) {
   )
 
   t.test(
-    `${denylist}: a logout that races refreshes on the other instance leaves nothing alive`,
+    `${denylist}: a logout concurrent with refreshes on the other instance leaves nothing alive`,
     async (t) => {
       const [one, two] = await twoInstances(t, denylist)
       let raced = 0
@@ -98,7 +98,7 @@ for (const denylist of ['replica', 'redis'] as const) {
   )
 
   t.test(
-    `${denylist}: a logout everywhere that races refreshes of every session leaves nothing alive`,
+    `${denylist}: “everywhere” concurrent with refreshes of every session leaves nothing alive`,
     async (t) => {
       const [one, two] = await twoInstances(t, denylist)
       let pairs = 0
@@ -122,7 +122,7 @@ for (const denylist of ['replica', 'redis'] as const) {
     },
   )
 
-  t.test(`${denylist}: a theft that the other instance finds out ends the session here`, async (t) => {
+  t.test(`${denylist}: a theft detected on the other instance ends the session here`, async (t) => {
     const [one, two] = await twoInstances(t, denylist, { reuseGrace: 0 })
     const other = await issue(one.ports, { sub: 'alice' })
     const login = await issue(one.ports, { sub: 'alice' })
@@ -134,7 +134,7 @@ for (const denylist of ['replica', 'redis'] as const) {
     t.equal(await refreshed(two, other.refreshToken), 'good')
   })
 
-  t.test(`${denylist}: two logouts of one session at once, one on each instance, both succeed`, async (t) => {
+  t.test(`${denylist}: two concurrent logouts of one session, one per instance, both succeed`, async (t) => {
     const [one, two] = await twoInstances(t, denylist)
     for (let round = 0; round < ROUNDS; round += 1) {
       const login = await issue(one.ports, { sub: 'alice' })
@@ -147,7 +147,7 @@ for (const denylist of ['replica', 'redis'] as const) {
     t.equal(told(one, 'logout').length + told(two, 'logout').length, ROUNDS)
   })
 
-  t.test(`${denylist}: logins at once on two instances keep the limit of sessions`, async (t) => {
+  t.test(`${denylist}: concurrent logins on two instances keep the session limit`, async (t) => {
     const [one, two] = await twoInstances(t, denylist, { perSubject: 2 })
     const logins = await Promise.allSettled(
       Array.from({ length: 6 }, (_, i) => issue((i % 2 === 0 ? one : two).ports, { sub: 'alice' })),

@@ -31,7 +31,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
   for (const kind of ['sub', 'all'] as const) {
     const entry: Revocation = kind === 'sub' ? { kind, id: 'alice' } : { kind }
 
-    t.test(`${kind}: a session begun before can’t refresh any more, and is ended`, async (t) => {
+    t.test(`${kind}: a session that began before can’t refresh, and is ended`, async (t) => {
       const deployment = await open(t)
       const { here, there } = deployment
       const login = await issue(there.ports, { sub: 'alice' })
@@ -50,7 +50,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       t.equal(await patiently(deployment, () => refreshed(there, bobs.refreshToken)), expected)
     })
 
-    t.test(`${kind}: a retry within the grace is no way round it`, async (t) => {
+    t.test(`${kind}: a retry within the grace doesn’t bypass it`, async (t) => {
       const deployment = await open(t)
       const { here, there } = deployment
       const login = await issue(there.ports, { sub: 'alice' })
@@ -60,7 +60,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       t.same(await living(here.ports.store, 'alice', here.ports.clock.now()), [])
     })
 
-    t.test(`${kind}: a login afterwards waits no longer than 3 s, and lives`, async (t) => {
+    t.test(`${kind}: a login afterwards waits no longer than 3 s and stays active`, async (t) => {
       const deployment = await open(t)
       const { here, there } = deployment
       await here.ports.denylist.revoke([entry])
@@ -73,7 +73,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
       t.equal(await judged(there, next.accessToken), 'good')
     })
 
-    t.test(`${kind}: a session begun after its before refreshes`, async (t) => {
+    t.test(`${kind}: a session that began after before refreshes`, async (t) => {
       const { here, there } = await open(t)
       const login = await issue(there.ports, { sub: 'alice' })
       const before = claimsOf(login.accessToken).iat * 1000 - 1
@@ -83,7 +83,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
     })
   }
 
-  t.test('a jti ends that token, and neither its siblings nor its session', async (t) => {
+  t.test('a jti entry ends that token only, not its session', async (t) => {
     const { here, there } = await open(t)
     const login: TokenSet = await issue(there.ports, { sub: 'alice' })
     const next = await refresh(there.ports, login.refreshToken)

@@ -39,7 +39,7 @@ function inNewEpoch(rig: MemoryRig, believes: 'all' | 'new'): MemoryRig {
   return { ...rig, ports: { ...rig.ports, denylist: changed } }
 }
 
-t.test('a session whose record can’t be believed needs a new login, and is ended', async (t) => {
+t.test('a session with an untrusted record needs a new login and is ended', async (t) => {
   const before = later()
   const login = await issue(before.ports, { sub: 'alice' })
   const rig = inNewEpoch(before, 'new')
@@ -52,7 +52,7 @@ t.test('a session whose record can’t be believed needs a new login, and is end
   t.equal(await refreshed(rig, fresh.refreshToken), 'good', 'and a retry of it')
 })
 
-t.test('it isn’t believed any more for an end that failed', async (t) => {
+t.test('the record stays untrusted after an end that failed', async (t) => {
   const before = later()
   const login = await issue(before.ports, { sub: 'alice' })
   const rig = inNewEpoch(before, 'new')
@@ -80,7 +80,7 @@ t.test('it isn’t believed any more for an end that failed', async (t) => {
   t.same(await living(rig.ports.store, 'alice', rig.clock.now()), [])
 })
 
-t.test('where an older record is believed, what denies its subject counts all the same', async (t) => {
+t.test('with accept, an older record is trusted, but an entry for its subject still counts', async (t) => {
   const before = later()
   const [login, other] = [
     await issue(before.ports, { sub: 'alice' }),

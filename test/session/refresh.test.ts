@@ -7,7 +7,7 @@ import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../../sr
 import { embedded, judged, refreshed, told, HOUR, MINUTE, SECOND } from '../support/sessions.js'
 import { failingOnce } from '../support/failing-denylist.js'
 
-t.test('a refresh gives tokens that are good, and leaves the access token before alone', async (t) => {
+t.test('a refresh returns valid tokens and leaves the previous access token valid', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
   rig.clock.advance(MINUTE)
@@ -18,7 +18,7 @@ t.test('a refresh gives tokens that are good, and leaves the access token before
   t.equal(await refreshed(rig, next.refreshToken), 'good')
 })
 
-t.test('a retry gets the same refresh token, another good access token, and is told of once', async (t) => {
+t.test('a retry returns the same refresh token and emits one event', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
   const first = await refresh(rig.ports, login.refreshToken)
@@ -32,7 +32,7 @@ t.test('a retry gets the same refresh token, another good access token, and is t
   t.equal(await refreshed(rig, again.refreshToken), 'good')
 })
 
-t.test('what is no refresh token is invalid, and asks no store', async (t) => {
+t.test('a malformed refresh token is invalid, without a query to the store', async (t) => {
   const { ports, ...rig } = embedded()
   const { accessToken, refreshToken } = await issue(ports, { sub: 'alice' })
   const rotate = () => t.fail('the store was asked')
@@ -51,7 +51,7 @@ t.test('what is no refresh token is invalid, and asks no store', async (t) => {
   }
 })
 
-t.test('an invented token of a known session is invalid, and nothing happens to the session', async (t) => {
+t.test('an invented token with a known sid is invalid and changes nothing', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
   const forged = formatRefreshToken({ ...newRefreshToken(), sid: login.session.sid })
@@ -61,7 +61,7 @@ t.test('an invented token of a known session is invalid, and nothing happens to 
   t.same(told(rig, 'refresh_token_reused'), [])
 })
 
-t.test('reuse ends the session with every access token of it, and no other session', async (t) => {
+t.test('reuse ends the session with all its access tokens, and no other session', async (t) => {
   const rig = embedded()
   const other = await issue(rig.ports, { sub: 'alice' })
   const login = await issue(rig.ports, { sub: 'alice' })
@@ -79,21 +79,18 @@ t.test('reuse ends the session with every access token of it, and no other sessi
   t.equal(await refreshed(rig, other.refreshToken), 'good')
 })
 
-t.test(
-  'a thief who is first is found out when the owner comes, also without using the successor',
-  async (t) => {
-    const rig = embedded()
-    const owner = await issue(rig.ports, { sub: 'alice' })
-    const thief = await refresh(rig.ports, owner.refreshToken)
-    rig.clock.advance(10 * SECOND)
-    t.equal(await judged(rig, thief.accessToken), 'good')
-    t.equal(await refreshed(rig, owner.refreshToken), 'refresh_token_reused')
-    t.equal(await judged(rig, thief.accessToken), 'session_ended')
-    t.equal(await refreshed(rig, thief.refreshToken), 'session_ended')
-  },
-)
+t.test('a thief who refreshes first is detected when the owner refreshes', async (t) => {
+  const rig = embedded()
+  const owner = await issue(rig.ports, { sub: 'alice' })
+  const thief = await refresh(rig.ports, owner.refreshToken)
+  rig.clock.advance(10 * SECOND)
+  t.equal(await judged(rig, thief.accessToken), 'good')
+  t.equal(await refreshed(rig, owner.refreshToken), 'refresh_token_reused')
+  t.equal(await judged(rig, thief.accessToken), 'session_ended')
+  t.equal(await refreshed(rig, thief.refreshToken), 'session_ended')
+})
 
-t.test('a denial that failed when the reuse was found is written by the next use', async (t) => {
+t.test('if the denylist entry for a reuse fails, the next use writes it', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
   const next = await refresh(rig.ports, login.refreshToken)
@@ -107,7 +104,7 @@ t.test('a denial that failed when the reuse was found is written by the next use
   t.equal(await judged(rig, next.accessToken), 'session_ended')
 })
 
-t.test('each end of a session has its code', async (t) => {
+t.test('each way to end a session has its error code', async (t) => {
   const rig = embedded({ perSubject: 1, refreshLimit: 1 })
   const evicted = await issue(rig.ports, { sub: 'bob' })
   rig.clock.advance(SECOND)
@@ -125,7 +122,7 @@ t.test('each end of a session has its code', async (t) => {
   t.equal(await refreshed(rig, idle.refreshToken), 'refresh_token_expired')
 })
 
-t.test('a restart of the embedded mode forgets sessions and admits no token of before', async (t) => {
+t.test('a restart of the memory store forgets sessions and admits no earlier token', async (t) => {
   const before = embedded()
   const login = await issue(before.ports, { sub: 'alice' })
   const after = embedded()
@@ -136,7 +133,7 @@ t.test('a restart of the embedded mode forgets sessions and admits no token of b
 })
 
 t.test(
-  'a clock behind that of the login gives no token that an entry from before the login covers',
+  'an instance whose clock is behind issues no token that an entry from before the login covers',
   async (t) => {
     const { ports } = embedded()
     const login = await issue(ports, { sub: 'alice' })

@@ -48,7 +48,7 @@ if (env['SEED'] !== undefined) {
   if (result instanceof Violation) t.fail(`seed ${seed}: ${result.message}`)
   else t.pass(`seed ${seed} holds`)
 } else {
-  t.test(`no session that has ended is admitted, or gives tokens, in ${SEEDS} schedules`, async (t) => {
+  t.test(`no ended session is admitted or gets tokens, in ${SEEDS} schedules`, async (t) => {
     const total = new Map<string, number>()
     const add = (name: string, n: number) => total.set(name, (total.get(name) ?? 0) + n)
     for (let seed = 0; seed < SEEDS; seed += 1) {
@@ -75,7 +75,7 @@ if (env['SEED'] !== undefined) {
   })
 
   for (const [name, scenario] of Object.entries(SESSION_SCENARIOS)) {
-    t.test(`directed at "${name}": holds with every rule`, async (t) => {
+    t.test(`directed at “${name}”: holds with every rule`, async (t) => {
       let ended = 0
       for (let seed = 0; seed < 60; seed += 1) {
         const result = await outcome(() => scenario(seed))
@@ -91,7 +91,7 @@ if (env['SEED'] !== undefined) {
     const kind = rule === 'trust' ? 'revived' : 'admitted'
     const what =
       kind === 'revived' ? 'an ended session gives tokens' : 'a token of an ended session is admitted'
-    t.test(`without the rule "${rule}" ${what}`, async (t) => {
+    t.test(`without the rule “${rule}” ${what}`, async (t) => {
       for (let seed = 0; seed < 200; seed += 1) {
         const result = await outcome(() => SESSION_SCENARIOS[rule](seed, switchOffSession(rule)))
         if (!(result instanceof Violation) || result.kind !== kind) continue

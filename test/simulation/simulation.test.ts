@@ -61,7 +61,7 @@ if (env['SEED'] !== undefined) {
   if (result instanceof Violation) t.fail(`seed ${seed}: ${result.message}`)
   else t.pass(`seed ${seed} holds`)
 } else {
-  t.test(`nothing is admitted that was revoked before, in ${SEEDS} schedules`, async (t) => {
+  t.test(`nothing revoked is admitted, in ${SEEDS} schedules`, async (t) => {
     const total = new Map<string, number>()
     const add = (name: string, n: number) => total.set(name, (total.get(name) ?? 0) + n)
     for (let seed = 0; seed < SEEDS; seed += 1) {
@@ -100,7 +100,7 @@ if (env['SEED'] !== undefined) {
   })
 
   for (const [name, scenario] of Object.entries(SCENARIOS)) {
-    t.test(`directed at "${name}": holds with every rule`, async (t) => {
+    t.test(`directed at “${name}”: holds with every rule`, async (t) => {
       let returned = 0
       for (let seed = 0; seed < 60; seed += 1) {
         const result = outcome(() => scenario(seed))
@@ -113,7 +113,7 @@ if (env['SEED'] !== undefined) {
   }
 
   t.test(
-    'after a loss of data older tokens are refused, or good again once a survivor has vouched',
+    'after a loss of data, older tokens are refused, or admitted once a survivor has vouched',
     async (t) => {
       for (let seed = 0; seed < 20; seed += 1) {
         t.equal(admittedAfterLoss(seed, 'reject'), 0)
@@ -124,7 +124,7 @@ if (env['SEED'] !== undefined) {
 
   for (const rule of [...INSTANCE_RULES, ...SERVER_RULES]) {
     const kind = BREAKS[rule] ?? 'admitted'
-    t.test(`without the rule "${rule}" ${OUTCOMES[kind]}`, async (t) => {
+    t.test(`without the rule “${rule}” ${OUTCOMES[kind]}`, async (t) => {
       const scenario = scenarioOf(rule)
       const switches = switchOff(rule)
       for (let seed = 0; seed < 1_000; seed += 1) {

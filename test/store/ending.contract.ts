@@ -6,7 +6,7 @@ import type { OpenStore } from '../support/session-store.js'
 
 /** Ends that somebody brings about, and the mark that they leave. */
 export function endingContract(t: Test, open: OpenStore): void {
-  t.test('an ended session refreshes no more, with no token it ever had', async (t) => {
+  t.test('no refresh token of an ended session works', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const { sub, sid } = session
@@ -18,7 +18,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.same(await sidsOf(harness, sub), [])
   })
 
-  t.test('a second end finds it ended, and the first reason stays', async (t) => {
+  t.test('a second end reports already_ended and keeps the first reason', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const { sub, sid } = session
@@ -27,7 +27,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.match((await use(harness, token)).outcome, { kind: 'ended', reason: 'evicted' })
   })
 
-  t.test('a session that reuse ended counts as ended', async (t) => {
+  t.test('a session ended by reuse counts as ended', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     await rotated(t, harness, await rotated(t, harness, token))
@@ -36,7 +36,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.match((await use(harness, token)).outcome, { kind: 'ended', reason: 'reuse' })
   })
 
-  t.test('another’s family or subject is foreign and changes nothing, alive or ended', async (t) => {
+  t.test('a wrong family or subject is foreign and changes nothing, also for an ended session', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const { sub, sid } = session
@@ -57,7 +57,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.match((await use(harness, next)).outcome, { kind: 'ended', reason: 'logout' })
   })
 
-  t.test('a forged token of an ended session learns nothing of its end', async (t) => {
+  t.test('a forged token of an ended session doesn’t learn that it ended', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     await end(harness, session.sid)
@@ -65,7 +65,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.strictSame((await use(harness, forged)).outcome, { kind: 'forged' })
   })
 
-  t.test('the end of a session that never was is unknown, and leaves no mark', async (t) => {
+  t.test('ending an unknown session leaves no tombstone', async (t) => {
     const harness = await open(t)
     const { sid } = newRefreshToken()
     t.strictSame(await end(harness, sid), { kind: 'unknown' })
@@ -73,7 +73,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.strictSame(await end(harness, '__proto__' as Sid), { kind: 'unknown' })
   })
 
-  t.test('the mark of an ended session stays for its time, and no longer', async (t) => {
+  t.test('a tombstone lives for its configured time', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const { sub, sid } = session
@@ -90,7 +90,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.strictSame(await end(harness, sid), { kind: 'unknown' })
   })
 
-  t.test('the mark outlives a session that had less time left itself', async (t) => {
+  t.test('a tombstone can outlive the remaining life of its session', async (t) => {
     const harness = await open(t)
     const { session } = await begin(harness, { absolute: SECOND })
     await end(harness, session.sid)
@@ -98,7 +98,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     t.equal((await end(harness, session.sid)).kind, 'already_ended')
   })
 
-  t.test('of an end and refreshes at once, the end is the last that happens', async (t) => {
+  t.test('an end concurrent with refreshes wins', async (t) => {
     const harness = await open(t)
     for (let round = 0; round < 10; round += 1) {
       const { session, token } = await begin(harness)
@@ -113,7 +113,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test('of many ends at once one ends it and the rest find it ended', async (t) => {
+  t.test('of many concurrent ends, one ends the session and the others find it ended', async (t) => {
     const harness = await open(t)
     const { session } = await begin(harness)
     const kinds = await Promise.all(

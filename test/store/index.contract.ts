@@ -9,29 +9,26 @@ const SLACK = 65 * SECOND
 
 /** The index of a subject: whoever ends all sessions must find each one that may have a live token. */
 export function indexContract(t: Test, open: OpenStore): void {
-  t.test(
-    'an ended session stays in the index until it is taken out, however often it is listed',
-    async (t) => {
-      const harness = await open(t)
-      const { store, clock } = harness
-      const sub = someone()
-      const [one, two] = [await begin(harness, { sub }), await begin(harness, { sub })]
-      await end(harness, one.session.sid)
-      t.match(await living(store, sub, clock.now()), [{ sid: two.session.sid }])
-      await begin(harness, { sub: someone() })
-      t.equal(await store.count(sub), 2)
-      t.same((await store.sids(sub)).toSorted(), [one.session.sid, two.session.sid].toSorted())
-      const states = (await store.indexed(sub, clock.now(), 10)).map(({ sid, state }) => [sid, state])
-      t.match(Object.fromEntries(states), { [one.session.sid]: 'ended', [two.session.sid]: 'stored' })
-      await store.unindex(sub, [one.session.sid])
-      t.same(await store.sids(sub), [two.session.sid])
-      await store.unindex(sub, [one.session.sid, two.session.sid])
-      await store.unindex(sub, [])
-      t.equal(await store.count(sub), 0)
-    },
-  )
+  t.test('an ended session stays in the index until it is removed, however often it is listed', async (t) => {
+    const harness = await open(t)
+    const { store, clock } = harness
+    const sub = someone()
+    const [one, two] = [await begin(harness, { sub }), await begin(harness, { sub })]
+    await end(harness, one.session.sid)
+    t.match(await living(store, sub, clock.now()), [{ sid: two.session.sid }])
+    await begin(harness, { sub: someone() })
+    t.equal(await store.count(sub), 2)
+    t.same((await store.sids(sub)).toSorted(), [one.session.sid, two.session.sid].toSorted())
+    const states = (await store.indexed(sub, clock.now(), 10)).map(({ sid, state }) => [sid, state])
+    t.match(Object.fromEntries(states), { [one.session.sid]: 'ended', [two.session.sid]: 'stored' })
+    await store.unindex(sub, [one.session.sid])
+    t.same(await store.sids(sub), [two.session.sid])
+    await store.unindex(sub, [one.session.sid, two.session.sid])
+    await store.unindex(sub, [])
+    t.equal(await store.count(sub), 0)
+  })
 
-  t.test('a session that reuse ended stays in the index, too', async (t) => {
+  t.test('a session ended by reuse stays in the index, too', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const next = await use(harness, token)
@@ -40,7 +37,7 @@ export function indexContract(t: Test, open: OpenStore): void {
     t.same(await harness.store.sids(session.sub), [session.sid])
   })
 
-  t.test('a session whose place in the index was lost gets it back in the next epoch', async (t) => {
+  t.test('a session missing from the index is added again in the next epoch', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const { sub, sid } = session
@@ -50,7 +47,7 @@ export function indexContract(t: Test, open: OpenStore): void {
     t.same(await harness.store.sids(sub), [sid])
   })
 
-  t.test('an id without a record is ended for good: its login can’t store it afterwards', async (t) => {
+  t.test('an id without a record is ended for good, so its login can’t store it later', async (t) => {
     const harness = await open(t)
     const begun = newSession(harness)
     const { sub, sid } = begun.session
@@ -63,7 +60,7 @@ export function indexContract(t: Test, open: OpenStore): void {
     t.strictSame((await use(harness, begun.token)).outcome, { kind: 'unknown' })
   })
 
-  t.test('an id stays for as long as a token of it may be admitted, by any clock', async (t) => {
+  t.test('an id stays in the index as long as a token of it may be admitted, by any clock', async (t) => {
     const harness = await open(t)
     const { session } = await begin(harness, { absolute: 10 * MINUTE })
     const { sub, sid } = session
@@ -75,7 +72,7 @@ export function indexContract(t: Test, open: OpenStore): void {
     t.same(await harness.store.sids(sub), [])
   })
 
-  t.test('a shorter idle limit doesn’t shorten the stay of a session with older tokens', async (t) => {
+  t.test('a shorter idle limit doesn’t shorten the index entry of a session with older tokens', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness, { absolute: 0, idle: HOUR })
     await use(harness, token, { idle: MINUTE })
@@ -84,7 +81,7 @@ export function indexContract(t: Test, open: OpenStore): void {
     t.same(await harness.store.sids(session.sub), [session.sid])
   })
 
-  t.test('pages of the index have each id once, also of one millisecond, and survive removals', async (t) => {
+  t.test('pages contain each id once, also within one millisecond and after removals', async (t) => {
     const harness = await open(t)
     const { store, clock } = harness
     const sub = someone()

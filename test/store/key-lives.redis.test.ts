@@ -43,7 +43,7 @@ t.test('every key has a TTL, whatever happened to its session', async (t) => {
   for (const key of keys) t.ok((await lifeOf(harness, key)) > 0, key.replace(harness.prefix, ''))
 })
 
-t.test('nothing is left when the last life is over', async (t) => {
+t.test('nothing is left after the last TTL', async (t) => {
   const harness = await openOnRedis(t)
   const sub = someone()
   await begin(harness, { sub })
@@ -53,7 +53,7 @@ t.test('nothing is left when the last life is over', async (t) => {
   t.same(await keysOf(harness.servers[0]!, harness.prefix), [])
 })
 
-t.test('a session’s key lives as long as the session, and moves with it', async (t) => {
+t.test('a session’s key lives as long as the session, and is extended with it', async (t) => {
   const harness = await openOnRedis(t)
   const { session, token } = await begin(harness, { absolute: 90 * MINUTE })
   const key = harness.keys.session(session.sid)
@@ -67,7 +67,7 @@ t.test('a session’s key lives as long as the session, and moves with it', asyn
   isAbout(t, await lifeOf(harness, key), 30 * MINUTE + SLACK, 'after a refresh near the absolute end')
 })
 
-t.test('a retry, a forgery and a refused end don’t touch the life of a session’s key', async (t) => {
+t.test('a retry, a forgery and a refused end don’t change the TTL of a session', async (t) => {
   const harness = await openOnRedis(t)
   const { session, token } = await begin(harness)
   const key = harness.keys.session(session.sid)
@@ -79,7 +79,7 @@ t.test('a retry, a forgery and a refused end don’t touch the life of a session
   isAbout(t, await lifeOf(harness, key), IDLE + SLACK - 5 * SECOND, 'as after the rotation')
 })
 
-t.test('the mark of an end has its own life, and a repeated end doesn’t touch it', async (t) => {
+t.test('a tombstone has its own TTL, which a repeated end doesn’t change', async (t) => {
   const harness = await openOnRedis(t)
   for (const absolute of [SECOND, ABSOLUTE]) {
     const { session } = await begin(harness, { absolute })
@@ -92,7 +92,7 @@ t.test('the mark of an end has its own life, and a repeated end doesn’t touch 
   }
 })
 
-t.test('an index lives to the end of its longest session, and nothing shortens it', async (t) => {
+t.test('an index lives until the end of its longest session, and is never shortened', async (t) => {
   const harness = await openOnRedis(t)
   const sub = someone()
   const key = harness.keys.subject(sub)
@@ -111,7 +111,7 @@ t.test('an index lives to the end of its longest session, and nothing shortens i
   isAbout(t, await lifeOf(harness, key), ABSOLUTE + INDEX_SLACK - 11 * MINUTE, 'the long one, refreshed')
 })
 
-t.test('without an absolute limit the life of the index moves with each refresh', async (t) => {
+t.test('without an absolute limit, each refresh extends the index', async (t) => {
   const harness = await openOnRedis(t)
   const { session, token } = await begin(harness, { absolute: 0 })
   const key = harness.keys.subject(session.sub)
@@ -126,7 +126,7 @@ t.test('without an absolute limit the life of the index moves with each refresh'
   t.same(await sidsOf(harness, session.sub), [session.sid])
 })
 
-t.test('an entry of the index that a rotation lost comes back with its retry', async (t) => {
+t.test('an index entry that a rotation failed to write is written by its retry', async (t) => {
   const harness = await openOnRedis(t)
   const { session, token } = await begin(harness, { absolute: 0 })
   await rotated(t, harness, token)
@@ -137,7 +137,7 @@ t.test('an entry of the index that a rotation lost comes back with its retry', a
   isAbout(t, await lifeOf(harness, harness.keys.subject(session.sub)), IDLE + INDEX_SLACK, 'its index')
 })
 
-t.test('an index is pruned when it is read, and by the next login', async (t) => {
+t.test('an index is pruned when it is read and at the next login', async (t) => {
   const harness = await openOnRedis(t)
   const [server] = harness.servers
   const sub = someone()
@@ -161,7 +161,7 @@ t.test('an index is pruned when it is read, and by the next login', async (t) =>
   t.same((await server!.zrange(key, '0', '-1')).toSorted(), [alive.session.sid, last.session.sid].toSorted())
 })
 
-t.test('an entry without a record yet is no session, and isn’t pruned', async (t) => {
+t.test('an id without a record isn’t listed and isn’t pruned', async (t) => {
   const harness = await openOnRedis(t)
   const { session } = await begin(harness)
   await harness.servers[0]!.del(harness.keys.session(session.sid))

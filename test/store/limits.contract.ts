@@ -4,7 +4,7 @@ import type { OpenStore } from '../support/session-store.js'
 
 /** The ends of a session that nobody brings about. */
 export function limitsContract(t: Test, open: OpenStore): void {
-  t.test('the idle limit holds to the millisecond', async (t) => {
+  t.test('the idle limit is exact to the millisecond', async (t) => {
     for (const [wait, kind] of [
       [IDLE - 1, 'rotated'],
       [IDLE, 'expired'],
@@ -17,7 +17,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test('a refresh begins the idle limit anew, by the rule of that moment', async (t) => {
+  t.test('a refresh restarts the idle limit with the current setting', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     await harness.advance(IDLE - 1)
@@ -28,7 +28,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     t.strictSame((await use(harness, third)).outcome, { kind: 'expired' })
   })
 
-  t.test('the absolute limit holds to the millisecond, and no refresh moves it', async (t) => {
+  t.test('the absolute limit is exact to the millisecond, and refreshes don’t move it', async (t) => {
     for (const last of [-1, 0]) {
       const harness = await open(t)
       const absolute = 2 * HOUR
@@ -43,7 +43,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test('without an idle limit a session lives to its absolute end, refreshed or not', async (t) => {
+  t.test('without an idle limit, a session lives to its absolute end', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness, { idle: 0, absolute: 5 * HOUR })
     t.equal(session.expiresAt, session.endsAt)
@@ -54,7 +54,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, next, { idle: 0 })).outcome.kind, 'expired')
   })
 
-  t.test('without an absolute limit refreshes keep a session alive for as long as they come', async (t) => {
+  t.test('without an absolute limit, refreshes keep a session alive indefinitely', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness, { absolute: 0 })
     let current = token
@@ -66,7 +66,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, current)).outcome.kind, 'expired')
   })
 
-  t.test('a retry after the session’s end gets nothing, grace or not', async (t) => {
+  t.test('a retry after the session’s end fails, even within the grace', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness, { absolute: SECOND })
     await harness.advance(SECOND - 1)
@@ -75,7 +75,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, token)).outcome.kind, 'expired')
   })
 
-  t.test('an expired session is told apart from one that never was for 3 s, then forgotten', async (t) => {
+  t.test('for 3 s an expired session is reported as expired, afterwards as unknown', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     await harness.advance(IDLE + 2 * SECOND)
@@ -84,7 +84,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, token)).outcome.kind, 'unknown')
   })
 
-  t.test('the refresh limit counts rotations; a retry is none', async (t) => {
+  t.test('the refresh limit counts rotations, not retries', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     const rules = { refreshLimit: 2 }
@@ -95,7 +95,7 @@ export function limitsContract(t: Test, open: OpenStore): void {
     t.strictSame((await use(harness, third, rules)).outcome, { kind: 'limit_reached' })
   })
 
-  t.test('a session at its refresh limit lives on, and still finds out a theft', async (t) => {
+  t.test('a session at its refresh limit stays active and still detects reuse', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const last = await rotated(t, harness, token, { refreshLimit: 1 })

@@ -19,7 +19,7 @@ const AWKWARD = 'Zoë {portcullis}:{} "quoted"\r\nSET x 1\t\u{1f980}\u0000\\ 名
 
 /** What is kept of a session, and the lists of them. */
 export function recordContract(t: Test, open: OpenStore): void {
-  t.test('a session comes back as it was stored', async (t) => {
+  t.test('a session is returned as it was stored', async (t) => {
     const harness = await open(t)
     const { session } = await begin(harness, {
       sub: 'alice',
@@ -33,13 +33,13 @@ export function recordContract(t: Test, open: OpenStore): void {
     t.strictSame(await living(harness.store, 'alice', harness.clock.now()), [session])
   })
 
-  t.test('what a login left out stays left out', async (t) => {
+  t.test('fields that the login left out stay absent', async (t) => {
     const harness = await open(t)
     const { session } = await begin(harness)
     t.strictSame(await living(harness.store, session.sub, harness.clock.now()), [session])
   })
 
-  t.test('newlines, braces, NUL and other scripts in names change nothing but the names', async (t) => {
+  t.test('special characters in names change only the names', async (t) => {
     const harness = await open(t)
     const about = { sub: AWKWARD, device: AWKWARD, userAgent: AWKWARD, scope: '', claims: { '{}': AWKWARD } }
     const { session, token } = await begin(harness, about)
@@ -53,7 +53,7 @@ export function recordContract(t: Test, open: OpenStore): void {
   })
 
   t.test(
-    'claims are kept as they were at the login, whatever the host does to its object later',
+    'claims are stored as they were at the login, even if the host changes its object later',
     async (t) => {
       const harness = await open(t)
       const claims = { role: 'reader', groups: ['a'] }
@@ -66,7 +66,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     },
   )
 
-  t.test('sessions are listed oldest first, and only the subject’s own', async (t) => {
+  t.test('sessions are listed oldest first, and only those of the subject', async (t) => {
     const harness = await open(t)
     const sub = someone()
     const sids = []
@@ -79,7 +79,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     t.same(await sidsOf(harness, 'nobody'), [])
   })
 
-  t.test('sessions of one millisecond are listed in one order, always', async (t) => {
+  t.test('sessions of one millisecond are listed in a stable order', async (t) => {
     const harness = await open(t)
     const sub = someone()
     const begun = await Promise.all(Array.from({ length: 6 }, () => begin(harness, { sub })))
@@ -98,7 +98,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     t.same(await living(harness.store, sub, session.expiresAt), [])
   })
 
-  t.test('a session that is refreshed stays in the list for as long as it lives', async (t) => {
+  t.test('a refreshed session stays in the list as long as it lives', async (t) => {
     for (const absolute of [0, 3 * HOUR]) {
       const harness = await open(t)
       const { session, token } = await begin(harness, { absolute })
@@ -111,7 +111,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test('a list shows what the last refresh changed, and nothing else', async (t) => {
+  t.test('a list shows what the last refresh changed', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness, { claims: { a: 1 }, device: 'd' })
     await harness.advance(1_234)
@@ -122,7 +122,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     ])
   })
 
-  t.test('two sessions of one subject are two', async (t) => {
+  t.test('two sessions of one subject are separate', async (t) => {
     const harness = await open(t)
     const sub = someone()
     const one = await begin(harness, { sub })
@@ -132,7 +132,7 @@ export function recordContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, two.token)).outcome.kind, 'rotated')
   })
 
-  t.test('a session that was never stored is unknown, and doesn’t come to be by its use', async (t) => {
+  t.test('using an unknown session doesn’t create it', async (t) => {
     const harness = await open(t)
     const begun = newSession(harness)
     t.strictSame((await use(harness, newRefreshToken())).outcome, { kind: 'unknown' })

@@ -5,7 +5,7 @@ import type { OpenStore } from '../support/session-store.js'
 
 /** Theft: a token that was used before. */
 export function reuseContract(t: Test, open: OpenStore): void {
-  t.test('a used token ends its session, and the thief’s or owner’s current one with it', async (t) => {
+  t.test('a used token ends its session, including its current token', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const next = await rotated(t, harness, token)
@@ -18,17 +18,14 @@ export function reuseContract(t: Test, open: OpenStore): void {
     t.same(await sidsOf(harness, session.sub), [])
   })
 
-  t.test(
-    'the grace ends once the successor was used: the parent is reuse then, a moment later',
-    async (t) => {
-      const harness = await open(t)
-      const { token } = await begin(harness)
-      await rotated(t, harness, await rotated(t, harness, token))
-      t.equal((await use(harness, token)).outcome.kind, 'reused')
-    },
-  )
+  t.test('once the successor was used, the parent counts as reuse even within the grace', async (t) => {
+    const harness = await open(t)
+    const { token } = await begin(harness)
+    await rotated(t, harness, await rotated(t, harness, token))
+    t.equal((await use(harness, token)).outcome.kind, 'reused')
+  })
 
-  t.test('the grace of a rotation reaches the parent, never the grandparent', async (t) => {
+  t.test('the grace covers the parent token, never the grandparent', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     await harness.advance(SECOND)
@@ -40,7 +37,7 @@ export function reuseContract(t: Test, open: OpenStore): void {
     t.match((await use(harness, parent)).outcome, { kind: 'ended', reason: 'reuse' })
   })
 
-  t.test('after the grace a used token is reuse also when nobody ever used its successor', async (t) => {
+  t.test('after the grace, a used token is reuse even if its successor was never used', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const unused = await rotated(t, harness, token)
@@ -50,14 +47,14 @@ export function reuseContract(t: Test, open: OpenStore): void {
     t.same(await sidsOf(harness, session.sub), [])
   })
 
-  t.test('a secret that the family never had is taken for one of its lost ones', async (t) => {
+  t.test('an unknown secret of the right family counts as reuse', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     const guess = { ...token, secret: newRefreshToken().secret }
     t.equal((await use(harness, guess)).outcome.kind, 'reused')
   })
 
-  t.test('other sessions of the subject live on', async (t) => {
+  t.test('reuse leaves other sessions of the subject active', async (t) => {
     const harness = await open(t)
     const sub = someone()
     const stolen = await begin(harness, { sub })
@@ -68,13 +65,16 @@ export function reuseContract(t: Test, open: OpenStore): void {
     await rotated(t, harness, other.token)
   })
 
-  t.test('of many late uses at once one finds the reuse and the rest an ended session', async (t) => {
-    const harness = await open(t)
-    const { token } = await begin(harness)
-    await rotated(t, harness, token)
-    await harness.advance(GRACE)
-    const uses = await Promise.all(Array.from({ length: 12 }, () => use(harness, token)))
-    const kinds = uses.map(({ outcome }) => outcome.kind).toSorted()
-    t.same(kinds, [...Array.from({ length: 11 }, () => 'ended'), 'reused'])
-  })
+  t.test(
+    'of many late uses of one token, one detects the reuse and the others find the session ended',
+    async (t) => {
+      const harness = await open(t)
+      const { token } = await begin(harness)
+      await rotated(t, harness, token)
+      await harness.advance(GRACE)
+      const uses = await Promise.all(Array.from({ length: 12 }, () => use(harness, token)))
+      const kinds = uses.map(({ outcome }) => outcome.kind).toSorted()
+      t.same(kinds, [...Array.from({ length: 11 }, () => 'ended'), 'reused'])
+    },
+  )
 }

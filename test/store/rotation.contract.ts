@@ -5,7 +5,7 @@ import type { OpenStore } from '../support/session-store.js'
 
 /** The use of a refresh token, and what the grace is for. */
 export function rotationContract(t: Test, open: OpenStore): void {
-  t.test('each refresh counts, moves the idle limit, and gives the next token', async (t) => {
+  t.test('each refresh counts, extends the idle limit and returns the next token', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     let current = token
@@ -25,25 +25,22 @@ export function rotationContract(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test(
-    'a retry within the grace gives the salt of the rotation, and the very same successor',
-    async (t) => {
-      const harness = await open(t)
-      const { session, token } = await begin(harness)
-      const first = await use(harness, token, { mark: 'ANOTHER-' })
-      await harness.advance(SECOND)
-      const again = await use(harness, token)
-      t.match(again.outcome, {
-        kind: 'retried',
-        salt: first.salt,
-        former: { mark: session.mark, at: session.createdAt },
-      })
-      t.strictSame(again.next, first.next)
-      t.not(again.salt, first.salt, 'the salt of the retry itself is dropped')
-    },
-  )
+  t.test('a retry within the grace returns the salt of the rotation, hence the same successor', async (t) => {
+    const harness = await open(t)
+    const { session, token } = await begin(harness)
+    const first = await use(harness, token, { mark: 'ANOTHER-' })
+    await harness.advance(SECOND)
+    const again = await use(harness, token)
+    t.match(again.outcome, {
+      kind: 'retried',
+      salt: first.salt,
+      former: { mark: session.mark, at: session.createdAt },
+    })
+    t.strictSame(again.next, first.next)
+    t.not(again.salt, first.salt, 'the salt of the retry itself is dropped')
+  })
 
-  t.test('a retry changes nothing: no count, no later expiry', async (t) => {
+  t.test('a retry changes neither the count nor the expiry', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     await use(harness, token)
@@ -54,7 +51,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     t.strictSame(await living(harness.store, session.sub, harness.clock.now()), before)
   })
 
-  t.test('the grace ends to the millisecond: its last one retries, its end is reuse', async (t) => {
+  t.test('the grace is exact to the millisecond', async (t) => {
     for (const [wait, kind] of [
       [0, 'retried'],
       [GRACE - 1, 'retried'],
@@ -69,7 +66,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     }
   })
 
-  t.test('the grace does not slide: retries in time bring no more of it', async (t) => {
+  t.test('retries don’t extend the grace', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     await rotated(t, harness, token)
@@ -81,14 +78,14 @@ export function rotationContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, token)).outcome.kind, 'reused')
   })
 
-  t.test('without a grace a second use is reuse at once', async (t) => {
+  t.test('without a grace, a second use is reuse at once', async (t) => {
     const harness = await open(t)
     const { token } = await begin(harness)
     await rotated(t, harness, token, { reuseGrace: 0 })
     t.equal((await use(harness, token, { reuseGrace: 0 })).outcome.kind, 'reused')
   })
 
-  t.test('24 uses of one token at once are one rotation and 23 retries with its salt', async (t) => {
+  t.test('24 concurrent uses of one token are one rotation and 23 retries with its salt', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const uses = await Promise.all(Array.from({ length: 24 }, () => use(harness, token)))
@@ -103,7 +100,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     t.equal((await use(harness, uses[7]!.next)).outcome.kind, 'rotated')
   })
 
-  t.test('an invented token of a known sid is forged, and changes nothing', async (t) => {
+  t.test('an invented token with a known sid is forged and changes nothing', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     const before = await living(harness.store, session.sub, harness.clock.now())

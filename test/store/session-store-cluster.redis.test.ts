@@ -10,7 +10,7 @@ const servers = cluster.urls.map((url) => connect(t, url))
 
 sessionStoreContract(t, async () => redisHarness(client, servers))
 
-t.test('the sessions of one subject are spread over the nodes, and are found there', async (t) => {
+t.test('the sessions of one subject are spread over the nodes and are all found', async (t) => {
   const harness = redisHarness(client, servers)
   const sub = someone()
   const begun = await Promise.all(Array.from({ length: 90 }, () => begin(harness, { sub })))

@@ -16,7 +16,7 @@ async function open(): Promise<StoreHarness> {
 
 sessionStoreContract(t, open)
 
-t.test('what is past its time is forgotten also when thousands of others come meanwhile', async (t) => {
+t.test('expired records are removed even among thousands of others', async (t) => {
   const harness = await open()
   const idle = await begin(harness)
   const ended = await begin(harness)
