@@ -2,14 +2,13 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { Admitter } from '../src/token/admission.js'
 import { steadyClock, systemClock } from '../src/clock.js'
-import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
-import { STORE_DEADLINE, withinDeadline } from '../src/deadline.js'
+import { withinDeadline } from '../src/deadline.js'
 import { LongLivedConnections } from '../src/token/long-lived-connections.js'
 import { CLOCK_SLACK } from '../src/revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../src/revocation/denylist.js'
 import type { SecurityEvent } from '../src/session/security-events.js'
-import type { SessionDependencies } from '../src/session/dependencies.js'
+import { Sessions } from '../src/session/sessions.js'
 import type { Sid } from '../src/session/session.js'
 import { redisKeys } from '../src/redis/keys.js'
 import { MemorySessionStore } from '../src/store/memory-session-store.js'
@@ -39,7 +38,7 @@ import { openRevocation } from './revocation.js'
 
 export interface Core {
   readonly settings: PluginSettings
-  readonly sessions: SessionDependencies
+  readonly sessions: Sessions
   readonly verifier: TokenVerifier
   /** Decides for every gate whether a request may pass. */
   readonly admitter: Admitter
@@ -52,8 +51,6 @@ export interface Core {
   readonly live: LongLivedConnections
   /** The connection of the session store. `undefined` with `store: memory`. */
   readonly redis: RedisClient | undefined
-  /** How long a revoke may take, including the end of its sessions. */
-  readonly revokeDeadline: Milliseconds
   /** Lists one page of the denylist. */
   listDenials(query: ListQuery): Promise<Listing>
   /** Checks whether the store takes writes and the denylist can decide. Used by `/readyz`. */
@@ -147,6 +144,20 @@ async function assemble({ settings, log, ofProcess, key, redis }: CoreDependenci
     origins: settings.cors.origins,
     onRefused: (code) => metrics.refusal(code),
   })
+  const sessions = new Sessions(
+    {
+      store,
+      denylist,
+      clock,
+      sign: jwt.sign,
+      settings: { issuer, audience, ...tokens, ...settings.sessions, tombstone },
+      emit: (event) => {
+        metrics.event(event.event)
+        logEvent(log, event)
+      },
+    },
+    revocation.patience,
+  )
   return {
     settings,
     key,
@@ -155,27 +166,10 @@ async function assemble({ settings, log, ofProcess, key, redis }: CoreDependenci
     redis: redis?.client,
     verifier,
     admitter,
-    sessions: {
-      store,
-      denylist,
-      clock,
-      sign: jwt.sign,
-      settings: {
-        issuer,
-        audience,
-        ...tokens,
-        ...settings.sessions,
-        tombstone,
-      },
-      emit: (event) => {
-        metrics.event(event.event)
-        logEvent(log, event)
-      },
-    },
+    sessions,
     transports,
     identity,
     limiters,
-    revokeDeadline: STORE_DEADLINE + revocation.patience,
     listDenials: (query) => withinDeadline(revocation.list(query)),
     readiness: async () => {
       const isReachable = redis === undefined || (await redis.isReady())

@@ -4,20 +4,15 @@ import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parsePluginOptions } from '../src/config.js'
 import type { PluginOptions } from '../src/config.js'
-import { withinDeadline } from '../src/deadline.js'
 import type { ErrorCode } from '../src/errors.js'
-import { issue } from '../src/session/issue.js'
-import { listSessions } from '../src/session/list-sessions.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
-import { logoutAll } from '../src/session/logout.js'
+import type { RevokeRequest } from '../src/session/revoke.js'
 import type { Identity, ClientInfo, Sid } from '../src/session/session.js'
 import type { Auth } from '../src/token/token-verifier.js'
 import { createGuards } from './guards.js'
 import type { Guards } from './guards.js'
 import { createAuthenticator } from './authenticator.js'
 import { createCore } from './core.js'
-import { revoke } from './revoke.js'
-import type { RevokeRequest } from './revoke.js'
 import type { Core } from './core.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { jwksRoute } from './routes/jwks.js'
@@ -201,17 +196,16 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
   const { sessions, settings, verifier, live, readiness } = core
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {
-      return tokenResponse(await issue(sessions, { sub, clientId, scope, claims }, { device, ip, userAgent }))
+      return tokenResponse(await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }))
     },
-    revoke: (what) => revoke(core, what),
+    revoke: (what) => sessions.revoke(what),
     sessions: {
       async list(sub, options) {
-        const page = await withinDeadline(listSessions(sessions, sub, options))
+        const page = await sessions.list(sub, options)
         const views = page.sessions.map((session) => sessionView(session))
         return Object.assign(views, { nextCursor: page.next })
       },
-      endAll: (sub, { except } = {}) =>
-        withinDeadline(logoutAll(sessions, sub, { except: except as Sid | undefined }), core.revokeDeadline),
+      endAll: (sub, { except } = {}) => sessions.endAll(sub, { except: except as Sid | undefined }),
     },
     verifyToken: async (token) => verifier.verifyToken(token),
     onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),

@@ -119,3 +119,11 @@ export function storeUnavailable(cause: unknown): PortcullisError {
     cause,
   })
 }
+
+/** Returns the error for an exceeded limit, with `Retry-After` in seconds (RFC 6585 §4). */
+export function rateLimited(seconds: number): PortcullisError {
+  return new PortcullisError('rate_limited', {
+    detail: `Try again in ${seconds} s.`,
+    headers: { 'retry-after': String(seconds) },
+  })
+}

@@ -147,6 +147,16 @@ t.test('stores, denylists and tokens know what a session is, not what is done wi
   t.not(breaches(/^plugins\//, isBehaviour).length, 0, 'behaviours are found')
 })
 
+t.test('all work with sessions goes through one object, which also holds the deadlines', async (t) => {
+  const isInner = ({ target, isTypeOnly }: Import) =>
+    target === 'src/session/dependencies.ts' ||
+    (!isTypeOnly && /^src\/session\/(?!sessions?\.ts)/.test(target))
+  t.same(breaches(/^src\/(?!session\/)|^plugins\//, isInner), [])
+  const needsDeadline = ({ target, isTypeOnly }: Import) => target === 'src/deadline.ts' && !isTypeOnly
+  t.same(breaches(/^plugins\/(?:routes|gateway)\/|^plugins\/portcullis\.ts$/, needsDeadline), [])
+  t.not(breaches(/^src\/session\/sessions\.ts$/, needsDeadline).length, 0, 'deadlines are found')
+})
+
 t.test('the gateway knows no session and no store', async (t) => {
   t.same(
     breaches(/^src\/gateway\//, ({ target }) =>

@@ -1,8 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import type { Admission } from '../../src/token/admission.js'
-import { withinDeadline } from '../../src/deadline.js'
 import { PortcullisError } from '../../src/errors.js'
-import { logout, logoutAll } from '../../src/session/logout.js'
 import type { Sid } from '../../src/session/session.js'
 import { clearCookies } from '../../src/token/token-cookies.js'
 import type { Core } from '../core.js'
@@ -25,12 +23,12 @@ export function createOnSuccess(
   const { sub } = auth
   const sid = auth.sid as Sid
   const end = () => {
-    if (onSuccess === 'end-session') return logout(core.sessions, { access: sid })
-    return logoutAll(core.sessions, sub, onSuccess === 'end-other-sessions' ? { except: sid } : { own: sid })
+    if (onSuccess === 'end-session') return core.sessions.logout({ access: sid })
+    return core.sessions.endAll(sub, onSuccess === 'end-other-sessions' ? { except: sid } : { own: sid })
   }
   return async () => {
-    const { settings, revokeDeadline } = core
-    await withinDeadline(end(), revokeDeadline).catch((error: unknown) => {
+    const { settings } = core
+    await end().catch((error: unknown) => {
       throw toNotEndedError(error)
     })
     if (transport === 'cookie' && onSuccess !== 'end-other-sessions') {

@@ -1,10 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import { toSeconds } from '../../src/clock.js'
+import { systemClock, toSeconds } from '../../src/clock.js'
 import { RevocationBody, RevocationsQuery, toListedEntryView } from '../../src/contract.js'
 import { PortcullisError } from '../../src/errors.js'
+import type { RevokeRequest } from '../../src/session/revoke.js'
 import type { Core } from '../core.js'
-import { revoke } from '../revoke.js'
-import type { RevokeRequest } from '../revoke.js'
 
 /**
  * Adds `POST /api/revocations` and `GET /api/revocations`. POST responds with 201 when no instance admits the revoked
@@ -15,8 +14,8 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
     '/revocations',
     { schema: { body: RevocationBody } },
     async (request, reply) => {
-      const what = toRequest(request.body, core.sessions.clock.now())
-      await revoke(core, what)
+      const what = toRequest(request.body, systemClock.now())
+      await core.sessions.revoke(what)
       return reply.code(201).send(what)
     },
   )

@@ -3,7 +3,6 @@ import { createHash } from 'node:crypto'
 import { LoginBody, isTrue } from '../../src/contract.js'
 import type { LoginCredentials } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
-import { login } from '../../src/session/login.js'
 import type { LoginAttempts } from '../../src/session/login.js'
 import type { Identity } from '../../src/session/session.js'
 import type { WorkSlots } from '../../src/login/work-slots.js'
@@ -40,13 +39,12 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       // Otherwise another site could log the browser in to an attacker's account (login CSRF).
       rejectCrossSite(request.headers, core.settings.cors.origins)
     }
-    const dependencies = {
-      ...core.sessions,
+    const attempt = {
       slots,
       attempts: createAttempts(core, username, clientAddress(request)),
       authenticate: () => authenticate({ username, password }, request),
     }
-    const tokens = await login(dependencies, { ...readClientInfo(request), device })
+    const tokens = await core.sessions.login(attempt, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies)
   })
 }

@@ -1,8 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { LogoutBody, isTrue } from '../../src/contract.js'
-import { withinDeadline } from '../../src/deadline.js'
 import { PortcullisError } from '../../src/errors.js'
-import { logout, logoutAll } from '../../src/session/logout.js'
 import type { Sid } from '../../src/session/session.js'
 import { readPresentedToken } from '../../src/token/presented-token.js'
 import { clearCookies } from '../../src/token/token-cookies.js'
@@ -50,10 +48,7 @@ async function endAll(core: Core, token: string | undefined, keepCurrent: boolea
   }
   const { sub, sid } = await core.verifier.verifyToken(token)
   const current = sid as Sid
-  await withinDeadline(
-    logoutAll(core.sessions, sub, keepCurrent ? { except: current } : { own: current }),
-    core.revokeDeadline,
-  )
+  await core.sessions.endAll(sub, keepCurrent ? { except: current } : { own: current })
 }
 
 async function endPresented(
@@ -70,7 +65,7 @@ async function endPresented(
   // An invented refresh token causes a denylist entry for an unknown session. So these logouts are limited like
   // refreshes.
   if (access === undefined) await countRefresh(core, clientAddress(request))
-  await withinDeadline(logout(core.sessions, { access, refresh }), core.revokeDeadline)
+  await core.sessions.logout({ access, refresh })
 }
 
 /**

@@ -1,9 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { RefreshBody } from '../../src/contract.js'
-import { withinDeadline } from '../../src/deadline.js'
-import { PortcullisError } from '../../src/errors.js'
-import { rateLimited } from '../../src/session/login.js'
-import { refresh } from '../../src/session/refresh.js'
+import { PortcullisError, rateLimited } from '../../src/errors.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
 import { clientAddress } from '../client-address.js'
 import type { Core } from '../core.js'
@@ -26,7 +23,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       }
       if (fromCookie !== undefined) rejectCrossSite(request.headers, core.settings.cors.origins)
       await countRefresh(core, clientAddress(request))
-      const tokens = await withinDeadline(refresh(core.sessions, token))
+      const tokens = await core.sessions.refresh(token)
       return sendTokens(reply, core, tokens, fromCookie !== undefined)
     },
   )

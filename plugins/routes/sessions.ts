@@ -1,20 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { SessionsQuery, sessionsResponse } from '../../src/contract.js'
-import { withinDeadline } from '../../src/deadline.js'
 import { PortcullisError } from '../../src/errors.js'
-import { endOwnSession } from '../../src/session/end-sessions.js'
-import { listSessions } from '../../src/session/list-sessions.js'
 import type { PageOptions, SessionPage } from '../../src/session/list-sessions.js'
 import type { Sid } from '../../src/session/session.js'
 import type { Guard } from '../guards.js'
 import type { Core } from '../core.js'
 
 /** Adds `GET /auth/sessions`, which lists the caller's sessions, and `DELETE /auth/sessions/:sid`, which ends one. */
-export function sessionsRoutes(
-  app: FastifyInstance,
-  { sessions, revokeDeadline }: Core,
-  authenticate: Guard,
-): void {
+export function sessionsRoutes(app: FastifyInstance, { sessions }: Core, authenticate: Guard): void {
   app.get<{ Querystring: SessionsQuery }>(
     '/sessions',
     { onRequest: authenticate, schema: { querystring: SessionsQuery } },
@@ -22,12 +15,12 @@ export function sessionsRoutes(
       const { sub, sid } = request.auth!
       const { cursor, limit } = request.query
       const options = { cursor, limit: limit === undefined ? undefined : Number(limit) }
-      return sessionsResponse(await withinDeadline(listPage(sub, options)), sid)
+      return sessionsResponse(await listPage(sub, options), sid)
     },
   )
 
   function listPage(sub: string, options: PageOptions): Promise<SessionPage> {
-    return listSessions(sessions, sub, options).catch((error: unknown) => {
+    return sessions.list(sub, options).catch((error: unknown) => {
       if (error instanceof RangeError)
         throw new PortcullisError('invalid_request', { detail: `${error.message}.` })
       throw error
@@ -38,10 +31,8 @@ export function sessionsRoutes(
     '/sessions/:sid',
     { onRequest: authenticate },
     async (request, reply) => {
-      await withinDeadline(
-        endOwnSession(sessions, request.auth!.sub, request.params.sid as Sid, request.auth!.sid as Sid),
-        revokeDeadline,
-      )
+      const { sub, sid } = request.auth!
+      await sessions.end(sub, request.params.sid as Sid, sid as Sid)
       return reply.code(204).send()
     },
   )

@@ -1,14 +1,16 @@
 /** A login: checks the limits, then the password, and starts a session. */
-import { PortcullisError } from '../errors.js'
+import { PortcullisError, rateLimited } from '../errors.js'
 import { issue } from './issue.js'
 import type { TokenSet } from './issue.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo } from './session.js'
 import type { WorkSlots } from '../login/work-slots.js'
 
-export interface LoginDependencies extends SessionDependencies {
+/** One login: the way in which its credentials are verified, and the limits that apply to it. */
+export interface LoginRequest {
   /** Returns the identity, or `null` if the credentials are wrong. */
   readonly authenticate: () => Identity | null | Promise<Identity | null>
+  /** Bounds the concurrent calls of `authenticate`. */
   readonly slots: WorkSlots
   readonly attempts: LoginAttempts
 }
@@ -34,13 +36,17 @@ const ISSUE_DEADLINE = 800
  * @throws {PortcullisError} `invalid_credentials`, `rate_limited`, `overloaded`, `signed_in_elsewhere`,
  *   `store_unavailable`
  */
-export async function login(dependencies: LoginDependencies, client: ClientInfo): Promise<TokenSet> {
-  const { attempts, slots, emit } = dependencies
-  await rejectIfLimited(dependencies, client)
+export async function login(
+  dependencies: SessionDependencies,
+  { attempts, slots, authenticate }: LoginRequest,
+  client: ClientInfo,
+): Promise<TokenSet> {
+  const { emit } = dependencies
+  await rejectIfLimited(attempts, emit, client)
   const identity = await slots.run(async () => {
     // Check again when a slot is free. Otherwise every guess that was sent at the same time would pass the limit.
-    await rejectIfLimited(dependencies, client)
-    const found = await dependencies.authenticate()
+    await rejectIfLimited(attempts, emit, client)
+    const found = await authenticate()
     if (!found) await attempts.countFailure()
     return found
   })
@@ -51,17 +57,13 @@ export async function login(dependencies: LoginDependencies, client: ClientInfo)
   return issue(dependencies, identity, client, ISSUE_DEADLINE)
 }
 
-async function rejectIfLimited({ attempts, emit }: LoginDependencies, { ip }: ClientInfo): Promise<void> {
+async function rejectIfLimited(
+  attempts: LoginAttempts,
+  emit: SessionDependencies['emit'],
+  { ip }: ClientInfo,
+): Promise<void> {
   const seconds = await attempts.waitSeconds()
   if (seconds === 0) return
   emit({ event: 'login_limited', account: attempts.account, ip })
   throw rateLimited(seconds)
-}
-
-/** Returns the error for an exceeded limit, with `Retry-After` in seconds (RFC 6585 §4). */
-export function rateLimited(seconds: number): PortcullisError {
-  return new PortcullisError('rate_limited', {
-    detail: `Try again in ${seconds} s.`,
-    headers: { 'retry-after': String(seconds) },
-  })
 }

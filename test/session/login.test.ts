@@ -2,7 +2,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { createLimiters } from '../../plugins/rate-limit.js'
 import { login } from '../../src/session/login.js'
-import type { LoginDependencies } from '../../src/session/login.js'
+import type { LoginRequest } from '../../src/session/login.js'
 import { WorkSlots } from '../../src/login/work-slots.js'
 import { embedded, judged, outcomeOf, told } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
@@ -16,7 +16,7 @@ interface Door {
   readonly reached: string[]
   readonly countFailures: () => number
   try(password: string, username?: string): Promise<string>
-  readonly ports: (password: string, username?: string) => LoginDependencies
+  readonly request: (password: string, username?: string) => LoginRequest
 }
 
 /** A login as the server has it, with its real limiter; `right` is everybody's password. */
@@ -28,8 +28,7 @@ async function door({ slots = new WorkSlots(1, 100) } = {}): Promise<Door> {
   )
   const reached: string[] = []
   let counted = 0
-  const ports = (password: string, username = 'alice'): LoginDependencies => ({
-    ...rig.ports,
+  const request = (password: string, username = 'alice'): LoginRequest => ({
     slots,
     attempts: {
       account: `hash of ${username}`,
@@ -48,10 +47,10 @@ async function door({ slots = new WorkSlots(1, 100) } = {}): Promise<Door> {
   return {
     rig,
     reached,
-    ports,
+    request,
     countFailures: () => counted,
     try: (password, username = 'alice') =>
-      outcomeOf(() => login(ports(password, username), { ip: '127.0.0.1' })),
+      outcomeOf(() => login(rig.ports, request(password, username), { ip: '127.0.0.1' })),
   }
 }
 
@@ -60,9 +59,9 @@ function repeat(n: number, work: () => Promise<string>): Promise<string[]> {
 }
 
 t.test('the right password starts a session', async (t) => {
-  const { rig, ports } = await door()
+  const { rig, request } = await door()
   const origin = { ip: '127.0.0.1', device: 'telephone', userAgent: 'test' }
-  const { accessToken, session } = await login(ports('right'), origin)
+  const { accessToken, session } = await login(rig.ports, request('right'), origin)
   t.match(session, { sub: 'alice', ...origin })
   t.equal(await judged(rig, accessToken), 'good')
 })
@@ -83,7 +82,9 @@ t.test('after the permitted failures, even the right password must wait', async 
   t.equal(told(one.rig, 'login_limited').length, 1)
   t.equal(one.countFailures(), LIMIT, 'a refusal is no failure')
   t.equal(await one.try('right', 'bob'), 'good', 'others go on')
-  const refusal: unknown = await login(one.ports('right'), {}).catch((error: unknown) => error)
+  const refusal: unknown = await login(one.rig.ports, one.request('right'), {}).catch(
+    (error: unknown) => error,
+  )
   t.match(refusal, { statusCode: 429, headers: { 'retry-after': /^(?:[1-9]|[1-5]\d|60)$/ } })
 })
 
@@ -119,7 +120,7 @@ t.test('a host’s login function that throws frees its slot and isn’t a faile
   const one = await door()
   for (let i = 0; i < 3; i += 1) {
     const authenticate = () => Promise.reject(new Error('the host’s own'))
-    await t.rejects(login({ ...one.ports('right'), authenticate }, {}), {
+    await t.rejects(login(one.rig.ports, { ...one.request('right'), authenticate }, {}), {
       message: 'the host’s own',
     })
   }

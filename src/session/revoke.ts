@@ -1,9 +1,9 @@
-import { withinDeadline } from '../src/deadline.js'
-import type { UnixMs, UnixSeconds } from '../src/clock.js'
-import type { Revocation } from '../src/revocation/denylist.js'
-import { endSessions } from '../src/session/end-sessions.js'
-import type { Sid } from '../src/session/session.js'
-import type { Core } from './core.js'
+/** A revocation: writes one denylist entry, or ends one session. */
+import type { UnixMs, UnixSeconds } from '../clock.js'
+import type { Revocation } from '../revocation/denylist.js'
+import type { SessionDependencies } from './dependencies.js'
+import { endSessions } from './end-sessions.js'
+import type { Sid } from './session.js'
 
 /**
  * The tokens to revoke: one access token (`jti`), one session (`sid`), the tokens of a subject (`sub`) or of everybody
@@ -34,17 +34,16 @@ export type RevokeRequest = {
  * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`
  * @throws {PortcullisError} `store_unavailable`. The tokens may or may not be revoked. Repeat the call.
  */
-export async function revoke({ sessions, revokeDeadline }: Core, what: RevokeRequest): Promise<void> {
+export async function revoke(dependencies: SessionDependencies, what: RevokeRequest): Promise<void> {
   checkRequest(what)
   if ('sid' in what) {
-    const ended = endSessions(sessions, [{ sid: what.sid as Sid }], 'revoked', what.reason)
-    await withinDeadline(ended, revokeDeadline)
+    await endSessions(dependencies, [{ sid: what.sid as Sid }], 'revoked', what.reason)
     return
   }
-  const entry = toDenylistEntry(what, sessions.clock.now())
-  await withinDeadline(sessions.denylist.revoke([entry]), revokeDeadline)
-  const id = entry.kind === 'all' ? '*' : entry.id
-  sessions.emit({ event: 'revoked', kind: entry.kind, id, reason: what.reason })
+  const { denylist, clock, emit } = dependencies
+  const entry = toDenylistEntry(what, clock.now())
+  await denylist.revoke([entry])
+  emit({ event: 'revoked', kind: entry.kind, id: entry.kind === 'all' ? '*' : entry.id, reason: what.reason })
 }
 
 const KINDS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
