@@ -19,7 +19,6 @@ t.jobs = 2
 t.setTimeout(120_000)
 
 const FAULTS = {
-  'no memory left': { begin: ['config', 'set', 'maxmemory', '1'], end: ['config', 'set', 'maxmemory', '0'] },
   'an ACL without +xadd': {
     begin: ['acl', 'setuser', 'default', '-xadd'],
     end: ['acl', 'setuser', 'default', '+xadd'],

@@ -146,10 +146,35 @@ t.test('a revoke that Redis refuses midway leaves no trace and begins no epoch',
   await t.rejects(rig.deny('t', 'u'), { code: 'store_unavailable', reason: /NOPERM|can't run this command/ })
   await admin.acl('SETUSER', 'default', '+set')
   t.match(await rig.sync(), { epoch, settled: true, entries: [{ id: 's' }] })
+})
+
+t.test(
+  'a Redis without free memory takes syncs, revokes, and entries that are published again',
+  async (t) => {
+    const own = await startRedis(t)
+    const admin = connect(t, own.url)
+    const rig = openLog(t, { url: own.url })
+    const epoch = await begun(rig)
+    await admin.config('SET', 'maxmemory', '1')
+    await t.rejects(admin.set('x', '1'), { message: /^OOM/ })
+    await rig.deny('t', 'u')
+    t.ok(await admin.exists(rig.keys.deny('sid', 'u')))
+    await rig.log.publish([{ kind: 'sid', id: 'v', before: 0, until: Date.now() + 60_000 }], Date.now())
+    const reply = await rig.sync()
+    t.match(reply, { epoch, settled: true })
+    t.strictSame(
+      reply.entries.map(({ id }) => id),
+      ['s', 't', 'u', 'v'],
+    )
+  },
+)
+
+t.test('an instance gets into a new epoch although Redis has no free memory', async (t) => {
+  const own = await startRedis(t)
+  const admin = connect(t, own.url)
+  const rig = openLog(t, { url: own.url })
   await admin.config('SET', 'maxmemory', '1')
-  await t.rejects(rig.deny('t', 'u'), { code: 'store_unavailable', reason: /OOM|memory/ })
-  await t.rejects(rig.sync(), { code: 'store_unavailable', reason: /OOM|memory/ }, 'no lease either')
-  await admin.config('SET', 'maxmemory', '0')
-  const { epoch: same, entries } = await rig.sync()
-  t.strictSame([same, entries.length], [epoch, 1])
+  t.match(await rig.sync(), { epoch: /.{12}/, settled: false })
+  t.ok((await admin.pttl(rig.keys.logState)) > 0)
+  t.ok((await admin.pttl(rig.keys.log)) > 0)
 })

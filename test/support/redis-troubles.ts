@@ -49,12 +49,6 @@ export const TROUBLES: readonly Trouble[] = [
     },
     end: (redis) => redis.thaw(),
   },
-  refusing(
-    'out of memory',
-    /^OOM/,
-    [['CONFIG', 'SET', 'maxmemory', '1']],
-    [['CONFIG', 'SET', 'maxmemory', '0']],
-  ),
   refusing('read-only', /^READONLY/, [['REPLICAOF', '127.0.0.1', '1']], [['REPLICAOF', 'NO', 'ONE']]),
   refusing(
     'too few replicas',

@@ -8,8 +8,10 @@
  * H + G (ms).
  * Errors: CLOCK if the clocks differ by more than τ; NOBOOT if a restart of the server can't be detected.
  *
- * The first write of each script must be a command that Redis rejects when it is out of memory. After any other write,
- * Redis would accept all further writes of the script.
+ * A full Redis (`maxmemory`) must still take a revoke, and the syncs without which no instance has a lease. The first
+ * write of these scripts is therefore a PEXPIRE, which Redis accepts when it is out of memory. After it, Redis accepts all
+ * further writes of the script. (The flag `allow-oom` does the same, but only from Redis 7.0.) They exceed `maxmemory` by
+ * some 250 bytes per entry at most.
  */
 
 /**
@@ -37,6 +39,12 @@ local boot = field('server', 'run_id') .. field('replication', 'master_replid')
 if boot == '' then
   return redis.error_reply('NOBOOT INFO shows neither run_id nor master_replid, so a restart could not be told')
 end
+-- After this time without a sync, every token that an entry covers has expired.
+local function renew()
+  redis.call('PEXPIRE', state, int(keep + 60000))
+  redis.call('PEXPIRE', log, int(keep + 60000))
+end
+renew()
 local known = redis.call('HMGET', state, 'epoch', 'boot', 'len', 'born')
 local len = redis.call('XLEN', log)
 if not known[1] or known[2] ~= boot or tonumber(known[3]) ~= len or redis.call('EXISTS', log) == 0 then
@@ -44,15 +52,11 @@ if not known[1] or known[2] ~= boot or tonumber(known[3]) ~= len or redis.call('
   redis.call('DEL', state)
   redis.call('HSET', state, 'epoch', nonce, 'boot', boot, 'settled', '0', 'since', int(now + 3 * tau),
     'marks', string.sub(nonce, 1, 8), 'n', '0', 'len', redis.call('XLEN', log), 'born', int(now))
+  renew()
 elseif not known[4] then
   redis.call('HSET', state, 'born', int(now))
 end
 local epoch = redis.call('HGET', state, 'epoch')
--- After this time without a sync, every token that an entry covers has expired.
-local function renew()
-  redis.call('PEXPIRE', state, int(keep + 60000))
-  redis.call('PEXPIRE', log, int(keep + 60000))
-end
 local function members()
   local found = {}
   local fields = redis.call('HGETALL', state)
@@ -82,7 +86,6 @@ const sync = `${FRESH}
 local instance, isCurrent = ARGV[5], ARGV[6] == epoch
 local from = isCurrent and ARGV[7] or '0-0'
 local version = redis.call('HINCRBY', state, 'n', 1)
-renew()
 if instance ~= '' then redis.call('HSET', state, 'm:' .. instance, int(version) .. ' ' .. from) end
 if isCurrent then
   for i = 13, #ARGV, 2 do
@@ -163,7 +166,6 @@ for i = 3, #KEYS do
 end
 local trimmed = redis.call('XTRIM', log, 'MINID', '~', int(math.max(0, now - keep)))
 redis.call('HINCRBY', state, 'len', written - trimmed)
-renew()
 return { epoch, last, members() }`
 
 /**
@@ -185,7 +187,6 @@ end
 local row = redis.call('XADD', log, '*', 'e', text)
 local trimmed = redis.call('XTRIM', log, 'MINID', '~', int(math.max(0, now - keep)))
 redis.call('HINCRBY', state, 'len', 1 - trimmed)
-renew()
 return { epoch, row, members() }`
 
 /**
