@@ -1,15 +1,36 @@
 import type { FastifyRequest } from 'fastify'
-import { isIP } from 'node:net'
 import { isPlainHost } from '../src/gateway/forwarded-headers.js'
 import type { ForwardedClient } from '../src/gateway/forwarded-headers.js'
+import { parseNode } from '../src/gateway/proxy-headers.js'
+import { createSampler } from './sample.js'
+
+const sample = createSampler()
 
 /**
- * Returns the client's address, which trusted proxies (`listen.trustProxy`) report in `X-Forwarded-For`. Proxies may
- * forward a text that isn't an address. The function then returns the address of the peer itself.
+ * Returns the client's address, which trusted proxies (`listen.trustProxy`) report. Proxies may report a text that
+ * isn't an address. The function then returns the address of the peer itself.
  */
 export function clientAddress(request: FastifyRequest): string {
-  const { ip } = request
-  return isIP(ip) === 0 ? (request.raw.socket.remoteAddress ?? '') : ip
+  return parseNode(request.ip ?? '') ?? request.raw.socket.remoteAddress ?? ''
+}
+
+/**
+ * Returns the address that rate limits count by. Returns `undefined` if a trusted proxy reports a text that isn't an
+ * address, and logs that. The address of the proxy must not be counted instead, because one client could then use up
+ * the limits of all clients behind that proxy.
+ */
+export function countedAddress(request: FastifyRequest): string | undefined {
+  const { ip, log } = request
+  const peer = request.raw.socket.remoteAddress
+  const address = parseNode(ip ?? '')
+  if (address !== undefined || ip === peer || peer === undefined) return address ?? peer
+  sample(() =>
+    log.warn(
+      { event: 'client_address_unknown', peer, received: ip.slice(0, 100) },
+      'a trusted proxy reports a client that is not an IP address; limits by address don’t count these requests (logged at most once per second)',
+    ),
+  )
+  return undefined
 }
 
 /** Returns address, protocol and host of the client for the forwarding headers, which upstreams trust. */

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission, RequestFacts } from '../src/token/admission.js'
 import type { BrowserHeaders } from '../src/token/csrf.js'
-import { clientAddress } from './client-address.js'
+import { countedAddress } from './client-address.js'
 import { createSampler } from './sample.js'
 
 /** The facts of a Fastify request that admission needs. Getters read them on demand, because most aren't needed. */
@@ -34,8 +34,8 @@ export class FastifyRequestFacts implements RequestFacts {
     return this.#request.body
   }
 
-  get address(): string {
-    return clientAddress(this.#request)
+  get address(): string | undefined {
+    return countedAddress(this.#request)
   }
 
   /** Returns true for a WebSocket handshake (RFC 6455 §4.1). */

@@ -11,6 +11,7 @@ import { StartError } from '../../src/start-error.js'
 import { sendError, buildProblemDetails, toPortcullisError } from '../problem-details.js'
 import { childLoggerFactory } from './request-log.js'
 import { checkBeforeRouting } from './strict-requests.js'
+import { readProxyHeaders, trustedProxies } from './trusted-proxies.js'
 import { abandonPipeline } from './pipelining.js'
 
 /** Interval of Node's check for late headers, in ms. With its default of 30 s, `headersTimeout` would be that long. */
@@ -23,6 +24,8 @@ const CONNECTIONS_CHECK = 500
  */
 export async function createApp(settings: GatewaySettings, log: FastifyBaseLogger): Promise<FastifyInstance> {
   const { limits, listen } = settings
+  const checkTargetFirst = checkBeforeRouting(limits)
+  const proxies = listen.trustProxy.length > 0 && trustedProxies(listen)
   const http = {
     maxHeaderSize: limits.headers,
     headersTimeout: limits.headersTimeout,
@@ -37,9 +40,10 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
     loggerInstance: log,
     childLoggerFactory,
     logController: new LogController({ disableRequestLogging: !settings.log.requests }),
-    trustProxy: listen.trustProxy.length > 0 ? [...listen.trustProxy] : false,
+    // `readProxyHeaders` leaves one address in the header, so only the peer has to be checked.
+    trustProxy: proxies && ((address: string, hop: number) => hop === 0 && proxies.isListed(address)),
     genReqId: createRequestIds(),
-    rewriteUrl: checkBeforeRouting(limits),
+    rewriteUrl: proxies ? readProxyHeaders(proxies, checkTargetFirst) : checkTargetFirst,
     clientErrorHandler: sendClientError,
     // No hook runs after these errors, so pipelining isn't tracked. Drop the requests behind this one instead.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {

@@ -8,7 +8,7 @@ import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { Handshake } from '../../src/gateway/tunnel.js'
 import { isWebSocketHandshake } from '../../src/gateway/websocket.js'
-import { clientAddress } from '../client-address.js'
+import { countedAddress } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
 import { addressKey } from '../rate-limit.js'
 
@@ -47,7 +47,10 @@ export function registerUpgrades(
   return {
     take(request) {
       const handshake = handshakes.get(request.raw)
-      if (handshake) counts.add(addressKey(clientAddress(request)), request.raw.socket)
+      if (handshake) {
+        const address = countedAddress(request)
+        counts.add(address === undefined ? undefined : addressKey(address), request.raw.socket)
+      }
       return handshake
     },
   }
@@ -63,20 +66,22 @@ class WebSocketCounts {
     this.#limits = limits
   }
 
-  add(address: string, socket: Socket): void {
+  /** @param address The rate-limit key of the address. `undefined` if the address is unknown. */
+  add(address: string | undefined, socket: Socket): void {
     // A closed socket doesn't emit `close` again, so it would never be removed.
     if (socket.closed) return
-    const ofAddress = this.#byAddress.get(address) ?? 0
+    const ofAddress = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0)
     if (this.#all >= this.#limits.upgrades || ofAddress >= this.#limits.upgradesPerAddress) {
       throw new PortcullisError('overloaded', { detail: 'Too many WebSockets are open.' })
     }
     this.#all += 1
-    this.#byAddress.set(address, ofAddress + 1)
+    if (address !== undefined) this.#byAddress.set(address, ofAddress + 1)
     socket.once('close', () => this.#remove(address))
   }
 
-  #remove(address: string): void {
+  #remove(address: string | undefined): void {
     this.#all -= 1
+    if (address === undefined) return
     const left = this.#byAddress.get(address)! - 1
     if (left === 0) this.#byAddress.delete(address)
     else this.#byAddress.set(address, left)

@@ -8,7 +8,7 @@ import type { Identity } from '../../src/session/session.js'
 import type { WorkSlots } from '../../src/login/work-slots.js'
 import { normaliseName } from '../../src/login/users-file.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
-import { clientAddress } from '../client-address.js'
+import { countedAddress } from '../client-address.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { readClientInfo } from './origin.js'
@@ -41,7 +41,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     }
     const attempt = {
       slots,
-      attempts: createAttempts(core, username, clientAddress(request)),
+      attempts: createAttempts(core, username, countedAddress(request)),
       authenticate: () => authenticate({ username, password }, request),
     }
     const tokens = await core.sessions.login(attempt, { ...readClientInfo(request), device })
@@ -49,13 +49,13 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
   })
 }
 
-function createAttempts({ limiters }: Core, username: string, ip: string): LoginAttempts {
+function createAttempts({ limiters }: Core, username: string, ip: string | undefined): LoginAttempts {
   // Hashed, because people sometimes type their password into the field for the name.
   const account = createHash('sha256').update(normaliseName(username)).digest('base64url')
   const counters = [
-    [limiters.loginPerAccount, account],
-    [limiters.loginPerAddress, addressKey(ip)],
-  ] as const
+    [limiters.loginPerAccount, account] as const,
+    ...(ip === undefined ? [] : [[limiters.loginPerAddress, addressKey(ip)] as const]),
+  ]
   return {
     account,
     waitSeconds: async () =>

@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { RefreshBody } from '../../src/contract.js'
 import { PortcullisError, rateLimited } from '../../src/errors.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
-import { clientAddress } from '../client-address.js'
+import { countedAddress } from '../client-address.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
@@ -22,7 +22,8 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
         })
       }
       if (fromCookie !== undefined) rejectCrossSite(request.headers, core.settings.cors.origins)
-      await countRefresh(core, clientAddress(request))
+      const address = countedAddress(request)
+      if (address !== undefined) await countRefresh(core, address)
       const tokens = await core.sessions.refresh(token)
       return sendTokens(reply, core, tokens, fromCookie !== undefined)
     },

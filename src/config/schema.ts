@@ -3,6 +3,7 @@ import { bound, choice, count, countOrNone, leaf, lifetime, list } from './leaf.
 import { LimitsSchema, TimeoutsSchema } from './limits-schema.js'
 import { LoginHttpSchema } from './login-http-schema.js'
 import { RouteSchema } from './route-schema.js'
+import { TRUST_HEADERS } from '../gateway/proxy-headers.js'
 import { TRANSPORTS } from '../token/presented-token.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
@@ -213,6 +214,10 @@ export const SettingsSchema = Type.Object({
     trustProxy: list(leaf('cidr', { description: 'a network' }), {
       description: 'proxies whose forwarded headers are trusted (addresses or CIDRs)',
       default: [],
+    }),
+    trustHeaders: choice(TRUST_HEADERS, {
+      description: 'headers in which these proxies describe the client (x-forwarded: X-Forwarded-*)',
+      default: 'x-forwarded',
     }),
     tls: Type.Optional(
       Type.Object({

@@ -31,8 +31,8 @@ export interface RequestFacts {
   readonly headers: BrowserHeaders
   /** The parsed body; `undefined` if it wasn't read. */
   readonly body?: unknown
-  /** The client's address. Read only if a rate limit needs it. */
-  readonly address: string
+  /** The client's address, or `undefined` if it is unknown. Read only if a rate limit needs it. */
+  readonly address: string | undefined
   /** True for a WebSocket handshake, which counts as a change of state although its method is GET. */
   readonly isUpgrade: boolean
 }
@@ -52,7 +52,7 @@ export interface Requirements {
 
 /** A rate limit. Each method counts one request, and rejects with `rate_limited` if the limit is exceeded. */
 export interface RequestLimit {
-  /** Anonymous requests are counted by address in either case. */
+  /** Anonymous requests are counted by address in either case. An unknown address isn't counted. */
   readonly by: 'subject' | 'address'
   countAddress(address: string): Promise<void>
   countSubject(sub: string): Promise<void>
@@ -113,11 +113,15 @@ export class Admitter {
     limit: RequestLimit,
   ): Promise<Admission> {
     const presented = this.#findToken(facts, requirements)
-    if (limit.by === 'address') await limit.countAddress(facts.address)
+    const countAddress = async () => {
+      const { address } = facts
+      if (address !== undefined) await limit.countAddress(address)
+    }
+    if (limit.by === 'address') await countAddress()
     const admission = await this.#verify(presented, requirements)
     if (limit.by === 'subject') {
       const { auth } = admission
-      await (auth === null ? limit.countAddress(facts.address) : limit.countSubject(auth.sub))
+      await (auth === null ? countAddress() : limit.countSubject(auth.sub))
     }
     return admission
   }

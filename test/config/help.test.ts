@@ -3,7 +3,7 @@ import { describePluginOptions, describeSettings, settingPaths, settingsHelp } f
 
 /** Path and default of each setting, as documented. */
 const DOCUMENTED = `
-listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.tls.cert required with listen.tls|listen.tls.key required with listen.tls
+listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.trustHeaders x-forwarded|listen.tls.cert required with listen.tls|listen.tls.key required with listen.tls
 prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required|audience required
 keys.algorithm ES256|keys.dir ./keys|keys.signing none
 tokens.access 15m|tokens.refresh 30d|tokens.absolute 90d|tokens.refreshLimit 0|tokens.reuseGrace 10s|tokens.leeway 0s

@@ -9,7 +9,7 @@ t.test('without a word, every setting has its documented default, parsed', async
   const { settings, warnings } = loadSettings(preset())
   t.same(warnings, [])
   t.strictSame(settings, {
-    listen: { host: '0.0.0.0', port: 3000, trustProxy: [] },
+    listen: { host: '0.0.0.0', port: 3000, trustProxy: [], trustHeaders: 'x-forwarded' },
     prefix: '/auth',
     store: 'redis://127.0.0.1:6379/0',
     keyPrefix: 'portcullis',

@@ -1,0 +1,118 @@
+/** Reads what listed proxies (`listen.trustProxy`) say about a client, in `X-Forwarded-*` or `Forwarded` (RFC 7239). */
+import type { IncomingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
+import { parseForwarded } from './forwarded-elements.js'
+
+/** The family of headers that the listed proxies write. The other family has no effect. */
+export const TRUST_HEADERS = ['x-forwarded', 'forwarded'] as const
+export type TrustHeaders = (typeof TRUST_HEADERS)[number]
+
+/** An address with an optional port, which may be obfuscated (RFC 7239 §6). */
+const ADDRESS_AND_PORT = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[\d.]+))(?::(?:\d{1,5}|_[\w.-]+))?$/
+
+/**
+ * Returns the address of a node (RFC 7239 §6), without port, brackets and quotes. Returns `undefined` if the text
+ * contains no address, as in `unknown` and `_hidden`.
+ */
+export function parseNode(text: string): string | undefined {
+  const bare = unquote(text)
+  const { v4, v6 } = isIP(bare) === 0 ? (ADDRESS_AND_PORT.exec(bare)?.groups ?? {}) : { v4: bare }
+  const address = v6 ?? v4
+  if (address === undefined || isIP(address) === 0 || (v6 !== undefined && isIP(v6) !== 6)) return undefined
+  // IPv4 mapped to IPv6, as a socket shows it that listens on both.
+  return /^::ffff:[\d.]+$/i.test(address) ? address.slice(7) : address
+}
+
+function unquote(text: string): string {
+  const bare = text.trim()
+  return bare.length >= 2 && bare.startsWith('"') && bare.endsWith('"') ? bare.slice(1, -1).trim() : bare
+}
+
+/** The client as the proxy in front of it describes it. */
+interface DescribedClient {
+  /** The node that the client's proxy wrote, or `unknown`. `undefined` if there is no such header. */
+  readonly node: string | undefined
+  readonly proto: string | undefined
+  readonly host: string | undefined
+}
+
+/**
+ * Returns a function that replaces the `X-Forwarded-*` headers in a header object by single values, which describe the
+ * client. Fastify reads them for `request.ip`, `request.protocol` and `request.host`. Call the function for requests of
+ * listed peers only.
+ *
+ * @param isListed Returns true for the address of a listed proxy.
+ */
+export function createClientReader(
+  kind: TrustHeaders,
+  isListed: (address: string) => boolean,
+): (headers: IncomingHttpHeaders) => void {
+  const read = kind === 'forwarded' ? readForwarded : readXForwarded
+  return (headers) => {
+    const { node, proto, host } = read(headers, isListed)
+    set(headers, 'x-forwarded-for', node === undefined ? undefined : (parseNode(node) ?? node))
+    set(headers, 'x-forwarded-proto', proto)
+    set(headers, 'x-forwarded-host', host)
+  }
+}
+
+function set(headers: IncomingHttpHeaders, name: string, value: string | undefined): void {
+  if (value !== undefined) headers[name] = value
+  else if (name in headers) delete headers[name]
+}
+
+function readXForwarded(
+  headers: IncomingHttpHeaders,
+  isListed: (address: string) => boolean,
+): DescribedClient {
+  const nodes = splitList(headers['x-forwarded-for'])
+  const protocols = splitList(headers['x-forwarded-proto'])
+  const hosts = splitList(headers['x-forwarded-host'])
+  const at = findClient(nodes, isListed)
+  // Proxies that append to each header write one entry per hop. Entries of a list with another length can't be matched
+  // to hops. Then the host is the one that the peer itself wrote. The protocol only has to be encrypted somewhere.
+  const proto =
+    protocols.length === nodes.length
+      ? toProtocol(protocols[at])
+      : protocols.map(toProtocol).toSorted().at(-1)
+  return { node: nodes[at], proto, host: hosts.length === nodes.length ? hosts[at] : hosts.at(-1) }
+}
+
+function readForwarded(
+  { forwarded }: IncomingHttpHeaders,
+  isListed: (address: string) => boolean,
+): DescribedClient {
+  if (forwarded === undefined) return { node: undefined, proto: undefined, host: undefined }
+  const elements = parseForwarded(forwarded)
+  // The text is for the log. With the name in front, it can't be read as an address.
+  if (elements === undefined) return { node: `Forwarded: ${forwarded}`, proto: undefined, host: undefined }
+  const nodes = elements.map((element) => element.get('for') ?? 'unknown')
+  const at = findClient(nodes, isListed)
+  const element = elements[at]
+  return { node: nodes[at], proto: toProtocol(element?.get('proto')), host: element?.get('host') }
+}
+
+/** Returns the index of the last node that isn't a listed proxy, or 0 if all are listed. */
+function findClient(nodes: readonly string[], isListed: (address: string) => boolean): number {
+  for (let at = nodes.length - 1; at > 0; at--) {
+    const address = parseNode(nodes[at]!)
+    if (address === undefined || !isListed(address)) return at
+  }
+  return 0
+}
+
+/** Returns the protocol of HTTP for a protocol that a proxy names. WebSockets are `ws` and `wss` to some proxies. */
+function toProtocol(text: string | undefined): 'http' | 'https' | undefined {
+  if (text === undefined) return undefined
+  const name = unquote(text).toLowerCase()
+  return name === 'https' || name === 'wss' ? 'https' : 'http'
+}
+
+/** Splits a list (RFC 9110 §5.6.1), and ignores empty entries. */
+function splitList(value: string | string[] | undefined): string[] {
+  if (value === undefined) return []
+  return String(value)
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '')
+}
