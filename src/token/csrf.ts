@@ -17,16 +17,21 @@ export function changesState(method: string): boolean {
 
 /**
  * Rejects requests from other sites. Call it where a cookie authorises a change, or where cookies are set. `Origin`
- * must match the request's own `Host`, or be one of `origins` (`cors.origins`). Without `Origin`, the header
- * `Sec-Fetch-Site` must be `same-origin`.
+ * must match the request's own `Host`, or be one of `origins` (`cors.origins`). Without `Origin`, or if it is `null`, the
+ * header `Sec-Fetch-Site` must be `same-origin`. Browsers send `Origin: null` from pages with `Referrer-Policy:
+ * no-referrer`, and from sandboxed frames, which are `cross-site` to every origin (Fetch Metadata §2.3).
  *
  * @throws {PortcullisError} `cross_site_request`
  */
 export function rejectCrossSite(headers: BrowserHeaders, origins: readonly string[]): void {
   const { origin, host } = headers
-  if (origin === undefined) {
+  if (origin === undefined || origin === 'null') {
     if (headers['sec-fetch-site'] === 'same-origin') return
-    throw crossSiteError('it has neither an Origin header nor Sec-Fetch-Site: same-origin')
+    throw crossSiteError(
+      origin === 'null'
+        ? 'its Origin header is null and it has no Sec-Fetch-Site: same-origin (without https, pages need a Referrer-Policy other than no-referrer)'
+        : 'it has neither an Origin header nor Sec-Fetch-Site: same-origin',
+    )
   }
   if (origins.includes(origin) || (host !== undefined && matchesHost(origin, host))) return
   throw crossSiteError('its Origin header names another one')

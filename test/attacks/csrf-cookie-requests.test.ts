@@ -23,6 +23,8 @@ const { host, port } = new URL(url)
 const FOREIGN: Record<string, string>[] = [
   { origin: 'https://evil.example' },
   { origin: 'null' },
+  { origin: 'null', 'sec-fetch-site': 'cross-site' },
+  { origin: 'null', 'sec-fetch-site': 'same-site' },
   { origin: `http://127.0.0.1:${Number(port) + 1}` },
   { origin: `http://${host}.evil.example` },
   { origin: `http://evil.example@${host}` },
@@ -39,6 +41,8 @@ const OWN: Record<string, string>[] = [
   { origin: url },
   { origin: url.toUpperCase().replace('HTTP', 'http') },
   { 'sec-fetch-site': 'same-origin' },
+  // A page with `Referrer-Policy: no-referrer`, which is the default of helmet.
+  { origin: 'null', 'sec-fetch-site': 'same-origin' },
 ]
 const show = (headers: object) => JSON.stringify(headers)
 
@@ -110,6 +114,10 @@ t.test('a login that sets cookies: nobody is logged in to an account of anotherâ
       isRefused(t, answer, 403, 'cross_site_request', show(headers))
       t.strictSame(answer.setCookie, [])
     }
+  }
+  for (const headers of OWN) {
+    const form = { ...fields, cookies: 'true' }
+    t.equal((await call(url, 'POST', '/auth/login', { form, headers })).status, 200, show(headers))
   }
   const plain = await call(url, 'POST', '/auth/login', { json: fields, headers: FOREIGN[0]! })
   t.equal(plain.status, 200, 'tokens in the body are of no use to a form on another site')

@@ -22,6 +22,7 @@ const allowed: [name: string, headers: BrowserHeaders][] = [
     { origin: 'https://api.example', host, 'sec-fetch-site': 'cross-site' },
   ],
   ['no Origin, but same-origin', { host, 'sec-fetch-site': 'same-origin' }],
+  ['a page with Referrer-Policy: no-referrer', { origin: 'null', host, 'sec-fetch-site': 'same-origin' }],
 ]
 for (const [name, headers] of allowed) {
   t.test(`${name} passes`, async (t) => t.doesNotThrow(() => rejectCrossSite(headers, LISTED)))
@@ -43,6 +44,11 @@ const refused: [name: string, headers: BrowserHeaders][] = [
   ['https’s port over http', { origin: 'http://api.example', host: 'api.example:443' }],
   ['a sandboxed frame', { origin: 'null', host }],
   ['a sandboxed frame of a host named null', { origin: 'null', host: 'null' }],
+  ['a sandboxed frame of another site', { origin: 'null', host, 'sec-fetch-site': 'cross-site' }],
+  ['a page of a sibling without referrer', { origin: 'null', host, 'sec-fetch-site': 'same-site' }],
+  ['a null Origin, typed by the user', { origin: 'null', host, 'sec-fetch-site': 'none' }],
+  ['a null Origin, two values', { origin: 'null', host, 'sec-fetch-site': 'same-origin, cross-site' }],
+  ['an Origin that contains null', { origin: 'null, null', host, 'sec-fetch-site': 'same-origin' }],
   ['an empty Origin', { origin: '', host }],
   ['an empty Origin that claims same-origin', { origin: '', host, 'sec-fetch-site': 'same-origin' }],
   ['two origins', { origin: 'https://api.example, https://evil.example', host }],
