@@ -27,7 +27,7 @@ export class FastifyRequestFacts implements RequestFacts {
   }
 
   get headers(): BrowserHeaders {
-    return this.#request.headers
+    return readBrowserHeaders(this.#request)
   }
 
   get body(): unknown {
@@ -41,6 +41,16 @@ export class FastifyRequestFacts implements RequestFacts {
   /** Returns true for a WebSocket handshake (RFC 6455 §4.1). */
   get isUpgrade(): boolean {
     return this.#request.headers.upgrade?.toLowerCase().includes('websocket') ?? false
+  }
+}
+
+/** Returns the headers that show where a request comes from, with the host that a trusted proxy reports. */
+export function readBrowserHeaders({ headers, host }: FastifyRequest): BrowserHeaders {
+  return {
+    origin: headers.origin,
+    host: headers.host,
+    forwardedHost: host,
+    'sec-fetch-site': headers['sec-fetch-site'],
   }
 }
 

@@ -11,6 +11,7 @@ import { rejectCrossSite } from '../../src/token/csrf.js'
 import { countedAddress } from '../client-address.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
+import { readBrowserHeaders } from '../request-facts.js'
 import { readClientInfo } from './origin.js'
 import { sendTokens } from './send-tokens.js'
 
@@ -37,7 +38,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
         })
       }
       // Otherwise another site could log the browser in to an attacker's account (login CSRF).
-      rejectCrossSite(request.headers, core.settings.cors.origins)
+      rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
     }
     const attempt = {
       slots,

@@ -8,7 +8,7 @@ import { rejectCrossSite } from '../../src/token/csrf.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
 import { clientAddress } from '../client-address.js'
 import type { Core } from '../core.js'
-import { FastifyRequestFacts } from '../request-facts.js'
+import { FastifyRequestFacts, readBrowserHeaders } from '../request-facts.js'
 import { countRefresh } from './refresh.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 
@@ -21,7 +21,7 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
       const access = readPresentedToken(new FastifyRequestFacts(request), core.transports, request.body)
       const cookie = refreshCookie(request, core)
       const usesCookies = access?.transport === 'cookie' || cookie !== undefined
-      if (usesCookies) rejectCrossSite(request.headers, core.settings.cors.origins)
+      if (usesCookies) rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
 
       const { refresh_token, all, keepCurrent } = request.body ?? {}
       if (isTrue(keepCurrent) && !isTrue(all)) {

@@ -5,6 +5,7 @@ import { rejectCrossSite } from '../../src/token/csrf.js'
 import { countedAddress } from '../client-address.js'
 import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
+import { readBrowserHeaders } from '../request-facts.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
 import { sendTokens } from './send-tokens.js'
 
@@ -21,7 +22,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
           detail: 'Send {"refresh_token": "…"} as the body.',
         })
       }
-      if (fromCookie !== undefined) rejectCrossSite(request.headers, core.settings.cors.origins)
+      if (fromCookie !== undefined) rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
       const address = countedAddress(request)
       if (address !== undefined) await countRefresh(core, address)
       const tokens = await core.sessions.refresh(token)

@@ -5,6 +5,8 @@ import { PortcullisError } from '../errors.js'
 export interface BrowserHeaders {
   readonly origin?: string | undefined
   readonly host?: string | undefined
+  /** The host that a trusted proxy reports. Equal to `host` or absent if there is none. */
+  readonly forwardedHost?: string | undefined
   readonly 'sec-fetch-site'?: string | string[] | undefined
 }
 
@@ -17,14 +19,14 @@ export function changesState(method: string): boolean {
 
 /**
  * Rejects requests from other sites. Call it where a cookie authorises a change, or where cookies are set. `Origin`
- * must match the request's own `Host`, or be one of `origins` (`cors.origins`). Without `Origin`, or if it is `null`, the
+ * must match the request's own `Host`, or the host that a trusted proxy reports, or be one of `origins` (`cors.origins`). Without `Origin`, or if it is `null`, the
  * header `Sec-Fetch-Site` must be `same-origin`. Browsers send `Origin: null` from pages with `Referrer-Policy:
  * no-referrer`, and from sandboxed frames, which are `cross-site` to every origin (Fetch Metadata §2.3).
  *
  * @throws {PortcullisError} `cross_site_request`
  */
 export function rejectCrossSite(headers: BrowserHeaders, origins: readonly string[]): void {
-  const { origin, host } = headers
+  const { origin, host, forwardedHost } = headers
   if (origin === undefined || origin === 'null') {
     if (headers['sec-fetch-site'] === 'same-origin') return
     throw crossSiteError(
@@ -33,8 +35,16 @@ export function rejectCrossSite(headers: BrowserHeaders, origins: readonly strin
         : 'it has neither an Origin header nor Sec-Fetch-Site: same-origin',
     )
   }
-  if (origins.includes(origin) || (host !== undefined && matchesHost(origin, host))) return
-  throw crossSiteError('its Origin header names another one')
+  const hosts = [...new Set([host, forwardedHost])].filter((one) => one !== undefined && one !== '')
+  if (origins.includes(origin) || hosts.some((one) => matchesHost(origin, one!))) return
+  const seen = hosts.map((one) => shorten(one!)).join(' and ') || 'no host'
+  throw crossSiteError(
+    `its Origin header is ${shorten(origin)}, and the request was sent to ${seen}. List other origins of your own in cors.origins, and a proxy that changes Host in listen.trustProxy (in a Fastify application: trustProxy)`,
+  )
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }
 
 function matchesHost(origin: string, host: string): boolean {

@@ -283,7 +283,10 @@ export function isRefused(t: Test, answer: Answer, status: number, code: string,
   )
   const unknown = Object.keys(body ?? {}).filter((field) => !PROBLEM_FIELDS.has(field))
   t.strictSame(unknown, [], `${what}: no other fields`)
-  t.notMatch(text, /\.js:|node_modules|ECONN|127\.0\.0\.1/i, `${what}: nothing of our inside`)
+  // This error names the host that the request itself was sent to.
+  const inside =
+    code === 'cross_site_request' ? /\.js:|node_modules|ECONN/i : /\.js:|node_modules|ECONN|127\.0\.0\.1/i
+  t.notMatch(text, inside, `${what}: nothing of our inside`)
   if (status === 401) t.match(headers['www-authenticate'], /^Bearer realm=/, `${what}: a challenge`)
   if (status === 503) t.match(headers['retry-after'], /^\d+$/, `${what}: Retry-After`)
 }
