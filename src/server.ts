@@ -6,6 +6,7 @@ import { createAdmin } from '../plugins/gateway/admin-server.js'
 import type { AdminParts } from '../plugins/gateway/admin-server.js'
 import { createApp } from '../plugins/gateway/http-server.js'
 import { ClientConnections } from '../plugins/gateway/client-connections.js'
+import { limitConnections } from '../plugins/gateway/connection-limit.js'
 import { createCore } from '../plugins/core.js'
 import type { Core } from '../plugins/core.js'
 import { registerCors } from '../plugins/gateway/cors.js'
@@ -114,6 +115,7 @@ export interface Gateway extends Listener {
 export async function openGateway(settings: GatewaySettings, log: Logger): Promise<Gateway> {
   const app = await createApp(settings, log)
   const connections = new ClientConnections(app.server)
+  limitConnections(app.server, settings.limits.connections, app.log)
   const core = await createCore({ ...settings, refusals: 'answer' }, app.log, { ofProcess: true })
   app.addHook('onClose', () => core.close())
   try {
@@ -159,7 +161,7 @@ async function build(
 ): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
   servePipelinedInOrder(app, connections)
-  await shedLoad(app, core, settings)
+  shedLoad(app, core, settings)
   rejectBadRequests(app, settings.limits)
   registerExpectContinue(app)
   boundBodyTime(app, settings.limits.bodyTimeout)

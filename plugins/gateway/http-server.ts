@@ -59,7 +59,7 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
   // Fastify has different types for HTTP and HTTPS servers. The gateway uses only what they share.
   const app = fastify({
     ...options,
-    ...(tls ? { https: { ...http, ...tls } } : { http }),
+    ...(tls ? { https: { ...http, ...tls, handshakeTimeout: limits.headersTimeout } } : { http }),
   } as object) as FastifyInstance
   // Node silently drops headers above its own limit, so our limit must be reached first.
   app.server.maxHeadersCount = limits.headerCount + 100
@@ -95,11 +95,12 @@ type RespondingSocket = Socket & { _httpMessage?: ServerResponse | null }
  * nothing if a response has already started.
  */
 function sendClientError(error: NodeJS.ErrnoException, socket: RespondingSocket): void {
+  const code = error.code ?? ''
+  // After an error of the socket nothing can be written. During a TLS handshake, a response would wait for its end.
+  const isOfHttp = code.startsWith('HPE_') || code.startsWith('ERR_HTTP_')
   // oxlint-disable-next-line no-underscore-dangle
-  if (error.code === 'ECONNRESET' || !socket.writable || socket._httpMessage?.headersSent) {
-    return void socket.destroy()
-  }
-  const portcullisError = new PortcullisError(CLIENT_ERRORS[error.code ?? ''] ?? 'invalid_request')
+  if (!isOfHttp || !socket.writable || socket._httpMessage?.headersSent) return void socket.destroy()
+  const portcullisError = new PortcullisError(CLIENT_ERRORS[code] ?? 'invalid_request')
   const body = JSON.stringify(buildProblemDetails(portcullisError, randomBytes(4).toString('hex')))
   socket.end(
     `HTTP/1.1 ${portcullisError.statusCode} ${portcullisError.title}\r\nContent-Type: application/problem+json\r\n` +

@@ -1,7 +1,7 @@
-import underPressure from '@fastify/under-pressure'
 import type { FastifyInstance } from 'fastify'
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
+import { EventLoopDelay } from '../../src/event-loop-delay.js'
 import type { Core } from '../core.js'
 import { sendError } from '../problem-details.js'
 import { createSampler } from '../sample.js'
@@ -11,17 +11,16 @@ import { createSampler } from '../sample.js'
  * `limits.eventLoopDelay` (ms). Health checks and requests that end a session are always served. Call it before other
  * hooks are added, so a refused request costs nothing else.
  */
-export async function shedLoad(app: FastifyInstance, core: Core, settings: GatewaySettings): Promise<void> {
+export function shedLoad(app: FastifyInstance, core: Core, settings: GatewaySettings): void {
   const limit = settings.limits.eventLoopDelay
   if (limit === 0) return
-  // Used only to measure. With a threshold, the plugin would add a hook that copies the route's options for every
-  // request.
-  await app.register(underPressure)
+  const delay = new EventLoopDelay()
+  app.addHook('onClose', async () => delay.close())
   const unshedPaths = new Set(['/healthz', '/readyz', `${settings.prefix}/logout`])
   const sessions = `${settings.prefix}/sessions/`
   const sample = createSampler()
   app.addHook('onRequest', (request, reply, done) => {
-    const { eventLoopDelay } = app.memoryUsage()
+    const eventLoopDelay = delay.mean
     if (eventLoopDelay <= limit) return done()
     const path = request.url.split('?', 1)[0]!
     if (unshedPaths.has(path) || path.startsWith(sessions)) return done()

@@ -85,6 +85,11 @@ export function isIdle(socket: Socket): boolean {
   return current === undefined && socket.bytesRead === bytesRead
 }
 
+/** Returns true if a request of the connection has no complete response yet. */
+export function isServing(socket: PipelinedSocket): boolean {
+  return socket[PIPELINE]?.current !== undefined
+}
+
 function getPipeline(socket: PipelinedSocket): Pipeline {
   return (socket[PIPELINE] ??= { current: undefined, waiting: [], bytesRead: 0 })
 }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { bound, count, size, timeout } from './leaf.js'
+import { bound, count, countOrNone, size, timeout } from './leaf.js'
 
 /** `limits`: bounds on the requests and connections of clients. */
 export const LimitsSchema = Type.Object({
@@ -17,6 +17,11 @@ export const LimitsSchema = Type.Object({
     default: '10s',
   }),
   idle: bound({ description: 'time after which a connection without a request is closed', default: '60s' }),
+  connections: countOrNone({
+    description:
+      'maximum number of open client connections per process; 0 means three quarters of its file descriptors',
+    default: 0,
+  }),
   upgrades: count({ description: 'maximum number of open WebSockets', default: 10_000 }),
   upgradesPerAddress: count({
     description: 'maximum number of open WebSockets per client address',

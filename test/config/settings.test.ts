@@ -50,6 +50,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       headersTimeout: 10_000,
       bodyTimeout: 10_000,
       idle: 60_000,
+      connections: 0,
       upgrades: 10_000,
       upgradesPerAddress: 100,
       eventLoopDelay: 1000,

@@ -125,6 +125,8 @@ export async function serveGateway(
   overrides: Overrides = {},
   directory?: string,
   env: NodeJS.ProcessEnv = {},
+  /** The limit on its open files and sockets, as by `ulimit -n`. */
+  openFiles?: number,
 ): Promise<GatewayProcess> {
   const cwd = directory ?? (await home(t))
   const settings = settingsFor(cwd, { log: { level: 'info' }, ...overrides })
@@ -132,7 +134,9 @@ export async function serveGateway(
   const config = join(cwd, `portcullis-${Math.random().toString(36).slice(2)}.yaml`)
   await writeFile(config, JSON.stringify(settings))
   const args = ['--import', LEASH, CLI, 'serve', '--config', config]
-  const child = spawn(process.execPath, args, {
+  const limited = openFiles === undefined ? [] : ['sh', '-c', `ulimit -n ${openFiles}; exec "$0" "$@"`]
+  const [program = '', ...rest] = [...limited, process.execPath, ...args]
+  const child = spawn(program, rest, {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

@@ -1,0 +1,123 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
+import type { FastifyBaseLogger } from 'fastify'
+import { readOpenFilesLimit } from '../../src/open-files.js'
+import { addressKey } from '../rate-limit.js'
+import { createSampler } from '../sample.js'
+import { isServing } from './pipelining.js'
+
+/** Connections that are considered when one has to make room. It bounds the work per new connection. */
+const MAX_CANDIDATES = 256
+
+interface Connection {
+  /** The socket that carries requests. Until the end of a TLS handshake, the socket below it. */
+  socket: Socket
+  readonly address: string
+  /** True for a WebSocket, which has limits of its own. */
+  isUpgraded: boolean
+}
+
+/**
+ * Bounds the open connections of clients, so that idle ones can't use up the file descriptors of the process.
+ *
+ * When the limit is reached, a new connection takes the place of one without a request in progress: among the
+ * connections considered, one of the address that has the most. If the newcomer's own address has more than any of
+ * them, the newcomer is closed. So a client that opens connections without end only closes its own.
+ *
+ * @param max `limits.connections`; 0 means three quarters of the process's file descriptors.
+ */
+export function limitConnections(server: Server, max: number, log: FastifyBaseLogger): void {
+  const limit = max > 0 ? max : Math.max(1, Math.floor((readOpenFilesLimit() * 3) / 4))
+  const connections = new LimitedConnections(limit)
+  const sample = createSampler()
+  const add = (socket: Socket): void => {
+    if (connections.add(socket)) return
+    sample(() =>
+      log.warn(
+        { event: 'connections_limited', limit },
+        'the limit on connections is reached, so connections without a request are closed',
+      ),
+    )
+  }
+  server.on('connection', add)
+  if (server instanceof TlsServer) server.on('secureConnection', add)
+  server.on('upgrade', ({ socket }: IncomingMessage) => connections.upgrade(socket))
+}
+
+class LimitedConnections {
+  readonly #limit: number
+  /** By peer, those that were considered or accepted longest ago first. */
+  readonly #byPeer = new Map<string, Connection>()
+  readonly #counts = new Map<string, number>()
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
+
+  /** Adds a socket, or the TLS socket on top of it. Returns false if that closed a connection. */
+  add(socket: Socket): boolean {
+    const peer = identify(socket)
+    const known = this.#byPeer.get(peer)
+    if (known && !known.socket.destroyed) {
+      // The end of a TLS handshake, or an upgrade to a protocol that isn't supported.
+      known.socket = socket
+      known.isUpgraded = false
+      return true
+    }
+    const address = addressKey(socket.remoteAddress)
+    const isFull = this.#byPeer.size >= this.#limit
+    const victim = isFull ? this.#findVictim(address) : undefined
+    if (isFull && victim === undefined) {
+      socket.destroy()
+      return false
+    }
+    const connection: Connection = { socket, address, isUpgraded: false }
+    this.#byPeer.set(peer, connection)
+    this.#counts.set(address, this.#count(address) + 1)
+    socket.once('close', () => this.#remove(peer, connection))
+    if (victim === undefined) return true
+    this.#remove(...victim)
+    victim[1].socket.destroy()
+    return false
+  }
+
+  /** Marks a connection that has become a WebSocket, which is never closed for another one. */
+  upgrade(socket: Socket): void {
+    const connection = this.#byPeer.get(identify(socket))
+    if (connection) connection.isUpgraded = true
+  }
+
+  #findVictim(newcomer: string): [peer: string, connection: Connection] | undefined {
+    const candidates: [string, Connection][] = []
+    for (const entry of this.#byPeer) if (candidates.push(entry) === MAX_CANDIDATES) break
+    let victim: (typeof candidates)[number] | undefined
+    for (const candidate of candidates) {
+      const [peer, connection] = candidate
+      // The next search begins with others.
+      this.#byPeer.delete(peer)
+      this.#byPeer.set(peer, connection)
+      if (connection.isUpgraded || isServing(connection.socket)) continue
+      const count = this.#count(connection.address)
+      if (victim ? count > this.#count(victim[1].address) : count >= this.#count(newcomer)) victim = candidate
+    }
+    return victim
+  }
+
+  #remove(peer: string, connection: Connection): void {
+    if (this.#byPeer.get(peer) !== connection) return
+    this.#byPeer.delete(peer)
+    const left = this.#count(connection.address) - 1
+    if (left === 0) this.#counts.delete(connection.address)
+    else this.#counts.set(connection.address, left)
+  }
+
+  #count(address: string): number {
+    return this.#counts.get(address) ?? 0
+  }
+}
+
+/** Identifies a connection. A TLS socket and the socket below it have the same addresses. */
+function identify({ remoteAddress, remotePort, localAddress }: Socket): string {
+  return `${remoteAddress} ${remotePort} ${localAddress}`
+}
