@@ -19,6 +19,8 @@ export interface GateRoute extends RouteSettings {
 export interface RouteQuery {
   readonly method: string
   readonly target: CheckedTarget
+  /** The host that the client sent the request to; `undefined` if unknown. */
+  readonly host: string | undefined
 }
 
 type RefusedTarget = Extract<CheckedTarget, { ok: false }>
@@ -52,10 +54,10 @@ export class Gate {
    *
    * @throws {PortcullisError} `not_found` if no route covers it, `target_refused` if its request target is ambiguous
    */
-  find({ method, target }: RouteQuery): GateRoute {
-    if (!target.ok) return this.#findLax(method, target)
-    const route = this.#findCovering(method, target.match)
-    if (!route) throw new PortcullisError('not_found', { detail: 'No route covers this path and method.' })
+  find({ method, target, host }: RouteQuery): GateRoute {
+    if (!target.ok) return this.#findLax(method, target, host)
+    const route = this.#findCovering(method, target.match, host)
+    if (!route) throw noRoute()
     return route
   }
 
@@ -64,8 +66,8 @@ export class Gate {
    * route, and the route must allow such targets (`targetAllow`). Otherwise a request could pass a less strict route
    * and reach a stricter one.
    */
-  #findLax(method: string, { lax, reason }: RefusedTarget): GateRoute {
-    const [route, ...others] = lax?.readings.map((reading) => this.#findCovering(method, reading)) ?? []
+  #findLax(method: string, { lax, reason }: RefusedTarget, host: string | undefined): GateRoute {
+    const [route, ...others] = lax?.readings.map((reading) => this.#findCovering(method, reading, host)) ?? []
     const isAllowed =
       lax !== undefined &&
       route !== undefined &&
@@ -79,11 +81,11 @@ export class Gate {
    * Finds the route that covers a path. Many servers ignore letter case: to them `/Admin` is `/admin`. A path that leads
    * to another route when it is read so is refused, unless that route's upstream tells the two apart.
    */
-  #findCovering(method: string, match: string): GateRoute | undefined {
+  #findCovering(method: string, match: string, host: string | undefined): GateRoute | undefined {
     const isOwnPath = match === this.#prefix || match.startsWith(`${this.#prefix}/`)
     if (isOwnPath) return undefined
-    const route = this.#table.find(method, match)
-    const folded = this.#folded.find(method, match)
+    const route = this.#table.find(method, match, host)
+    const folded = this.#folded.find(method, match, host)
     if (folded !== undefined && folded !== route && !folded.caseSensitive) throw targetRefused('letter_case')
     return route
   }
@@ -108,6 +110,11 @@ function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: 
     countSubject: (sub: string) => limiters.count(route, `sub:${sub}`),
   }
   return { ...route, onOutage, requirements: { auth, scope, onOutage, rateLimit: limit } }
+}
+
+/** Returns the error for a request that no route covers. */
+export function noRoute(): PortcullisError {
+  return new PortcullisError('not_found', { detail: 'No route covers this path, method and host.' })
 }
 
 /** Returns the error for a request target that servers may read in different ways. */

@@ -5,6 +5,7 @@ import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
 import type { Failure, ForwardOptions, ForwardOutcome, Upgrade } from '../../src/gateway/forward.js'
 import { headerRules } from '../../src/gateway/header-rules.js'
+import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
 import type { HeaderRules } from '../../src/gateway/header-rules.js'
 import { rewriteTarget } from '../../src/gateway/rewrite-target.js'
 import { rawTarget } from '../../src/gateway/request-target.js'
@@ -16,7 +17,7 @@ import { withoutQueryTokens } from '../../src/token/query-token.js'
 import { forwardedClient } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../core.js'
-import { identityRefused } from './gate.js'
+import { identityRefused, noRoute } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
 import { createOnSuccess } from './on-success.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
@@ -30,6 +31,8 @@ interface ProxyContext {
   readonly core: Core
   readonly gate: Gate
   readonly rules: HeaderRules
+  /** Returns true for an access token of ours, which no upstream may get without `forwardToken`. */
+  readonly isOwnToken: (token: string) => boolean
   readonly upgrades: Upgrades
   readonly connections: ClientConnections
   /** Upstreams by route. Routes without an upstream exist for forward-auth only. */
@@ -79,7 +82,15 @@ export async function registerGateway(
     routeUpstreams.set(route, { upstream, limits: { ...route.limits, idle: settings.limits.idle } })
   }
   const upgrades = registerUpgrades(app, settings, connections)
-  const context: ProxyContext = { core, gate, rules, upgrades, connections, upstreams: routeUpstreams }
+  const context: ProxyContext = {
+    core,
+    gate,
+    rules,
+    isOwnToken: (token) => core.verifier.namesOwnKey(token),
+    upgrades,
+    connections,
+    upstreams: routeUpstreams,
+  }
 
   // The body is streamed to the upstream without being parsed.
   app.removeAllContentTypeParsers()
@@ -102,14 +113,14 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
   try {
     const { gate, upgrades } = context
     const target = checkedTarget(request.raw)
-    const route = gate.find({ method: request.method, target })
+    const client = forwardedClient(request)
+    const route = gate.find({ method: request.method, target, host: client.host })
     const isOwnPath = target.ok && OWN_PATHS.includes(target.match)
     // A route without an upstream exists for forward-auth only.
     const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)
-    if (!routeUpstream)
-      throw new PortcullisError('not_found', { detail: 'No route covers this path and method.' })
+    if (!routeUpstream) throw noRoute()
     const upgrade = upgrades.take(request)
-    const routed = { route, routeUpstream, target: rawTarget(target), upgrade }
+    const routed = { route, routeUpstream, target: rawTarget(target), client, upgrade }
     const admission = gate.admit(new FastifyRequestFacts(request), route)
     if (!(admission instanceof Promise)) return send(context, request, reply, routed, admission)
     admission.then((late) => send(context, request, reply, routed, late)).catch(refuse)
@@ -123,6 +134,7 @@ interface RoutedRequest {
   readonly routeUpstream: RouteUpstream
   /** The request target as received. */
   readonly target: string
+  readonly client: ForwardedClient
   readonly upgrade: Upgrade | undefined
 }
 
@@ -130,7 +142,7 @@ function send(
   context: ProxyContext,
   request: FastifyRequest,
   reply: FastifyReply,
-  { route, routeUpstream, target, upgrade }: RoutedRequest,
+  { route, routeUpstream, target, client, upgrade }: RoutedRequest,
   admission: Admission,
 ): void {
   reportAdmission(admission, reply)
@@ -138,14 +150,14 @@ function send(
   const { upstream, limits } = routeUpstream
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
-  const outgoing = outgoingHeaders(context, request, route, admission)
+  const outgoing = outgoingHeaders(context, request, { route, client }, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   // `onSuccess` continues after its client has left, so a stop must wait for it apart from the client's connection.
   const finished = onSuccess && context.connections.addWork()
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
-    target: upstreamTarget(route, target, admission),
+    target: upstreamTarget(context, route, target, admission),
     ...outgoing,
     rules: context.rules,
     limits,
@@ -173,9 +185,14 @@ function send(
   unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
 }
 
-function upstreamTarget(route: GateRoute, raw: string, { transport }: Admission): string {
+function upstreamTarget(
+  { isOwnToken }: ProxyContext,
+  route: GateRoute,
+  raw: string,
+  { transport }: Admission,
+): string {
   const { path, rewritePrefix, forwardToken } = route
-  const target = transport === 'query' && !forwardToken ? withoutQueryTokens(raw) : raw
+  const target = forwardToken ? raw : withoutQueryTokens(raw, transport === 'query' ? undefined : isOwnToken)
   return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
 }
 
@@ -216,15 +233,16 @@ function logOnSuccessFailure({ log }: FastifyRequest, { auth }: Admission, { err
 }
 
 function outgoingHeaders(
-  { rules, core }: ProxyContext,
+  { rules, core, isOwnToken }: ProxyContext,
   request: FastifyRequest,
-  route: GateRoute,
+  { route, client }: Pick<RoutedRequest, 'route' | 'client'>,
   { auth, transport }: Admission,
 ): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
-    origin: forwardedClient(request),
+    origin: client,
     host: route.host,
     drop: route.forwardToken ? undefined : tokenHeader(transport),
+    isOwnToken: route.forwardToken ? undefined : isOwnToken,
     identity: auth ? core.identity.build(auth) : {},
   })
   if (outgoing.ok) return outgoing

@@ -54,6 +54,7 @@ export async function createRouteLimiters(
   }
 }
 
-function limiterName({ path, methods }: RouteSettings): string {
-  return `${methods?.toSorted().join('+') ?? '*'}:${path}`
+function limiterName({ path, methods, hosts }: RouteSettings): string {
+  const name = `${methods?.toSorted().join('+') ?? '*'}:${path}`
+  return hosts === undefined ? name : `${name}@${hosts.toSorted().join('+')}`
 }

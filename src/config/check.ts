@@ -162,21 +162,25 @@ export function findRouteMistakes(
     if (route.onSuccess !== undefined && route.auth === 'none') {
       found.push([`${key}.onSuccess`, 'needs to know the caller, but auth is none; write auth: required'])
     }
-    const claims = claimsByPath.get(route.path) ?? new PathClaims()
-    const earlier = claims.overlapping(route)
+    const allClaims = (route.hosts ?? ['']).map((host) => {
+      const place = `${host}${route.path}`
+      const claims = claimsByPath.get(place) ?? new PathClaims()
+      claimsByPath.set(place, claims)
+      return claims
+    })
+    const earlier = allClaims.map((claims) => claims.overlapping(route)).find((index) => index !== undefined)
     if (earlier !== undefined) {
       found.push([
         `${key}.path`,
-        `${path} is also routes[${earlier}].path, for ${overlap(routes[earlier], route)}; list each method of a path in one route only`,
+        `${path} is also routes[${earlier}].path, for ${overlap(routes[earlier], route)}; list each method of a path in one route only, or give the routes different hosts`,
       ])
     }
-    claims.add(route, i)
-    claimsByPath.set(route.path, claims)
+    for (const claims of allClaims) claims.add(route, i)
   })
   return found
 }
 
-/** The indexes of the routes with one path. Maps keep the check fast, because there may be tens of thousands. */
+/** The indexes of the routes with one path and one host. Maps keep the check fast, because there may be tens of thousands. */
 class PathClaims {
   readonly #byMethod = new Map<string, number>()
   /** The first route without `methods`. It covers all methods. */

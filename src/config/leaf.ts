@@ -1,6 +1,14 @@
 import { Type } from 'typebox'
 import type { TSchema, TUnsafe } from 'typebox'
-import { readCidr, readHost, readHttpUrl, readOrigin, readStore, readUpstreams } from './network-values.js'
+import {
+  readCidr,
+  readHost,
+  readHttpUrl,
+  readOrigin,
+  readRouteHost,
+  readStore,
+  readUpstreams,
+} from './network-values.js'
 import {
   readHeaderName,
   readIdentityHeaders,
@@ -42,6 +50,7 @@ export const KINDS = {
   boolean: kind('boolean', readBoolean),
   path: kind('string', readPath),
   host: kind('string', readHost),
+  routeHost: kind('string', readRouteHost),
   cidr: kind('string', readCidr),
   origin: kind('string', readOrigin),
   upstreams: kind('origins', readUpstreams),

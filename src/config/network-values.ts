@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { readString, readText } from './values.js'
 import type { Read } from './values.js'
 import { refuse } from './config-error.js'
+import { hostName } from '../gateway/routes.js'
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i
 const REDIS_URL = /^rediss?:\/\/([^@/?#]*@)?(?<hosts>[^@/?#,]+)(\/\d{0,5})?$/
@@ -15,6 +16,16 @@ export const readHost: Read<string> = (raw, shown) => {
     refuse(`${shown} is not a host; write a name or an IP address, without a port or brackets`)
   }
   return text
+}
+
+/** Reads a host that a client may name in `Host`, and returns it in the form of `hostName`. */
+export const readRouteHost: Read<string> = (raw, shown) => {
+  const text = readString(raw, shown)
+  const name = /^\[(.*)\]$/.exec(text)?.[1] ?? text
+  if (text.includes('*')) refuse(`${shown} is a pattern; write each host exactly`)
+  if (isIP(name) === 6) return new URL(`http://[${name}]`).hostname
+  if (/:\d+$/.test(text)) refuse(`${shown} has a port; leave it out, because a route is for every port`)
+  return hostName(readHost(text, shown, {}))
 }
 
 /** Reads an IP address or a network in CIDR form. */

@@ -13,6 +13,12 @@ export const RouteSchema = Type.Object({
       minItems: 1,
     }),
   ),
+  hosts: Type.Optional(
+    list(leaf('routeHost', { description: 'a host' }), {
+      description: 'hosts that the route is for, without a port; by default all',
+      minItems: 1,
+    }),
+  ),
   upstream: Type.Optional(
     leaf('upstreams', {
       description:

@@ -1,7 +1,10 @@
 import { ownCookies } from './gateway-cookies.js'
 import type { OwnCookies } from './gateway-cookies.js'
+import { SPOOFED_IDENTITY, SPOOFED_IDENTITY_PREFIXES } from './spoofed-identity.js'
 import { isPlainHost, pushForwarded } from './forwarded-headers.js'
 import type { ForwardedClient } from './forwarded-headers.js'
+import { parseBearer } from '../token/presented-token.js'
+import { withoutQueryTokens } from '../token/query-token.js'
 
 /** The framing of a request's body (RFC 9112 §6), as validated by the server's parser. */
 export type RequestFraming =
@@ -31,6 +34,11 @@ export interface RequestHeaderOptions {
   readonly host: 'keep' | 'upstream'
   /** The header, in lower case, that carried the accepted access token. It is not forwarded. */
   readonly drop: string | undefined
+  /**
+   * Returns true for an access token of ours. A client may send its token to any route, also to one that ignores tokens.
+   * The upstream of such a route could use it. If absent, tokens are forwarded (`forwardToken`).
+   */
+  readonly isOwnToken?: ((token: string) => boolean) | undefined
   /** Values by header name, from the names given to `headerRules`. A header whose value is `undefined` is not sent. */
   readonly identity: Readonly<Record<string, string | undefined>>
 }
@@ -66,8 +74,11 @@ const REMOVED_FROM_REQUESTS = [
   'x-real-ip',
   'x-method-override',
   'http-method-override',
+  ...SPOOFED_IDENTITY,
 ]
-const REMOVED_PREFIXES = /^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$))/
+const REMOVED_PREFIXES = new RegExp(
+  `^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$)|${SPOOFED_IDENTITY_PREFIXES.join('|')})`,
+)
 /**
  * Authentication schemes that authenticate a connection, not a request. Clients share the connections to an upstream.
  * With such a scheme, the next client on the connection would act as this one.
@@ -150,8 +161,9 @@ function filterRequestHeaders(
       const flat = flattenName(name)
       if (stripped.has(flat) || REMOVED_PREFIXES.test(flat)) continue
       if (connectionHeaders?.has(lower) || flat === 'content-length') continue
-      if (lower === options.drop || (lower === 'authorization' && CONNECTION_AUTH.test(value))) continue
-      const kept = lower === 'cookie' ? cookies.strip(value) : value
+      if (lower === options.drop) continue
+      const kept =
+        lower === 'cookie' ? cookies.strip(value) : withoutOwnToken(flat, value, options.isOwnToken)
       if (kept !== undefined) headers.push(name, kept)
     }
   }
@@ -161,6 +173,23 @@ function filterRequestHeaders(
   return pushIdentity(headers, options.identity)
     ? { ok: true, host: options.host === 'keep' ? host : undefined, headers, framing }
     : { ok: false, reason: 'identity_value' }
+}
+
+/** Returns the value of a header without a token of ours, or `undefined` if the header must not be forwarded. */
+function withoutOwnToken(
+  flat: string,
+  value: string,
+  isOwnToken: RequestHeaderOptions['isOwnToken'],
+): string | undefined {
+  if (flat === 'authorization') {
+    if (CONNECTION_AUTH.test(value)) return undefined
+    const token = isOwnToken && parseBearer(value)
+    return token !== undefined && isOwnToken!(token) ? undefined : value
+  }
+  if (isOwnToken === undefined) return value
+  if (flat === 'x-access-token') return isOwnToken(value) ? undefined : value
+  // The URL of the page on which a link was followed.
+  return flat === 'referer' ? withoutQueryTokens(value, isOwnToken) : value
 }
 
 /**

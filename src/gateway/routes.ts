@@ -4,21 +4,35 @@ import { checkTarget } from './request-target.js'
 export interface RoutePattern {
   /** A path prefix of whole segments: `/post` matches `/post` and `/post/1`, but not `/posts`. */
   readonly path: string
+  /** Names or addresses without a port, in lower case. If absent, the route is for every host. */
+  readonly hosts?: readonly string[] | undefined
   /** `GET` includes `HEAD`. If absent, the route accepts every method except `TRACE` and `CONNECT`. */
   readonly methods?: readonly string[] | undefined
 }
 
 /** A compiled list of routes. */
 export interface RouteTable<R> {
-  /** Returns the route with the longest path that accepts the method. `match` comes from `checkTarget`. */
-  find(method: string, match: string): R | undefined
+  /**
+   * Returns the route with the longest path that accepts the method and the host. Of two routes with that path, the one
+   * that lists the host takes precedence, then the one that lists the method.
+   *
+   * @param match The path, from `checkTarget`.
+   * @param host The value of `Host`, or `undefined` if there is none.
+   */
+  find(method: string, match: string, host?: string): R | undefined
 }
 
-/** A node of the tree of paths: the routes with this path, and the child nodes by the next segment. */
-interface RouteNode<R> {
+/** The routes with one path, for one host or for all hosts. */
+interface RouteSet<R> {
   readonly byMethod: Map<string, R>
   /** The route without `methods`. A route that lists the method takes precedence. */
   fallback: R | undefined
+}
+
+/** A node of the tree of paths: the routes with this path, and the child nodes by the next segment. */
+interface RouteNode<R> extends RouteSet<R> {
+  /** The routes with `hosts`, by host. `undefined` if there are none. */
+  byHost: Map<string, RouteSet<R>> | undefined
   readonly children: Map<string, RouteNode<R>>
 }
 
@@ -29,9 +43,10 @@ interface RouteNode<R> {
  */
 export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): RouteTable<R> {
   const root = createNode<R>()
-  for (const route of routes) addRoute(addNode(root, normalizePath(route.path)), route)
-  addHeads(root)
-  return { find: (method, match) => findRoute(root, method, match) }
+  for (const route of routes) {
+    for (const set of getSets(addNode(root, normalizePath(route.path)), route)) addRoute(set, route)
+  }
+  return createTable(root, routes, (match) => match)
 }
 
 /**
@@ -43,15 +58,38 @@ export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): Rou
 export function compileFoldedRoutes<R extends RoutePattern>(routes: readonly R[]): RouteTable<R> {
   const root = createNode<R>()
   for (const route of routes) {
-    const node = addNode(root, foldPath(normalizePath(route.path)))
-    if (route.methods === undefined) node.fallback ??= route
-    for (const name of route.methods ?? []) {
-      const method = name.toUpperCase()
-      if (!node.byMethod.has(method)) node.byMethod.set(method, route)
+    for (const set of getSets(addNode(root, foldPath(normalizePath(route.path))), route)) {
+      if (route.methods === undefined) set.fallback ??= route
+      for (const name of route.methods ?? []) {
+        const method = name.toUpperCase()
+        if (!set.byMethod.has(method)) set.byMethod.set(method, route)
+      }
     }
   }
+  return createTable(root, routes, foldPath)
+}
+
+function createTable<R extends RoutePattern>(
+  root: RouteNode<R>,
+  routes: readonly R[],
+  toKey: (match: string) => string,
+): RouteTable<R> {
   addHeads(root)
-  return { find: (method, match) => findRoute(root, method, foldPath(match)) }
+  const readsHosts = routes.some(({ hosts }) => hosts !== undefined)
+  return {
+    find(method, match, host) {
+      const name = readsHosts && host !== undefined ? hostName(host) : undefined
+      return findRoute(root, method, toKey(match), name)
+    },
+  }
+}
+
+/**
+ * Returns the name or address in a value of `Host`, in the form of `hosts`: without the port, in lower case, and without
+ * the dot at the end of a fully qualified name. Servers choose their virtual host by it.
+ */
+export function hostName(host: string): string {
+  return host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase()
 }
 
 const FOLDED = /[A-Z]|\.(?:\/|$)/
@@ -62,7 +100,18 @@ function foldPath(path: string): string {
 }
 
 function createNode<R>(): RouteNode<R> {
-  return { byMethod: new Map(), fallback: undefined, children: new Map() }
+  return { byMethod: new Map(), fallback: undefined, byHost: undefined, children: new Map() }
+}
+
+/** Returns the sets of a node that a route belongs to: one for each of its hosts, or the set for all hosts. */
+function getSets<R>(node: RouteNode<R>, { hosts }: RoutePattern): RouteSet<R>[] {
+  if (hosts === undefined) return [node]
+  const byHost = (node.byHost ??= new Map())
+  return hosts.map((host) => {
+    let set = byHost.get(host)
+    if (set === undefined) byHost.set(host, (set = { byMethod: new Map(), fallback: undefined }))
+    return set
+  })
 }
 
 function addNode<R>(root: RouteNode<R>, path: string): RouteNode<R> {
@@ -78,39 +127,51 @@ function addNode<R>(root: RouteNode<R>, path: string): RouteNode<R> {
 /** Assigns HEAD to the route for GET on each path where no route lists HEAD. */
 function addHeads<R>(root: RouteNode<R>): void {
   const nodes = [root]
-  for (const { byMethod, children } of nodes) {
-    const get = byMethod.get('GET')
-    if (get !== undefined && !byMethod.has('HEAD')) byMethod.set('HEAD', get)
-    for (const node of children.values()) nodes.push(node)
+  for (const node of nodes) {
+    for (const { byMethod } of [node, ...(node.byHost?.values() ?? [])]) {
+      const get = byMethod.get('GET')
+      if (get !== undefined && !byMethod.has('HEAD')) byMethod.set('HEAD', get)
+    }
+    for (const child of node.children.values()) nodes.push(child)
   }
 }
 
 /** Finds a route. Stops at the first segment that no route has, so that a long path costs no more than a short one. */
-function findRoute<R>(root: RouteNode<R>, method: string, match: string): R | undefined {
-  let found = selectRoute(root, method)
+function findRoute<R>(
+  root: RouteNode<R>,
+  method: string,
+  match: string,
+  host: string | undefined,
+): R | undefined {
+  let found = selectRoute(root, method, host)
   let from = 1
   for (let node: RouteNode<R> | undefined = root; ;) {
     const slash = match.indexOf('/', from)
     node = node.children.get(slash === -1 ? match.slice(from) : match.slice(from, slash))
     if (node === undefined) return found
-    found = selectRoute(node, method) ?? found
+    found = selectRoute(node, method, host) ?? found
     if (slash === -1) return found
     from = slash + 1
   }
 }
 
-function selectRoute<R>({ byMethod, fallback }: RouteNode<R>, method: string): R | undefined {
+function selectRoute<R>(node: RouteNode<R>, method: string, host: string | undefined): R | undefined {
+  const ofHost = host === undefined ? undefined : node.byHost?.get(host)
+  return (ofHost && selectByMethod(ofHost, method)) ?? selectByMethod(node, method)
+}
+
+function selectByMethod<R>({ byMethod, fallback }: RouteSet<R>, method: string): R | undefined {
   return byMethod.get(method) ?? (isOrdinary(method) ? fallback : undefined)
 }
 
-function addRoute<R extends RoutePattern>(node: RouteNode<R>, route: R): void {
+function addRoute<R extends RoutePattern>(set: RouteSet<R>, route: R): void {
   const conflict = (what: string) =>
     new Error(
       `routes: two routes with the path ${route.path} accept ${what}. List each method in only one of them.`,
     )
   if (route.methods === undefined) {
-    if (node.fallback !== undefined) throw conflict('every method')
-    node.fallback = route
+    if (set.fallback !== undefined) throw conflict('every method')
+    set.fallback = route
     return
   }
   if (route.methods.length === 0) {
@@ -120,8 +181,8 @@ function addRoute<R extends RoutePattern>(node: RouteNode<R>, route: R): void {
   }
   for (const name of route.methods) {
     const method = name.toUpperCase()
-    if (node.byMethod.has(method)) throw conflict(method)
-    node.byMethod.set(method, route)
+    if (set.byMethod.has(method)) throw conflict(method)
+    set.byMethod.set(method, route)
   }
 }
 

@@ -112,7 +112,7 @@ function requireSingle(
 const SPACE = 0x20
 
 /** Returns the text after the scheme `Bearer` (case-insensitive), or `undefined` if the scheme is another one. */
-function parseBearer(authorization: string): string | undefined {
+export function parseBearer(authorization: string): string | undefined {
   const scheme = authorization.slice(0, 6)
   if (scheme !== 'Bearer' && scheme.toLowerCase() !== 'bearer') return undefined
   if (authorization.length === 6) return ''

@@ -8,7 +8,7 @@ const NAME = 'access_token'
 export function queryTokens(target: string): string[] {
   const tokens: string[] = []
   for (const parameter of splitParameters(target)) {
-    if (isAccessToken(parameter)) tokens.push(decode(parameter.slice(endOfName(parameter) + 1)) ?? '')
+    if (isAccessToken(parameter)) tokens.push(valueOf(parameter))
   }
   return tokens
 }
@@ -16,15 +16,19 @@ export function queryTokens(target: string): string[] {
 /**
  * Removes every `access_token` from a request target, and keeps all other bytes. The result may be logged or forwarded.
  *
+ * @param isToken Limits the removal to the values for which it returns true.
  * @example
  * ```ts
  * withoutQueryTokens('/feed?a=1&access_token=ey…&b=2') // '/feed?a=1&b=2'
  * ```
  */
-export function withoutQueryTokens(target: string): string {
+export function withoutQueryTokens(target: string, isToken?: (value: string) => boolean): string {
   const parameters = splitParameters(target)
   if (!parameters.some(isAccessToken)) return target
-  const rest = parameters.filter((parameter) => !isAccessToken(parameter))
+  const rest = parameters.filter(
+    (parameter) => !isAccessToken(parameter) || isToken?.(valueOf(parameter)) === false,
+  )
+  if (rest.length === parameters.length) return target
   const path = target.slice(0, target.indexOf('?'))
   return rest.length === 0 ? path : `${path}?${rest.join('&')}`
 }
@@ -40,6 +44,10 @@ function isAccessToken(parameter: string): boolean {
   const name = parameter.slice(0, endOfName(parameter))
   // No client has a reason to escape these letters, but an attacker may do so to hide the token.
   return name === NAME || (name.includes('%') && decode(name) === NAME)
+}
+
+function valueOf(parameter: string): string {
+  return decode(parameter.slice(endOfName(parameter) + 1)) ?? ''
 }
 
 function endOfName(parameter: string): number {

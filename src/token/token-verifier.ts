@@ -177,6 +177,15 @@ export class TokenVerifier {
     return { ...verifyClaims(verifyWith(key, token), settings, this.#times()), key }
   }
 
+  /** Returns true if the header of a token names one of our keys. Nothing else is verified. */
+  namesOwnKey(token: string): boolean {
+    try {
+      return selectKey(token, this.#dependencies.keys) !== undefined
+    } catch {
+      return false
+    }
+  }
+
   #times() {
     const { clock, denylist } = this.#dependencies
     return { now: clock.now(), latestIssue: denylist.latestIssue() }

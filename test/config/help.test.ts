@@ -21,7 +21,7 @@ rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.per 15m
 rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
 workers 1
-routes []|routes[].path required|routes[].methods none|routes[].upstream none
+routes []|routes[].path required|routes[].methods none|routes[].hosts none|routes[].upstream none
 routes[].rewritePrefix none|routes[].caseSensitive false|routes[].targetAllow []|routes[].auth required
 routes[].scope []|routes[].host keep
 routes[].rateLimit.max required with rateLimit|routes[].rateLimit.per 1m|routes[].rateLimit.by subject|routes[].onSuccess none

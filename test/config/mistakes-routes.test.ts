@@ -55,6 +55,20 @@ refuses(t, [
   ['the path of health', withRoute({ path: '/healthz' }), 'routes[0].path', /reserved for/],
   ['the path of readiness', withRoute({ path: '/readyz' }), 'routes[0].path', /reserved for/],
   [
+    'a pattern of hosts',
+    withRoute({ hosts: ['*.example.com'] }),
+    'routes[0].hosts[0]',
+    /write each host exactly/,
+  ],
+  [
+    'a host with a port',
+    withRoute({ hosts: ['a.example:80'] }),
+    'routes[0].hosts[0]',
+    /has a port; leave it out/,
+  ],
+  ['no host', withRoute({ hosts: [] }), 'routes[0].hosts', /at least/],
+  ['a host that is none', withRoute({ hosts: ['a b'] }), 'routes[0].hosts[0]', /is not a host/],
+  [
     'an empty list of upstreams',
     withRoute({ upstream: [] }),
     'routes[0].upstream',

@@ -144,3 +144,26 @@ t.test('a long run of dots costs no more than a path of the same length', async 
   )
   t.equal(folded.find('GET', '/ADMIN.../x')?.path, '/admin')
 })
+
+t.test('a route for a host goes before one for all hosts, on the same path only', async (t) => {
+  const hosts = ['a.example']
+  const routes = [
+    { path: '/', name: 'all' },
+    { path: '/', hosts, methods: ['GET'], name: 'a reads' },
+    { path: '/x', hosts, name: 'a' },
+    { path: '/x', methods: ['GET'], name: 'all read' },
+    { path: '/x/y', name: 'all, deeper' },
+  ]
+  for (const table of [compileRoutes(routes), compileFoldedRoutes(routes)]) {
+    const found = (method: string, path: string, host?: string) => table.find(method, path, host)?.name
+    t.equal(found('HEAD', '/', 'A.example.:80'), 'a reads')
+    t.equal(found('POST', '/', 'a.example'), 'all')
+    t.equal(found('GET', '/', 'b.example'), 'all')
+    t.equal(found('GET', '/'), 'all')
+    t.equal(found('GET', '/x', 'a.example'), 'a')
+    t.equal(found('GET', '/x/y', 'a.example'), 'all, deeper')
+    t.equal(found('POST', '/x', 'b.example'), 'all')
+  }
+  const [, , one] = routes
+  t.throws(() => compileRoutes([one!, { ...one!, hosts: ['b.example', 'a.example'] }]), /every method/)
+})
