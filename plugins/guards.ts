@@ -4,21 +4,34 @@ import type { OnOutage } from '../src/revocation/denylist.js'
 import type { Auth } from '../src/token/token-verifier.js'
 import { sendError, toPortcullisError } from './problem-details.js'
 import { FastifyRequestFacts, reportAdmission } from './request-facts.js'
+import { isOwnRoute } from './routes/context.js'
 
 declare module 'fastify' {
   interface FastifyInstance {
-    /** See `Guards.authenticate`. Prefer the import: this decorator is missing until the plugin is registered. */
+    /**
+     * See `Guards.authenticate`. Prefer the import: this decorator is missing until the plugin is registered. The option
+     * `decorators.authenticate` changes its name.
+     */
     authenticate: Guards['authenticate']
-    /** See `Guards.authorize`. Prefer the import: this decorator is missing until the plugin is registered. */
+    /**
+     * See `Guards.authorize`. Prefer the import: this decorator is missing until the plugin is registered. The option
+     * `decorators.authorize` changes its name.
+     */
     authorize: Guards['authorize']
   }
   interface FastifyRequest {
-    /** The verified access token. `null` before a guard has run, and for an anonymous request. */
+    /**
+     * The verified access token. `null` before a guard has run, and for an anonymous request. The option
+     * `decorators.auth` changes its name.
+     */
     auth: Auth | null
   }
 }
 
-/** Hooks that guard routes. Prefer `onRequest` to `preHandler`, because it runs before the body is read. */
+/**
+ * Hooks that guard routes. Prefer `onRequest` to `preHandler`, because it runs before the body is read. As a hook of a
+ * whole application, they let Portcullis' own routes pass, such as `POST /auth/login`.
+ */
 export interface Guards {
   /**
    * Admits requests with a valid access token, and sets `request.auth`. Refuses other requests with 401.
@@ -70,16 +83,43 @@ export interface GuardDependencies {
   /** `answer` sends the error as problem+json. `throw` passes it to the host's error handler. */
   readonly refusals: 'answer' | 'throw'
   readonly onOutage: OnOutage
+  /** The property of a request that has the verified token. */
+  readonly authProperty: AuthProperty
 }
 
-export function createGuards({ admitter, refusals, onOutage }: GuardDependencies): Guards {
-  const guard = (requirements: Omit<Requirements, 'onOutage'>) =>
-    createGuard(admitter, { ...requirements, onOutage }, refusals)
+/** `auth`, or the name that the host has chosen. A symbol if the host wants none. */
+export type AuthProperty = 'auth'
+
+/** The guard of Portcullis' own routes. */
+export interface OwnGuard {
+  readonly authenticate: Guard
+  /** Returns the verified token of a request that `authenticate` has admitted. */
+  authOf(request: FastifyRequest): Auth
+}
+
+export function createGuards(dependencies: GuardDependencies): Guards {
+  const { onOutage } = dependencies
+  const guard = (requirements: Omit<Requirements, 'onOutage'>): Guard => {
+    const guarded = createGuard({ ...requirements, onOutage }, dependencies)
+    return toHook((request, reply, done, responded) => {
+      // A hook of the whole application must not refuse a login because it has no token.
+      if (isOwnRoute(request)) return done()
+      guarded(request, reply, done, responded)
+    })
+  }
   return {
     authenticate: Object.assign(guard({ auth: 'required', scope: [] }), {
       optional: guard({ auth: 'optional', scope: [] }),
     }),
     authorize: (needs) => guard({ auth: 'required', ...parseScopeNeeds(needs) }),
+  }
+}
+
+export function createOwnGuard(dependencies: GuardDependencies): OwnGuard {
+  const { onOutage, authProperty } = dependencies
+  return {
+    authenticate: toHook(createGuard({ auth: 'required', scope: [], onOutage }, dependencies)),
+    authOf: (request) => request[authProperty]!,
   }
 }
 
@@ -109,10 +149,21 @@ function parseScopes(name: string, given: string | readonly string[] | undefined
   )
 }
 
-function createGuard(admitter: Admitter, requirements: Requirements, refusals: 'answer' | 'throw'): Guard {
+/**
+ * A guard with callbacks.
+ *
+ * @param done Fastify's callback, or one that settles the guard's promise.
+ * @param responded Called after the guard has sent an error response.
+ */
+type CallbackGuard = (request: FastifyRequest, reply: FastifyReply, done: Done, responded?: Done) => void
+
+function createGuard(
+  requirements: Requirements,
+  { admitter, refusals, authProperty }: GuardDependencies,
+): CallbackGuard {
   const accept = (request: FastifyRequest, reply: FastifyReply, admission: Admission): void => {
     reportAdmission(admission, reply)
-    request.auth = admission.auth
+    request[authProperty] = admission.auth
   }
   const refuse = (
     error: unknown,
@@ -126,7 +177,7 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
     callbacks.responded?.(portcullisError)
   }
   // Creates no promise if admission is synchronous, because this runs on every guarded request.
-  const guard = (request: FastifyRequest, reply: FastifyReply, done: Done, responded?: Done): void => {
+  return (request, reply, done, responded) => {
     let admission: Admission | Promise<Admission>
     try {
       admission = admitter.admit(new FastifyRequestFacts(request), requirements)
@@ -142,6 +193,10 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
         (error: unknown) => refuse(error, request, reply, { done, responded }),
       )
   }
+}
+
+/** Returns the guard as a hook that Fastify calls with a callback and a host can await. */
+function toHook(guard: CallbackGuard): Guard {
   return ((request: FastifyRequest, reply: FastifyReply, done?: Done) => {
     // Called by Fastify, which detects that the guard has sent a response.
     if (done) return guard(request, reply, done)
@@ -153,8 +208,6 @@ function createGuard(admitter: Admitter, requirements: Requirements, refusals: '
 
 /** Callbacks of a guard. */
 interface Callbacks {
-  /** Fastify's callback, or one that settles the guard's promise. */
   readonly done: Done
-  /** Called after the guard has sent an error response. */
   readonly responded: Done | undefined
 }

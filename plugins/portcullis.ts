@@ -9,7 +9,8 @@ import type { PageOptions } from '../src/session/list-sessions.js'
 import type { RevokeRequest } from '../src/session/revoke.js'
 import type { Identity, ClientInfo, Sid } from '../src/session/session.js'
 import type { Auth } from '../src/token/token-verifier.js'
-import { createGuards } from './guards.js'
+import { addDecorators, authPropertyOf, checkRegistration } from './decorators.js'
+import { createGuards, createOwnGuard } from './guards.js'
 import type { Guards } from './guards.js'
 import { createAuthenticator } from './authenticator.js'
 import { createCore } from './core.js'
@@ -143,12 +144,14 @@ export interface Portcullis extends Guards {
 
 /**
  * The Fastify plugin. Adds routes under `/auth` and `/.well-known`, and the decorators `app.authenticate`,
- * `app.authorize`, `app.portcullis` and `request.auth`. It guards only its own routes and those that use a guard.
+ * `app.authorize`, `app.portcullis` and `request.auth` (the option `decorators` renames them). It guards only its own
+ * routes and those that use a guard.
  *
  * @throws {ConfigError} at registration, if an option is invalid
  */
 async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRequest>): Promise<void> {
   const settings = parsePluginOptions(options)
+  checkRegistration(app, settings)
   const core = await createCore(settings, app.log, { ofProcess: false })
   app.addHook('onClose', () => core.close())
   await registerCore(app, core)
@@ -161,15 +164,16 @@ async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRe
  */
 export async function registerCore(app: FastifyInstance, core: Core, front?: Front): Promise<void> {
   const { settings } = core
-  const guards = createGuards({
+  const dependencies = {
     admitter: core.admitter,
     refusals: settings.refusals,
     onOutage: settings.revocation.onOutage,
-  })
+    authProperty: authPropertyOf(settings.decorators),
+  }
+  const guards = createGuards(dependencies)
+  const own = createOwnGuard(dependencies)
   app.decorate('portcullis', { ...guards, ...createApi(core) })
-  app.decorate('authenticate', guards.authenticate)
-  app.decorate('authorize', guards.authorize)
-  app.decorateRequest('auth', null)
+  addDecorators(app, settings.decorators, guards)
 
   const authenticator = await createAuthenticator(settings.login, app.log, front?.settings.workers ?? 1)
   await app.register(
@@ -179,8 +183,8 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
         if (authenticator) loginRoute(context, core, authenticator)
         refreshRoute(context, core)
         logoutRoute(context, core)
-        sessionsRoutes(context, core, guards.authenticate)
-        meRoute(context, guards.authenticate)
+        sessionsRoutes(context, core, own)
+        meRoute(context, own)
       })
       verifyRoute(context, core, front)
     },

@@ -4,6 +4,7 @@
  */
 export * from './config/help.js'
 export * from './config/load.js'
+export { toPluginSettings } from './config/to-plugin-settings.js'
 export { ConfigError, type ConfigProblem } from './config/config-error.js'
 export type { ConfiguredKey } from './config/secrets.js'
 export type * from './config/settings.js'

@@ -22,6 +22,7 @@ import { boundBodyTime } from '../plugins/gateway/body-timeout.js'
 import { rejectBadRequests } from '../plugins/gateway/strict-requests.js'
 import { servePipelinedInOrder } from '../plugins/gateway/pipelining.js'
 import type { Milliseconds } from './clock.js'
+import { toPluginSettings } from './config.js'
 import type { GatewaySettings } from './config.js'
 import { StartError } from './start-error.js'
 import { StopLog } from './stop-log.js'
@@ -116,7 +117,7 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
   const app = await createApp(settings, log)
   const connections = new ClientConnections(app.server)
   limitConnections(app.server, settings.limits.connections, app.log)
-  const core = await createCore({ ...settings, refusals: 'answer' }, app.log, { ofProcess: true })
+  const core = await createCore(toPluginSettings(settings), app.log, { ofProcess: true })
   app.addHook('onClose', () => core.close())
   try {
     await build(app, core, settings, connections)

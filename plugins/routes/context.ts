@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { TSchema } from 'typebox'
 import { PortcullisError } from '../../src/errors.js'
@@ -7,11 +7,20 @@ import { sendError, toPortcullisError } from '../problem-details.js'
 /** Largest request body of Portcullis' own routes, in bytes. */
 const BODY_LIMIT = 16_384
 
+/** Marks the contexts of Portcullis' own routes. Shared by all registrations in one process. */
+const OWN = Symbol.for('portcullis.own')
+
+/** Returns true if the route of a request is one of Portcullis' own. */
+export function isOwnRoute({ server }: FastifyRequest): boolean {
+  return (server as { [OWN]?: true })[OWN] === true
+}
+
 /**
  * Sets the validator, serializers, parsers and error handler of a context. Without this, the context would inherit
  * those of the host's application.
  */
 export function makeOurOwn(context: FastifyInstance): void {
+  context.decorate(OWN, true)
   context.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
   context.setValidatorCompiler(({ schema }) => {
     const compiled = Compile(schema as TSchema)

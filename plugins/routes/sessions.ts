@@ -3,16 +3,20 @@ import { SessionsQuery, sessionsResponse } from '../../src/contract.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { PageOptions, SessionPage } from '../../src/session/list-sessions.js'
 import type { Sid } from '../../src/session/session.js'
-import type { Guard } from '../guards.js'
+import type { OwnGuard } from '../guards.js'
 import type { Core } from '../core.js'
 
 /** Adds `GET /auth/sessions`, which lists the caller's sessions, and `DELETE /auth/sessions/:sid`, which ends one. */
-export function sessionsRoutes(app: FastifyInstance, { sessions }: Core, authenticate: Guard): void {
+export function sessionsRoutes(
+  app: FastifyInstance,
+  { sessions }: Core,
+  { authenticate, authOf }: OwnGuard,
+): void {
   app.get<{ Querystring: SessionsQuery }>(
     '/sessions',
     { onRequest: authenticate, schema: { querystring: SessionsQuery } },
     async (request) => {
-      const { sub, sid } = request.auth!
+      const { sub, sid } = authOf(request)
       const { cursor, limit } = request.query
       const options = { cursor, limit: limit === undefined ? undefined : Number(limit) }
       return sessionsResponse(await listPage(sub, options), sid)
@@ -31,7 +35,7 @@ export function sessionsRoutes(app: FastifyInstance, { sessions }: Core, authent
     '/sessions/:sid',
     { onRequest: authenticate },
     async (request, reply) => {
-      const { sub, sid } = request.auth!
+      const { sub, sid } = authOf(request)
       await sessions.end(sub, request.params.sid as Sid, sid as Sid)
       return reply.code(204).send()
     },

@@ -7,6 +7,7 @@ import { Counter, Gauge } from 'prom-client'
 import { createCore } from '../../plugins/core.js'
 import { createMetrics } from '../../plugins/metrics.js'
 import { SummedMetrics } from '../../plugins/summed-metrics.js'
+import { toPluginSettings } from '../config.js'
 import type { GatewaySettings } from '../config.js'
 import { createLogger } from '../logger.js'
 import { openAdmin } from '../server.js'
@@ -30,9 +31,7 @@ export async function startWithWorkers(
   const { admin } = settings
   const needsCore = admin !== false && admin.token !== undefined
   // The primary is an instance like each worker. Its /api can thus revoke as reliably as a worker.
-  const core = needsCore
-    ? await createCore({ ...settings, refusals: 'answer' }, log, { ofProcess: true })
-    : undefined
+  const core = needsCore ? await createCore(toPluginSettings(settings), log, { ofProcess: true }) : undefined
   const { registry } = core?.metrics ?? createMetrics({ ofProcess: true })
   const restarts = new Counter({
     name: 'portcullis_worker_restarts_total',

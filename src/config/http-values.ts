@@ -138,3 +138,12 @@ function segments(path: string): string[] {
 function isDots(segment: string): boolean {
   return segment === '.' || segment === '..'
 }
+
+/** Reads the name of a decorator of the host's application, or `false` for none. */
+export const readDecoratorName: Read<string | false> = (raw, shown) => {
+  if (raw === false) return false
+  const text = readString(raw, shown)
+  if (!/^[A-Za-z_$][\w$]*$/.test(text))
+    refuse(`${shown} is not a name; write one such as authenticate, or false`)
+  return text
+}

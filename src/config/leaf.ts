@@ -10,6 +10,7 @@ import {
   readUpstreams,
 } from './network-values.js'
 import {
+  readDecoratorName,
   readHeaderName,
   readIdentityHeaders,
   readKeyPrefix,
@@ -33,6 +34,7 @@ interface Written {
   object: Record<string, string>
   outage: string | { stale: string }
   origins: string | readonly string[]
+  decorator: string | false
 }
 
 interface Kind<Out, W extends keyof Written> {
@@ -69,6 +71,7 @@ export const KINDS = {
   bearerSecret: kind('string', readBearerSecret),
   identityHeaders: kind('object', readIdentityHeaders),
   onOutage: kind('outage', readOnOutage),
+  decoratorName: kind('decorator', readDecoratorName),
 } as const
 
 export type KindName = keyof typeof KINDS

@@ -280,4 +280,18 @@ export const PluginSchema = Type.Object({
     description: 'how guards refuse a request (answer: they send the error; throw: your error handler does)',
     default: 'answer',
   }),
+  decorators: Type.Object({
+    authenticate: leaf('decoratorName', {
+      description: 'name of the decorator for authenticate; false adds none',
+      default: 'authenticate',
+    }),
+    authorize: leaf('decoratorName', {
+      description: 'name of the decorator for authorize; false adds none',
+      default: 'authorize',
+    }),
+    auth: leaf('decoratorName', {
+      description: 'name of the property of a request that has the verified token; false adds none',
+      default: 'auth',
+    }),
+  }),
 })

@@ -163,6 +163,15 @@ export interface PluginOptions<Request = unknown> {
   }
   /** How guards refuse a request: they send the error, or throw it to your error handler. Default: `answer`. */
   refusals?: 'answer' | 'throw'
+  /** The names that the plugin adds to your application, or `false` for none. `app.portcullis` always has the guards. */
+  decorators?: {
+    /** The name of the guard `app.authenticate`. Default: `authenticate`. */
+    authenticate?: string | false
+    /** The name of the guard `app.authorize`. Default: `authorize`. */
+    authorize?: string | false
+    /** The property of a request that has the verified token. Default: `auth`. */
+    auth?: string | false
+  }
 }
 
 /** The form of `login` that can be written in a file. `users` and `http` exclude each other. */
