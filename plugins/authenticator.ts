@@ -2,6 +2,7 @@ import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { PluginSettings } from '../src/config.js'
 import { WorkSlots } from '../src/login/work-slots.js'
 import { UsersFile, hashingSlots } from '../src/login/users-file.js'
+import { callHostLogin } from './host-login.js'
 import { createHttpLogin } from './login-http.js'
 import type { Authenticator } from './routes/login.js'
 
@@ -25,7 +26,7 @@ export async function createAuthenticator(
   if (typeof login === 'function') {
     return {
       slots: new WorkSlots(WAITING_SLOTS, MAX_QUEUED),
-      authenticate: (credentials, request: FastifyRequest) => login(credentials, request),
+      authenticate: (credentials, request: FastifyRequest) => callHostLogin(login, credentials, request),
     }
   }
   if (login.http !== undefined) {

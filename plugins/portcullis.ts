@@ -8,6 +8,7 @@ import type { ErrorCode } from '../src/errors.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
 import type { RevokeRequest } from '../src/session/revoke.js'
 import type { Identity, ClientInfo, Sid } from '../src/session/session.js'
+import { requireSubject } from '../src/token/subject.js'
 import type { Auth } from '../src/token/token-verifier.js'
 import { addDecorators, authPropertyOf, checkRegistration } from './decorators.js'
 import { createGuards, createOwnGuard } from './guards.js'
@@ -90,10 +91,11 @@ export interface Portcullis extends Guards {
      * const next = await app.portcullis.sessions.list('u1', { limit: 50, cursor: page.nextCursor })
      * ```
      *
+     * @throws {TypeError} if `sub` can't be a subject
      * @throws {RangeError} if `limit` isn't a whole number from 1 to 500, or `cursor` isn't a `nextCursor`
      * @throws {PortcullisError} `store_unavailable`
      */
-    list(sub: string, options?: PageOptions): Promise<SessionList>
+    list(sub: string | number, options?: PageOptions): Promise<SessionList>
     /**
      * Ends all sessions of a subject, or all except the session with the id `except`. When the promise resolves, no
      * instance admits their tokens. A new login works at once, unlike after `revoke({ sub })`.
@@ -104,9 +106,10 @@ export interface Portcullis extends Guards {
      * await app.portcullis.sessions.endAll(auth.sub, { except: auth.sid })
      * ```
      *
+     * @throws {TypeError} if `sub` can't be a subject
      * @throws {PortcullisError} `store_unavailable`. Some sessions may have ended. Repeat the call.
      */
-    endAll(sub: string, options?: { except?: string }): Promise<void>
+    endAll(sub: string | number, options?: { except?: string }): Promise<void>
   }
   /**
    * Verifies an access token outside a route, such as the token of a WebSocket message: signature, claims, expiry, then
@@ -205,11 +208,12 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
     revoke: (what) => sessions.revoke(what),
     sessions: {
       async list(sub, options) {
-        const page = await sessions.list(sub, options)
+        const page = await sessions.list(requireSubject(sub), options)
         const views = page.sessions.map((session) => sessionView(session))
         return Object.assign(views, { nextCursor: page.next })
       },
-      endAll: (sub, { except } = {}) => sessions.endAll(sub, { except: except as Sid | undefined }),
+      endAll: async (sub, { except } = {}) =>
+        sessions.endAll(requireSubject(sub), { except: except as Sid | undefined }),
     },
     verifyToken: async (token) => verifier.verifyToken(token),
     onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),

@@ -21,6 +21,7 @@ export const ERRORS = {
   reauthentication_required: [401, 'A new login is required'],
   invalid_credentials: [401, 'The username or the password is wrong'],
   insufficient_scope: [403, 'The access token lacks a required scope'],
+  login_refused: [403, 'The login was refused'],
   cross_site_request: [403, 'The request may come from another site'],
   not_found: [404, 'Not found'],
   method_not_allowed: [405, 'The method is not allowed for this route'],
@@ -41,6 +42,8 @@ export type ErrorCode = keyof typeof ERRORS
 export interface PortcullisErrorOptions {
   /** A sentence for the client that says what is wrong and what to do. It never contains a secret. */
   detail?: string
+  /** The HTTP status, if it isn't the one of the code. Only `login_refused` has a status of the host's choice. */
+  statusCode?: number
   /** The exact reason. It is logged, but never sent to the client. */
   reason?: string
   /** Extra response headers, with lower-case names. */
@@ -63,7 +66,8 @@ export class PortcullisError extends Error {
   readonly headers: Record<string, string>
 
   constructor(code: ErrorCode, options: PortcullisErrorOptions = {}) {
-    const [statusCode, title] = ERRORS[code]
+    const [usualStatus, title] = ERRORS[code]
+    const statusCode = options.statusCode ?? usualStatus
     super(options.detail ?? title, 'cause' in options ? { cause: options.cause } : undefined)
     this.code = code
     this.statusCode = statusCode

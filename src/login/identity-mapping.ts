@@ -1,7 +1,7 @@
 /** Maps the response of an external login API to a subject and claims, as the configuration says. */
-import { MAX_ID_LENGTH } from '../token/access-token.js'
 import { valueAt } from './json-pointer.js'
 import type { Identity } from '../session/session.js'
+import { toSubject } from '../token/subject.js'
 
 /** JSON pointers (RFC 6901) into the response. */
 export interface IdentityMapping {
@@ -42,7 +42,7 @@ export function mapIdentity(
 ): MappedIdentity {
   const found = valueAt(response, subject)
   if (found === undefined || found === null) return { kind: 'nobody' }
-  const sub = readSubject(found)
+  const sub = toSubject(found)
   if (sub === undefined) return { kind: 'unusable', reason: 'subject' }
 
   const claims: Record<string, unknown> = {}
@@ -54,16 +54,6 @@ export function mapIdentity(
   }
   if (!fits(claims)) return { kind: 'unusable', reason: 'claims_too_large' }
   return { kind: 'somebody', identity: { sub, claims } }
-}
-
-/**
- * Returns the subject as a string, or `undefined` if it can't be used. A number above 2^53 is refused, because
- * JSON.parse may have rounded it to the id of another user. A lone surrogate is refused, because it has no UTF-8 form.
- */
-function readSubject(value: unknown): string | undefined {
-  if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined
-  const isId = typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
-  return isId && !/\p{Cs}/u.test(value) ? value : undefined
 }
 
 function fits(claims: object): boolean {

@@ -9,6 +9,7 @@ import { keepWithinLimits } from './session-limits.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo, Session } from './session.js'
 import { computeExpiry } from './session.js'
+import { requireSubject } from '../token/subject.js'
 
 /** The two tokens that a login or a refresh returns. Lifetimes are in seconds from now. */
 export interface TokenSet {
@@ -35,7 +36,7 @@ export async function issue(
   client: ClientInfo = {},
   deadline: Milliseconds = STORE_DEADLINE,
 ): Promise<TokenSet> {
-  const { sub } = identity
+  const sub = requireSubject(identity.sub)
   // A host may also pass the scope as a claim.
   const scope = identity.scope ?? identity.claims?.['scope']
   checkIdentity(identity, scope)
@@ -73,13 +74,9 @@ export async function issue(
  *
  * @throws {TypeError}
  */
-function checkIdentity({ sub, clientId }: Identity, scope: unknown): asserts scope is string | undefined {
+function checkIdentity({ clientId }: Identity, scope: unknown): asserts scope is string | undefined {
   const isId = (value: unknown) =>
     typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
-  // A lone surrogate has no UTF-8 form, so two different subjects would share one key in Redis.
-  if (!isId(sub) || /\p{Cs}/u.test(sub)) {
-    throw new TypeError(`sub must be a string of 1 to ${MAX_ID_LENGTH} characters, without lone surrogates`)
-  }
   if (clientId !== undefined && !isId(clientId)) {
     throw new TypeError(`clientId must be a string of 1 to ${MAX_ID_LENGTH} characters`)
   }

@@ -42,19 +42,30 @@ export async function login(
   client: ClientInfo,
 ): Promise<TokenSet> {
   const { emit } = dependencies
+  const countFailure = async () => {
+    await attempts.countFailure()
+    emit({ event: 'login_failed', account: attempts.account, ip: client.ip })
+  }
   await rejectIfLimited(attempts, emit, client)
   const identity = await slots.run(async () => {
     // Check again when a slot is free. Otherwise every guess that was sent at the same time would pass the limit.
     await rejectIfLimited(attempts, emit, client)
-    const found = await authenticate()
-    if (!found) await attempts.countFailure()
-    return found
+    try {
+      const found = await authenticate()
+      if (!found) await countFailure()
+      return found
+    } catch (error) {
+      // A refusal of the host counts like wrong credentials. Otherwise it would let passwords be guessed without limit.
+      if (isRefusal(error)) await countFailure()
+      throw error
+    }
   })
-  if (!identity) {
-    emit({ event: 'login_failed', account: attempts.account, ip: client.ip })
-    throw new PortcullisError('invalid_credentials')
-  }
+  if (!identity) throw new PortcullisError('invalid_credentials')
   return issue(dependencies, identity, client, ISSUE_DEADLINE)
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof PortcullisError && error.statusCode < 500 && error.statusCode !== 429
 }
 
 async function rejectIfLimited(

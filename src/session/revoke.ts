@@ -22,7 +22,7 @@ export type RevokeRequest = {
     }
   | { readonly sid: string }
   /** `before` limits `sub` and `all` to tokens issued at this time or earlier. It is now by default, and at most. */
-  | { readonly sub: string; readonly before?: UnixSeconds | undefined }
+  | { readonly sub: string | number; readonly before?: UnixSeconds | undefined }
   | { readonly all: true; readonly before?: UnixSeconds | undefined }
   | { readonly kid: string }
 )
@@ -57,7 +57,8 @@ const KINDS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
 function checkRequest(what: object): void {
   const given = Object.entries(what).filter(([name]) => KINDS.has(name))
   const [name, id] = given[0] ?? []
-  const isValid = name === 'all' ? id === true : typeof id === 'string' && id !== ''
+  const isNumericSubject = name === 'sub' && Number.isSafeInteger(id)
+  const isValid = name === 'all' ? id === true : isNumericSubject || (typeof id === 'string' && id !== '')
   if (given.length !== 1 || !isValid)
     throw new TypeError(
       'revoke: give exactly one of { jti }, { sid }, { sub }, { kid } with a non-empty string, or { all: true }',
@@ -74,5 +75,7 @@ function toDenylistEntry(what: Exclude<RevokeRequest, { sid: string }>, now: Uni
   const at = (what.before ?? Number.POSITIVE_INFINITY) * 1000
   // A time in the future means now. No token was issued later, and logins would have to wait until that time.
   const before = at < now ? at : undefined
-  return 'sub' in what ? { kind: 'sub', id: what.sub, before, reason } : { kind: 'all', before, reason }
+  return 'sub' in what
+    ? { kind: 'sub', id: String(what.sub), before, reason }
+    : { kind: 'all', before, reason }
 }

@@ -30,8 +30,11 @@ export type HostClaims = Readonly<Record<string, unknown>>
  * ```
  */
 export interface Identity {
-  /** The subject: 1 to 256 characters (UTF-16 code units), without lone surrogates. */
-  readonly sub: string
+  /**
+   * The subject: 1 to 256 characters (UTF-16 code units), without lone surrogates. A safe integer is taken as its
+   * decimal text.
+   */
+  readonly sub: string | number
   /** The OAuth client: 1 to 256 characters. Default: `portcullis`. */
   readonly clientId?: string | undefined
   /** Scopes, separated by spaces (RFC 6749 §3.3). Default: the claim `scope` of `claims`, else none. */

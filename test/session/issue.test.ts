@@ -56,7 +56,8 @@ t.test('a subject that isn’t a string of 1 to 256 well-formed characters throw
     'half a pair \ud800',
     undefined,
     null,
-    7,
+    7.5,
+    2 ** 53,
     ['alice'],
     { toString: () => 'alice' },
   ]
