@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
@@ -22,6 +22,7 @@ import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
 import { meRoute } from './routes/me.js'
 import { refreshRoute } from './routes/refresh.js'
+import { setTokenCookies } from './routes/send-tokens.js'
 import { sessionsRoutes } from './routes/sessions.js'
 import { verifyRoute } from './routes/verify.js'
 import type { Front } from './routes/verify.js'
@@ -63,6 +64,23 @@ export interface Portcullis extends Guards {
    *   `refuse`; `store_unavailable`
    */
   issue(login: Identity & ClientInfo): Promise<TokenResponse>
+  /**
+   * Adds the token cookies to a reply, as `POST /auth/login` with `cookies: true` does, and returns the token response
+   * without the tokens. Use it for a login of your own in browsers, such as the callback of an identity provider. That
+   * route must itself make sure that the login was begun in this browser (the `state` parameter of RFC 6749 §10.12).
+   *
+   * @example
+   * ```ts
+   * app.get('/callback', async (request, reply) => {
+   *   const user = await finishLogin(request)
+   *   app.portcullis.setCookies(reply, await app.portcullis.issue({ sub: user.id }))
+   *   return reply.redirect('/')
+   * })
+   * ```
+   *
+   * @throws {TypeError} if `cookies.enabled` is `false`, or `tokens` isn't the result of `issue`
+   */
+  setCookies(reply: FastifyReply, tokens: TokenResponse): TokenResponse
   /**
    * Revokes one access token (`jti`), one session (`sid`), all tokens of a subject (`sub`), all tokens that one key has
    * signed (`kid`), or all tokens (`all: true`). When the promise resolves, no instance admits these tokens.
@@ -204,6 +222,13 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {
       return tokenResponse(await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }))
+    },
+    setCookies(reply, tokens) {
+      if (!settings.cookies.enabled) throw new TypeError('setCookies: the setting cookies.enabled is false')
+      if (tokens.access_token === undefined || tokens.refresh_token === undefined)
+        throw new TypeError('setCookies: pass the whole result of issue()')
+      reply.header('cache-control', 'no-store')
+      return setTokenCookies(reply, core, tokens)
     },
     revoke: (what) => sessions.revoke(what),
     sessions: {

@@ -57,9 +57,9 @@ export function tokenResponse(tokens: TokenSet): TokenResponse {
   }
 }
 
-/** Returns the token response for tokens that are sent as cookies. The body then has no tokens. */
-export function cookieTokenResponse(tokens: TokenSet): TokenResponse {
-  const { access_token: _access, refresh_token: _refresh, ...rest } = tokenResponse(tokens)
+/** Returns the body of a token response whose tokens are sent as cookies. */
+export function withoutTokens(response: TokenResponse): TokenResponse {
+  const { access_token: _access, refresh_token: _refresh, ...rest } = response
   return rest
 }
 

@@ -21,7 +21,7 @@ export async function createApp(options: Partial<PluginOptions> = {}) {
     store: 'memory',
     issuer: 'https://api.example.com',
     audience: 'https://api.example.com',
-    // `null` is 401 invalid_credentials. An exception is 500, and no session starts.
+    // `null` is 401 invalid_credentials. An error with `statusCode: 403` is 403, any other is 500.
     login({ username, password }) {
       const account = accounts.get(username)
       if (account?.password !== password) return null
