@@ -12,7 +12,7 @@ import { Instance } from '../src/revocation/replica/instance.js'
 import type { Now } from '../src/revocation/replica/instance.js'
 import { RedisLog } from '../src/revocation/replica/redis-log.js'
 import { redisKeys } from '../src/redis/keys.js'
-import { fillLog } from './denials.js'
+import { fillLog } from './fill-log.js'
 
 const COUNT = Number(process.env['COUNT'] ?? 1_000_000)
 const URL = process.env['TEST_REDIS_URL'] ?? 'redis://127.0.0.1:6379'
@@ -35,7 +35,7 @@ function follow(): { instance: Instance; stop: () => Promise<void> } {
     onLostHistory: 'heal',
     page: 2_000,
   })
-  const follower = new SyncLoop({
+  const syncLoop = new SyncLoop({
     instance,
     log: new RedisLog(reading, keys, settings),
     bell: new RedisBell(ringing, keys, settings.lease),
@@ -44,11 +44,11 @@ function follow(): { instance: Instance; stop: () => Promise<void> } {
     endSessions: async () => {},
     onSync: () => {},
   })
-  follower.start()
+  syncLoop.start()
   return {
     instance,
     async stop() {
-      await follower.stop()
+      await syncLoop.stop()
       reading.disconnect()
     },
   }

@@ -37,7 +37,7 @@ async function seed(sub: string, count: number): Promise<void> {
       const sid = randomBytes(16).toString('base64url')
       const [created, ends] = [String(began + i), String(began + i + LIFE)]
       const record = { sub, client: 'portcullis', claims: '{}', ip: '192.0.2.1', agent: 'Mozilla/5.0 (X11)' }
-      const times = { created, seen: created, ends, expires: ends, count: '0', mark: '', rotated: '0' }
+      const times = { created, seen: created, ends, expires: ends, count: '0', jtiPrefix: '', rotated: '0' }
       pipeline.hset(`${prefix}:session:${sid}`, { ...record, ...times, family: sid, current: sid })
       pipeline.pexpire(`${prefix}:session:${sid}`, LIFE)
       pipeline.zadd(`${prefix}:subject:${sub}`, ends, sid)

@@ -27,7 +27,7 @@ export interface Tokens {
  * Mints the tokens. Call it when the servers have been running for a second: a memory store refuses tokens from before
  * its start, because it doesn't know what was revoked then. `mark` is the jti prefix of the instances on Redis.
  */
-export async function mintTokens(setup: Setup, mark: string): Promise<Tokens> {
+export async function mintTokens(setup: Setup, jtiPrefix: string): Promise<Tokens> {
   const key = await importKey(await readFile(setup.signingKeyFile, 'utf8'), setup.algorithm)
   const header = { alg: key.algorithm, typ: ACCESS_TOKEN_TYPE, kid: key.kid }
   const sign = (claims: AccessClaims) =>
@@ -36,11 +36,11 @@ export async function mintTokens(setup: Setup, mark: string): Promise<Tokens> {
   while (good.length < setup.tokens) {
     const count = Math.min(BATCH, setup.tokens - good.length)
     const batch = Array.from({ length: count }, (_, i) =>
-      sign(claimsOf(setup, mark, `user-${good.length + i}`)),
+      sign(claimsOf(setup, jtiPrefix, `user-${good.length + i}`)),
     )
     good.push(...(await Promise.all(batch)))
   }
-  const claims = claimsOf(setup, mark, 'user-of-the-check')
+  const claims = claimsOf(setup, jtiPrefix, 'user-of-the-check')
   const [head, , signature = ''] = (await sign(claims)).split('.')
   const forged = `${head}.${Buffer.from(JSON.stringify({ ...claims, sub: 'root' })).toString('base64url')}.${signature}`
   return {
@@ -51,7 +51,7 @@ export async function mintTokens(setup: Setup, mark: string): Promise<Tokens> {
   }
 }
 
-function claimsOf({ issuer, audience }: Setup, mark: string, sub: string): AccessClaims {
+function claimsOf({ issuer, audience }: Setup, jtiPrefix: string, sub: string): AccessClaims {
   const now = Date.now()
   const session = {
     sid: randomBytes(16).toString('base64url') as Sid,
@@ -63,9 +63,9 @@ function claimsOf({ issuer, audience }: Setup, mark: string, sub: string): Acces
     lastSeenAt: now,
     endsAt: 0,
     expiresAt: now + ACCESS_MILLISECONDS,
-    mark,
+    jtiPrefix,
     refreshCount: 0,
   }
-  const stamp = { issuedAt: Math.floor(now / 1000), mark }
+  const stamp = { issuedAt: Math.floor(now / 1000), jtiPrefix }
   return newClaims(session, stamp, { issuer, audience, access: ACCESS_MILLISECONDS })
 }

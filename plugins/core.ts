@@ -52,7 +52,7 @@ export interface Core {
   /** The connection of the session store. `undefined` with `store: memory`. */
   readonly redis: RedisClient | undefined
   /** Lists one page of the denylist. */
-  listDenials(query: ListQuery): Promise<Listing>
+  listEntries(query: ListQuery): Promise<Listing>
   /** Checks whether the store takes writes and the denylist can decide. Used by `/readyz`. */
   readiness(): Promise<Readiness>
   close(): Promise<void>
@@ -170,7 +170,7 @@ async function assemble({ settings, log, ofProcess, key, redis }: CoreDependenci
     transports,
     identity,
     limiters,
-    listDenials: (query) => withinDeadline(revocation.list(query)),
+    listEntries: (query) => withinDeadline(revocation.list(query)),
     readiness: async () => {
       const isReachable = redis === undefined || (await redis.isReady())
       const isReady = isReachable && revocation.isLive()

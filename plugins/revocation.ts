@@ -118,7 +118,7 @@ async function openReplica(
   const keys = redisKeys(keyPrefix)
   // A sync must not wait long for a server that doesn't respond, or the lease ends. So the time limits are fractions of
   // the lease, and reconnects come even sooner.
-  const [followed, belled] = await Promise.all([
+  const [syncConnection, bellConnection] = await Promise.all([
     openRedis(store, undefined, {
       commandTimeout: lease,
       socketTimeout: lease / 2,
@@ -138,24 +138,24 @@ async function openReplica(
     onLostHistory,
     page: MAX_SYNC_ENTRIES,
   })
-  const log = new RedisLog(followed.client, keys, logSettings)
+  const log = new RedisLog(syncConnection.client, keys, logSettings)
   const now = (): Now => ({ monotonic: performance.now(), wall: Date.now() })
   const observe = createObserver(instance, logger, metrics, now)
-  const follower = new SyncLoop({
+  const syncLoop = new SyncLoop({
     instance,
     log,
-    bell: new RedisBell(belled.client, keys, lease),
+    bell: new RedisBell(bellConnection.client, keys, lease),
     lease,
     now,
     endSessions: (sids) => endLivingSessions(redis, keys, sids, endSession),
     onSync: observe,
   })
-  follower.start()
-  await awaitFirstLease(instance, follower, now)
+  syncLoop.start()
+  await awaitFirstLease(instance, syncLoop, now)
   return {
     denylist: new LeasedDenylist({
       instance,
-      follower,
+      syncLoop,
       log,
       lease,
       grace: entryGrace(logSettings),
@@ -169,10 +169,10 @@ async function openReplica(
     status: () => ({ check: 'replica', state: instance.state(now()), entries: instance.size }),
     list: (query) => listDenylist(redis, keys, query, Date.now()),
     async close() {
-      await follower.stop()
+      await syncLoop.stop()
       await log.leave(instance.id).catch(() => {})
-      followed.close()
-      belled.close()
+      syncConnection.close()
+      bellConnection.close()
     },
   }
 }
@@ -180,10 +180,10 @@ async function openReplica(
 /**
  * Waits up to 2 s for the first lease, unless the first sync fails. The instance starts without it and gets it later.
  */
-async function awaitFirstLease(instance: Instance, follower: SyncLoop, now: () => Now): Promise<void> {
+async function awaitFirstLease(instance: Instance, syncLoop: SyncLoop, now: () => Now): Promise<void> {
   const until = now().monotonic + START_PATIENCE
   while (!instance.isLeased(now()) && now().monotonic < until) {
-    await follower.nextSync(until - now().monotonic)
+    await syncLoop.nextSync(until - now().monotonic)
     if (instance.epoch === '') return
   }
 }

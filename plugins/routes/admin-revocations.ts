@@ -25,7 +25,7 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
     { schema: { querystring: RevocationsQuery } },
     async (request) => {
       const { search, cursor, limit } = request.query
-      const { entries, nextCursor } = await core.listDenials({
+      const { entries, nextCursor } = await core.listEntries({
         search,
         cursor,
         limit: limit === undefined ? undefined : Number(limit),

@@ -68,7 +68,7 @@ export interface RevocableToken {
 }
 
 /** The kind of entry that covers the token, or `history` if the token is older than the history of this denylist. */
-export type DenialReason = EntryKind | 'history'
+export type RevocationReason = EntryKind | 'history'
 
 /**
  * The `iat` and the jti prefix of a new access token. Take it before the session is read, so that a concurrent logout
@@ -77,7 +77,7 @@ export type DenialReason = EntryKind | 'history'
 export interface TokenStamp {
   readonly issuedAt: UnixSeconds
   /** The jti prefix: the first 8 characters of every `jti` that is issued now. */
-  readonly mark: string
+  readonly jtiPrefix: string
 }
 
 /**
@@ -88,7 +88,7 @@ export type OnOutage = 'closed' | 'open' | { readonly stale: Milliseconds }
 
 /** A decision on a token that was made while the denylist was unavailable. */
 export interface OutageDecision {
-  readonly denial: DenialReason | undefined
+  readonly reason: RevocationReason | undefined
   /** The value that the response and the log show. */
   readonly outage: 'stale' | 'open'
 }
@@ -99,13 +99,13 @@ export interface OutageDecision {
  */
 export interface Denylist {
   /** Returns the reason why the token is revoked, or `undefined`. Returns a promise only if it must wait for Redis. */
-  check(token: RevocableToken): DenialReason | undefined | Promise<DenialReason | undefined>
+  check(token: RevocableToken): RevocationReason | undefined | Promise<RevocationReason | undefined>
   /** Decides after `check` has thrown. Returns `undefined` if the route's `onOutage` doesn't allow a decision. */
   checkInOutage(token: RevocableToken, onOutage: OnOutage): OutageDecision | undefined
   /** Checks the token of a long-lived connection. Unlike `check` it never waits for a lease and never throws. */
   peek(
     token: RevocableToken,
-  ): DenialReason | 'unknown' | undefined | Promise<DenialReason | 'unknown' | undefined>
+  ): RevocationReason | 'unknown' | undefined | Promise<RevocationReason | 'unknown' | undefined>
   /** Returns a value that changes whenever the result of `peek` may change, or `undefined` if there is none. */
   version(): string | undefined
   /** Revokes tokens. Resolves when no instance admits them any more. */
@@ -126,7 +126,7 @@ export interface Denylist {
    *
    * @param mark The jti prefix of the last write of the record
    */
-  trusts(mark: string, writtenAt: UnixMs): boolean
+  trusts(jtiPrefix: string, writtenAt: UnixMs): boolean
 }
 
 /** The time that an entry outlives the tokens that it covers, in addition to the leeway, if there is only one clock. */

@@ -9,7 +9,7 @@ export const ENTRY_KINDS = ['jti', 'sid', 'sub', 'all', 'kid', 'lost'] as const
 export type EntryKind = (typeof ENTRY_KINDS)[number]
 
 /** The length of a jti prefix in characters. The id of a `lost` entry consists of such a prefix and the subject. */
-export const MARK_LENGTH = 8
+export const JTI_PREFIX_LENGTH = 8
 
 /** Returns true for the kinds of entries that cover only tokens issued at `before` or earlier. */
 export function hasBefore(kind: EntryKind): kind is 'sub' | 'all' | 'lost' {

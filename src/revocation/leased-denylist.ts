@@ -5,7 +5,7 @@ import type { Instance, Now } from './replica/instance.js'
 import type { RevocationLog } from './replica/revocation-log.js'
 import { toNewEntry } from './denylist.js'
 import type {
-  DenialReason,
+  RevocationReason,
   Revocation,
   OnOutage,
   OutageDecision,
@@ -13,14 +13,14 @@ import type {
   Denylist,
   TokenStamp,
 } from './denylist.js'
-import { createStamp, stampPastDenials } from './token-stamp.js'
+import { createStamp, waitForStamp } from './token-stamp.js'
 
 /** The greatest number of requests that wait for a lease. Further requests get a 503 immediately. */
 const MAX_WAITING = 10_000
 
 export interface LeasedDenylistOptions {
   readonly instance: Instance
-  readonly follower: Pick<SyncLoop, 'ask' | 'hurry' | 'nextSync'>
+  readonly syncLoop: Pick<SyncLoop, 'ask' | 'hurry' | 'nextSync'>
   readonly log: Pick<RevocationLog, 'revoke'>
   /** L: the duration of a lease. */
   readonly lease: Milliseconds
@@ -44,13 +44,13 @@ export class LeasedDenylist implements Denylist {
     this.#options = options
   }
 
-  check(token: RevocableToken): DenialReason | undefined | Promise<DenialReason | undefined> {
+  check(token: RevocableToken): RevocationReason | undefined | Promise<RevocationReason | undefined> {
     const decision = this.#options.instance.decide(token, this.#options.now())
     if (decision.kind === 'no_lease') return this.#checkWhenLeased(token)
-    return decision.kind === 'denied' ? decision.by : undefined
+    return decision.kind === 'revoked' ? decision.by : undefined
   }
 
-  async #checkWhenLeased(token: RevocableToken): Promise<DenialReason | undefined> {
+  async #checkWhenLeased(token: RevocableToken): Promise<RevocationReason | undefined> {
     await this.#waitForLease()
     return this.check(token)
   }
@@ -59,21 +59,21 @@ export class LeasedDenylist implements Denylist {
     if (onOutage === 'closed') return undefined
     const { instance, now } = this.#options
     const decision = instance.decideFromReplica(token)
-    const denial = decision.kind === 'denied' ? decision.by : undefined
+    const reason = decision.kind === 'revoked' ? decision.by : undefined
     if (onOutage === 'open')
       return {
-        denial: denial === 'history' ? undefined : denial,
+        reason: reason === 'history' ? undefined : reason,
         outage: 'open',
       }
-    return instance.leaseLeft(now()) > -onOutage.stale ? { denial, outage: 'stale' } : undefined
+    return instance.leaseLeft(now()) > -onOutage.stale ? { reason, outage: 'stale' } : undefined
   }
 
-  peek(token: RevocableToken): DenialReason | 'unknown' | undefined {
-    const { instance, follower, now } = this.#options
+  peek(token: RevocableToken): RevocationReason | 'unknown' | undefined {
+    const { instance, syncLoop, now } = this.#options
     const decision = instance.decide(token, now())
-    if (decision.kind === 'denied') return decision.by
+    if (decision.kind === 'revoked') return decision.by
     if (decision.kind === 'admitted') return undefined
-    follower.ask()
+    syncLoop.ask()
     return 'unknown'
   }
 
@@ -92,17 +92,17 @@ export class LeasedDenylist implements Denylist {
    *   read, or if too many requests are waiting
    */
   async #waitForLease(): Promise<void> {
-    const { instance, follower, lease, now } = this.#options
+    const { instance, syncLoop, lease, now } = this.#options
     const until = now().monotonic + lease / 2
     if (instance.epoch === '') throw storeUnavailable('this instance has never read the revocation log')
     if (this.#waiting >= MAX_WAITING) throw storeUnavailable('too many requests are waiting for a lease')
     this.#waiting += 1
     try {
-      follower.ask()
+      syncLoop.ask()
       while (!instance.isLeased(now())) {
         const left = until - now().monotonic
         if (left <= 0) throw storeUnavailable(`no lease (${instance.state(now())})`)
-        await follower.nextSync(left)
+        await syncLoop.nextSync(left)
       }
     } finally {
       this.#waiting -= 1
@@ -115,7 +115,7 @@ export class LeasedDenylist implements Denylist {
    * still lose the record of a login, because `WAIT` covers only the log.
    */
   async revoke(entries: readonly Revocation[]): Promise<void> {
-    const { instance, follower, log, now, grace, onBarrier } = this.#options
+    const { instance, syncLoop, log, now, grace, onBarrier } = this.#options
     if (entries.length === 0) return
     const began = now().monotonic
     const barrier = instance.revoke(
@@ -132,12 +132,12 @@ export class LeasedDenylist implements Denylist {
             'the barrier did not close in time, so an instance may still admit the revoked tokens',
           )
         if (state.kind === 'waiting') {
-          await follower.nextSync(deadline - monotonic)
+          await syncLoop.nextSync(deadline - monotonic)
         } else {
           const { generation } = instance
           const reply = await log.revoke(barrier.entries, wall)
           instance.onRevoke(barrier, generation, reply, now())
-          follower.hurry()
+          syncLoop.hurry()
         }
       }
     } finally {
@@ -151,13 +151,13 @@ export class LeasedDenylist implements Denylist {
    */
   async stamp(sub = ''): Promise<TokenStamp> {
     const { instance, now } = this.#options
-    return stampPastDenials(async () => {
+    return waitForStamp(async () => {
       for (;;) {
         const reading = now()
-        const { stamp, token } = createStamp(reading.wall, instance.mark, sub)
+        const { stamp, token } = createStamp(reading.wall, instance.jtiPrefix, sub)
         const decision = instance.decide(token, reading)
         if (decision.kind !== 'no_lease')
-          return { stamp, denial: decision.kind === 'denied' ? decision.by : undefined }
+          return { stamp, reason: decision.kind === 'revoked' ? decision.by : undefined }
         await this.#waitForLease()
       }
     })
@@ -167,7 +167,7 @@ export class LeasedDenylist implements Denylist {
     return this.#options.instance.latestIssue(this.#options.now())
   }
 
-  trusts(mark: string, writtenAt: UnixMs): boolean {
-    return this.#options.onLostHistory !== 'reject' || this.#options.instance.remembers(mark, writtenAt)
+  trusts(jtiPrefix: string, writtenAt: UnixMs): boolean {
+    return this.#options.onLostHistory !== 'reject' || this.#options.instance.remembers(jtiPrefix, writtenAt)
   }
 }

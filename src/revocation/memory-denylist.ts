@@ -4,7 +4,7 @@ import { PortcullisError } from '../errors.js'
 import type { Clock, Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { CLOCK_SLACK, DEFAULT_LISTED, MAX_EXAMINED, toNewEntry, withoutLost } from './denylist.js'
 import type {
-  DenialReason,
+  RevocationReason,
   ListedEntry,
   EntryLifetime,
   Revocation,
@@ -15,7 +15,7 @@ import type {
   TokenStamp,
 } from './denylist.js'
 import { Replica } from './replica/replica.js'
-import { createStamp, stampPastDenials } from './token-stamp.js'
+import { createStamp, waitForStamp } from './token-stamp.js'
 
 /** The greatest step back of the wall clock that is tolerated between the issue of a token and its verification. */
 const MAX_STEP_BACK: Milliseconds = 2_000
@@ -33,7 +33,7 @@ export class MemoryDenylist implements Denylist {
   readonly #steady: Clock
   readonly #life: EntryLifetime
   readonly #since: UnixSeconds
-  readonly #mark = randomBytes(6).toString('base64url')
+  readonly #jtiPrefix = randomBytes(6).toString('base64url')
   readonly #replica = new Replica()
   #untilSweep = SWEEP_EVERY
   /** The entries that may still be in force, for the list, in the order in which they were added. */
@@ -49,12 +49,12 @@ export class MemoryDenylist implements Denylist {
     this.#since = toSeconds(clock.now())
   }
 
-  check(token: RevocableToken): DenialReason | undefined {
-    if (token.iat <= this.#since && !token.jti.startsWith(this.#mark)) return 'history'
-    return this.#replica.denial(token, this.#expiredBy())
+  check(token: RevocableToken): RevocationReason | undefined {
+    if (token.iat <= this.#since && !token.jti.startsWith(this.#jtiPrefix)) return 'history'
+    return this.#replica.findKind(token, this.#expiredBy())
   }
 
-  peek(token: RevocableToken): DenialReason | undefined {
+  peek(token: RevocableToken): RevocationReason | undefined {
     return this.check(token)
   }
 
@@ -87,9 +87,9 @@ export class MemoryDenylist implements Denylist {
   }
 
   stamp(sub = ''): Promise<TokenStamp> {
-    return stampPastDenials(() => {
-      const { stamp, token } = createStamp(this.#clock.now(), this.#mark, sub)
-      return { stamp, denial: this.check(token) }
+    return waitForStamp(() => {
+      const { stamp, token } = createStamp(this.#clock.now(), this.#jtiPrefix, sub)
+      return { stamp, reason: this.check(token) }
     })
   }
 

@@ -7,7 +7,7 @@ import { latestIssueByOwnClock } from './replica/revocation-log.js'
 import type { RevocationLog } from './replica/revocation-log.js'
 import { toNewEntry, withoutLost } from './denylist.js'
 import type {
-  DenialReason,
+  RevocationReason,
   Revocation,
   OnOutage,
   OutageDecision,
@@ -15,7 +15,7 @@ import type {
   Denylist,
   TokenStamp,
 } from './denylist.js'
-import { createStamp, stampPastDenials } from './token-stamp.js'
+import { createStamp, waitForStamp } from './token-stamp.js'
 
 export interface RedisDenylistOptions {
   readonly redis: RedisClient
@@ -37,13 +37,13 @@ export interface RedisDenylistOptions {
  */
 export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
-  readonly #mark = randomBytes(6).toString('base64url')
+  readonly #jtiPrefix = randomBytes(6).toString('base64url')
 
   constructor(options: RedisDenylistOptions) {
     this.#options = options
   }
 
-  async check({ jti, sid, sub, kid, iat }: RevocableToken): Promise<DenialReason | undefined> {
+  async check({ jti, sid, sub, kid, iat }: RevocableToken): Promise<RevocationReason | undefined> {
     const { redis, keys, mayEvict } = this.#options
     if (mayEvict())
       throw storeUnavailable(
@@ -64,7 +64,7 @@ export class RedisDenylist implements Denylist {
     })
   }
 
-  peek(token: RevocableToken): Promise<DenialReason | 'unknown' | undefined> {
+  peek(token: RevocableToken): Promise<RevocationReason | 'unknown' | undefined> {
     return this.check(token).catch(() => 'unknown' as const)
   }
 
@@ -73,7 +73,7 @@ export class RedisDenylist implements Denylist {
   }
 
   checkInOutage(_token: RevocableToken, onOutage: OnOutage): OutageDecision | undefined {
-    return onOutage === 'open' ? { denial: undefined, outage: 'open' } : undefined
+    return onOutage === 'open' ? { reason: undefined, outage: 'open' } : undefined
   }
 
   /** Writes the entries. Those of kind `lost` are omitted, because this denylist doesn't detect a loss of data. */
@@ -88,9 +88,9 @@ export class RedisDenylist implements Denylist {
   }
 
   stamp(sub?: string): Promise<TokenStamp> {
-    return stampPastDenials(async () => {
-      const { stamp, token } = createStamp(this.#options.clock.now(), this.#mark, sub ?? '')
-      return { stamp, denial: sub === undefined ? undefined : await this.check(token) }
+    return waitForStamp(async () => {
+      const { stamp, token } = createStamp(this.#options.clock.now(), this.#jtiPrefix, sub ?? '')
+      return { stamp, reason: sub === undefined ? undefined : await this.check(token) }
     })
   }
 

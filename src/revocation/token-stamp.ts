@@ -1,7 +1,7 @@
 import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
-import type { DenialReason, RevocableToken, TokenStamp } from './denylist.js'
+import type { RevocationReason, RevocableToken, TokenStamp } from './denylist.js'
 
 /** The time between two attempts to get a stamp that no entry covers. */
 const POLLING_INTERVAL: Milliseconds = 100
@@ -9,17 +9,17 @@ const POLLING_INTERVAL: Milliseconds = 100
 /** A stamp, and the reason why a token with it would be refused now; `undefined` if it would be admitted. */
 export interface StampAttempt {
   readonly stamp: TokenStamp
-  readonly denial: DenialReason | undefined
+  readonly reason: RevocationReason | undefined
 }
 
 /** A stamp by the clock reading `wall`, and what a denylist needs of a token that is about to get it. */
 export function createStamp(
   wall: UnixMs,
-  mark: string,
+  jtiPrefix: string,
   sub: string,
 ): { stamp: TokenStamp; token: RevocableToken } {
-  const stamp = { issuedAt: toSeconds(wall), mark }
-  return { stamp, token: { jti: mark, sid: '', sub, kid: '', iat: stamp.issuedAt } }
+  const stamp = { issuedAt: toSeconds(wall), jtiPrefix }
+  return { stamp, token: { jti: jtiPrefix, sid: '', sub, kid: '', iat: stamp.issuedAt } }
 }
 
 /**
@@ -28,14 +28,12 @@ export function createStamp(
  *
  * @throws {PortcullisError} `store_unavailable` if the new token would be refused for any other reason
  */
-export async function stampPastDenials(
-  attempt: () => StampAttempt | Promise<StampAttempt>,
-): Promise<TokenStamp> {
+export async function waitForStamp(attempt: () => StampAttempt | Promise<StampAttempt>): Promise<TokenStamp> {
   for (;;) {
-    const { stamp, denial } = await attempt()
-    if (denial === undefined) return stamp
-    if (denial !== 'sub' && denial !== 'all' && denial !== 'lost')
-      throw storeUnavailable(`a token issued now would be refused (${denial})`)
+    const { stamp, reason } = await attempt()
+    if (reason === undefined) return stamp
+    if (reason !== 'sub' && reason !== 'all' && reason !== 'lost')
+      throw storeUnavailable(`a token issued now would be refused (${reason})`)
     await new Promise((resolve) => setTimeout(resolve, POLLING_INTERVAL))
   }
 }

@@ -57,7 +57,7 @@ export async function issue(
     endsAt,
     expiresAt: computeExpiry(now, settings.refresh, endsAt),
     refreshCount: 0,
-    mark: stamp.mark,
+    jtiPrefix: stamp.jtiPrefix,
   }
   // Sign before anything is stored, because this throws if the claims don't fit into a token.
   const tokens = tokenSet(dependencies, session, stamp, token, now)

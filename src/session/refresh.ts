@@ -41,7 +41,7 @@ export async function refresh(dependencies: SessionDependencies, refreshToken: s
     salt,
     successorHash: hashSecret(successor.secret),
     now,
-    mark: stamp.mark,
+    jtiPrefix: stamp.jtiPrefix,
     idle: settings.refresh,
     refreshLimit: settings.refreshLimit,
     reuseGrace: settings.reuseGrace,
@@ -101,17 +101,17 @@ async function stampAfterLogin(
  */
 async function rejectIfRevoked(
   dependencies: SessionDependencies,
-  { mark }: TokenStamp,
+  { jtiPrefix }: TokenStamp,
   { sid, sub, createdAt }: Session,
   former: PreviousWrite,
 ): Promise<void> {
   const { denylist } = dependencies
   // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the
   // session. The prefix of the record is checked by `trusts` below.
-  const login = { jti: mark, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
+  const login = { jti: jtiPrefix, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
   const reason = await denylist.check(login)
   if (reason === 'history') throw storeUnavailable('the epoch of the denylist changed during the refresh')
-  if (reason === undefined && denylist.trusts(former.mark, former.at)) return
+  if (reason === undefined && denylist.trusts(former.jtiPrefix, former.at)) return
   await endSessions(dependencies, [{ sid }], 'revoked')
   throw new PortcullisError(reason === undefined ? 'reauthentication_required' : 'session_ended')
 }

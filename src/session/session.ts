@@ -79,7 +79,7 @@ export interface Session extends ClientInfo {
   /** The time at which the session ends unless it is refreshed before. */
   readonly expiresAt: UnixMs
   /** The `jti` prefix at the time of the last write (see src/revocation/replica/instance.ts). */
-  readonly mark: string
+  readonly jtiPrefix: string
   /** The number of rotations. Retries within the grace aren't counted. */
   readonly refreshCount: number
 }

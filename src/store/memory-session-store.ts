@@ -74,7 +74,7 @@ export class MemorySessionStore implements SessionStore {
       previousHash: undefined,
       salt: '',
       rotatedAt: 0,
-      former: { mark: '', at: 0 },
+      former: { jtiPrefix: '', at: 0 },
     })
   }
 
@@ -101,11 +101,11 @@ export class MemorySessionStore implements SessionStore {
     record.currentHash = rotation.successorHash
     record.salt = rotation.salt
     record.rotatedAt = now
-    record.former = { mark: session.mark, at: session.lastSeenAt }
+    record.former = { jtiPrefix: session.jtiPrefix, at: session.lastSeenAt }
     record.session = {
       ...session,
       lastSeenAt: now,
-      mark: rotation.mark,
+      jtiPrefix: rotation.jtiPrefix,
       expiresAt: computeExpiry(now, rotation.idle, session.endsAt),
       refreshCount: session.refreshCount + 1,
     }

@@ -64,7 +64,7 @@ export class RedisSessionStore implements SessionStore {
       rotation.reuseGrace,
       rotation.tombstone,
       EXPIRY_SLACK,
-      rotation.mark,
+      rotation.jtiPrefix,
       // Not the caller's `now`: this is about the way, not about the session.
       Date.now(),
     ])) as [RotationOutcome['kind'], ...unknown[]]
@@ -193,13 +193,13 @@ function toOutcome(
       return {
         kind,
         session: toSession(sid, first as Fields)!,
-        former: { mark: second as string, at: Number(third) },
+        former: { jtiPrefix: second as string, at: Number(third) },
       }
     case 'retried':
       return {
         kind,
         session: toSession(sid, first as Fields)!,
-        former: { mark: second as string, at: Number(third) },
+        former: { jtiPrefix: second as string, at: Number(third) },
         salt: fourth as string,
       }
     case 'reused':
@@ -226,7 +226,7 @@ function toFields(session: Session): Record<string, string> {
     ends: String(session.endsAt),
     expires: String(session.expiresAt),
     count: String(session.refreshCount),
-    mark: session.mark,
+    mark: session.jtiPrefix,
   }
   return Object.fromEntries(
     Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -235,7 +235,8 @@ function toFields(session: Session): Record<string, string> {
 
 /** The session in a reply, or undefined where there is none (any more). */
 function toSession(sid: Sid, fields: Fields): Session | undefined {
-  const [sub, client, scope, claims, device, ip, agent, created, seen, ends, expires, count, mark] = fields
+  const [sub, client, scope, claims, device, ip, agent, created, seen, ends, expires, count, jtiPrefix] =
+    fields
   if (sub == null || client == null || claims == null) return undefined
   return {
     sid,
@@ -251,6 +252,6 @@ function toSession(sid: Sid, fields: Fields): Session | undefined {
     endsAt: Number(ends),
     expiresAt: Number(expires),
     refreshCount: Number(count),
-    mark: mark ?? '',
+    jtiPrefix: jtiPrefix ?? '',
   }
 }

@@ -18,7 +18,7 @@ export interface RotationRequest {
   readonly successorHash: string
   readonly now: UnixMs
   /** The jti prefix of the access tokens that are issued with this rotation. */
-  readonly mark: string
+  readonly jtiPrefix: string
   /** The longest time between two refreshes of a session. 0 means no limit. */
   readonly idle: Milliseconds
   /** The number of times that a session may be refreshed. 0 means no limit. */
@@ -31,7 +31,7 @@ export interface RotationRequest {
 
 /** The jti prefix and the time of the last write of a record before this rotation. */
 export interface PreviousWrite {
-  readonly mark: string
+  readonly jtiPrefix: string
   readonly at: UnixMs
 }
 
@@ -155,7 +155,7 @@ export function latestEnd(session: Session): UnixMs {
  */
 export function mustIndexAgain(
   { session, former }: { session: Session; former: PreviousWrite },
-  { mark }: RotationRequest,
+  { jtiPrefix }: RotationRequest,
 ): boolean {
-  return session.endsAt === 0 || former.mark !== mark
+  return session.endsAt === 0 || former.jtiPrefix !== jtiPrefix
 }

@@ -189,7 +189,7 @@ export function newClaims(
     sub: session.sub,
     client_id: session.clientId,
     sid: session.sid,
-    jti: stamp.mark + randomBytes(16).toString('base64url'),
+    jti: stamp.jtiPrefix + randomBytes(16).toString('base64url'),
     iat: stamp.issuedAt,
     // An access token doesn't outlive its session.
     exp: Math.min(latestExpiry, Math.floor(session.expiresAt / 1000)),

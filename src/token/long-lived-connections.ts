@@ -5,7 +5,7 @@
  */
 import type { Clock, Milliseconds } from '../clock.js'
 import type { ErrorCode } from '../errors.js'
-import type { DenialReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
+import type { RevocationReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
 import { toErrorCode, toRevocableToken } from './token-verifier.js'
 import type { Auth } from './token-verifier.js'
 
@@ -127,7 +127,7 @@ export class LongLivedConnections {
     void Promise.allSettled(pending).then(() => (this.#isPending = false))
   }
 
-  #applyResult(connection: WatchedConnection, found: DenialReason | 'unknown' | undefined): void {
+  #applyResult(connection: WatchedConnection, found: RevocationReason | 'unknown' | undefined): void {
     if (found === undefined) connection.unknown = undefined
     else if (found === 'unknown') this.#onUnknown(connection)
     else this.#end(connection, toErrorCode(found))
@@ -136,7 +136,7 @@ export class LongLivedConnections {
   #onUnknown(connection: WatchedConnection): void {
     const decision = this.#dependencies.denylist.checkInOutage(connection.revocable, connection.onOutage)
     if (decision) {
-      if (decision.denial !== undefined) this.#end(connection, toErrorCode(decision.denial))
+      if (decision.reason !== undefined) this.#end(connection, toErrorCode(decision.reason))
       return
     }
     const now = performance.now()

@@ -7,7 +7,7 @@ import type { Clock, UnixSeconds } from '../clock.js'
 import type { Explanation, ExplainStep } from '../contract.js'
 import { PortcullisError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
-import type { DenialReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
+import type { RevocationReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
 import { verifyClaims, selectKey } from './access-token.js'
 import type { AccessClaims, ClaimSettings, KeyVerifier } from './access-token.js'
 import { ownCopy } from './verified-cache.js'
@@ -89,7 +89,7 @@ export class TokenVerifier {
         throw error
       const decision = this.#dependencies.denylist.checkInOutage(verified, onOutage)
       if (!decision) throw error
-      return { auth: admit(verified, decision.denial), outage: decision.outage }
+      return { auth: admit(verified, decision.reason), outage: decision.outage }
     }
   }
 
@@ -121,8 +121,8 @@ export class TokenVerifier {
 
   /** Runs the last step: checks the denylist. */
   #checkDenylist(token: VerifiedToken): Auth | Promise<Auth> {
-    const denial = this.#dependencies.denylist.check(token)
-    return denial instanceof Promise ? denial.then((late) => admit(token, late)) : admit(token, denial)
+    const reason = this.#dependencies.denylist.check(token)
+    return reason instanceof Promise ? reason.then((late) => admit(token, late)) : admit(token, reason)
   }
 
   /**
@@ -228,18 +228,18 @@ function throwIf(isWrong: boolean, code: ErrorCode): void {
   if (isWrong) throw new PortcullisError(code)
 }
 
-function admit({ auth }: VerifiedToken, denial: DenialReason | undefined): Auth {
-  throwIfRevoked(denial)
+function admit({ auth }: VerifiedToken, reason: RevocationReason | undefined): Auth {
+  throwIfRevoked(reason)
   return auth
 }
 
-function throwIfRevoked(denial: DenialReason | undefined): void {
-  if (denial !== undefined) throw new PortcullisError(toErrorCode(denial), { reason: denial })
+function throwIfRevoked(reason: RevocationReason | undefined): void {
+  if (reason !== undefined) throw new PortcullisError(toErrorCode(reason), { reason })
 }
 
 /** Returns the error code for a revoked token. Clients see only this code, the exact kind of entry goes to the log. */
-export function toErrorCode(denial: DenialReason): 'session_ended' | 'token_revoked' {
-  return denial === 'sid' ? 'session_ended' : 'token_revoked'
+export function toErrorCode(reason: RevocationReason): 'session_ended' | 'token_revoked' {
+  return reason === 'sid' ? 'session_ended' : 'token_revoked'
 }
 
 /** The non-enumerable property of `Auth` with the id of the key that signed the token. For internal use only. */

@@ -138,7 +138,7 @@ t.test('every reply 100 ms late: everything still works', async (t) => {
   t.equal((await call(here, 'GET', '/auth/sessions', { token })).body.sessions.length, 1)
   const logout = await call(here, 'POST', '/auth/logout', { token })
   t.equal(logout.status, 204)
-  t.ok(logout.milliseconds >= 200, 'it waits for both, the record and the denial')
+  t.ok(logout.milliseconds >= 200, 'it waits for both, the record and the denylist entry')
   t.notOk((await isAlive(here, token)) || (await isAlive(there, token)))
 })
 

@@ -1,4 +1,4 @@
-/** The cache of verified tokens in a gateway: what it saves shows in the metrics, and it hides no denial and no end. */
+/** The cache of verified tokens in a gateway: what it saves shows in the metrics, and it hides no denylist entry and no end. */
 import t from 'tap'
 import { call, isRefused, logIn, startGateway, startUpstream } from '../support/gateway-process.js'
 

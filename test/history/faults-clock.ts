@@ -27,7 +27,7 @@ const behind: FaultKind = {
   run: (rig) => wrongBy(rig, -rig.random.between(1_100, 1_900), () => hold(rig, 3_000, 6_000)),
 }
 
-/** Every denial seems to have expired. */
+/** Every denylist entry seems to have expired. */
 const ahead: FaultKind = {
   name: 'clock 20 minutes ahead',
   weight: 2,

@@ -92,7 +92,7 @@ for (const { name, begin, end, isReachable = false } of TROUBLES) {
     await end(redis)
     t.comment(`ready ${(await untilReady(instances)).toFixed(0)} ms after`)
     for (const each of instances) {
-      t.equal((await guarded(each, ended!.access_token)).status, 401, 'the denial holds')
+      t.equal((await guarded(each, ended!.access_token)).status, 401, 'the denylist entry holds')
     }
     for (const { access_token } of alive) {
       await logoutAtLast(a, access_token)

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { Test } from 'tap'
 import { toSeconds } from '../../src/clock.js'
 import type { Clock, Milliseconds } from '../../src/clock.js'
-import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/denylist.js'
+import type { RevocationReason, RevocableToken, Denylist } from '../../src/revocation/denylist.js'
 
 export const SECOND = 1_000
 export const MINUTE = 60 * SECOND
@@ -16,7 +16,7 @@ export interface DenylistHarness {
   readonly denylist: Denylist
   /** What `denylist` stamps by. */
   readonly clock: Clock
-  /** How long a denial outlives what it denies. */
+  /** How long a denylist entry outlives what it denies. */
   readonly beyond: Milliseconds
   /** How much longer it may stand, where its end is rounded up to a second. */
   readonly rounding: Milliseconds
@@ -33,15 +33,15 @@ export async function minted(
   { denylist }: Pick<DenylistHarness, 'denylist'>,
   about: Partial<RevocableToken> = {},
 ): Promise<RevocableToken> {
-  const { mark, issuedAt } = await denylist.stamp()
+  const { jtiPrefix, issuedAt } = await denylist.stamp()
   const [sid, sub] = [randomUUID(), randomUUID()]
-  return { jti: mark + randomUUID(), sid, sub, kid: 'a key', iat: issuedAt, ...about }
+  return { jti: jtiPrefix + randomUUID(), sid, sub, kid: 'a key', iat: issuedAt, ...about }
 }
 
 export async function check(
   { denylist }: DenylistHarness,
   token: RevocableToken,
-): Promise<DenialReason | undefined> {
+): Promise<RevocationReason | undefined> {
   return denylist.check(token)
 }
 
@@ -147,9 +147,9 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
         i % 2 === 0 ? { kind: 'sid', id: sid } : { kind: 'jti', id: jti, expiresAt },
       ),
     )
-    const denials = await Promise.all(tokens.map((token) => check(harness, token)))
-    t.equal(denials.filter((denial) => denial === 'sid').length, 250)
-    t.equal(denials.filter((denial) => denial === 'jti').length, 250)
+    const reasons = await Promise.all(tokens.map((token) => check(harness, token)))
+    t.equal(reasons.filter((reason) => reason === 'sid').length, 250)
+    t.equal(reasons.filter((reason) => reason === 'jti').length, 250)
     t.equal(await check(harness, await minted(harness)), undefined)
   })
 
@@ -169,10 +169,10 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     const harness = await open(t)
     harness.pass(1_999)
     const before = toSeconds(harness.clock.now())
-    const { issuedAt, mark } = await harness.denylist.stamp()
+    const { issuedAt, jtiPrefix } = await harness.denylist.stamp()
     const after = toSeconds(harness.clock.now())
     t.ok(issuedAt >= before && issuedAt <= after, `${issuedAt} in ${before} to ${after}`)
-    t.match(mark, /^[\w-]{8}$/)
-    t.equal((await harness.denylist.stamp()).mark, mark, 'the same in one process')
+    t.match(jtiPrefix, /^[\w-]{8}$/)
+    t.equal((await harness.denylist.stamp()).jtiPrefix, jtiPrefix, 'the same in one process')
   })
 }

@@ -126,7 +126,11 @@ t.test('an entry and its TTL are written with one command, and a check is one MG
   )
   t.equal(run.filter(([name]) => name === 'SET').length, 2)
   const expires = run.filter(([name = '']) => name.includes('EXPIRE')).map(([, key]) => key)
-  t.strictSame([...new Set(expires)], [`{${prefix}}:state`, `{${prefix}}:log`], 'no EXPIRE of a denial')
+  t.strictSame(
+    [...new Set(expires)],
+    [`{${prefix}}:state`, `{${prefix}}:log`],
+    'no EXPIRE of a denylist entry',
+  )
   const token = { jti: 'j', sid: 's', sub: 'u', kid: 'k', iat: 0 }
   const asked = await monitored(t, own.url, prefix, async () => denylist.check(token))
   const keys = ['sid:s', 'jti:j', 'kid:k', 'sub:u', 'all:*'].map((name) => `{${prefix}}:deny:${name}`)

@@ -52,20 +52,20 @@ t.test('one second after the start, tokens need no prefix', async (t) => {
   const { denylist } = await open(clock)
   const since = toSeconds(clock.now())
   const token = { jti: 'of another process', sid: 's', sub: 'alice', kid: 'k' }
-  for (const [iat, denial] of [
+  for (const [iat, reason] of [
     [since - 1, 'history'],
     [since, 'history'],
     [since + 1, undefined],
   ] as const) {
-    t.equal(await denylist.check({ ...token, iat }), denial, `iat ${iat - since} s after`)
+    t.equal(await denylist.check({ ...token, iat }), reason, `iat ${iat - since} s after`)
   }
 })
 
 t.test('two processes have different prefixes', async (t) => {
-  const marks = await Promise.all(
-    Array.from({ length: 20 }, async () => (await (await open()).denylist.stamp()).mark),
+  const epochPrefixes = await Promise.all(
+    Array.from({ length: 20 }, async () => (await (await open()).denylist.stamp()).jtiPrefix),
   )
-  t.equal(new Set(marks).size, 20)
+  t.equal(new Set(epochPrefixes).size, 20)
 })
 
 t.test('a check returns synchronously', async (t) => {

@@ -5,11 +5,11 @@ import { LAPSE, place, Rig, sid, WALL } from '../support/replica-instance.js'
 function survivor(entries: ReturnType<typeof sid>[], settings = {}) {
   const rig = new Rig(settings)
   rig.sync({ entries, last: place(9) })
-  rig.sync({ epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, marks: ['epoch-tw'] })
+  rig.sync({ epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, epochPrefixes: ['epoch-tw'] })
   return rig
 }
 
-const TWO = { epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, marks: ['epoch-tw'] }
+const TWO = { epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, epochPrefixes: ['epoch-tw'] }
 
 t.test(
   'entries that the log lacks are published page by page, each read back before it counts',
@@ -41,7 +41,7 @@ t.test(
     t.equal(request.settle, true)
     t.strictSame(
       request.vouch,
-      { since: WALL - 60_000, marks: ['epoch-on'] },
+      { since: WALL - 60_000, epochPrefixes: ['epoch-on'] },
       'what it knew of the former epoch',
     )
   },

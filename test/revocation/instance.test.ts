@@ -91,7 +91,7 @@ t.test('a new epoch is read from the start of its log, while the old lease runs 
   const rig = new Rig()
   rig.sync({ last: place(9), entries: [sid('s1')] })
   rig.sync({ epoch: 'epoch-two-2', settled: false, more: true, last: place(1) })
-  t.equal(rig.instance.mark, 'epoch-tw')
+  t.equal(rig.instance.jtiPrefix, 'epoch-tw')
   t.strictSame(rig.instance.applied, place(1))
   t.equal(rig.decide(rig.token({ sid: 's2' })), 'admitted')
   t.equal(rig.decide(), 'sid', 'what the former epoch brought is still denied')

@@ -4,7 +4,7 @@ import type { Revocation, RevocableToken } from '../../src/revocation/denylist.j
 import { check, LIFE, minted, SECOND, TEST_TIME } from './denylist.contract.js'
 import type { DenylistHarness, OpenDenylist } from './denylist.contract.js'
 
-/** The denials of tokens that differ in their `iat` alone, seconds before or after that of `token`. */
+/** The reasons for refusing tokens that differ in their `iat` alone, seconds before or after that of `token`. */
 async function deniedAt(harness: DenylistHarness, token: RevocableToken, offsets: readonly number[]) {
   return Promise.all(offsets.map((offset) => check(harness, { ...token, iat: token.iat + offset })))
 }
@@ -64,10 +64,10 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
       const stamp = harness.denylist.stamp(token.sub)
       t.ok(await isPending(stamp), 'it waits')
       harness.pass(SECOND)
-      const { issuedAt, mark } = await stamp
+      const { issuedAt, jtiPrefix } = await stamp
       const took = performance.now() - begunAt
       t.ok(took < 3_500, `${Math.round(took)} ms`)
-      const next = { ...token, jti: `${mark}next`, iat: issuedAt }
+      const next = { ...token, jti: `${jtiPrefix}next`, iat: issuedAt }
       t.equal(await check(harness, next), undefined, 'what is minted then is admitted')
       t.equal((await deniedAt(harness, next, [-1]))[0], kind, 'and it did not wait too long')
       t.equal(await check(harness, token), kind)

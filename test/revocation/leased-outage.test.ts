@@ -19,10 +19,10 @@ function open() {
   const log: RevocationLog = { sync: never, revoke: never, publish: never, deny: never, leave: never }
   const bell = { ring: never, close: () => {} }
   const parts = { instance, log, lease, now: () => now }
-  const follower = new SyncLoop({ ...parts, bell, endSessions: async () => {}, onSync: () => {} })
+  const syncLoop = new SyncLoop({ ...parts, bell, endSessions: async () => {}, onSync: () => {} })
   const replica = new LeasedDenylist({
     ...parts,
-    follower,
+    syncLoop,
     grace: 0,
     onLostHistory: 'heal',
     onBarrier: () => {},
@@ -32,7 +32,7 @@ function open() {
       epoch: 'EPOCHONE1234',
       settled: true,
       since: NOW,
-      marks: ['EPOCHONE'],
+      epochPrefixes: ['EPOCHONE'],
       time: NOW,
       entries: [{ kind: 'sid', id: 'ended', before: 0, until: NOW + 900_000 } as const],
       last: START,
@@ -65,10 +65,10 @@ t.test('stale: the replica decides for a limited time; closed: nothing is admitt
   t.ok(learn())
   pass(lease + 29_999)
   t.equal(leaseLeft(), -29_999, 'the lease is over')
-  t.strictSame(replica.checkInOutage(token(), stale), { denial: undefined, outage: 'stale' })
-  t.strictSame(replica.checkInOutage(token({ sid: 'ended' }), stale), { denial: 'sid', outage: 'stale' })
+  t.strictSame(replica.checkInOutage(token(), stale), { reason: undefined, outage: 'stale' })
+  t.strictSame(replica.checkInOutage(token({ sid: 'ended' }), stale), { reason: 'sid', outage: 'stale' })
   const unknown = token({ jti: 'ANOTHER-1' })
-  t.strictSame(replica.checkInOutage(unknown, stale), { denial: 'history', outage: 'stale' })
+  t.strictSame(replica.checkInOutage(unknown, stale), { reason: 'history', outage: 'stale' })
   t.equal(replica.checkInOutage(token(), 'closed'), undefined)
   pass(1)
   t.equal(replica.checkInOutage(token(), stale), undefined)
@@ -77,12 +77,12 @@ t.test('stale: the replica decides for a limited time; closed: nothing is admitt
 
 t.test('open: every token is admitted unless the replica has an entry for it', async (t) => {
   const { replica, learn, pass } = open()
-  t.strictSame(replica.checkInOutage(token(), 'open'), { denial: undefined, outage: 'open' })
+  t.strictSame(replica.checkInOutage(token(), 'open'), { reason: undefined, outage: 'open' })
   learn()
   pass(lease + 600_000)
   for (const jti of ['EPOCHONE1', 'ANOTHER-1']) {
-    t.strictSame(replica.checkInOutage(token({ jti }), 'open'), { denial: undefined, outage: 'open' })
+    t.strictSame(replica.checkInOutage(token({ jti }), 'open'), { reason: undefined, outage: 'open' })
     const ended = token({ jti, sid: 'ended' })
-    t.strictSame(replica.checkInOutage(ended, 'open'), { denial: 'sid', outage: 'open' }, jti)
+    t.strictSame(replica.checkInOutage(ended, 'open'), { reason: 'sid', outage: 'open' }, jti)
   }
 })

@@ -16,7 +16,7 @@ t.test('a stamp that waited for a lease takes the time after the wait', async (t
       epoch: 'EPOCHONE1234',
       settled: true,
       since: NOW,
-      marks: ['EPOCHONE'],
+      epochPrefixes: ['EPOCHONE'],
       time: now.wall,
       entries: [],
       last: START,
@@ -33,7 +33,7 @@ t.test('a stamp that waited for a lease takes the time after the wait', async (t
   const waits = { count: 0 }
   const denylist = new LeasedDenylist({
     instance,
-    follower: {
+    syncLoop: {
       ask: () => {},
       hurry: () => {},
       async nextSync() {
@@ -49,6 +49,6 @@ t.test('a stamp that waited for a lease takes the time after the wait', async (t
     now: () => now,
     onBarrier: () => {},
   })
-  t.match(await denylist.stamp('alice'), { issuedAt: NOW / 1000, mark: 'EPOCHONE' })
+  t.match(await denylist.stamp('alice'), { issuedAt: NOW / 1000, jtiPrefix: 'EPOCHONE' })
   t.equal(waits.count, 1)
 })

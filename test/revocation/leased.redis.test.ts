@@ -61,6 +61,6 @@ t.test('checks cause no Redis command', async (t) => {
     }
   })
   const asked = run.filter((command) => command.some((part) => part.includes(':deny:')))
-  t.strictSame(asked, [], 'no name of a denial was sent')
+  t.strictSame(asked, [], 'no name of a denylist entry was sent')
   t.ok(run.length < 100, `${run.length} commands in all: what syncs cost`)
 })

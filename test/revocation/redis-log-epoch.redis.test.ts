@@ -12,7 +12,7 @@ const { tolerance } = LOG_SETTINGS
 async function begun({ sync, deny }: LogRig): Promise<string> {
   const { epoch } = await sync({ instance: 'a' })
   await deny('s')
-  const vouch = { since: 5, marks: ['AAAAAAAA'] }
+  const vouch = { since: 5, epochPrefixes: ['AAAAAAAA'] }
   const reply = await sync({ instance: 'b', epoch, settle: true, vouch })
   if (reply.epoch !== epoch || !reply.settled || reply.since !== 5) throw new Error('it did not begin')
   return epoch
@@ -25,7 +25,7 @@ async function isFresh(t: Test, rig: LogRig, former: string, by: 'sync' | 'revok
   t.not(reply.epoch, former)
   if (told) t.match(told, { epoch: reply.epoch, members: [] })
   t.match(reply, { settled: false, members: [{ id: 'c', version: 1, applied: { ms: 0, seq: 0 } }] })
-  t.strictSame(reply.marks, [reply.epoch.slice(0, 8)])
+  t.strictSame(reply.epochPrefixes, [reply.epoch.slice(0, 8)])
   t.ok(Math.abs(reply.since - reply.time - 3 * tolerance) < 500, 'since is its birth, with slack')
   t.equal((await rig.state())['len'], String(await rig.server.xlen(rig.keys.log)))
   if (told) t.equal(reply.entries.at(-1)?.id, 'after', 'what was revoked then is part of it')

@@ -80,14 +80,17 @@ t.test('settle works only with the current epoch, and for all instances', async 
 
 t.test('vouch keeps the smaller `since` and the prefixes of both, its own first, at most four', async (t) => {
   const { sync } = openLog(t)
-  const { epoch, since, marks } = await sync()
-  const [own] = marks
-  const vouch = (at: number, ...held: string[]) => sync({ epoch, vouch: { since: at, marks: held } })
-  t.match(await sync({ epoch: 'another-one', vouch: { since: 1, marks: ['AAAAAAAA'] } }), { since, marks })
-  t.match(await vouch(since + 1, 'AAAAAAAA'), { since, marks: [own, 'AAAAAAAA'] })
-  t.match(await vouch(5_000), { since: 5_000, marks: [own, 'AAAAAAAA'] })
+  const { epoch, since, epochPrefixes } = await sync()
+  const [own] = epochPrefixes
+  const vouch = (at: number, ...held: string[]) => sync({ epoch, vouch: { since: at, epochPrefixes: held } })
+  t.match(await sync({ epoch: 'another-one', vouch: { since: 1, epochPrefixes: ['AAAAAAAA'] } }), {
+    since,
+    epochPrefixes,
+  })
+  t.match(await vouch(since + 1, 'AAAAAAAA'), { since, epochPrefixes: [own, 'AAAAAAAA'] })
+  t.match(await vouch(5_000), { since: 5_000, epochPrefixes: [own, 'AAAAAAAA'] })
   const more = await vouch(6_000, 'BBBBBBBB', own!, 'AAAAAAAA', 'CCCCCCCC', 'DDDDDDDD')
   t.equal(more.since, 5_000)
-  t.strictSame(more.marks, [own, 'AAAAAAAA', 'BBBBBBBB', 'CCCCCCCC'])
-  t.strictSame((await vouch(7_000, 'EEEEEEEE')).marks, more.marks)
+  t.strictSame(more.epochPrefixes, [own, 'AAAAAAAA', 'BBBBBBBB', 'CCCCCCCC'])
+  t.strictSame((await vouch(7_000, 'EEEEEEEE')).epochPrefixes, more.epochPrefixes)
 })

@@ -26,7 +26,7 @@ t.test('the first sync begins an epoch and returns its complete state', async (t
       epoch: '',
       settled: false,
       since: reply.time + 3 * tolerance,
-      marks: [reply.epoch.slice(0, 8)],
+      epochPrefixes: [reply.epoch.slice(0, 8)],
       time: 0,
       entries: [],
       last: id,

@@ -22,11 +22,11 @@ t.test('each kind matches its own claim and nothing else', async (t) => {
     ['sid', 's1'],
     ['kid', 'k1'],
   ] as const) {
-    t.equal(replicaOf(entry(kind, id)).denial(token, NOW), kind)
-    t.equal(replicaOf(entry(kind, `${id}x`)).denial(token, NOW), undefined)
+    t.equal(replicaOf(entry(kind, id)).findKind(token, NOW), kind)
+    t.equal(replicaOf(entry(kind, `${id}x`)).findKind(token, NOW), undefined)
   }
   t.equal(
-    replicaOf(entry('sid', token.jti), entry('jti', 's1')).denial(token, NOW),
+    replicaOf(entry('sid', token.jti), entry('jti', 's1')).findKind(token, NOW),
     undefined,
     'kinds are apart',
   )
@@ -37,18 +37,22 @@ t.test('`sub` and `all` match tokens issued at `before` or earlier', async (t) =
     ['sub', 'anna'],
     ['all', '*'],
   ] as const) {
-    t.equal(replicaOf(entry(kind, id, NOW)).denial(token, NOW), kind, 'issued just then')
-    t.equal(replicaOf(entry(kind, id, NOW + 5_000)).denial(token, NOW), kind)
-    t.equal(replicaOf(entry(kind, id, NOW - 1)).denial(token, NOW), undefined, 'issued afterwards')
+    t.equal(replicaOf(entry(kind, id, NOW)).findKind(token, NOW), kind, 'issued just then')
+    t.equal(replicaOf(entry(kind, id, NOW + 5_000)).findKind(token, NOW), kind)
+    t.equal(replicaOf(entry(kind, id, NOW - 1)).findKind(token, NOW), undefined, 'issued afterwards')
   }
-  t.equal(replicaOf(entry('sub', 'ben', NOW)).denial(token, NOW), undefined)
+  t.equal(replicaOf(entry('sub', 'ben', NOW)).findKind(token, NOW), undefined)
 })
 
 t.test('two entries for one target merge to the larger `before` and `until`, in either order', async (t) => {
   const early = entry('sub', 'anna', NOW + 2_000, NOW + 10_000)
   const late = entry('sub', 'anna', NOW - 2_000, NOW + 90_000)
   for (const replica of [replicaOf(early, late), replicaOf(late, early)]) {
-    t.equal(replica.denial(token, NOW + 80_000), 'sub', 'neither its `before` nor its `until` was shortened')
+    t.equal(
+      replica.findKind(token, NOW + 80_000),
+      'sub',
+      'neither its `before` nor its `until` was shortened',
+    )
     t.ok(replica.covers(entry('sub', 'anna', NOW + 2_000, NOW + 90_000)))
     t.equal(replica.size, 1)
   }
@@ -66,14 +70,14 @@ t.test('an entry covers another one only with at least its `before` and its `unt
 
 t.test('an entry is in force until its time and is removed some seconds later', async (t) => {
   const replica = replicaOf(entry('sid', 's1', 0, UNTIL + 1), entry('sub', 'anna', NOW, UNTIL))
-  t.equal(replica.denial(token, UNTIL), 'sid', 'a part of a second is rounded up')
-  t.equal(replica.denial(token, UNTIL + 1_000), undefined)
+  t.equal(replica.findKind(token, UNTIL), 'sid', 'a part of a second is rounded up')
+  t.equal(replica.findKind(token, UNTIL + 1_000), undefined)
   replica.expire(UNTIL)
   t.equal(replica.size, 2, 'not before')
   replica.expire(UNTIL + 20_000)
   t.equal(replica.size, 0)
   replica.apply(entry('sub', 'anna', NOW - 5_000, UNTIL + 90_000))
-  t.equal(replica.denial(token, UNTIL + 20_000), undefined, 'with its `before`')
+  t.equal(replica.findKind(token, UNTIL + 20_000), undefined, 'with its `before`')
 })
 
 t.test('entries exported from a replica match at least what was put in', async (t) => {
@@ -86,5 +90,5 @@ t.test('entries exported from a replica match at least what was put in', async (
   for (const one of entries) t.ok(copy.covers(one), one.kind)
   for (const one of entries) copy.delete(one)
   t.equal(copy.size, 0)
-  t.equal(copy.denial(token, NOW), undefined)
+  t.equal(copy.findKind(token, NOW), undefined)
 })

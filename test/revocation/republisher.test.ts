@@ -5,7 +5,7 @@ import { Republisher } from '../../src/revocation/replica/republisher.js'
 import { soon } from '../support/gateway-process.js'
 import { LAPSE, LEASE, place, Rig, sid, WALL } from '../support/replica-instance.js'
 
-const TWO = { epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, marks: ['epoch-tw'] }
+const TWO = { epoch: 'epoch-two-2', settled: false, since: WALL + 6_000, epochPrefixes: ['epoch-tw'] }
 
 /** A survivor that holds these, in an epoch whose log has none of them, and a log that notes what is done to it. */
 function survivor(entries: readonly DenylistEntry[]) {

@@ -32,9 +32,9 @@ function inNewEpoch(rig: MemoryRig, believes: 'all' | 'new'): MemoryRig {
     peek: (token) => denylist.peek(token),
     version: () => undefined,
     revoke: (entries) => denylist.revoke(entries),
-    stamp: async (sub) => ({ ...(await denylist.stamp(sub)), mark: MARK }),
+    stamp: async (sub) => ({ ...(await denylist.stamp(sub)), jtiPrefix: MARK }),
     latestIssue: () => denylist.latestIssue(),
-    trusts: (mark) => believes === 'all' || mark === MARK,
+    trusts: (jtiPrefix) => believes === 'all' || jtiPrefix === MARK,
   }
   return { ...rig, ports: { ...rig.ports, denylist: changed } }
 }
@@ -75,7 +75,7 @@ t.test('the record stays untrusted after an end that failed', async (t) => {
   t.equal(await refreshed(faulty, login.refreshToken), 'store_unavailable')
   t.equal(failures, 1)
   const [record] = await living(rig.ports.store, 'alice', rig.clock.now())
-  t.equal(record?.mark, MARK, 'the rotation had taken place')
+  t.equal(record?.jtiPrefix, MARK, 'the rotation had taken place')
   t.equal(await refreshed(rig, login.refreshToken), 'reauthentication_required')
   t.same(await living(rig.ports.store, 'alice', rig.clock.now()), [])
 })

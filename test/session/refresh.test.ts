@@ -142,8 +142,8 @@ t.test(
     const behind = Object.assign(Object.create(ports.denylist) as Denylist, {
       stamp: async (sub?: string) => {
         asked.push(sub)
-        const { mark } = await ports.denylist.stamp(sub)
-        return { issuedAt: sub === undefined ? iat - 2 : iat + 1, mark }
+        const { jtiPrefix } = await ports.denylist.stamp(sub)
+        return { issuedAt: sub === undefined ? iat - 2 : iat + 1, jtiPrefix }
       },
       check: (token: RevocableToken) => ports.denylist.check(token),
       trusts: () => true,

@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
-import { MARK_LENGTH } from '../../src/revocation/entry.js'
+import { JTI_PREFIX_LENGTH } from '../../src/revocation/entry.js'
 import type { EntryKind, DenylistEntry } from '../../src/revocation/entry.js'
 import type { Decision } from '../../src/revocation/replica/instance.js'
 import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
@@ -128,7 +128,7 @@ export class Checker {
   }
 
   /** An instance has decided on a token that is good otherwise. */
-  decided(token: Token, decision: Decision, node: { id: string; mark: string }): void {
+  decided(token: Token, decision: Decision, node: { id: string; jtiPrefix: string }): void {
     if (decision.kind === 'no_lease') this.counts.unleased += 1
     else if (decision.kind === 'admitted') {
       this.counts.admitted += 1
@@ -143,7 +143,7 @@ export class Checker {
         throw new Violation('admitted', `${node.id} admits ${token.jti} of ${token.sid}, ended by ${end.by}`)
     } else if (decision.by === 'history') {
       this.counts.history += 1
-      if (token.iat * 1000 > this.since || token.jti.startsWith(node.mark))
+      if (token.iat * 1000 > this.since || token.jti.startsWith(node.jtiPrefix))
         throw new Violation('denied', `${node.id} denies ${token.jti} for its history, which is known`)
     } else {
       this.counts.denied += 1
@@ -160,8 +160,8 @@ export class Checker {
       return this.#attempted.get(keysOf(token).find((candidate) => candidate.startsWith(`${by} `))!)
     const befores = [...this.#attempted].flatMap(([key, before]) => {
       const [kind, id] = key.split(' ') as [string, string]
-      const isAbout = kind === 'lost' && id.slice(MARK_LENGTH) === token.sub
-      return isAbout && !token.jti.startsWith(id.slice(0, MARK_LENGTH)) ? [before] : []
+      const isAbout = kind === 'lost' && id.slice(JTI_PREFIX_LENGTH) === token.sub
+      return isAbout && !token.jti.startsWith(id.slice(0, JTI_PREFIX_LENGTH)) ? [before] : []
     })
     return befores.length > 0 ? Math.max(...befores) : undefined
   }
@@ -174,8 +174,8 @@ function keysOf({ jti, sid, sub, kid }: Token): string[] {
 function covers({ kind, id, before }: DenylistEntry, token: Token): boolean {
   if (kind === 'all') return token.iat * 1000 <= before
   if (kind === 'lost') {
-    const [mark, sub] = [id.slice(0, MARK_LENGTH), id.slice(MARK_LENGTH)]
-    return token.sub === sub && !token.jti.startsWith(mark) && token.iat * 1000 <= before
+    const [jtiPrefix, sub] = [id.slice(0, JTI_PREFIX_LENGTH), id.slice(JTI_PREFIX_LENGTH)]
+    return token.sub === sub && !token.jti.startsWith(jtiPrefix) && token.iat * 1000 <= before
   }
   return token[kind] === id && (kind !== 'sub' || token.iat * 1000 <= before)
 }

@@ -45,15 +45,15 @@ export class SimulatedDenylist extends LeasedDenylist {
     world.checker.returned(revocation, closedBy, world.t)
   }
 
-  /** Doesn't wait until a denial of the last seconds is past, as that wait isn't by the simulated clock. */
+  /** Doesn't wait until a denylist entry of the last seconds is past, as that wait isn't by the simulated clock. */
   override async stamp(sub = ''): Promise<TokenStamp> {
     const { instance, now } = this.#node
     if (!instance.isLeased(now)) throw storeUnavailable('no lease')
     const issuedAt = Math.floor(now.wall / 1000)
-    const { mark } = instance
-    const decision = instance.decide({ jti: mark, sid: '', sub, kid: '', iat: issuedAt }, now)
+    const { jtiPrefix } = instance
+    const decision = instance.decide({ jti: jtiPrefix, sid: '', sub, kid: '', iat: issuedAt }, now)
     if (decision.kind !== 'admitted') throw storeUnavailable('tokens of now are denied')
-    return { issuedAt, mark }
+    return { issuedAt, jtiPrefix }
   }
 }
 
@@ -65,7 +65,7 @@ function optionsOf(node: Node, onReply: (reply: Stored) => void = () => {}): Lea
   const ring = () => world.after(0, () => node.local(() => node.ring()))
   return {
     instance,
-    follower: { ask: ring, hurry: ring, nextSync: (patience) => nextSync(node, patience) },
+    syncLoop: { ask: ring, hurry: ring, nextSync: (patience) => nextSync(node, patience) },
     log: {
       revoke: (entries, wall) =>
         new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** One instance: the real state machine, its clocks, and what the follower does around it. */
+/** One instance: the real state machine, its clocks, and what the sync loop does around it. */
 import type { Milliseconds } from '../../src/clock.js'
 import { Instance } from '../../src/revocation/replica/instance.js'
 import type { Now, Sync } from '../../src/revocation/replica/instance.js'
@@ -140,7 +140,7 @@ export class Node {
       return true
     }
     const decision = this.instance.decide(token, now)
-    this.world.checker.decided(token, decision, { id: this.id, mark: this.instance.mark })
+    this.world.checker.decided(token, decision, { id: this.id, jtiPrefix: this.instance.jtiPrefix })
     return decision.kind !== 'no_lease'
   }
 

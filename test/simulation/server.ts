@@ -28,7 +28,7 @@ interface State {
   readonly settled: boolean
   readonly since: UnixMs
   readonly born: UnixMs
-  readonly marks: readonly string[]
+  readonly epochPrefixes: readonly string[]
   readonly n: number
   readonly len: number
   readonly members: ReadonlyMap<string, Member>
@@ -103,7 +103,7 @@ export class Server {
     const epoch = this.#random.id()
     const marked = this.#add(log, [], time)
     const since = time + 3 * tolerance
-    const blank = { born: time, settled: false, n: 0, members: new Map(), marks: [epoch.slice(0, 8)] }
+    const blank = { born: time, settled: false, n: 0, members: new Map(), epochPrefixes: [epoch.slice(0, 8)] }
     return { state: { epoch, boot: this.boot, since, len: marked.rows.length, ...blank }, log: marked }
   }
 
@@ -134,16 +134,16 @@ export class Server {
       const applied = this.#without.has('acknowledge') ? (last ?? from) : from
       this.#register(members, { id: request.instance, version: n, applied })
     }
-    let { settled, since, marks } = state
+    let { settled, since, epochPrefixes } = state
     if (isCurrent) {
       for (const { id, version } of request.dead) {
         if (members.get(id)?.version === version || this.#without.has('version')) members.delete(id)
       }
       settled ||= request.settle
       since = Math.min(since, request.vouch?.since ?? since)
-      marks = [...new Set([...marks, ...(request.vouch?.marks ?? [])])].slice(0, 4)
+      epochPrefixes = [...new Set([...epochPrefixes, ...(request.vouch?.epochPrefixes ?? [])])].slice(0, 4)
     }
-    this.#write({ ...state, n, settled, since, marks, members }, log, time)
+    this.#write({ ...state, n, settled, since, epochPrefixes, members }, log, time)
     const entries = page.flatMap((row) => row.entries)
     const more = rest.length > page.length
     const told = request.who ? [...members.values()] : []
@@ -151,7 +151,7 @@ export class Server {
       epoch: state.epoch,
       settled,
       since,
-      marks,
+      epochPrefixes,
       time,
       entries,
       last,

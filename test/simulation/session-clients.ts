@@ -50,10 +50,10 @@ export class SessionClients {
     this.#run(
       node,
       async (ports) => {
-        const { mark, issuedAt } = await ports.denylist.stamp(sub)
+        const { jtiPrefix, issuedAt } = await ports.denylist.stamp(sub)
         const now = ports.clock.now()
-        const session = newSession({ sid, sub, mark, at: now })
-        const tokens = tokenSet(ports, session, { mark, issuedAt }, refreshToken, now)
+        const session = newSession({ sid, sub, jtiPrefix, at: now })
+        const tokens = tokenSet(ports, session, { jtiPrefix, issuedAt }, refreshToken, now)
         await ports.store.create(session, { familyHash: hashSecret(family), secretHash: hashSecret(secret) })
         await keepWithinLimits(ports, session)
         return tokens

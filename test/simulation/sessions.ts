@@ -20,13 +20,13 @@ const DAY: Milliseconds = 86_400_000
 export function newSession({
   sid,
   sub,
-  mark,
+  jtiPrefix,
   at,
-}: Record<'sid' | 'sub' | 'mark', string> & { at: UnixMs }): Session {
+}: Record<'sid' | 'sub' | 'jtiPrefix', string> & { at: UnixMs }): Session {
   return {
     sid: sid as Sid,
     sub,
-    mark,
+    jtiPrefix,
     clientId: 'client',
     scope: undefined,
     claims: {},
@@ -104,7 +104,7 @@ export function createRecord(
 ): SessionScript<boolean> {
   return (data, time) => {
     if (readRecord(data, session.sid, time)) return [data, false]
-    const blank = { previousHash: '', salt: '', rotatedAt: 0, former: { mark: '', at: 0 } }
+    const blank = { previousHash: '', salt: '', rotatedAt: 0, former: { jtiPrefix: '', at: 0 } }
     return [
       put(data, session.sid, { kind: 'living', session, familyHash, currentHash: secretHash, ...blank }),
       true,
@@ -113,11 +113,14 @@ export function createRecord(
 }
 
 /** Writes that the session was used, if it is alive. */
-export function touchRecord(sid: string, { mark, at }: { mark: string; at: UnixMs }): SessionScript<true> {
+export function touchRecord(
+  sid: string,
+  { jtiPrefix, at }: { jtiPrefix: string; at: UnixMs },
+): SessionScript<true> {
   return (data, time) => {
     const record = readRecord(data, sid, time)
     if (record?.kind !== 'living') return [data, true]
-    return [put(data, sid, { ...record, session: { ...record.session, mark, lastSeenAt: at } }), true]
+    return [put(data, sid, { ...record, session: { ...record.session, jtiPrefix, lastSeenAt: at } }), true]
   }
 }
 
@@ -143,11 +146,11 @@ export function rotateRecord(rotation: RotationRequest): SessionScript<RotationO
       currentHash: rotation.successorHash,
       salt: rotation.salt,
       rotatedAt: now,
-      former: { mark: session.mark, at: session.lastSeenAt },
+      former: { jtiPrefix: session.jtiPrefix, at: session.lastSeenAt },
       session: {
         ...session,
         lastSeenAt: now,
-        mark: rotation.mark,
+        jtiPrefix: rotation.jtiPrefix,
         expiresAt: computeExpiry(now, rotation.idle, session.endsAt),
         refreshCount: session.refreshCount + 1,
       },

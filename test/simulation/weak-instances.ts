@@ -48,7 +48,7 @@ class OwnClockReplica extends EpochReplica {
       entries: [],
       last: undefined,
       members: [],
-      marks: [],
+      epochPrefixes: [],
       epoch: '',
       since: 0,
       waitOk: true,

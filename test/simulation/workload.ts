@@ -20,20 +20,20 @@ export class Workload {
     this.#world = world
   }
 
-  /** A login, or a refresh of a session that exists: `iat` and mark are taken before the session is read. */
+  /** A login, or a refresh of a session that exists: `iat` and jti prefix are taken before the session is read. */
   mint(node: Node, sid?: string): void {
     const world = this.#world
     const { random } = world
     if (!node.isAlive || node.isPaused || !node.isLeased) return
     const { wall } = node.now
-    const { mark } = node.instance
+    const { jtiPrefix } = node.instance
     const iat = Math.floor(wall / 1000)
     const lives = Math.floor(world.options.settings.horizon / 1000)
     const exp = iat + (random.chance(0.7) ? lives : 1 + random.below(lives))
     const kid = `k${this.#kid}`
     const issue = (session: Session) => {
       const token: Token = {
-        jti: `${mark}.${random.id()}`,
+        jti: `${jtiPrefix}.${random.id()}`,
         sid: session.sid,
         sub: session.sub,
         kid,
@@ -44,8 +44,8 @@ export class Workload {
       world.note(() => `${node.id} mints ${token.jti} for ${token.sid} of ${token.sub}, iat ${iat}`)
       world.checker.minted(token)
     }
-    if (sid !== undefined) return this.#refresh(node, sid, { mark, at: wall }, issue)
-    const session = newSession({ sid: `s${random.id()}`, sub: random.pick(SUBJECTS), mark, at: wall })
+    if (sid !== undefined) return this.#refresh(node, sid, { jtiPrefix, at: wall }, issue)
+    const session = newSession({ sid: `s${random.id()}`, sub: random.pick(SUBJECTS), jtiPrefix, at: wall })
     const create = (server: Node['server']) => server.onSessions(createRecord(session), world.t)
     world.send(node, create, (isCreated) => {
       if (!isCreated) return
@@ -57,7 +57,7 @@ export class Workload {
   #refresh(
     node: Node,
     sid: string,
-    stamp: { mark: string; at: number },
+    stamp: { jtiPrefix: string; at: number },
     issue: (session: Session) => void,
   ): void {
     const world = this.#world
@@ -68,7 +68,8 @@ export class Workload {
         const { onLostHistory } = world.options
         if (record?.kind !== 'living') return
         const { session } = record
-        if (onLostHistory === 'reject' && !node.instance.remembers(session.mark, session.lastSeenAt)) return
+        if (onLostHistory === 'reject' && !node.instance.remembers(session.jtiPrefix, session.lastSeenAt))
+          return
         issue(session)
         world.send(
           node,

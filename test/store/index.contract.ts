@@ -42,7 +42,7 @@ export function indexContract(t: Test, open: OpenStore): void {
     const { session, token } = await begin(harness)
     const { sub, sid } = session
     await harness.store.unindex(sub, [sid])
-    const { outcome } = await use(harness, token, { mark: 'NEWEPOCH' })
+    const { outcome } = await use(harness, token, { jtiPrefix: 'NEWEPOCH' })
     t.equal(outcome.kind, 'rotated')
     t.same(await harness.store.sids(sub), [sid])
   })

@@ -9,18 +9,18 @@ export function rotationContract(t: Test, open: OpenStore): void {
     const harness = await open(t)
     const { session, token } = await begin(harness)
     let current = token
-    let former = { mark: session.mark, at: session.createdAt }
+    let former = { jtiPrefix: session.jtiPrefix, at: session.createdAt }
     for (let count = 1; count <= 4; count += 1) {
       await harness.advance(MINUTE)
       const now = harness.clock.now()
-      const mark = `MARK-${count}--`
-      const { outcome, next } = await use(harness, current, { mark })
+      const jtiPrefix = `MARK-${count}--`
+      const { outcome, next } = await use(harness, current, { jtiPrefix })
       t.strictSame(outcome, {
         kind: 'rotated',
-        session: { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: count, mark },
+        session: { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: count, jtiPrefix },
         former,
       })
-      former = { mark, at: now }
+      former = { jtiPrefix, at: now }
       current = next
     }
   })
@@ -28,13 +28,13 @@ export function rotationContract(t: Test, open: OpenStore): void {
   t.test('a retry within the grace returns the salt of the rotation, hence the same successor', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)
-    const first = await use(harness, token, { mark: 'ANOTHER-' })
+    const first = await use(harness, token, { jtiPrefix: 'ANOTHER-' })
     await harness.advance(SECOND)
     const again = await use(harness, token)
     t.match(again.outcome, {
       kind: 'retried',
       salt: first.salt,
-      former: { mark: session.mark, at: session.createdAt },
+      former: { jtiPrefix: session.jtiPrefix, at: session.createdAt },
     })
     t.strictSame(again.next, first.next)
     t.not(again.salt, first.salt, 'the salt of the retry itself is dropped')
@@ -46,7 +46,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
     await use(harness, token)
     const before = await living(harness.store, session.sub, harness.clock.now())
     await harness.advance(5 * SECOND)
-    const { outcome } = await use(harness, token, { mark: 'ANOTHER-' })
+    const { outcome } = await use(harness, token, { jtiPrefix: 'ANOTHER-' })
     t.match(outcome, { kind: 'retried', session: { refreshCount: 1, expiresAt: before[0]!.expiresAt } })
     t.strictSame(await living(harness.store, session.sub, harness.clock.now()), before)
   })

@@ -1,9 +1,9 @@
-/** The denylist contract's harness for what keeps its denials in Redis: two processes, one revokes, both are asked. */
+/** The denylist contract's harness for what keeps its entries in Redis: two processes, one revokes, both are asked. */
 import type { Redis } from 'ioredis'
 import { systemClock } from '../../src/clock.js'
 import type { Milliseconds } from '../../src/clock.js'
 import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
-import type { DenialReason, RevocableToken, Denylist } from '../../src/revocation/denylist.js'
+import type { RevocationReason, RevocableToken, Denylist } from '../../src/revocation/denylist.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
 import { uniquePrefix } from './redis.js'
@@ -25,7 +25,7 @@ export interface RedisDenylistHarness extends DenylistHarness {
   readonly instances: readonly Denylist[]
 }
 
-/** How long a denial in Redis outlives what it denies. */
+/** How long a denylist entry in Redis outlives what it denies. */
 export const BEYOND = entryGrace(LOG_SETTINGS)
 
 /**
@@ -52,7 +52,7 @@ export async function openPair(
     revoke: (entries) => instances()[turn++ % 2]!.revoke(entries),
     stamp: (sub) => instances()[1]!.stamp(sub),
     latestIssue: () => instances()[0]!.latestIssue(),
-    trusts: (mark, writtenAt) => instances()[0]!.trusts(mark, writtenAt),
+    trusts: (jtiPrefix, writtenAt) => instances()[0]!.trusts(jtiPrefix, writtenAt),
   }
   return {
     prefix,
@@ -76,7 +76,7 @@ export async function openPair(
 async function agreed(
   instances: readonly Denylist[],
   token: RevocableToken,
-): Promise<DenialReason | undefined> {
+): Promise<RevocationReason | undefined> {
   const [one, ...more] = await Promise.all(instances.map((instance) => instance.check(token)))
   if (more.some((other) => other !== one)) throw new Error(`one instance says ${one}, another ${more.join()}`)
   return one

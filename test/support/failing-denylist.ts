@@ -14,7 +14,7 @@ export function failingOnce(denylist: Denylist): Denylist & { readonly failures:
     version: () => denylist.version(),
     stamp: (sub) => denylist.stamp(sub),
     latestIssue: () => denylist.latestIssue(),
-    trusts: (mark, writtenAt) => denylist.trusts(mark, writtenAt),
+    trusts: (jtiPrefix, writtenAt) => denylist.trusts(jtiPrefix, writtenAt),
     async revoke(entries) {
       if (failures > 0) return denylist.revoke(entries)
       failures += 1

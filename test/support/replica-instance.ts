@@ -54,7 +54,7 @@ export class Rig {
       epoch: 'epoch-one-1',
       settled: true,
       since: WALL - 60_000,
-      marks: ['epoch-on'],
+      epochPrefixes: ['epoch-on'],
       time: wall,
       ...rest,
       ...change,
@@ -82,7 +82,7 @@ export class Rig {
 
   decide(token = this.token()): string {
     const decision = this.instance.decide(token, this.now)
-    return decision.kind === 'denied' ? decision.by : decision.kind
+    return decision.kind === 'revoked' ? decision.by : decision.kind
   }
 }
 

@@ -73,7 +73,7 @@ export function newSession(
     endsAt,
     expiresAt: computeExpiry(now, idle, endsAt),
     refreshCount: 0,
-    mark: MARK,
+    jtiPrefix: MARK,
     ...fields,
   }
   return { session, token }
@@ -111,7 +111,7 @@ export async function use(
     salt,
     successorHash: hashSecret(successor.secret),
     now: clock.now(),
-    mark: MARK,
+    jtiPrefix: MARK,
     idle: IDLE,
     refreshLimit: 0,
     reuseGrace: GRACE,

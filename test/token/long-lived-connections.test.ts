@@ -4,7 +4,7 @@ import { createJwt } from '../../plugins/jwt.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { LongLivedConnections } from '../../src/token/long-lived-connections.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
-import type { DenialReason, Revocation, OnOutage, Denylist } from '../../src/revocation/denylist.js'
+import type { RevocationReason, Revocation, OnOutage, Denylist } from '../../src/revocation/denylist.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import type { Auth } from '../../src/token/token-verifier.js'
@@ -65,7 +65,7 @@ function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
 /** Time for a few looks. */
 const looks = () => new Promise((resolve) => setTimeout(resolve, 100))
 
-t.test('a denial ends what it covers, once, by the code that a new request would get', async (t) => {
+t.test('a denylist entry ends what it covers, once, by the code that a new request would get', async (t) => {
   const kinds = {
     jti: 'token_revoked',
     sid: 'session_ended',
@@ -153,7 +153,10 @@ t.test('while nothing has changed, only new streams are asked about', async (t) 
 
 /** A denylist that answers as it is told to. */
 function fickle(t: Test) {
-  const state: { answer: DenialReason | 'unknown' | undefined; outage: DenialReason | 'open' | undefined } = {
+  const state: {
+    answer: RevocationReason | 'unknown' | undefined
+    outage: RevocationReason | 'open' | undefined
+  } = {
     answer: undefined,
     outage: 'open',
   }
@@ -163,7 +166,7 @@ function fickle(t: Test) {
       peek: () => ((asked += 1), state.answer),
       checkInOutage: (_token, onOutage) => {
         if (onOutage === 'closed' || state.outage === undefined) return undefined
-        return { denial: state.outage === 'open' ? undefined : state.outage, outage: 'open' }
+        return { reason: state.outage === 'open' ? undefined : state.outage, outage: 'open' }
       },
     },
   })

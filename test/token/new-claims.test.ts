@@ -4,7 +4,7 @@ import type { Session, Sid } from '../../src/session/session.js'
 import { AUDIENCE, ISSUER } from '../support/access-tokens.js'
 
 const NOW = 1_800_000_000
-const stamp = { issuedAt: NOW, mark: 'ABCDEFGH' }
+const stamp = { issuedAt: NOW, jtiPrefix: 'ABCDEFGH' }
 const rules = { issuer: ISSUER, audience: AUDIENCE, access: 900_000 }
 const session: Session = {
   sid: 'sid' as Sid,
@@ -16,7 +16,7 @@ const session: Session = {
   lastSeenAt: NOW * 1000,
   endsAt: 0,
   refreshCount: 0,
-  mark: 'ABCDEFGH',
+  jtiPrefix: 'ABCDEFGH',
   expiresAt: (NOW + 10_000) * 1000,
 }
 const claimsOf = (change: Partial<Session> = {}, access = rules.access) =>

@@ -22,14 +22,14 @@ async function court({ leeway = 0, denylist: given }: { leeway?: number; denylis
   const settings = { issuer: ISSUER, audience: AUDIENCE, ...life, leeway }
   const verified = new VerifiedCache<VerifiedToken>(100)
   const verdict = new TokenVerifier({ keys, verified, denylist, clock, settings })
-  const { issuedAt, mark } = await denylist.stamp()
+  const { issuedAt, jtiPrefix } = await denylist.stamp()
   const claims = {
     iss: ISSUER,
     aud: AUDIENCE,
     sub: 'alice',
     client_id: 'c',
     sid: 's1',
-    jti: `${mark}1`,
+    jti: `${jtiPrefix}1`,
     iat: issuedAt,
     exp: issuedAt + 900,
     scope: 'read write',
@@ -49,7 +49,7 @@ function stub(
     peek: () => 'unknown',
     version: () => undefined,
     revoke: async () => {},
-    stamp: async () => ({ issuedAt: 1_800_000_000, mark: 'MARKMARK' }),
+    stamp: async () => ({ issuedAt: 1_800_000_000, jtiPrefix: 'MARKMARK' }),
     latestIssue: () => 1_800_000_001_000,
     trusts: () => true,
   }
@@ -132,7 +132,7 @@ t.test('a jti is not a sid, nor the other way round', async (t) => {
   t.equal(await outcome(() => verdict.verifyToken(token())), 'good')
 })
 
-t.test('a denial holds to the end of the token, whatever the leeway', async (t) => {
+t.test('a denylist entry holds to the end of the token, whatever the leeway', async (t) => {
   for (const leeway of [0, 5_000]) {
     const { verdict, revocation, token, clock } = await court({ leeway })
     const judged = () => outcome(() => verdict.verifyToken(token()))
@@ -179,10 +179,10 @@ t.test('a refresh token is no access token, and an access token no refresh token
 })
 
 t.test('a denylist that is waited for decides just the same', async (t) => {
-  const denials = ['sid', 'jti', 'history', undefined] as const
+  const reasons = ['sid', 'jti', 'history', undefined] as const
   const codes = ['session_ended', 'token_revoked', 'token_revoked', 'good']
-  for (const [i, denial] of denials.entries()) {
-    const denylist = stub(async () => denial)
+  for (const [i, reason] of reasons.entries()) {
+    const denylist = stub(async () => reason)
     const { verdict, token } = await court({ denylist })
     t.type(
       Promise.resolve(verdict.verifyToken(token())).catch(() => {}),
@@ -243,7 +243,7 @@ t.test('in an outage only a route that asks for it is judged without the denylis
     ({ sid }, onOutage) => {
       preferred.push(onOutage)
       if (sid === 'forgotten') return undefined
-      return { denial: sid === 'ended' ? 'sid' : undefined, outage: 'stale' }
+      return { reason: sid === 'ended' ? 'sid' : undefined, outage: 'stale' }
     },
   )
   const { verdict, token } = await court({ denylist })

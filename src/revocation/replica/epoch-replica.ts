@@ -94,11 +94,11 @@ export class EpochReplica {
   }
 
   /** Returns the kind of an entry that covers the token, or `undefined`. */
-  denial(token: RevocableToken): EntryKind | undefined {
-    let denial = this.#replica.denial(token, this.#time)
-    for (let i = 0; denial === undefined && i < this.#formers.length; i += 1)
-      denial = this.#formers[i]!.denial(token, this.#time)
-    return denial
+  findKind(token: RevocableToken): EntryKind | undefined {
+    let kind = this.#replica.findKind(token, this.#time)
+    for (let i = 0; kind === undefined && i < this.#formers.length; i += 1)
+      kind = this.#formers[i]!.findKind(token, this.#time)
+    return kind
   }
 
   /** Applies a page of the log, and removes expired entries. */

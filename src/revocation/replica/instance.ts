@@ -48,7 +48,7 @@ export class Instance {
   }
 
   /** The jti prefix of the current epoch. Every `jti` that is issued now begins with it. */
-  get mark(): string {
+  get jtiPrefix(): string {
     return jtiPrefix(this.#epoch)
   }
 
@@ -97,10 +97,10 @@ export class Instance {
   /** Decides without checking the lease. For routes that prefer a stale decision to a 503 response. */
   decideFromReplica(token: RevocableToken): Decision {
     // The entries come first, because a route that stays open in an outage admits tokens denied by `history`.
-    const by = this.#replica.denial(token)
-    if (by !== undefined) return { kind: 'denied', by }
+    const by = this.#replica.findKind(token)
+    if (by !== undefined) return { kind: 'revoked', by }
     // A token of unknown history may have been revoked by an entry that was lost.
-    return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'denied', by: 'history' }
+    return this.remembers(token.jti, token.iat * 1000) ? ADMITTED : { kind: 'revoked', by: 'history' }
   }
 
   /**

@@ -1,11 +1,11 @@
 import type { Milliseconds, UnixMs } from '../../clock.js'
-import { MARK_LENGTH } from '../entry.js'
+import { JTI_PREFIX_LENGTH } from '../entry.js'
 import type { LogSettings, Vouch } from './revocation-log.js'
 import type { Now } from './protocol.js'
 
 /** Returns the jti prefix of an epoch, or of a `jti` that was issued in it: the first 8 characters. */
 export function jtiPrefix(name: string): string {
-  return name.slice(0, MARK_LENGTH)
+  return name.slice(0, JTI_PREFIX_LENGTH)
 }
 
 /** The right to decide from the replica until a point in time on the instance's own clocks. It does no I/O. */
@@ -20,12 +20,12 @@ export class Lease {
   constructor(
     sent: Now,
     { lease, tolerance }: Pick<LogSettings, 'lease' | 'tolerance'>,
-    { since, marks }: Vouch,
+    { since, epochPrefixes }: Vouch,
   ) {
     this.#sent = sent
     this.#length = lease
     this.#tolerance = tolerance
-    this.history = { since, marks }
+    this.history = { since, epochPrefixes }
   }
 
   /**
@@ -41,6 +41,6 @@ export class Lease {
 
   /** Returns true if the history covers a token or record from this time, with a `jti` or jti prefix of this value. */
   remembers(id: string, at: UnixMs): boolean {
-    return at > this.history.since || this.history.marks.includes(jtiPrefix(id))
+    return at > this.history.since || this.history.epochPrefixes.includes(jtiPrefix(id))
   }
 }

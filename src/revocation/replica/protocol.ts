@@ -48,7 +48,7 @@ export interface SyncOutcome {
 /** A decision from the replica. `no_lease` means that the instance may not decide now. */
 export type Decision =
   | { readonly kind: 'admitted' }
-  | { readonly kind: 'denied'; readonly by: EntryKind | 'history' }
+  | { readonly kind: 'revoked'; readonly by: EntryKind | 'history' }
   | { readonly kind: 'no_lease' }
 
 /** Said on every request, so made once. */

@@ -59,7 +59,7 @@ export class RedisLog implements RevocationLog {
       count,
       settle ? '1' : '',
       vouch ? vouch.since : '',
-      vouch ? vouch.marks.join('') : '',
+      vouch ? vouch.epochPrefixes.join('') : '',
       who ? '1' : '',
       ...dead.flatMap(({ id, version }) => [id, version]),
     ]
@@ -152,7 +152,7 @@ type RawReply = [
   epoch: Buffer,
   settled: Buffer,
   since: Buffer,
-  marks: Buffer,
+  epochPrefixes: Buffer,
   time: Buffer,
   last: Buffer,
   more: number,
@@ -161,12 +161,12 @@ type RawReply = [
 ]
 
 function toReply(raw: unknown, waitOk: boolean): SyncReply {
-  const [epoch, settled, since, marks, time, last, more, texts, members] = raw as RawReply
+  const [epoch, settled, since, epochPrefixes, time, last, more, texts, members] = raw as RawReply
   return {
     epoch: String(epoch),
     settled: String(settled) === '1',
     since: Number(String(since)),
-    marks: String(marks).match(/.{8}/g) ?? [],
+    epochPrefixes: String(epochPrefixes).match(/.{8}/g) ?? [],
     time: Number(String(time)),
     entries: texts.flatMap(parseRow),
     last: last.length === 0 ? undefined : parsePosition(String(last)),

@@ -1,5 +1,5 @@
 import type { UnixMs } from '../../clock.js'
-import { hasBefore, MARK_LENGTH } from '../entry.js'
+import { hasBefore, JTI_PREFIX_LENGTH } from '../entry.js'
 import type { EntryKind, DenylistEntry } from '../entry.js'
 import { ExpiringMap } from './expiring-map.js'
 import type { Walk } from './expiring-map.js'
@@ -25,7 +25,7 @@ export class Replica {
     lost: new Map<string, UnixMs>(),
   }
   /** The jti prefixes with which the ids of `lost` entries begin. There is one per epoch that has such entries. */
-  readonly #lostMarks = new Set<string>()
+  readonly #lostPrefixes = new Set<string>()
 
   /** The number of entries. */
   get size(): number {
@@ -37,7 +37,7 @@ export class Replica {
   /** Adds an entry, or extends the existing one with the same kind and id. */
   apply({ kind, id, before, until }: DenylistEntry): void {
     this.#until[kind].lengthen(id, Math.ceil(until / 1000))
-    if (kind === 'lost') this.#lostMarks.add(id.slice(0, MARK_LENGTH))
+    if (kind === 'lost') this.#lostPrefixes.add(id.slice(0, JTI_PREFIX_LENGTH))
     if (!hasBefore(kind)) return
     const former = this.#before[kind].get(id) ?? 0
     if (before > former) this.#before[kind].set(id, before)
@@ -50,7 +50,7 @@ export class Replica {
   }
 
   /** Returns the kind of an entry that covers the token and is in force at `now`, or `undefined`. */
-  denial({ jti, sid, sub, kid, iat }: RevocableToken, now: UnixMs): EntryKind | undefined {
+  findKind({ jti, sid, sub, kid, iat }: RevocableToken, now: UnixMs): EntryKind | undefined {
     const second = now / 1000
     const until = this.#until
     if (isInForce(until.sid, sid, second)) return 'sid'
@@ -65,12 +65,12 @@ export class Replica {
 
   /** Returns true if a `lost` entry covers the token. It doesn't cover tokens with its own jti prefix. */
   #isLost(jti: string, sub: string, issued: UnixMs, second: number): boolean {
-    for (const mark of this.#lostMarks) {
-      const id = mark + sub
+    for (const jtiPrefix of this.#lostPrefixes) {
+      const id = jtiPrefix + sub
       if (
         isInForce(this.#until.lost, id, second) &&
         issued <= this.#before.lost.get(id)! &&
-        !jti.startsWith(mark)
+        !jti.startsWith(jtiPrefix)
       )
         return true
     }
@@ -84,7 +84,7 @@ export class Replica {
       const gone = this.#until[kind].expire(second)
       if (hasBefore(kind)) for (const id of gone) this.#before[kind].delete(id)
     }
-    if (this.#until.lost.size === 0) this.#lostMarks.clear()
+    if (this.#until.lost.size === 0) this.#lostPrefixes.clear()
   }
 
   /** Iterates over all entries. Entries may be added and deleted during the iteration. */

@@ -33,14 +33,14 @@ export interface SyncRequest {
  */
 export interface Vouch {
   readonly since: UnixMs
-  readonly marks: readonly string[]
+  readonly epochPrefixes: readonly string[]
 }
 
 export interface SyncReply {
   readonly epoch: string
   readonly settled: boolean
   readonly since: UnixMs
-  readonly marks: readonly string[]
+  readonly epochPrefixes: readonly string[]
   /** The clock of Redis. */
   readonly time: UnixMs
   readonly entries: readonly DenylistEntry[]
