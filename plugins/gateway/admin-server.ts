@@ -1,10 +1,11 @@
 import { timingSafeEqual, createHash } from 'node:crypto'
-import fastify, { LogController } from 'fastify'
+import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
 import type { Core } from '../core.js'
 import { sendError } from '../problem-details.js'
 import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
+import { requestLogging } from './request-logging.js'
 import { explainRoute } from '../routes/admin-explain.js'
 import { revocationsRoutes } from '../routes/admin-revocations.js'
 
@@ -26,7 +27,7 @@ export async function createAdmin(
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
-    logController: new LogController({ disableRequestLogging: true }),
+    ...requestLogging(false),
     forceCloseConnections: true,
   })
   app.setNotFoundHandler((request, reply) => sendError(request, reply, new PortcullisError('not_found')))

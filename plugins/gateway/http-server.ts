@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import fastify, { LogController } from 'fastify'
+import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
@@ -10,6 +10,7 @@ import type { ErrorCode } from '../../src/errors.js'
 import { StartError } from '../../src/start-error.js'
 import { sendError, buildProblemDetails, toPortcullisError } from '../problem-details.js'
 import { childLoggerFactory } from './request-log.js'
+import { requestLogging } from './request-logging.js'
 import { checkBeforeRouting } from './strict-requests.js'
 import { readProxyHeaders, trustedProxies } from './trusted-proxies.js'
 import { abandonPipeline } from './pipelining.js'
@@ -39,7 +40,7 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
   const options = {
     loggerInstance: log,
     childLoggerFactory,
-    logController: new LogController({ disableRequestLogging: !settings.log.requests }),
+    ...requestLogging(settings.log.requests),
     // `readProxyHeaders` leaves one address in the header, so only the peer has to be checked.
     trustProxy: proxies && ((address: string, hop: number) => hop === 0 && proxies.isListed(address)),
     genReqId: createRequestIds(),
