@@ -6,6 +6,7 @@ import { serve } from './commands/serve.js'
 import { users } from './commands/users.js'
 import type { Command } from './commands/command.js'
 import { UsageError, isExpected } from './commands/command.js'
+import { flushLog } from './logger.js'
 
 const COMMANDS: readonly Command[] = [serve, demo, users, legacyBlog]
 
@@ -42,4 +43,4 @@ async function main([verb, ...args]: string[]): Promise<number> {
   }
 }
 
-process.exitCode = await main(process.argv.slice(2))
+process.exitCode = await main(process.argv.slice(2)).finally(flushLog)

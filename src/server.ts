@@ -27,7 +27,7 @@ import type { GatewaySettings } from './config.js'
 import { StartError } from './start-error.js'
 import { StopLog } from './stop-log.js'
 import { redisKeys } from './redis/keys.js'
-import { createLogger } from './logger.js'
+import { createLogger, watchLog } from './logger.js'
 
 /** A gateway that accepts connections. */
 export interface RunningServer {
@@ -45,11 +45,11 @@ export interface RunningServer {
 }
 
 /**
- * Returns the maximum duration of a stop, in ms. It is 1 s longer than drain and shutdown together, so that the server
- * itself closes the remaining connections before the process is ended.
+ * Returns the maximum duration of a stop, in ms. It is 2 s longer than drain and shutdown together: in the first second
+ * the server itself closes the remaining connections, and in the second the rest of the log is written.
  */
 export function stopDelay({ timeouts }: Pick<GatewaySettings, 'timeouts'>): Milliseconds {
-  return timeouts.drain + timeouts.shutdown + 1_000
+  return timeouts.drain + timeouts.shutdown + 2_000
 }
 
 /**
@@ -118,6 +118,7 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
   const connections = new ClientConnections(app.server)
   limitConnections(app.server, settings.limits.connections, app.log)
   const core = await createCore(toPluginSettings(settings), app.log, { ofProcess: true })
+  watchLog(core.metrics.registry)
   app.addHook('onClose', () => core.close())
   try {
     await build(app, core, settings, connections)

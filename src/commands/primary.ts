@@ -9,7 +9,7 @@ import { createMetrics } from '../../plugins/metrics.js'
 import { SummedMetrics } from '../../plugins/summed-metrics.js'
 import { toPluginSettings } from '../config.js'
 import type { GatewaySettings } from '../config.js'
-import { createLogger } from '../logger.js'
+import { createLogger, watchLog } from '../logger.js'
 import { openAdmin } from '../server.js'
 import type { Listener, RunningServer } from '../server.js'
 import { StopLog } from '../stop-log.js'
@@ -33,6 +33,7 @@ export async function startWithWorkers(
   // The primary is an instance like each worker. Its /api can thus revoke as reliably as a worker.
   const core = needsCore ? await createCore(toPluginSettings(settings), log, { ofProcess: true }) : undefined
   const { registry } = core?.metrics ?? createMetrics({ ofProcess: true })
+  watchLog(registry)
   const restarts = new Counter({
     name: 'portcullis_worker_restarts_total',
     help: 'Workers that replaced a dead worker',

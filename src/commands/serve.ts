@@ -1,6 +1,7 @@
 import closeWithGrace from 'close-with-grace'
 import { loadGatewaySettings, settingFlags, settingsHelp } from '../config.js'
 import type { Sources } from '../config.js'
+import { flushLog } from '../logger.js'
 import { startServer, stopDelay } from '../server.js'
 import type { RunningServer } from '../server.js'
 import { readArgs } from './command.js'
@@ -52,10 +53,11 @@ export async function startGateway(sources: Sources, cleanUp?: () => Promise<voi
     }
     await server.close()
     await cleanUp?.()
+    await flushLog()
   })
   const onSignal = () => {
     if (!isStopping) void grace.close()
-    else if (!server.endDrain()) process.exit(1)
+    else if (!server.endDrain()) void flushLog().then(() => process.exit(1))
   }
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
   return server

@@ -4,7 +4,7 @@
  */
 import closeWithGrace from 'close-with-grace'
 import type { GatewaySettings } from '../config.js'
-import { createLogger } from '../logger.js'
+import { createLogger, flushLog } from '../logger.js'
 import { openGateway, stopDelay } from '../server.js'
 import type { Gateway } from '../server.js'
 import type { Order, Report } from '../workers/messages.js'
@@ -15,7 +15,7 @@ const SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR2'] as const
 for (const signal of SIGNALS) process.on(signal, () => {})
 
 let gateway: Gateway | undefined
-let stop = (): unknown => process.exit(0)
+let stop = (): unknown => exit(0)
 
 process.on('message', (order: Order) => {
   if (order.type === 'start') void start(order.settings)
@@ -32,7 +32,7 @@ async function start(settings: GatewaySettings): Promise<void> {
     gateway = await openGateway(settings, createLogger(settings.log))
   } catch (error) {
     if (!isExpected(error)) throw error
-    stop = () => process.exit(1)
+    stop = () => exit(1)
     return send({ type: 'refused', reason: error.message })
   }
   const { url, stop: stopGateway, endDrain, close } = gateway
@@ -45,6 +45,7 @@ async function start(settings: GatewaySettings): Promise<void> {
       }
       await stopGateway(() => send({ type: 'listener-closed' }))
       await close()
+      await flushLog()
     },
   )
   stop = grace.close
@@ -54,6 +55,11 @@ async function start(settings: GatewaySettings): Promise<void> {
 async function measure(): Promise<void> {
   const metrics = await gateway?.core.metrics.registry.getMetricsAsJSON()
   if (metrics) send({ type: 'measured', metrics })
+}
+
+async function exit(code: number): Promise<never> {
+  await flushLog()
+  process.exit(code)
 }
 
 function send(report: Report): void {
