@@ -31,6 +31,7 @@ const good: Record<string, [text: string, expected: Partial<Read>, options?: Par
     'HTTP/1.0 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok',
     { body: 'ok', isReusable: false },
   ],
+  'a stray line end behind it': [`${OK}Content-Length: 2\r\n\r\nok\r\n`, { body: 'ok', isReusable: true }],
   'no reason': ['HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n', { status: 404, reason: '' }],
   'a reason in Latin-1': [
     'HTTP/1.1 200 Tr\xe8s bien\r\nContent-Length: 0\r\n\r\n',
@@ -44,14 +45,14 @@ const good: Record<string, [text: string, expected: Partial<Read>, options?: Par
     `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n${OK}Content-Length: 2\r\n\r\nok`,
     { interim: [100, 103], body: 'ok' },
   ],
-  'to HEAD': [`${OK}Content-Length: 99\r\n\r\n`, { body: '', isReusable: true }, { method: 'HEAD' }],
+  'to HEAD': [`${OK}Content-Length: 99\r\n\r\n`, { body: '', isReusable: false }, { method: 'HEAD' }],
   'to HEAD, chunked': [
     `${OK}Transfer-Encoding: chunked\r\n\r\n`,
-    { body: '', isReusable: true },
+    { body: '', isReusable: false },
     { method: 'HEAD' },
   ],
   '204 with a length': ['HTTP/1.1 204 None\r\nContent-Length: 9\r\n\r\n', { body: '', isReusable: false }],
-  '304 with a length': ['HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n', { body: '', isReusable: true }],
+  '304 with a length': ['HTTP/1.1 304 Same\r\nContent-Length: 9\r\n\r\n', { body: '', isReusable: false }],
   'a switch that was asked for': [
     'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\x81\x00',
     { status: 101, body: '\x81\x00', isReusable: false },
@@ -163,7 +164,7 @@ t.test('what ends too early is no answer', async (t) => {
 })
 
 t.test('attack: what comes behind an answer spoils the connection', async (t) => {
-  for (const behind of ['\r\n', 'x', `${OK}Content-Length: 4\r\n\r\nevil`]) {
+  for (const behind of ['\n', '\r\n\r\n', '\r\nx', 'x', `${OK}Content-Length: 4\r\n\r\nevil`]) {
     for (const [text, method] of [
       [`${OK}Content-Length: 2\r\n\r\nok`, 'GET'],
       [`${OK}Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n`, 'GET'],

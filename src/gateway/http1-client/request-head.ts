@@ -30,10 +30,26 @@ const LINE_BREAK = /[\0\r\n]/
 /** Methods for which a request without a body needs `Content-Length: 0` (RFC 9110 §8.6). */
 const METHODS_WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH'])
 
+/**
+ * Returns true if the connection carries no request after this one, whatever the response says.
+ *
+ * - Some servers answer HEAD like GET, with a body. The body would be read as the next response.
+ * - Some servers don't read the body of a GET. They would read it as the next request, which nobody has admitted, and
+ *   its response would be the next response. Such a body has no defined meaning (RFC 9110 §9.3.1).
+ */
+export function isLastOnConnection({
+  method,
+  framing,
+}: Pick<UpstreamRequest, 'method' | 'framing'>): boolean {
+  if (method === 'HEAD') return true
+  return (framing.kind === 'chunked' || bodyBytes(framing) > 0) && !METHODS_WITH_BODY.has(method)
+}
+
 /** Serializes a request head. Returns `undefined` if a part of it contains CR, LF or NUL. */
 export function serializeHead(request: UpstreamRequest): string | undefined {
   const { method, target, host, headers, framing, upgrade } = request
-  const connection = upgrade === undefined ? 'keep-alive' : `upgrade\r\nupgrade: ${upgrade}`
+  const persistence = isLastOnConnection(request) ? 'close' : 'keep-alive'
+  const connection = upgrade === undefined ? persistence : `upgrade\r\nupgrade: ${upgrade}`
   let isPlain = !LINE_BREAK.test(target) && !LINE_BREAK.test(host)
   let head = `${method} ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: ${connection}\r\n`
   for (let at = 0; at < headers.length; at += 2) {
@@ -48,6 +64,10 @@ export function serializeHead(request: UpstreamRequest): string | undefined {
 
 function serializeFraming(method: string, framing: RequestFraming): string {
   if (framing.kind === 'chunked') return 'transfer-encoding: chunked\r\n'
-  const bytes = framing.kind === 'sized' ? framing.bytes : 0
+  const bytes = bodyBytes(framing)
   return bytes > 0 || METHODS_WITH_BODY.has(method) ? `content-length: ${bytes}\r\n` : ''
+}
+
+function bodyBytes(framing: RequestFraming): number {
+  return framing.kind === 'sized' ? framing.bytes : 0
 }

@@ -1,5 +1,6 @@
 import { parseChunkSize, parseFields, parseHead } from './response-head.js'
 import type { ResponseHead } from './response-head.js'
+import { StrayLineEnd } from './stray-line-end.js'
 import { UpstreamError } from './upstream-error.js'
 
 /** The events of a parser, in this order. A paused parser emits none. */
@@ -53,6 +54,7 @@ export class ResponseParser {
   /** Remaining length of the body or of the chunk, in bytes. */
   #remaining = 0
   #trailers: string[] = []
+  readonly #stray = new StrayLineEnd()
   #isKept = false
   #keepAlive: number | undefined
   #isPaused = false
@@ -81,8 +83,8 @@ export class ResponseParser {
   }
 
   /**
-   * True if the connection can carry another request: the response has ended, no data follows it, and its head allows
-   * it.
+   * True if the connection can carry another request: the response has ended, its end was marked by a length or a last
+   * chunk, no data follows it, and its head allows another request.
    */
   get isReusable(): boolean {
     return this.#state === 'over' && this.#isKept && this.#data === undefined
@@ -96,13 +98,14 @@ export class ResponseParser {
   }
 
   /**
-   * Parses more data.
+   * Parses more data. After a response, `isReusable` remains true only if the data is one stray CR LF.
    *
    * @throws {UpstreamError} `broken` if the response is invalid.
    */
   read(data: Buffer): void {
     this.#data = this.#data === undefined ? data : Buffer.concat([this.#data.subarray(this.#at), data])
     this.#at = 0
+    if (this.#state === 'over') this.#skipStray()
     this.#run()
   }
 
@@ -147,15 +150,26 @@ export class ResponseParser {
   #advance(): boolean {
     if (this.#state === 'ended') {
       this.#state = 'over'
+      this.#skipStray()
       this.#events.onEnd(this.#trailers)
     } else if (this.#data !== undefined) {
       if (!this.#step(this.#data)) return false
-      if (this.#data !== undefined && this.#at >= this.#data.length) this.#data = undefined
+      this.#dropParsed()
     } else {
       if (this.#state !== 'until-close' || !this.#isClosed) return false
       this.#state = 'ended'
     }
     return true
+  }
+
+  #dropParsed(): void {
+    if (this.#data !== undefined && this.#at >= this.#data.length) this.#data = undefined
+  }
+
+  #skipStray(): void {
+    if (this.#data === undefined) return
+    this.#at = this.#stray.skip(this.#data, this.#at)
+    this.#dropParsed()
   }
 
   /** Parses one part of the response. Returns false if more data is needed. */
@@ -181,6 +195,9 @@ export class ResponseParser {
   }
 
   #readHead(data: Buffer): boolean {
+    this.#at = this.#stray.skip(data, this.#at)
+    if (this.#at >= data.length) return true
+    if (this.#stray.isHalf) throw new UpstreamError('broken', 'bad_head')
     const text = this.#readUntil(HEAD_END, data, 'head_too_large', 'bad_head')
     if (text === undefined) {
       const begun = data.toString('latin1', this.#at, this.#at + 7)
@@ -203,14 +220,14 @@ export class ResponseParser {
 
   #beginBody(head: ResponseHead): void {
     const { status, length, isChunked, isKept, keepAlive } = head
-    const isBodiless = this.#expected.isHead || status === 204 || status === 304 || length === 0
-    // A 204 has no body (RFC 9110 §8.6). A server that announces one may send it, so the connection is closed.
-    const isBroken = status === 204 && (isChunked || (length ?? 0) > 0)
-    this.#isKept = isKept && !isBroken && (isBodiless || isChunked || length !== undefined)
+    const isBodiless = this.#expected.isHead || status === 204 || status === 304
+    // Some servers send a body anyway, at any later time. It would be read as the next response.
+    this.#isKept = isKept && !isBodiless && (isChunked || length !== undefined)
     this.#keepAlive = keepAlive
     this.#remaining = length ?? 0
     this.#trailers = []
-    if (isBodiless) this.#state = 'ended'
+    this.#stray.reset()
+    if (isBodiless || length === 0) this.#state = 'ended'
     else if (isChunked) this.#state = 'chunk'
     else this.#state = length === undefined ? 'until-close' : 'sized'
     this.#events.onHead(head)

@@ -17,7 +17,7 @@ export interface UploadProgress {
 
 /**
  * Sends a request with a body, with backpressure. Sends the head together with the first piece of the body, so that no
- * server waits for a body that never arrives.
+ * server waits for a body that never arrives. If the first piece is there, it is sent before this function returns.
  */
 export function upload(
   socket: Socket,
@@ -56,4 +56,5 @@ export function upload(
       progress.onFailure(new UpstreamError('lost', 'request_cut'))
     }
   })
+  body.read()
 }

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import type { Milliseconds } from '../../clock.js'
+import { isLastOnConnection } from './request-head.js'
 import type { UpstreamRequest } from './request-head.js'
 import type { ResponseHead } from './response-head.js'
 import { ResponseParser } from './response-parser.js'
@@ -42,8 +44,12 @@ export class UpstreamConnection implements ResponseEvents {
   readonly #parser = new ResponseParser(this)
   #request: UpstreamRequest | undefined
   #handler: ResponseHandler | undefined
+  /** True if the first bytes of the request were written. Data that arrives before that is no response to it. */
+  #isStarted = false
   /** True if the whole request was written. */
   #isSent = false
+  /** True if no other request may follow the current one. */
+  #isLast = false
   #hasBegun = false
   #isPaused = false
   /** True if the upstream has closed its sending side. */
@@ -68,6 +74,14 @@ export class UpstreamConnection implements ResponseEvents {
     return this.#hasBegun
   }
 
+  /**
+   * True if everything written was passed to the operating system. With TLS, this is known one turn of the event loop
+   * after the write, which may be later than the response.
+   */
+  get isFlushed(): boolean {
+    return this.#socket.writableLength === 0
+  }
+
   get isPaused(): boolean {
     return this.#isPaused
   }
@@ -82,7 +96,8 @@ export class UpstreamConnection implements ResponseEvents {
     this.#request = request
     this.#handler = handler
     this.#hasBegun = false
-    this.#isSent = body === null
+    this.#isSent = this.#isStarted = body === null
+    this.#isLast = isLastOnConnection(request)
     this.#parser.expect({ isHead: method === 'HEAD', isUpgrade: upgrade !== undefined })
     this.#restartTimeout()
     handler.onSend(this)
@@ -147,10 +162,11 @@ export class UpstreamConnection implements ResponseEvents {
 
   onEnd(trailers: string[]): void {
     const handler = this.#handler
+    const hadBody = this.#request!.body !== null
     this.#handler = undefined
     this.#request = undefined
     const isFree = this.#isReadyForNext && this.#parser.isReusable && this.#startIdle()
-    if (!isFree) this.destroy()
+    if (!isFree) this.#close(hadBody)
     handler?.onEnd(trailers)
     if (isFree && !this.#isGone) this.#owner.onFree(this)
   }
@@ -170,15 +186,30 @@ export class UpstreamConnection implements ResponseEvents {
     handler.onUpgrade(head, socket)
   }
 
-  /** True if the whole request has been sent and the upstream hasn't closed the connection. */
+  /**
+   * Closes the connection after a response. The upstream may want to keep the connection. A reset then avoids the
+   * TIME_WAIT state, which would occupy a local port for a minute. An upstream may still read a body, which a reset
+   * would discard. Node can't reset a TLS connection.
+   */
+  #close(hadBody: boolean): void {
+    this.#release()
+    if (hadBody || this.#hasEnded || !this.isFlushed || this.#socket instanceof TLSSocket)
+      this.#socket.destroy()
+    else this.#socket.resetAndDestroy()
+  }
+
+  /** True if another request may follow, the whole request was written, and the upstream hasn't ended the connection. */
   get #isReadyForNext(): boolean {
-    return this.#isSent && this.#socket.writableLength === 0 && !this.#hasEnded
+    return !this.#isLast && this.#isSent && !this.#hasEnded
   }
 
   #trackUpload(request: UpstreamRequest): UploadProgress {
     return {
       isWanted: () => this.#request === request && !this.#isGone,
-      onWrite: () => this.#restartTimeout(),
+      onWrite: () => {
+        this.#isStarted = true
+        this.#restartTimeout()
+      },
       onSent: () => (this.#isSent = true),
       onFailure: (error) => this.fail(error),
     }
@@ -212,8 +243,12 @@ export class UpstreamConnection implements ResponseEvents {
   }
 
   #onData = (data: Buffer): void => {
-    // Data without a request.
-    if (this.#request === undefined) return this.destroy()
+    if (this.#request === undefined) {
+      this.#parser.read(data)
+      if (!this.#parser.isReusable) this.destroy()
+      return
+    }
+    if (!this.#isStarted) return this.fail(new UpstreamError('broken', 'early_response'))
     this.#hasBegun = true
     if (!this.#parser.isInHead) this.#restartTimeout()
     this.#runParser(() => this.#parser.read(data))

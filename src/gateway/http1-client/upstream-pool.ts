@@ -34,8 +34,8 @@ export class UpstreamPool implements ConnectionOwner {
    */
   readonly #free: UpstreamConnection[] = []
   /**
-   * Connections that became free while requests were waiting. They are used one turn of the event loop later, because
-   * unexpected data or the end of the connection may follow the response and is read in that turn.
+   * Connections that were made or became free in this turn of the event loop. They are used in the next one, because data
+   * without a request, or the end of the connection, is read in that turn and then ends the connection.
    */
   readonly #resting: UpstreamConnection[] = []
   #queue: QueuedRequest[] = []
@@ -81,7 +81,6 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   onFree(connection: UpstreamConnection): void {
-    if (this.#queue.length === 0) return void this.#free.push(connection)
     this.#resting.push(connection)
     this.#scheduleAssignment()
   }
@@ -118,7 +117,7 @@ export class UpstreamPool implements ConnectionOwner {
     if (at === queue.length) queue.length = 0
     else queue.splice(0, at)
     if (this.#resting.length > 0) {
-      this.#free.push(...this.#resting.splice(0))
+      this.#endRest()
       if (queue.length > 0) this.#scheduleAssignment()
     }
     const missing = queue.length - this.#free.length
@@ -127,6 +126,14 @@ export class UpstreamPool implements ConnectionOwner {
       this.#checkTimer = setInterval(this.#checkTimeouts, CHECK_INTERVAL).unref()
     }
     for (const { handler, error } of failed) handler.onError(error)
+  }
+
+  #endRest(): void {
+    // From the last to the first, so that the connection that has rested longest is used first.
+    for (let connection; (connection = this.#resting.pop()) !== undefined;) {
+      if (connection.isFlushed) this.#free.push(connection)
+      else connection.destroy()
+    }
   }
 
   #open(): void {
@@ -138,9 +145,7 @@ export class UpstreamPool implements ConnectionOwner {
       if (socket === null) return this.#onUnreachable(error!)
       const connection = new UpstreamConnection(socket, this)
       this.#connections.add(connection)
-      const next = this.#takeNext()
-      if (next) connection.send(next.head, next.request, next.handler)
-      else this.#free.push(connection)
+      this.onFree(connection)
     })
   }
 
@@ -155,16 +160,9 @@ export class UpstreamPool implements ConnectionOwner {
     const refused = this.#connectErrors.splice(0)
     if (refused.length === 0) return []
     this.#queue = this.#queue.filter(({ handler }) => !handler.isSettled)
-    const coming = this.#connecting + this.#free.length + this.#resting.length
-    const count = Math.min(refused.length, Math.max(0, this.#queue.length - coming))
-    return this.#queue.splice(0, count).map(({ handler }, at) => ({ handler, error: refused[at]! }))
-  }
-
-  #takeNext(): QueuedRequest | undefined {
-    for (;;) {
-      const next = this.#queue.shift()
-      if (next === undefined || !next.handler.isSettled) return next
-    }
+    const ready = this.#free.length + this.#resting.length
+    const count = Math.min(refused.length, Math.max(0, this.#queue.length - this.#connecting - ready))
+    return this.#queue.splice(ready, count).map(({ handler }, at) => ({ handler, error: refused[at]! }))
   }
 
   #onConnectionRemoved(): void {
