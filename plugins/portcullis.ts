@@ -3,7 +3,7 @@ import fp from 'fastify-plugin'
 import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parsePluginOptions } from '../src/config.js'
-import type { PluginOptions } from '../src/config.js'
+import type { PluginOptions, PluginSettings } from '../src/config.js'
 import type { ErrorCode } from '../src/errors.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
 import type { RevokeRequest } from '../src/session/revoke.js'
@@ -171,11 +171,21 @@ export interface Portcullis extends Guards {
  * @throws {ConfigError} at registration, if an option is invalid
  */
 async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRequest>): Promise<void> {
-  const settings = parsePluginOptions(options)
+  const settings = mountCookies(parsePluginOptions(options), app.prefix)
   checkRegistration(app, settings)
   const core = await createCore(settings, app.log, { ofProcess: false })
   app.addHook('onClose', () => core.close())
   await registerCore(app, core)
+}
+
+/**
+ * Fills in the path of the refresh cookie for a plugin that is registered in a context with a prefix. A prefix with
+ * parameters has many paths, so the cookie's path then ends before the first parameter.
+ */
+function mountCookies(settings: PluginSettings, contextPrefix: string): PluginSettings {
+  const mounted = `${contextPrefix.replace(/\/$/, '')}${settings.prefix}`
+  const path = mounted.replace(/\/[^/]*[:*].*$/, '') || '/'
+  return { ...settings, cookies: { path, ...settings.cookies } }
 }
 
 /**

@@ -15,6 +15,9 @@ const Flag = Type.Union([Type.Boolean(), Type.Literal('true'), Type.Literal('fal
 export const isTrue = (flag: boolean | 'true' | 'false' | undefined): boolean =>
   flag === true || flag === 'true'
 
+export const isFalse = (flag: boolean | 'true' | 'false' | undefined): boolean =>
+  flag === false || flag === 'false'
+
 const RefreshTokenText = Type.String({ minLength: 1, maxLength: 512 })
 
 export const LoginBody = Type.Object({
@@ -22,6 +25,7 @@ export const LoginBody = Type.Object({
   password: Type.String({ minLength: 1, maxLength: 1024 }),
   device: Type.Optional(Type.String({ maxLength: 64, description: "The user's name for the device" })),
   cookies: Type.Optional(Flag),
+  remember: Type.Optional(Flag),
 })
 export type LoginBody = Static<typeof LoginBody>
 

@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { createHash } from 'node:crypto'
-import { LoginBody, isTrue } from '../../src/contract.js'
+import { LoginBody, isFalse, isTrue } from '../../src/contract.js'
 import type { LoginCredentials } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { LoginAttempts } from '../../src/session/login.js'
@@ -29,7 +29,7 @@ export interface Authenticator {
 /** Adds `POST /auth/login`, which starts a session. */
 export function loginRoute(app: FastifyInstance, core: Core, { slots, authenticate }: Authenticator): void {
   app.post<{ Body: LoginBody }>('/login', { schema: { body: LoginBody } }, async (request, reply) => {
-    const { username, password, device, cookies } = request.body
+    const { username, password, device, cookies, remember } = request.body
     const asCookies = isTrue(cookies)
     if (asCookies) {
       if (!core.settings.cookies.enabled) {
@@ -46,7 +46,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       authenticate: () => authenticate({ username, password }, request),
     }
     const tokens = await core.sessions.login(attempt, { ...readClientInfo(request), device })
-    return sendTokens(reply, core, tokens, asCookies)
+    return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)
   })
 }
 

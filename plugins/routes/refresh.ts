@@ -16,7 +16,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
     { schema: { body: RefreshBody } },
     async (request, reply) => {
       const fromCookie = refreshCookie(request, core)
-      const token = oneRefreshToken(request.body?.refresh_token, fromCookie)
+      const token = oneRefreshToken(request.body?.refresh_token, fromCookie?.token)
       if (token === undefined) {
         throw new PortcullisError('refresh_token_missing', {
           detail: 'Send {"refresh_token": "…"} as the body.',
@@ -26,7 +26,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       const address = countedAddress(request)
       if (address !== undefined) await countRefresh(core, address)
       const tokens = await core.sessions.refresh(token)
-      return sendTokens(reply, core, tokens, fromCookie !== undefined)
+      return sendTokens(reply, core, tokens, fromCookie)
     },
   )
 }

@@ -2,18 +2,23 @@ import type { FastifyReply } from 'fastify'
 import { tokenResponse, withoutTokens } from '../../src/contract.js'
 import type { TokenResponse } from '../../src/contract.js'
 import type { TokenSet } from '../../src/session/issue.js'
-import { setCookies } from '../../src/token/token-cookies.js'
+import { formatRefreshCookie, setCookies } from '../../src/token/token-cookies.js'
 import type { Core } from '../core.js'
 
-/** Sends the token response (RFC 6749 §5.1). With `asCookies`, the tokens are in cookies and not in the body. */
+/**
+ * Sends the token response (RFC 6749 §5.1).
+ *
+ * @param cookies If set, the tokens are in cookies and not in the body. Without `remember`, the cookies end with the
+ *   browser.
+ */
 export function sendTokens(
   reply: FastifyReply,
   core: Core,
   tokens: TokenSet,
-  asCookies: boolean,
+  cookies: { readonly remember: boolean } | undefined,
 ): FastifyReply {
   const response = tokenResponse(tokens)
-  return reply.send(asCookies ? setTokenCookies(reply, core, response) : response)
+  return reply.send(cookies === undefined ? response : setTokenCookies(reply, core, response, cookies))
 }
 
 /** Adds the token cookies to a reply. Returns the token response without the tokens, for the body. */
@@ -21,9 +26,13 @@ export function setTokenCookies(
   reply: FastifyReply,
   { settings }: Pick<Core, 'settings'>,
   tokens: TokenResponse,
+  { remember }: { readonly remember: boolean } = { remember: true },
 ): TokenResponse {
-  const access = { value: tokens.access_token!, maxAge: tokens.expires_in }
-  const refresh = { value: tokens.refresh_token!, maxAge: tokens.refresh_expires_in }
+  const access = { value: tokens.access_token!, maxAge: remember ? tokens.expires_in : undefined }
+  const refresh = {
+    value: formatRefreshCookie(tokens.refresh_token!, remember),
+    maxAge: remember ? tokens.refresh_expires_in : undefined,
+  }
   reply.header('set-cookie', setCookies(settings.cookies, settings.prefix, access, refresh))
   return withoutTokens(tokens)
 }

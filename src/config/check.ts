@@ -46,6 +46,13 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
       'lists only cookie, but cookies.enabled is false; add header, or enable cookies',
   },
   {
+    keys: ['cookies.sameSite', 'cookies.secure'],
+    wrong: ({ cookies }) =>
+      cookies.sameSite === 'none' &&
+      !cookies.secure &&
+      'is none, which needs cookies.secure: true, because browsers drop such cookies otherwise; choose lax, or set cookies.secure',
+  },
+  {
     keys: ['login.users', 'login.http'],
     wrong: ({ login }) =>
       typeof login !== 'function' &&

@@ -20,6 +20,7 @@ import {
   readRoutePath,
   readScope,
 } from './http-values.js'
+import { readCookieDomain, readCookiePath } from './cookie-values.js'
 import { readPointer, readPointers } from './json-pointer-value.js'
 import { readOnOutage } from './on-outage-value.js'
 import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
@@ -68,6 +69,8 @@ export const KINDS = {
   method: kind('string', readMethod),
   scope: kind('string', readScope),
   signingKey: kind('string', readSigningKey),
+  cookiePath: kind('string', readCookiePath),
+  cookieDomain: kind('string', readCookieDomain),
   bearerSecret: kind('string', readBearerSecret),
   identityHeaders: kind('object', readIdentityHeaders),
   onOutage: kind('outage', readOnOutage),

@@ -5,6 +5,7 @@ import { LoginHttpSchema } from './login-http-schema.js'
 import { RouteSchema } from './route-schema.js'
 import { TRUST_HEADERS } from '../gateway/proxy-headers.js'
 import { TRANSPORTS } from '../token/presented-token.js'
+import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
@@ -142,6 +143,17 @@ const shared = {
       description: 'true uses __Host- and __Secure- cookies; false is for plain http in development',
       default: true,
     }),
+    sameSite: choice(SAME_SITE, { description: 'SameSite of the cookies', default: 'lax' }),
+    path: Type.Optional(
+      leaf('cookiePath', {
+        description: 'path of the refresh cookie; by default the path of Portcullis’s own routes',
+      }),
+    ),
+    domain: Type.Optional(
+      leaf('cookieDomain', {
+        description: 'domain that shares the cookies with its subdomains; by default one host only',
+      }),
+    ),
   }),
   cors: Type.Object({
     origins: list(leaf('origin', { description: 'an origin' }), {

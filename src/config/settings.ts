@@ -129,6 +129,12 @@ export interface PluginOptions<Request = unknown> {
     enabled?: boolean
     /** `true` uses `__Host-` and `__Secure-` cookies. `false` is for plain http in development. Default: `true`. */
     secure?: boolean
+    /** `SameSite` of the cookies. `none` needs `secure`. Default: `lax`. */
+    sameSite?: 'lax' | 'strict' | 'none'
+    /** The path of the refresh cookie. Default: the path of Portcullis's own routes, with the prefix of their context. */
+    path?: string
+    /** A domain that shares the cookies with its subdomains, such as `example.com`. Default: one host only. */
+    domain?: string
   }
   cors?: {
     /** The exact origins whose pages may send requests with credentials. Default: `[]`. */

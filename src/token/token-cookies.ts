@@ -5,6 +5,22 @@ export interface CookieSettings {
   readonly enabled: boolean
   /** `false` is for http in development. The cookies then have names without a prefix. */
   readonly secure: boolean
+  /** Default: `lax`. */
+  readonly sameSite?: SameSite
+  /** The path of the refresh cookie. Default: the path prefix of Portcullis' own routes. */
+  readonly path?: string | undefined
+  /** The domain that shares the cookies with its subdomains. Default: only the host of the request gets them. */
+  readonly domain?: string | undefined
+}
+
+export const SAME_SITE = ['lax', 'strict', 'none'] as const
+export type SameSite = (typeof SAME_SITE)[number]
+
+/** A cookie to set. */
+export interface NewCookie {
+  readonly value: string
+  /** In seconds; 0 deletes the cookie. `undefined` makes it a session cookie, which ends with the browser. */
+  readonly maxAge: UnixSeconds | undefined
 }
 
 export interface CookieNames {
@@ -13,12 +29,11 @@ export interface CookieNames {
 }
 
 /**
- * Returns the cookie names. `__Host-` requires `Path=/`, so the refresh cookie has `__Secure-`, which allows any path.
+ * Returns the cookie names. `__Host-` requires `Path=/` and excludes `Domain`. `__Secure-` allows any path and domain.
  */
-export function cookieNames({ secure }: CookieSettings): CookieNames {
-  return secure
-    ? { access: '__Host-access', refresh: '__Secure-refresh' }
-    : { access: 'access', refresh: 'refresh' }
+export function cookieNames({ secure, domain }: CookieSettings): CookieNames {
+  if (!secure) return { access: 'access', refresh: 'refresh' }
+  return { access: domain === undefined ? '__Host-access' : '__Secure-access', refresh: '__Secure-refresh' }
 }
 
 /** Returns every value of a cookie in the `Cookie` header, in order. */
@@ -49,24 +64,47 @@ function trimBlanks(text: string): string {
  * Returns the `Set-Cookie` values for the two tokens. Browsers send the refresh cookie only to Portcullis' own routes.
  *
  * @param prefix The path prefix of these routes, such as `/auth`.
- * @param access Its `maxAge` is in seconds; 0 deletes the cookie. So is that of `refresh`.
  */
 export function setCookies(
   settings: CookieSettings,
   prefix: string,
-  access: { value: string; maxAge: UnixSeconds },
-  refresh: { value: string; maxAge: UnixSeconds },
+  access: NewCookie,
+  refresh: NewCookie,
 ): string[] {
+  const { secure, sameSite = 'lax', path = prefix, domain } = settings
   const names = cookieNames(settings)
-  const flags = `HttpOnly; SameSite=Lax${settings.secure ? '; Secure' : ''}`
-  return [
-    `${names.access}=${access.value}; Max-Age=${access.maxAge}; Path=/; ${flags}`,
-    `${names.refresh}=${refresh.value}; Max-Age=${refresh.maxAge}; Path=${prefix}; ${flags}`,
+  const flags = [
+    ...(domain === undefined ? [] : [`Domain=${domain}`]),
+    'HttpOnly',
+    `SameSite=${sameSite[0]!.toUpperCase()}${sameSite.slice(1)}`,
+    ...(secure ? ['Secure'] : []),
   ]
+  const set = (name: string, { value, maxAge }: NewCookie, on: string) =>
+    [`${name}=${value}`, ...(maxAge === undefined ? [] : [`Max-Age=${maxAge}`]), `Path=${on}`, ...flags].join(
+      '; ',
+    )
+  return [set(names.access, access, '/'), set(names.refresh, refresh, path)]
 }
 
 /** Returns the `Set-Cookie` values that delete both cookies. */
 export function clearCookies(settings: CookieSettings, prefix: string): string[] {
   const expired = { value: '', maxAge: 0 }
   return setCookies(settings, prefix, expired, expired)
+}
+
+/**
+ * Marks a refresh cookie that ends with the browser. The browser doesn't send the attributes of a cookie, and a refresh
+ * must set the next cookie with the same lifetime. No refresh token contains the character.
+ */
+const SESSION_COOKIE_MARK = '~'
+
+/** Returns the value of the refresh cookie. `remember` is false for a cookie that ends with the browser. */
+export function formatRefreshCookie(token: string, remember: boolean): string {
+  return remember ? token : `${token}${SESSION_COOKIE_MARK}`
+}
+
+/** Returns the refresh token in the value of the refresh cookie, and whether the cookie outlives the browser. */
+export function parseRefreshCookie(value: string): { token: string; remember: boolean } {
+  const remember = !value.endsWith(SESSION_COOKIE_MARK)
+  return { token: remember ? value : value.slice(0, -SESSION_COOKIE_MARK.length), remember }
 }

@@ -11,7 +11,7 @@ tokens.verifiedCache 50000
 sessions.perSubject 100|sessions.onLimit evict-oldest|sessions.perDevice 0
 revocation.check replica|revocation.lease 1s|revocation.onOutage closed
 revocation.onLostHistory heal|revocation.waitReplicas 0|revocation.horizon none
-accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cors.origins []
+accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cookies.sameSite lax|cookies.path none|cookies.domain none|cors.origins []
 login.users none
 login.http.url required with login.http|login.http.body json|login.http.username username|login.http.password password
 login.http.subject required with login.http|login.http.claims {}|login.http.timeout 5s|login.page none

@@ -33,7 +33,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       waitReplicas: 0,
     },
     accept: { from: ['header', 'cookie'] },
-    cookies: { enabled: true, secure: true },
+    cookies: { enabled: true, secure: true, sameSite: 'lax' },
     cors: { origins: [] },
     login: {},
     rateLimit: {
