@@ -13,7 +13,7 @@ import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { readBrowserHeaders } from '../request-facts.js'
 import { readClientInfo } from './origin.js'
-import { sendTokens } from './send-tokens.js'
+import { sendTokens, sessionsFor } from './send-tokens.js'
 
 /** The way in which credentials are verified: a users file, a legacy API, or a function of the host. */
 export interface Authenticator {
@@ -45,7 +45,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       attempts: createAttempts(core, username, countedAddress(request)),
       authenticate: () => authenticate({ username, password }, request),
     }
-    const tokens = await core.sessions.login(attempt, { ...readClientInfo(request), device })
+    const tokens = await sessionsFor(core, asCookies).login(attempt, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)
   })
 }

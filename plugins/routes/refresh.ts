@@ -7,7 +7,7 @@ import type { Core } from '../core.js'
 import { addressKey } from '../rate-limit.js'
 import { readBrowserHeaders } from '../request-facts.js'
 import { oneRefreshToken, refreshCookie } from './refresh-cookie.js'
-import { sendTokens } from './send-tokens.js'
+import { sendTokens, sessionsFor } from './send-tokens.js'
 
 /** Adds `POST /auth/refresh`, which exchanges a refresh token for new tokens. */
 export function refreshRoute(app: FastifyInstance, core: Core): void {
@@ -25,7 +25,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       if (fromCookie !== undefined) rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
       const address = countedAddress(request)
       if (address !== undefined) await countRefresh(core, address)
-      const tokens = await core.sessions.refresh(token)
+      const tokens = await sessionsFor(core, fromCookie !== undefined).refresh(token)
       return sendTokens(reply, core, tokens, fromCookie)
     },
   )

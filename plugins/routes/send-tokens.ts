@@ -2,7 +2,8 @@ import type { FastifyReply } from 'fastify'
 import { tokenResponse, withoutTokens } from '../../src/contract.js'
 import type { TokenResponse } from '../../src/contract.js'
 import type { TokenSet } from '../../src/session/issue.js'
-import { formatRefreshCookie, setCookies } from '../../src/token/token-cookies.js'
+import type { Sessions } from '../../src/session/sessions.js'
+import { formatRefreshCookie, requireCookieFits, setCookies } from '../../src/token/token-cookies.js'
 import type { Core } from '../core.js'
 
 /**
@@ -35,4 +36,10 @@ export function setTokenCookies(
   }
   reply.header('set-cookie', setCookies(settings.cookies, settings.prefix, access, refresh))
   return withoutTokens(tokens)
+}
+
+/** Returns the sessions of the core. With `asCookies`, they issue no access token that doesn't fit into a cookie. */
+export function sessionsFor({ sessions, settings }: Core, asCookies: boolean): Sessions {
+  if (!asCookies) return sessions
+  return sessions.withTokenCheck((token) => requireCookieFits(settings.cookies, settings.prefix, token))
 }

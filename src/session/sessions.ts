@@ -24,6 +24,7 @@ import type { ClientInfo, Identity, Sid } from './session.js'
  */
 export class Sessions {
   readonly #dependencies: SessionDependencies
+  readonly #revokePatience: Milliseconds
   /** The deadline of a call that ends sessions or revokes tokens. */
   readonly #revokeDeadline: Milliseconds
 
@@ -32,7 +33,19 @@ export class Sessions {
    */
   constructor(dependencies: SessionDependencies, revokePatience: Milliseconds) {
     this.#dependencies = dependencies
+    this.#revokePatience = revokePatience
     this.#revokeDeadline = STORE_DEADLINE + revokePatience
+  }
+
+  /** Returns the same sessions, except that they issue no access token for which `check` throws. */
+  withTokenCheck(check: (accessToken: string) => void): Sessions {
+    const { sign } = this.#dependencies
+    const checked: SessionDependencies['sign'] = (claims) => {
+      const token = sign(claims)
+      check(token)
+      return token
+    }
+    return new Sessions({ ...this.#dependencies, sign: checked }, this.#revokePatience)
   }
 
   /**

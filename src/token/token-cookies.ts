@@ -1,5 +1,6 @@
 /** Names, sets and reads the token cookies (RFC 6265; prefixes: RFC 6265bis §4.1.3). */
 import type { UnixSeconds } from '../clock.js'
+import { PortcullisError } from '../errors.js'
 
 export interface CookieSettings {
   readonly enabled: boolean
@@ -90,6 +91,25 @@ export function setCookies(
 export function clearCookies(settings: CookieSettings, prefix: string): string[] {
   const expired = { value: '', maxAge: 0 }
   return setCookies(settings, prefix, expired, expired)
+}
+
+/** Maximum length of a cookie in browsers: its name, value and attributes, in bytes (RFC 6265 §6.1). */
+const MAX_COOKIE_LENGTH = 4_096
+/** Has as many digits as the longest lifetime that can be configured. */
+const LONGEST_MAX_AGE = 999_999_999
+
+/**
+ * Throws if browsers would drop the cookie with this access token, which they do without an error. The client would then
+ * be logged out, although its login returned 200.
+ *
+ * @throws {PortcullisError} `internal_error`, because the claims of the host are too large
+ */
+export function requireCookieFits(settings: CookieSettings, prefix: string, accessToken: string): void {
+  const access = { value: accessToken, maxAge: LONGEST_MAX_AGE }
+  const length = Buffer.byteLength(setCookies(settings, prefix, access, access)[0]!)
+  if (length <= MAX_COOKIE_LENGTH) return
+  const detail = `The access token would be a cookie of ${length.toLocaleString('en')} bytes, and browsers drop cookies of more than 4,096. Give the subject fewer or shorter claims, or log in without cookies.`
+  throw new PortcullisError('internal_error', { detail, cause: new TypeError(detail) })
 }
 
 /**
