@@ -2,6 +2,7 @@
 import type { FastifyBaseLogger } from 'fastify'
 import { Admitter } from '../src/token/admission.js'
 import { steadyClock, systemClock } from '../src/clock.js'
+import type { Milliseconds } from '../src/clock.js'
 import type { PluginSettings } from '../src/config.js'
 import { withinDeadline } from '../src/deadline.js'
 import { LongLivedConnections } from '../src/token/long-lived-connections.js'
@@ -36,6 +37,19 @@ import { openRedis } from './redis.js'
 import type { RedisConnection } from './redis.js'
 import { openRevocation } from './revocation.js'
 
+type CoreLimiter =
+  | 'loginPerAccount'
+  | 'loginPerAddress'
+  | 'successPerAccount'
+  | 'knownLogin'
+  | 'knownPerAccount'
+  | 'refreshPerAddress'
+
+/** How long an account is known at an address after it has logged in there. */
+const KNOWN_FOR: Milliseconds = 7 * 86_400_000
+/** Maximum number of addresses at which one account becomes known in that time. */
+const MAX_KNOWN = 100
+
 export interface Core {
   readonly settings: PluginSettings
   readonly sessions: Sessions
@@ -45,7 +59,7 @@ export interface Core {
   readonly key: SigningKey
   readonly transports: Transports
   readonly identity: IdentityProof
-  readonly limiters: Readonly<Record<'loginPerAccount' | 'loginPerAddress' | 'refreshPerAddress', Limiter>>
+  readonly limiters: Readonly<Record<CoreLimiter, Limiter>>
   readonly metrics: Metrics
   /** The long-lived connections. Each one ends with its token. */
   readonly live: LongLivedConnections
@@ -203,6 +217,13 @@ function createCoreLimiters({ rateLimit, keyPrefix }: PluginSettings, redis: Red
     {
       loginPerAccount: { namespace: limit('login-account'), max: perAccount.failures, per: perAccount.per },
       loginPerAddress: { namespace: limit('login-address'), max: perAddress.failures, per: perAddress.per },
+      successPerAccount: {
+        namespace: limit('login-success'),
+        max: perAccount.successes,
+        per: perAccount.per,
+      },
+      knownLogin: { namespace: limit('login-known'), max: 1, per: KNOWN_FOR },
+      knownPerAccount: { namespace: limit('login-addresses'), max: MAX_KNOWN, per: KNOWN_FOR },
       refreshPerAddress: { namespace: limit('refresh-address'), max: refresh.max, per: refresh.per },
     },
     redis,

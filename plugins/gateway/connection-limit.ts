@@ -1,4 +1,4 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { FastifyBaseLogger } from 'fastify'
@@ -14,8 +14,15 @@ interface Connection {
   /** The socket that carries requests. Until the end of a TLS handshake, the socket below it. */
   socket: Socket
   readonly address: string
-  /** True for a WebSocket, which has limits of its own. */
-  isUpgraded: boolean
+}
+
+const KEPT = Symbol('kept')
+
+type KeptSocket = Socket & { [KEPT]?: true }
+
+/** Marks a WebSocket, which has limits of its own and is never closed for another connection. */
+export function keepOpen(socket: KeptSocket): void {
+  socket[KEPT] = true
 }
 
 /**
@@ -42,7 +49,6 @@ export function limitConnections(server: Server, max: number, log: FastifyBaseLo
   }
   server.on('connection', add)
   if (server instanceof TlsServer) server.on('secureConnection', add)
-  server.on('upgrade', ({ socket }: IncomingMessage) => connections.upgrade(socket))
 }
 
 class LimitedConnections {
@@ -62,7 +68,6 @@ class LimitedConnections {
     if (known && !known.socket.destroyed) {
       // The end of a TLS handshake, or an upgrade to a protocol that isn't supported.
       known.socket = socket
-      known.isUpgraded = false
       return true
     }
     const address = addressKey(socket.remoteAddress)
@@ -72,7 +77,7 @@ class LimitedConnections {
       socket.destroy()
       return false
     }
-    const connection: Connection = { socket, address, isUpgraded: false }
+    const connection: Connection = { socket, address }
     this.#byPeer.set(peer, connection)
     this.#counts.set(address, this.#count(address) + 1)
     socket.once('close', () => this.#remove(peer, connection))
@@ -80,12 +85,6 @@ class LimitedConnections {
     this.#remove(...victim)
     victim[1].socket.destroy()
     return false
-  }
-
-  /** Marks a connection that has become a WebSocket, which is never closed for another one. */
-  upgrade(socket: Socket): void {
-    const connection = this.#byPeer.get(identify(socket))
-    if (connection) connection.isUpgraded = true
   }
 
   #findVictim(newcomer: string): [peer: string, connection: Connection] | undefined {
@@ -97,7 +96,7 @@ class LimitedConnections {
       // The next search begins with others.
       this.#byPeer.delete(peer)
       this.#byPeer.set(peer, connection)
-      if (connection.isUpgraded || isServing(connection.socket)) continue
+      if (isKept(connection.socket) || isServing(connection.socket)) continue
       const count = this.#count(connection.address)
       if (victim ? count > this.#count(victim[1].address) : count >= this.#count(newcomer)) victim = candidate
     }
@@ -115,6 +114,10 @@ class LimitedConnections {
   #count(address: string): number {
     return this.#counts.get(address) ?? 0
   }
+}
+
+function isKept(socket: KeptSocket): boolean {
+  return socket[KEPT] === true
 }
 
 /** Identifies a connection. A TLS socket and the socket below it have the same addresses. */

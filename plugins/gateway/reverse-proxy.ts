@@ -119,7 +119,7 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
     // A route without an upstream exists for forward-auth only.
     const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)
     if (!routeUpstream) throw noRoute()
-    const upgrade = upgrades.take(request)
+    const upgrade = upgrades.find(request)
     const routed = { route, routeUpstream, target: rawTarget(target), client, upgrade }
     const admission = gate.admit(new FastifyRequestFacts(request), route)
     if (!(admission instanceof Promise)) return send(context, request, reply, routed, admission)
@@ -146,6 +146,7 @@ function send(
   admission: Admission,
 ): void {
   reportAdmission(admission, reply)
+  if (upgrade) context.upgrades.count(request, admission.auth)
   const { core } = context
   const { upstream, limits } = routeUpstream
   const { auth } = admission

@@ -8,18 +8,22 @@ import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { Handshake } from '../../src/gateway/tunnel.js'
 import { isWebSocketHandshake } from '../../src/gateway/websocket.js'
+import type { Auth } from '../../src/token/token-verifier.js'
 import { countedAddress } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
+import { keepOpen } from './connection-limit.js'
 import { addressKey } from '../rate-limit.js'
 
 export interface Upgrades {
+  /** Returns the handshake if the request is a WebSocket handshake, else `undefined`. */
+  find(request: FastifyRequest): Handshake | undefined
   /**
-   * Returns the handshake if the request is a WebSocket handshake, else `undefined`. The WebSocket counts towards the
-   * limits until its connection closes.
+   * Counts an admitted WebSocket until its connection closes: by subject, or by client address if it is anonymous. A
+   * handshake isn't counted before, because a client without a token could then take the places of others.
    *
    * @throws {PortcullisError} `overloaded` if `limits.upgrades` or `limits.upgradesPerAddress` is reached
    */
-  take(request: FastifyRequest): Handshake | undefined
+  count(request: FastifyRequest, auth: Auth | null): void
 }
 
 /**
@@ -45,46 +49,45 @@ export function registerUpgrades(
   })
   const counts = new WebSocketCounts(limits)
   return {
-    take(request) {
-      const handshake = handshakes.get(request.raw)
-      if (handshake) {
-        const address = countedAddress(request)
-        counts.add(address === undefined ? undefined : addressKey(address), request.raw.socket)
-      }
-      return handshake
+    find: (request) => handshakes.get(request.raw),
+    count(request, auth) {
+      const { socket } = request.raw
+      const address = countedAddress(request)
+      counts.add(auth ? `sub:${auth.sub}` : address === undefined ? undefined : addressKey(address), socket)
+      keepOpen(socket)
     },
   }
 }
 
-/** Counts open WebSockets in total and per address, including those whose handshake is in progress. */
+/** Counts admitted WebSockets in total and by holder, including those whose upstream hasn't responded yet. */
 class WebSocketCounts {
   readonly #limits: Pick<GatewaySettings['limits'], 'upgrades' | 'upgradesPerAddress'>
-  readonly #byAddress = new Map<string, number>()
+  readonly #byHolder = new Map<string, number>()
   #all = 0
 
   constructor(limits: Pick<GatewaySettings['limits'], 'upgrades' | 'upgradesPerAddress'>) {
     this.#limits = limits
   }
 
-  /** @param address The rate-limit key of the address. `undefined` if the address is unknown. */
-  add(address: string | undefined, socket: Socket): void {
+  /** @param holder The subject, or the rate-limit key of the address. `undefined` if the address is unknown. */
+  add(holder: string | undefined, socket: Socket): void {
     // A closed socket doesn't emit `close` again, so it would never be removed.
     if (socket.closed) return
-    const ofAddress = address === undefined ? 0 : (this.#byAddress.get(address) ?? 0)
-    if (this.#all >= this.#limits.upgrades || ofAddress >= this.#limits.upgradesPerAddress) {
+    const ofHolder = holder === undefined ? 0 : (this.#byHolder.get(holder) ?? 0)
+    if (this.#all >= this.#limits.upgrades || ofHolder >= this.#limits.upgradesPerAddress) {
       throw new PortcullisError('overloaded', { detail: 'Too many WebSockets are open.' })
     }
     this.#all += 1
-    if (address !== undefined) this.#byAddress.set(address, ofAddress + 1)
-    socket.once('close', () => this.#remove(address))
+    if (holder !== undefined) this.#byHolder.set(holder, ofHolder + 1)
+    socket.once('close', () => this.#remove(holder))
   }
 
-  #remove(address: string | undefined): void {
+  #remove(holder: string | undefined): void {
     this.#all -= 1
-    if (address === undefined) return
-    const left = this.#byAddress.get(address)! - 1
-    if (left === 0) this.#byAddress.delete(address)
-    else this.#byAddress.set(address, left)
+    if (holder === undefined) return
+    const left = this.#byHolder.get(holder)! - 1
+    if (left === 0) this.#byHolder.delete(holder)
+    else this.#byHolder.set(holder, left)
   }
 }
 

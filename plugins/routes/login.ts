@@ -1,16 +1,13 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { createHash } from 'node:crypto'
 import { LoginBody, isFalse, isTrue } from '../../src/contract.js'
 import type { LoginCredentials } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
-import type { LoginAttempts } from '../../src/session/login.js'
 import type { Identity } from '../../src/session/session.js'
 import type { WorkSlots } from '../../src/login/work-slots.js'
-import { normaliseName } from '../../src/login/users-file.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
 import { countedAddress } from '../client-address.js'
 import type { Core } from '../core.js'
-import { addressKey } from '../rate-limit.js'
+import { createAttempts } from '../login-attempts.js'
 import { readBrowserHeaders } from '../request-facts.js'
 import { readClientInfo } from './origin.js'
 import { sendTokens, sessionsFor } from './send-tokens.js'
@@ -43,26 +40,9 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     const attempt = {
       slots,
       attempts: createAttempts(core, username, countedAddress(request)),
-      authenticate: () => authenticate({ username, password }, request),
+      authenticate: async () => authenticate({ username, password }, request),
     }
     const tokens = await sessionsFor(core, asCookies).login(attempt, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)
   })
-}
-
-function createAttempts({ limiters }: Core, username: string, ip: string | undefined): LoginAttempts {
-  // Hashed, because people sometimes type their password into the field for the name.
-  const account = createHash('sha256').update(normaliseName(username)).digest('base64url')
-  const counters = [
-    [limiters.loginPerAccount, account] as const,
-    ...(ip === undefined ? [] : [[limiters.loginPerAddress, addressKey(ip)] as const]),
-  ]
-  return {
-    account,
-    waitSeconds: async () =>
-      Math.max(...(await Promise.all(counters.map(([one, key]) => one.waitSeconds(key))))),
-    countFailure: async () => {
-      await Promise.all(counters.map(([one, key]) => one.count(key)))
-    },
-  }
 }

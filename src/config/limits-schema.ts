@@ -24,7 +24,7 @@ export const LimitsSchema = Type.Object({
   }),
   upgrades: count({ description: 'maximum number of open WebSockets', default: 10_000 }),
   upgradesPerAddress: count({
-    description: 'maximum number of open WebSockets per client address',
+    description: 'maximum number of open WebSockets per subject, or per client address without a token',
     default: 100,
   }),
   eventLoopDelay: timeout({

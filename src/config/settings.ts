@@ -157,8 +157,8 @@ export interface PluginOptions<Request = unknown> {
   }
   rateLimit?: {
     login?: {
-      /** Failed logins per account. Default: 10 per `15m`. */
-      perAccount?: { failures?: number; per?: string }
+      /** Failed and successful logins per account. Default: 10 and 300 per `15m`. */
+      perAccount?: { failures?: number; successes?: number; per?: string }
       /** Failed logins per address. Default: 50 per `15m`. */
       perAddress?: { failures?: number; per?: string }
     }

@@ -9,20 +9,24 @@ import type { WorkSlots } from '../login/work-slots.js'
 /** One login: the way in which its credentials are verified, and the limits that apply to it. */
 export interface LoginRequest {
   /** Returns the identity, or `null` if the credentials are wrong. */
-  readonly authenticate: () => Identity | null | Promise<Identity | null>
+  readonly authenticate: () => Promise<Identity | null>
   /** Bounds the concurrent calls of `authenticate`. */
   readonly slots: WorkSlots
   readonly attempts: LoginAttempts
 }
 
-/** The failed logins for the account and for the client address of one login. */
+/** The counts of logins for the account and for the client address of one login. */
 export interface LoginAttempts {
   /** The hash of the account's name. */
   readonly account: string
+  /** The address key of the client. */
+  readonly address: string
   /** Returns the seconds until the next attempt is allowed; 0 = now. */
   waitSeconds(): Promise<number>
   /** Counts this login as failed. */
   countFailure(): Promise<void>
+  /** Counts this login as successful. */
+  countSuccess(): Promise<void>
 }
 
 /**
@@ -47,18 +51,16 @@ export async function login(
     emit({ event: 'login_failed', account: attempts.account, ip: client.ip })
   }
   await rejectIfLimited(attempts, emit, client)
-  const identity = await slots.run(async () => {
+  const identity = await slots.run(attempts, async () => {
     // Check again when a slot is free. Otherwise every guess that was sent at the same time would pass the limit.
     await rejectIfLimited(attempts, emit, client)
-    try {
-      const found = await authenticate()
-      if (!found) await countFailure()
-      return found
-    } catch (error) {
+    const found = await authenticate().catch(async (error: unknown) => {
       // A refusal of the host counts like wrong credentials. Otherwise it would let passwords be guessed without limit.
       if (isRefusal(error)) await countFailure()
       throw error
-    }
+    })
+    await (found ? attempts.countSuccess() : countFailure())
+    return found
   })
   if (!identity) throw new PortcullisError('invalid_credentials')
   return issue(dependencies, identity, client, ISSUE_DEADLINE)

@@ -17,7 +17,7 @@ login.http.url required with login.http|login.http.body json|login.http.username
 login.http.subject required with login.http|login.http.claims {}|login.http.timeout 5s|login.page none
 identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
 identity.token.header X-Portcullis-Identity|identity.token.audience required with identity.token|identity.token.life 30s
-rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.per 15m
+rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.successes 300|rateLimit.login.perAccount.per 15m
 rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
 workers 1

@@ -37,7 +37,10 @@ t.test('without a word, every setting has its documented default, parsed', async
     cors: { origins: [] },
     login: {},
     rateLimit: {
-      login: { perAccount: { failures: 10, per: 900_000 }, perAddress: { failures: 50, per: 900_000 } },
+      login: {
+        perAccount: { failures: 10, successes: 300, per: 900_000 },
+        perAddress: { failures: 50, per: 900_000 },
+      },
       refresh: { perAddress: { max: 600, per: 60_000 } },
     },
     workers: 1,

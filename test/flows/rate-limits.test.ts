@@ -34,6 +34,14 @@ t.test('logins that succeed do not count, and do not wipe the failures', async (
   isRefused(t, await wrong(url, 'ada'), 429, 'rate_limited')
 })
 
+t.test('successful logins of an account have a limit of their own', async (t) => {
+  const { url } = await startGateway(t, { rateLimit: { login: { perAccount: { successes: 3 } } } })
+  for (let i = 0; i < 3; i++) await logIn(url)
+  const limited = await call(url, 'POST', '/auth/login', { json: { username: 'ADA', password: USERS.ada } })
+  isRefused(t, limited, 429, 'rate_limited')
+  t.ok(await logIn(url, 'bob'))
+})
+
 t.test('failures from an address count together, whatever the names; unknown ones too', async (t) => {
   const { url } = await startGateway(t, { rateLimit: { login: { perAddress: { failures: 3 } } } })
   for (const name of ['ada', 'bob', 'nobody']) t.equal((await wrong(url, name)).status, 401)

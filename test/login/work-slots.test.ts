@@ -2,6 +2,8 @@ import t from 'tap'
 import { WorkSlots } from '../../src/login/work-slots.js'
 import { outcomeOf } from '../support/sessions.js'
 
+const ADA = { account: 'ada', address: '192.0.2.1' }
+
 /** Work that ends when it is told to. */
 function work() {
   let end!: () => void
@@ -20,7 +22,7 @@ t.test('no more run at once than there are slots, and the rest come in their ord
   let running = 0
   let most = 0
   const runs = works.map(({ done }, i) =>
-    slots.run(async () => {
+    slots.run(ADA, async () => {
       begun.push(i)
       running += 1
       most = Math.max(most, running)
@@ -49,15 +51,15 @@ t.test('no more run at once than there are slots, and the rest come in their ord
 t.test('beyond the queue it is overloaded at once, and works again when there is room', async (t) => {
   const slots = new WorkSlots(1, 2)
   const works = [work(), work(), work()]
-  const runs = works.map(({ done }) => slots.run(() => done))
+  const runs = works.map(({ done }) => slots.run(ADA, () => done))
   await settle()
   await t.rejects(
-    slots.run(async () => t.fail('it ran')),
+    slots.run(ADA, async () => t.fail('it ran')),
     { code: 'overloaded', statusCode: 503, headers: { 'retry-after': '1' } },
   )
   works[0]!.end()
   await settle()
-  const late = slots.run(async () => 'late')
+  const late = slots.run(ADA, async () => 'late')
   for (const { end } of works) end()
   await Promise.all(runs)
   t.equal(await late, 'late')
@@ -66,23 +68,23 @@ t.test('beyond the queue it is overloaded at once, and works again when there is
 t.test('without a queue only the slots are there', async (t) => {
   const slots = new WorkSlots(1, 0)
   const one = work()
-  const run = slots.run(() => one.done)
-  t.equal(await outcomeOf(() => slots.run(async () => {})), 'overloaded')
+  const run = slots.run(ADA, () => one.done)
+  t.equal(await outcomeOf(() => slots.run(ADA, async () => {})), 'overloaded')
   one.end()
   await run
-  t.equal(await outcomeOf(() => slots.run(async () => {})), 'good')
+  t.equal(await outcomeOf(() => slots.run(ADA, async () => {})), 'good')
 })
 
 t.test('work that fails, at once or later, gives its slot back', async (t) => {
   const slots = new WorkSlots(1, 10)
   for (let i = 0; i < 5; i += 1) {
     const failing = work()
-    const run = slots.run(() => failing.done)
-    const waiting = slots.run(async () => i)
+    const run = slots.run(ADA, () => failing.done)
+    const waiting = slots.run(ADA, async () => i)
     failing.fail(new Error('later'))
     await t.rejects(run, { message: 'later' })
     t.equal(await waiting, i)
-    const thrown = slots.run(() => {
+    const thrown = slots.run(ADA, () => {
       throw new Error('at once')
     })
     await t.rejects(thrown, { message: 'at once' })
@@ -90,7 +92,7 @@ t.test('work that fails, at once or later, gives its slot back', async (t) => {
   const [one, two] = [work(), work()]
   const begun: string[] = []
   const runs = [one, two].map(({ done }, i) =>
-    slots.run(async () => {
+    slots.run(ADA, async () => {
       begun.push(`${i}`)
       await done
     }),
@@ -100,4 +102,58 @@ t.test('work that fails, at once or later, gives its slot back', async (t) => {
   one.end()
   two.end()
   await Promise.all(runs)
+})
+
+/** Holds the only slot, queues logins in the order given, and gives the order in which they run or are refused. */
+async function order(queue: number, origins: readonly string[]) {
+  const slots = new WorkSlots(1, queue)
+  const first = work()
+  const running = slots.run(ADA, () => first.done)
+  const served: string[] = []
+  const refused: string[] = []
+  const runs = origins.map((origin) => {
+    const [account = '', address = ''] = origin.split(' at ')
+    const run = slots.run({ account, address }, async () => void served.push(origin))
+    return run.catch(() => void refused.push(origin))
+  })
+  await settle()
+  first.end()
+  await Promise.all([running, ...runs])
+  return { served, refused }
+}
+
+const times = (n: number, text: string) => Array.from({ length: n }, () => text)
+
+t.test('addresses take turns, and so do the accounts of an address', async (t) => {
+  const { served } = await order(100, [
+    ...times(3, 'mallory at a'),
+    ...times(2, 'mallory at b'),
+    'ada at a',
+    'bob at c',
+  ])
+  t.strictSame(served, [
+    'mallory at a',
+    'mallory at b',
+    'bob at c',
+    'ada at a',
+    'mallory at b',
+    'mallory at a',
+    'mallory at a',
+  ])
+})
+
+t.test('a full queue has room for others: the newest of the largest crowd is refused', async (t) => {
+  const another = await order(10, [...times(10, 'mallory at a'), 'ada at b', 'bob at a'])
+  t.strictSame(another.served.slice(0, 3), ['mallory at a', 'ada at b', 'bob at a'])
+  t.strictSame(another.refused, times(2, 'mallory at a'))
+
+  const invented = Array.from({ length: 10 }, (_, n) => `user${n} at a`)
+  const { served, refused } = await order(10, [...invented, 'ada at b'])
+  t.strictSame(refused, ['user9 at a'])
+  t.strictSame(served.slice(0, 2), ['user0 at a', 'ada at b'])
+})
+
+t.test('a full queue of logins that crowd nobody refuses one more', async (t) => {
+  const { refused } = await order(3, ['ada at a', 'bob at b', 'eve at c', 'late at d', 'ada at a'])
+  t.strictSame(refused, ['late at d', 'ada at a'])
 })

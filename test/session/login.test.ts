@@ -32,11 +32,13 @@ async function door({ slots = new WorkSlots(1, 100) } = {}): Promise<Door> {
     slots,
     attempts: {
       account: `hash of ${username}`,
+      address: '127.0.0.1',
       waitSeconds: () => failures.waitSeconds(username),
       async countFailure() {
         counted += 1
         await failures.count(username)
       },
+      async countSuccess() {},
     },
     async authenticate() {
       reached.push(password)
