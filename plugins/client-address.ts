@@ -1,8 +1,9 @@
+import { normalizeIP } from '@fastify/rate-limit'
 import type { FastifyRequest } from 'fastify'
 import { isPlainHost } from '../src/gateway/forwarded-headers.js'
 import type { ForwardedClient } from '../src/gateway/forwarded-headers.js'
 import { parseNode } from '../src/gateway/proxy-headers.js'
-import { createSampler } from './sample.js'
+import { createSampler } from '../src/sample.js'
 
 const sample = createSampler()
 
@@ -42,4 +43,12 @@ export function forwardedClient(request: FastifyRequest): ForwardedClient {
     protocol: protocol === 'https' || protocol === 'http' ? protocol : 'http',
     host: (isPlainHost(host) ? host : own) || undefined,
   }
+}
+
+/**
+ * Returns the rate-limit key of an address. An IPv6 address counts by its /64, because a subscriber has at least a /64.
+ * Peers without an address, on a Unix socket, share the key `none`.
+ */
+export function addressKey(ip: string | undefined): string {
+  return normalizeIP(ip ?? 'none', 64)
 }

@@ -1,13 +1,8 @@
 import fastifyJwt from '@fastify/jwt'
 import fastify from 'fastify'
 import { ACCESS_TOKEN_TYPE } from '../src/token/access-token.js'
-import type { AccessClaims, KeyVerifier } from '../src/token/access-token.js'
+import type { Jwt } from '../src/token/access-token.js'
 import type { Algorithm, SigningKey } from '../src/token/signing-key.js'
-
-export interface Jwt {
-  sign(claims: AccessClaims): string
-  readonly verifier: KeyVerifier
-}
 
 /**
  * Registers @fastify/jwt for one key and one algorithm on a separate Fastify instance that never listens. There it

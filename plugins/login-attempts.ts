@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { normaliseName } from '../src/login/users-file.js'
 import type { LoginAttempts } from '../src/session/login.js'
-import type { Core } from './core.js'
-import { addressKey } from './rate-limit.js'
+import type { Core } from '../src/app/core.js'
+import { addressKey } from './client-address.js'
 
 /**
  * Counts the logins of one account from one address.

@@ -13,9 +13,10 @@ import type { Auth } from '../src/token/token-verifier.js'
 import { addDecorators, authPropertyOf, checkRegistration } from './decorators.js'
 import { createGuards, createOwnGuard } from './guards.js'
 import type { Guards } from './guards.js'
-import { createAuthenticator } from './authenticator.js'
-import { createCore } from './core.js'
-import type { Core } from './core.js'
+import { createAuthenticator } from '../src/login/authenticator.js'
+import { islands } from './islands.js'
+import { createCore } from '../src/app/core.js'
+import type { Core } from '../src/app/core.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { jwksRoute } from './routes/jwks.js'
 import { loginRoute } from './routes/login.js'
@@ -173,7 +174,7 @@ export interface Portcullis extends Guards {
 async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRequest>): Promise<void> {
   const settings = mountCookies(parsePluginOptions(options), app.prefix)
   checkRegistration(app, settings)
-  const core = await createCore(settings, app.log, { ofProcess: false })
+  const core = await createCore(settings, app.log, islands, { ofProcess: false })
   app.addHook('onClose', () => core.close())
   await registerCore(app, core)
 }

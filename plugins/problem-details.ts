@@ -2,7 +2,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import type { ProblemDetails } from '../src/contract.js'
 import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
-import { createSampler } from './sample.js'
+import { createSampler } from '../src/sample.js'
 
 /**
  * Maps Fastify's error codes to ours, with a detail. Any other error that isn't a `PortcullisError` is unexpected. The

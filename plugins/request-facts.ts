@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission, RequestFacts } from '../src/token/admission.js'
 import type { BrowserHeaders } from '../src/token/csrf.js'
 import { countedAddress } from './client-address.js'
-import { createSampler } from './sample.js'
+import { createSampler } from '../src/sample.js'
 
 /** The facts of a Fastify request that admission needs. Getters read them on demand, because most aren't needed. */
 export class FastifyRequestFacts implements RequestFacts {

@@ -1,9 +1,12 @@
 import { pino } from 'pino'
-import type { Logger } from 'pino'
+import type { BaseLogger, Logger } from 'pino'
 import { Counter } from 'prom-client'
 import type { Registry } from 'prom-client'
 import { LogOutput } from './log-output.js'
 import { openStandardOutput } from './standard-output.js'
+
+/** The log of an application. The loggers of Fastify and pino have this form. */
+export type Log = Pick<BaseLogger, 'debug' | 'info' | 'warn' | 'error'>
 
 /** The one output of this process. */
 const output = new LogOutput(openStandardOutput)

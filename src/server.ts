@@ -7,8 +7,9 @@ import type { AdminParts } from '../plugins/gateway/admin-server.js'
 import { createApp } from '../plugins/gateway/http-server.js'
 import { ClientConnections } from '../plugins/gateway/client-connections.js'
 import { limitConnections } from '../plugins/gateway/connection-limit.js'
-import { createCore } from '../plugins/core.js'
-import type { Core } from '../plugins/core.js'
+import { islands } from '../plugins/islands.js'
+import { createCore } from './app/core.js'
+import type { Core } from './app/core.js'
 import { registerCors } from '../plugins/gateway/cors.js'
 import { sendError, toPortcullisError } from '../plugins/problem-details.js'
 import { registerExpectContinue } from '../plugins/gateway/expect-continue-hook.js'
@@ -117,7 +118,7 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
   const app = await createApp(settings, log)
   const connections = new ClientConnections(app.server)
   limitConnections(app.server, settings.limits.connections, app.log)
-  const core = await createCore(toPluginSettings(settings), app.log, { ofProcess: true })
+  const core = await createCore(toPluginSettings(settings), app.log, islands, { ofProcess: true })
   watchLog(core.metrics.registry)
   app.addHook('onClose', () => core.close())
   try {

@@ -120,6 +120,48 @@ t.test('src knows no Fastify and no plugin, but for its doors', async (t) => {
   t.not(breaches(DOORS, isFastify).length, 0, 'the doors do, or this test is blind')
 })
 
+t.test('an application may appear in src as a type only, and only in its doors and in app', async (t) => {
+  const isFastify = ({ target, isTypeOnly }: Import) =>
+    !isTypeOnly && /^(?:fastify|fastify-[\w-]+|@fastify\/.+)$/.test(target)
+  t.same(breaches(/^src\//, isFastify), [])
+})
+
+/** Files that folders on both sides import, with the reason. */
+const SHARED: Readonly<Record<string, string>> = {
+  'src/session/session.ts':
+    'the entity: what a session is. It imports only the clock, and stores and tokens name it.',
+}
+
+t.test('no two folders of src import each other, not even types', async (t) => {
+  const room = (file: string) => /^src\/([\w-]+)\//.exec(file)?.[1]
+  const edges = new Map<string, string>()
+  for (const [file, imports] of graph) {
+    for (const { target } of imports) {
+      const [from, to] = [room(file), room(target)]
+      if (from !== undefined && to !== undefined && from !== to && !(target in SHARED))
+        edges.set(`${from} → ${to}`, `${file} → ${target}`)
+    }
+  }
+  const mutual = [...edges].filter(([edge]) => edges.has(edge.split(' → ').toReversed().join(' → ')))
+  t.same(mutual, [])
+  t.ok(edges.size > 20, `${edges.size} pairs of folders`)
+  for (const file of Object.keys(SHARED)) {
+    t.same(
+      graph.get(file)?.filter(({ target }) => room(target) !== undefined),
+      [],
+      `${file} imports no folder`,
+    )
+  }
+})
+
+t.test('only its doors and the composition know what composes the core', async (t) => {
+  const isApp = ({ target }: Import) => target.startsWith('src/app/')
+  t.same(
+    breaches(/^src\/(?!app\/)/, isApp).filter((breach) => !DOORS.test(breach.split(' ')[0]!)),
+    [],
+  )
+})
+
 t.test('no part of src goes out by its doors', async (t) => {
   const inner = /^src\/(?!index\.ts|server\.ts|cli\.ts|commands\/)/
   t.same(
@@ -133,11 +175,7 @@ t.test('behaviours and the token verifier know ports, not adapters', async (t) =
     breaches(/^src\/(?:session|login|token)\//, ({ target }) => ADAPTERS.test(target)),
     [],
   )
-  t.not(
-    breaches(/^plugins\/core\.ts$/, ({ target }) => ADAPTERS.test(target)).length,
-    0,
-    'adapters are found',
-  )
+  t.not(breaches(/^src\/app\//, ({ target }) => ADAPTERS.test(target)).length, 0, 'adapters are found')
 })
 
 t.test('stores, denylists and tokens know what a session is, not what is done with it', async (t) => {

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import type { FastifyBaseLogger } from 'fastify'
 import { readOpenFilesLimit } from '../../src/open-files.js'
-import { addressKey } from '../rate-limit.js'
-import { createSampler } from '../sample.js'
+import { addressKey } from '../client-address.js'
+import { createSampler } from '../../src/sample.js'
 import { isServing } from './pipelining.js'
 
 /** Connections that are considered when one has to make room. It bounds the work per new connection. */

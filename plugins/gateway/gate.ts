@@ -1,12 +1,12 @@
 import type { Admission, Admitter, RequestFacts, Requirements } from '../../src/token/admission.js'
 import type { GatewaySettings, RouteSettings } from '../../src/config.js'
+import { addressKey } from '../client-address.js'
 import { PortcullisError } from '../../src/errors.js'
 import { compileFoldedRoutes, compileRoutes } from '../../src/gateway/routes.js'
 import type { RouteTable } from '../../src/gateway/routes.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import type { OnOutage } from '../../src/revocation/denylist.js'
-import type { Core } from '../core.js'
-import { addressKey } from '../rate-limit.js'
+import type { Core } from '../../src/app/core.js'
 import type { RouteLimiters } from './route-limits.js'
 
 /** A route of the route table with its defaults filled in, and what it requires of a request. */

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
 import type { ClientConnections } from './client-connections.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 
 /**
  * Adds `GET /healthz` and `GET /readyz`. The first returns 200 while the process runs. The second returns 503 during a

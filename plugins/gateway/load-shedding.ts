@@ -2,9 +2,9 @@ import type { FastifyInstance } from 'fastify'
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { EventLoopDelay } from '../../src/event-loop-delay.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 import { sendError } from '../problem-details.js'
-import { createSampler } from '../sample.js'
+import { createSampler } from '../../src/sample.js'
 
 /**
  * Refuses requests with 503 `overloaded` while the event loop lags: its mean delay, measured once per second, is above

@@ -3,7 +3,7 @@ import type { Admission } from '../../src/token/admission.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { Sid } from '../../src/session/session.js'
 import { clearCookies } from '../../src/token/token-cookies.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 import type { GateRoute } from './gate.js'
 
 /**

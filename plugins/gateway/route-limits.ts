@@ -1,8 +1,9 @@
 import type { RouteSettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { Keys } from '../../src/redis/keys.js'
-import { createLimitStore } from '../rate-limit.js'
-import type { Limit } from '../rate-limit.js'
+import { createLimitStore } from '../../src/rate-limit/limiters.js'
+import type { Limit } from '../../src/rate-limit/limiters.js'
+import { createCounter } from '../rate-limit-counter.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
 
 /** The rate limits of routes (`routes[].rateLimit`). */
@@ -33,8 +34,8 @@ export async function createRouteLimiters(
   redis: RedisClient | undefined,
   localCounters = MAX_LOCAL_COUNTERS,
 ): Promise<RouteLimiters> {
-  const subjects = await createLimitStore(redis, localCounters / 2)
-  const addresses = await createLimitStore(redis, localCounters / 2)
+  const subjects = await createLimitStore(createCounter, redis, localCounters / 2)
+  const addresses = await createLimitStore(createCounter, redis, localCounters / 2)
   const limits = new Map<string, Limit>()
   for (const route of routes) {
     const name = limiterName(route)

@@ -9,10 +9,9 @@ import { PortcullisError } from '../../src/errors.js'
 import { Handshake } from '../../src/gateway/tunnel.js'
 import { isWebSocketHandshake } from '../../src/gateway/websocket.js'
 import type { Auth } from '../../src/token/token-verifier.js'
-import { countedAddress } from '../client-address.js'
+import { addressKey, countedAddress } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
 import { keepOpen } from './connection-limit.js'
-import { addressKey } from '../rate-limit.js'
 
 export interface Upgrades {
   /** Returns the handshake if the request is a WebSocket handshake, else `undefined`. */

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { ExplainBody } from '../../src/contract.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 
 /**
  * Adds `POST /api/explain`, which returns each step of the verification of a token and its result. The call changes

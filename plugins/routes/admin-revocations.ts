@@ -3,7 +3,7 @@ import { systemClock, toSeconds } from '../../src/clock.js'
 import { RevocationBody, RevocationsQuery, toListedEntryView } from '../../src/contract.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { RevokeRequest } from '../../src/session/revoke.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 
 /**
  * Adds `POST /api/revocations` and `GET /api/revocations`. POST responds with 201 when no instance admits the revoked

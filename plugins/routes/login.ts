@@ -1,27 +1,14 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { LoginBody, isFalse, isTrue } from '../../src/contract.js'
-import type { LoginCredentials } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
-import type { Identity } from '../../src/session/session.js'
-import type { WorkSlots } from '../../src/login/work-slots.js'
+import type { Authenticator } from '../../src/login/authenticator.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
-import { countedAddress } from '../client-address.js'
-import type { Core } from '../core.js'
+import { clientAddress, countedAddress } from '../client-address.js'
+import type { Core } from '../../src/app/core.js'
 import { createAttempts } from '../login-attempts.js'
 import { readBrowserHeaders } from '../request-facts.js'
 import { readClientInfo } from './origin.js'
 import { sendTokens, sessionsFor } from './send-tokens.js'
-
-/** The way in which credentials are verified: a users file, a legacy API, or a function of the host. */
-export interface Authenticator {
-  /** Bounds the concurrent calls of `authenticate`. */
-  readonly slots: WorkSlots
-  /** Returns the identity of the user, or `null` if the credentials are wrong. */
-  authenticate(
-    credentials: LoginCredentials,
-    request: FastifyRequest,
-  ): Identity | null | Promise<Identity | null>
-}
 
 /** Adds `POST /auth/login`, which starts a session. */
 export function loginRoute(app: FastifyInstance, core: Core, { slots, authenticate }: Authenticator): void {
@@ -40,7 +27,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     const attempt = {
       slots,
       attempts: createAttempts(core, username, countedAddress(request)),
-      authenticate: async () => authenticate({ username, password }, request),
+      authenticate: async () => authenticate({ username, password }, clientAddress(request), request),
     }
     const tokens = await sessionsFor(core, asCookies).login(attempt, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)

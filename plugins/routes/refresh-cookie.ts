@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
 import { cookieNames, cookieValues, parseRefreshCookie } from '../../src/token/token-cookies.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 
 /**
  * Returns the refresh token from the cookie, or `undefined` without one. `remember` is false if the cookie ends with the

@@ -4,7 +4,7 @@ import type { TokenResponse } from '../../src/contract.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import type { Sessions } from '../../src/session/sessions.js'
 import { formatRefreshCookie, requireCookieFits, setCookies } from '../../src/token/token-cookies.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 
 /**
  * Sends the token response (RFC 6749 §5.1).

@@ -4,7 +4,7 @@ import { PortcullisError } from '../../src/errors.js'
 import type { PageOptions, SessionPage } from '../../src/session/list-sessions.js'
 import type { Sid } from '../../src/session/session.js'
 import type { OwnGuard } from '../guards.js'
-import type { Core } from '../core.js'
+import type { Core } from '../../src/app/core.js'
 
 /** Adds `GET /auth/sessions`, which lists the caller's sessions, and `DELETE /auth/sessions/:sid`, which ends one. */
 export function sessionsRoutes(

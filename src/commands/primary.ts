@@ -4,10 +4,11 @@
  */
 import { fileURLToPath } from 'node:url'
 import { Counter, Gauge } from 'prom-client'
-import { createCore } from '../../plugins/core.js'
-import { createMetrics } from '../../plugins/metrics.js'
-import { SummedMetrics } from '../../plugins/summed-metrics.js'
+import { islands } from '../../plugins/islands.js'
+import { createCore } from '../app/core.js'
 import { toPluginSettings } from '../config.js'
+import { createMetrics } from '../metrics/metrics.js'
+import { SummedMetrics } from '../metrics/summed-metrics.js'
 import type { GatewaySettings } from '../config.js'
 import { createLogger, watchLog } from '../logger.js'
 import { openAdmin } from '../server.js'
@@ -31,7 +32,9 @@ export async function startWithWorkers(
   const { admin } = settings
   const needsCore = admin !== false && admin.token !== undefined
   // The primary is an instance like each worker. Its /api can thus revoke as reliably as a worker.
-  const core = needsCore ? await createCore(toPluginSettings(settings), log, { ofProcess: true }) : undefined
+  const core = needsCore
+    ? await createCore(toPluginSettings(settings), log, islands, { ofProcess: true })
+    : undefined
   const { registry } = core?.metrics ?? createMetrics({ ofProcess: true })
   watchLog(registry)
   const restarts = new Counter({

@@ -4,14 +4,13 @@ import { issue } from './issue.js'
 import type { TokenSet } from './issue.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo } from './session.js'
-import type { WorkSlots } from '../login/work-slots.js'
 
 /** One login: the way in which its credentials are verified, and the limits that apply to it. */
 export interface LoginRequest {
   /** Returns the identity, or `null` if the credentials are wrong. */
   readonly authenticate: () => Promise<Identity | null>
   /** Bounds the concurrent calls of `authenticate`. */
-  readonly slots: WorkSlots
+  readonly slots: { run<T>(origin: LoginAttempts, work: () => Promise<T>): Promise<T> }
   readonly attempts: LoginAttempts
 }
 

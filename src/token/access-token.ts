@@ -62,6 +62,12 @@ export interface KeyVerifier {
   verify(token: string): Record<string, unknown>
 }
 
+/** Signs and verifies the access tokens of one key. */
+export interface Jwt {
+  sign(claims: AccessClaims): string
+  readonly verifier: KeyVerifier
+}
+
 /** The settings that claims are checked against. */
 export interface ClaimSettings {
   readonly issuer: string

@@ -1,8 +1,6 @@
 /** The messages between the primary of `serve --workers N` and its workers. */
-import type { MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { GatewaySettings } from '../config.js'
-
-export type MetricValues = MetricObjectWithValues<MetricValue<string>>[]
+import type { MetricValues } from '../metrics/summed-metrics.js'
 
 /** A message of the primary to a worker. */
 export type Order =

@@ -8,7 +8,8 @@ import type { Milliseconds } from '../clock.js'
 import type { GatewaySettings } from '../config.js'
 import { StartError } from '../start-error.js'
 import { noteHandedOver } from './handed-over.js'
-import type { MetricValues, Order, Report } from './messages.js'
+import type { MetricValues } from '../metrics/summed-metrics.js'
+import type { Order, Report } from './messages.js'
 
 export interface WorkersDependencies {
   readonly log: {

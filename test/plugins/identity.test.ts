@@ -1,5 +1,6 @@
 import t from 'tap'
-import { createIdentityProof } from '../../plugins/identity.js'
+import { createSigner } from '../../plugins/jwt.js'
+import { createIdentityProof } from '../../src/gateway/identity-proof.js'
 import { loadGatewaySettings } from '../../src/config.js'
 import type { Auth } from '../../src/token/token-verifier.js'
 import { MovableClock } from '../support/movable-clock.js'
@@ -13,7 +14,7 @@ async function proof(token?: object) {
   const identity = token ? { headers, token: { audience: 'legacy', ...token } } : { headers }
   const values = { issuer: 'https://i', audience: 'https://a', identity, routes: [route] }
   const { settings } = loadGatewaySettings({ preset: { name: 'the test', values } })
-  const made = await createIdentityProof({ key: await newKey('ES256'), clock, settings })
+  const made = await createIdentityProof({ createSigner, key: await newKey('ES256'), clock, settings })
   const of = (auth: Auth) => {
     const jwt = made.build(auth)['X-Portcullis-Identity']!
     const [header, payload] = jwt.split('.')

@@ -1,7 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import t from 'tap'
-import { SummedMetrics } from '../../plugins/summed-metrics.js'
-import type { MetricValues } from '../../src/workers/messages.js'
+import { SummedMetrics } from '../../src/metrics/summed-metrics.js'
+import type { MetricValues } from '../../src/metrics/summed-metrics.js'
 
 /** A process that counts. */
 function someProcess() {

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import fastify from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
-import { openRedis } from '../../plugins/redis.js'
-import type { RedisConnection, RedisTuning } from '../../plugins/redis.js'
+import { openRedis } from '../../src/redis/connect.js'
+import type { RedisConnection, RedisTuning } from '../../src/redis/connect.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
 import { soon } from '../support/gateway-process.js'
 import { connect, freePort, startCluster, startRedis } from '../support/redis.js'
@@ -121,7 +121,7 @@ t.test('after close, nothing keeps the process alive', async (t) => {
     'a Sentinel’s port where nobody listens': `redis+sentinel://127.0.0.1:${dead}/main`,
     'a Cluster’s port where nobody listens': `redis+cluster://127.0.0.1:${dead}`,
   }
-  const module = new URL('../../plugins/redis.js', import.meta.url).href
+  const module = new URL('../../src/redis/connect.js', import.meta.url).href
   for (const [what, url] of Object.entries(stores)) {
     const script = `
       const { openRedis } = await import(${JSON.stringify(module)})

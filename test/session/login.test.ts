@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { createLimiters } from '../../plugins/rate-limit.js'
+import { createCounter } from '../../plugins/rate-limit-counter.js'
+import { createLimiters } from '../../src/rate-limit/limiters.js'
 import { login } from '../../src/session/login.js'
 import type { LoginRequest } from '../../src/session/login.js'
 import { WorkSlots } from '../../src/login/work-slots.js'
@@ -23,6 +24,7 @@ interface Door {
 async function door({ slots = new WorkSlots(1, 100) } = {}): Promise<Door> {
   const rig = embedded()
   const { failures } = await createLimiters(
+    createCounter,
     { failures: { namespace: 'test', max: LIMIT, per: 60_000 } },
     undefined,
   )

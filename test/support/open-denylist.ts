@@ -1,8 +1,8 @@
 /** Denylists as processes have them: built as the plugin builds them, on a real Redis. */
 import fastify from 'fastify'
-import { createMetrics } from '../../plugins/metrics.js'
-import { openRevocation } from '../../plugins/revocation.js'
-import type { OpenRevocation, RevocationPorts } from '../../plugins/revocation.js'
+import { createMetrics } from '../../src/metrics/metrics.js'
+import { openRevocation } from '../../src/app/revocation.js'
+import type { OpenRevocation, RevocationPorts } from '../../src/app/revocation.js'
 import { parsePluginOptions } from '../../src/config/load.js'
 import { START } from '../../src/revocation/entry.js'
 import type { LogSettings } from '../../src/revocation/replica/revocation-log.js'

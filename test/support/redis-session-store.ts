@@ -1,7 +1,7 @@
 import fastify from 'fastify'
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
-import { openRedis } from '../../plugins/redis.js'
+import { openRedis } from '../../src/redis/connect.js'
 import type { Milliseconds } from '../../src/clock.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import type { Keys } from '../../src/redis/keys.js'

@@ -1,9 +1,6 @@
-import rateLimit, { normalizeIP } from '@fastify/rate-limit'
-import fastify from 'fastify'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import type { Milliseconds } from '../src/clock.js'
-import { withinDeadline } from '../src/deadline.js'
-import type { RedisClient } from '../src/redis/redis-client.js'
+import type { Milliseconds } from '../clock.js'
+import { withinDeadline } from '../deadline.js'
+import type { RedisClient } from '../redis/redis-client.js'
 
 /** A counter per key, in a fixed window that starts with the first count. */
 export interface Limiter {
@@ -20,17 +17,42 @@ export interface Limit {
   readonly per: Milliseconds
 }
 
+/** One count: the key in the window of a limit. */
+export interface Counted {
+  readonly key: string
+  readonly limit: Limit
+}
+
+/** The state of a counter after a count, in the form of @fastify/rate-limit. */
+export type CounterState =
+  | { readonly isAllowed: true }
+  | {
+      readonly isAllowed: false
+      readonly isExceeded: boolean
+      readonly remaining: number
+      readonly ttlInSeconds: number
+    }
+
+/** Counts one, or only reads the state with `increment: false`. */
+export type Counter = (counted: Counted, options?: { readonly increment: boolean }) => Promise<CounterState>
+
+/** Creates a counter in Redis, or in memory with at most `cache` keys. */
+export type CreateCounter = (
+  store: { readonly cache: number } | { readonly redis: RedisClient },
+) => Promise<Counter>
+
 /**
  * Creates one limiter per name. Each has its own local store, so a flood of addresses can't displace the counters of
  * accounts.
  */
 export async function createLimiters<Name extends string>(
+  createCounter: CreateCounter,
   limits: Record<Name, Limit>,
   redis: RedisClient | undefined,
 ): Promise<Record<Name, Limiter>> {
   const limiters = {} as Record<Name, Limiter>
   for (const name of Object.keys(limits) as Name[]) {
-    const store = await createLimitStore(redis)
+    const store = await createLimitStore(createCounter, redis)
     limiters[name] = store.limiter(limits[name])
   }
   return limiters
@@ -45,10 +67,11 @@ export interface LimitStore {
 const MAX_LOCAL_COUNTERS = 5_000
 
 /**
- * Creates a store for any number of limits, on @fastify/rate-limit. It counts in Redis if `redis` is set. While Redis
+ * Creates a store for any number of limits. It counts in Redis if `redis` is set. While Redis
  * doesn't respond, each instance counts in its own memory, with at most `localCounters` counters.
  */
 export async function createLimitStore(
+  createCounter: CreateCounter,
   redis: RedisClient | undefined,
   localCounters = MAX_LOCAL_COUNTERS,
 ): Promise<LimitStore> {
@@ -76,44 +99,8 @@ function withFallback(shared: Counter, local: Counter): Counter {
   }
 }
 
-/**
- * A stand-in for a Fastify request. @fastify/rate-limit reads only `routeOptions` of it, and our callbacks the rest.
- */
-interface CountedRequest {
-  readonly key: string
-  readonly limit: Limit
-  readonly routeOptions: object
-}
-
-type Counter = (
-  counted: CountedRequest,
-  options?: { readonly increment: boolean },
-) => ReturnType<ReturnType<FastifyInstance['createRateLimit']>>
-
-/**
- * Registers @fastify/rate-limit once for all limits of a store. A registration per limit would need one Fastify context
- * each, which is expensive. The separate Fastify instance never listens. There the plugin can't conflict with a
- * @fastify/rate-limit that the host registers.
- */
-async function createCounter(store: { readonly cache: number } | { readonly redis: RedisClient }) {
-  const island = fastify()
-  const toCounted = (request: FastifyRequest) => request as unknown as CountedRequest
-  await island.register(rateLimit, {
-    global: false,
-    max: (request) => toCounted(request).limit.max,
-    timeWindow: (request) => toCounted(request).limit.per,
-    // Empty, because `keyGenerator` adds the namespace, which differs between the limits of one store.
-    nameSpace: '',
-    keyGenerator: (request) => toCounted(request).limit.namespace + toCounted(request).key,
-    ...store,
-  })
-  await island.ready()
-  const count = island.createRateLimit()
-  return ((counted, options) => count(counted as unknown as FastifyRequest, options)) satisfies Counter
-}
-
 function selectLimiter(count: Counter, limit: Limit): Limiter {
-  const counted = (key: string): CountedRequest => ({ key, limit, routeOptions: {} })
+  const counted = (key: string): Counted => ({ key, limit })
   return {
     async waitSeconds(key) {
       const state = await count(counted(key), { increment: false })
@@ -124,12 +111,4 @@ function selectLimiter(count: Counter, limit: Limit): Limiter {
       return !state.isAllowed && state.isExceeded ? Math.max(1, state.ttlInSeconds) : 0
     },
   }
-}
-
-/**
- * Returns the rate-limit key of an address. An IPv6 address counts by its /64, because a subscriber has at least a /64.
- * Peers without an address, on a Unix socket, share the key `none`.
- */
-export function addressKey(ip: string | undefined): string {
-  return normalizeIP(ip ?? 'none', 64)
 }

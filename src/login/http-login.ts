@@ -1,12 +1,11 @@
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
+import type { Log } from '../logger.js'
 import { Pool, errors } from 'undici'
 import type { Dispatcher } from 'undici'
-import type { LoginCredentials, PluginSettings } from '../src/config.js'
-import { PortcullisError, rateLimited } from '../src/errors.js'
-import { mapIdentity } from '../src/login/identity-mapping.js'
-import type { Identity } from '../src/session/session.js'
-import { clientAddress } from './client-address.js'
-import { createSampler } from './sample.js'
+import type { LoginCredentials, PluginSettings } from '../config.js'
+import { PortcullisError, rateLimited } from '../errors.js'
+import { mapIdentity } from './identity-mapping.js'
+import type { Identity } from '../session/session.js'
+import { createSampler } from '../sample.js'
 
 type Login = Exclude<PluginSettings['login'], (...args: never[]) => unknown>
 type LoginHttp = NonNullable<Login['http']>
@@ -27,7 +26,7 @@ const MAX_RETRY_AFTER = 3_600
  *
  * @param connections Maximum number of concurrent requests to the API.
  */
-export function createHttpLogin(settings: LoginHttp, connections: number, log: FastifyBaseLogger) {
+export function createHttpLogin(settings: LoginHttp, connections: number, log: Log) {
   const { origin, pathname, search } = new URL(settings.url)
   const api = new Pool(origin, {
     connections,
@@ -63,8 +62,8 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: F
     }
   }
 
-  return async (credentials: LoginCredentials, request: FastifyRequest): Promise<Identity | null> => {
-    const { status, retryAfter, text } = await requestLogin(credentials, clientAddress(request))
+  return async (credentials: LoginCredentials, ip: string): Promise<Identity | null> => {
+    const { status, retryAfter, text } = await requestLogin(credentials, ip)
     if (WRONG_CREDENTIALS.has(status)) return null
     if (status === 429) throw rateLimited(parseRetryAfter(retryAfter))
     if (!isSuccess(status)) return fail('upstream_unavailable', `status_${status}`)

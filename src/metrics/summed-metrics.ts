@@ -1,6 +1,8 @@
 import { AggregatorRegistry } from 'prom-client'
-import type { Registry } from 'prom-client'
-import type { MetricValues } from '../src/workers/messages.js'
+import type { MetricObjectWithValues, MetricValue, Registry } from 'prom-client'
+
+/** The metrics of one process as it sends them to the primary. */
+export type MetricValues = MetricObjectWithValues<MetricValue<string>>[]
 
 /**
  * The combined metrics of the primary and its workers. Counters are summed, and gauges are combined by their

@@ -1,14 +1,14 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { Log } from '../logger.js'
 import { Cluster, Redis } from 'ioredis'
 import type { RedisOptions as IoRedisOptions } from 'ioredis'
-import { withinDeadline } from '../src/deadline.js'
-import { dropUnlessSetUp, keepOpen } from '../src/redis/keep-open.js'
-import type { RedisClient } from '../src/redis/redis-client.js'
-import { limitTime } from '../src/redis/time-limits.js'
-import type { TimeLimits } from '../src/redis/time-limits.js'
-import { PromptSentinelConnector } from '../src/redis/sentinel-connector.js'
-import { parseRedisUrl } from '../src/redis/url.js'
-import { logOutages } from './redis-outages.js'
+import { withinDeadline } from '../deadline.js'
+import { dropUnlessSetUp, keepOpen } from './keep-open.js'
+import type { RedisClient } from './redis-client.js'
+import { limitTime } from './time-limits.js'
+import type { TimeLimits } from './time-limits.js'
+import { PromptSentinelConnector } from './sentinel-connector.js'
+import { parseRedisUrl } from './url.js'
+import { logOutages } from './outage-log.js'
 
 /** The options without `replyMapping`, which would change the format of replies. */
 type RedisOptions = Omit<IoRedisOptions, 'replyMapping'>
@@ -76,7 +76,7 @@ export interface RedisConnection {
  */
 export async function openRedis(
   store: string | RedisOptions,
-  log: FastifyBaseLogger | undefined,
+  log: Log | undefined,
   tuning: RedisTuning = {},
 ): Promise<RedisConnection> {
   const { commandTimeout, socketTimeout, ...tuned } = { ...TIME_LIMITS, ...tuning }

@@ -1,12 +1,12 @@
-import type { FastifyBaseLogger } from 'fastify'
+import type { Log } from '../logger.js'
 import { ReplyError } from 'ioredis'
-import type { RedisClient } from '../src/redis/redis-client.js'
+import type { RedisClient } from './redis-client.js'
 
 /**
  * Logs when the connection to Redis is lost, refused, or back. ioredis emits "error" for every failed attempt, so the
  * same reason is logged only once in a row.
  */
-export function logOutages(client: RedisClient, log: FastifyBaseLogger): void {
+export function logOutages(client: RedisClient, log: Log): void {
   let isDown = false
   let lastReplyError = ''
   client.on('error', (error: Error) => {

@@ -1,40 +1,40 @@
 /** Builds the core from its adapters. The decorators and the routes are built on the core, in `registerCore`. */
-import type { FastifyBaseLogger } from 'fastify'
-import { Admitter } from '../src/token/admission.js'
-import { steadyClock, systemClock } from '../src/clock.js'
-import type { Milliseconds } from '../src/clock.js'
-import type { PluginSettings } from '../src/config.js'
-import { withinDeadline } from '../src/deadline.js'
-import { LongLivedConnections } from '../src/token/long-lived-connections.js'
-import { CLOCK_SLACK } from '../src/revocation/denylist.js'
-import type { EntryLifetime, Listing, ListQuery } from '../src/revocation/denylist.js'
-import type { SecurityEvent } from '../src/session/security-events.js'
-import { Sessions } from '../src/session/sessions.js'
-import type { Sid } from '../src/session/session.js'
-import { redisKeys } from '../src/redis/keys.js'
-import { MemorySessionStore } from '../src/store/memory-session-store.js'
-import type { SessionStore } from '../src/store/session-store.js'
-import type { RedisClient } from '../src/redis/redis-client.js'
-import { RedisSessionStore } from '../src/store/redis-session-store.js'
-import { defineScripts } from '../src/store/define-scripts.js'
-import type { Transports } from '../src/token/presented-token.js'
-import { cookieNames } from '../src/token/token-cookies.js'
-import { loadKey } from '../src/token/key-directory.js'
-import type { SigningKey } from '../src/token/signing-key.js'
-import { VerifiedCache } from '../src/token/verified-cache.js'
-import { TokenVerifier } from '../src/token/token-verifier.js'
-import type { VerifiedToken } from '../src/token/token-verifier.js'
-import { createIdentityProof } from './identity.js'
-import type { IdentityProof } from './identity.js'
-import { createJwt } from './jwt.js'
-import { createMetrics } from './metrics.js'
-import type { Metrics } from './metrics.js'
-import { createLimiters } from './rate-limit.js'
-import type { Limiter } from './rate-limit.js'
-import { checkServer } from './redis-checks.js'
-import type { ServerChecks } from './redis-checks.js'
-import { openRedis } from './redis.js'
-import type { RedisConnection } from './redis.js'
+import type { Log } from '../logger.js'
+import { Admitter } from '../token/admission.js'
+import { steadyClock, systemClock } from '../clock.js'
+import type { Milliseconds } from '../clock.js'
+import type { PluginSettings } from '../config.js'
+import { withinDeadline } from '../deadline.js'
+import { LongLivedConnections } from '../token/long-lived-connections.js'
+import { CLOCK_SLACK } from '../revocation/denylist.js'
+import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
+import type { SecurityEvent } from '../session/security-events.js'
+import { Sessions } from '../session/sessions.js'
+import type { Sid } from '../session/session.js'
+import { redisKeys } from '../redis/keys.js'
+import { MemorySessionStore } from '../store/memory-session-store.js'
+import type { SessionStore } from '../store/session-store.js'
+import type { RedisClient } from '../redis/redis-client.js'
+import { RedisSessionStore } from '../store/redis-session-store.js'
+import { defineScripts } from '../store/define-scripts.js'
+import type { Transports } from '../token/presented-token.js'
+import { cookieNames } from '../token/token-cookies.js'
+import { loadKey } from '../token/key-directory.js'
+import type { SigningKey } from '../token/signing-key.js'
+import { VerifiedCache } from '../token/verified-cache.js'
+import { TokenVerifier } from '../token/token-verifier.js'
+import type { VerifiedToken } from '../token/token-verifier.js'
+import { createIdentityProof } from '../gateway/identity-proof.js'
+import type { CreateSigner, IdentityProof } from '../gateway/identity-proof.js'
+import type { Jwt } from '../token/access-token.js'
+import { createMetrics } from '../metrics/metrics.js'
+import type { Metrics } from '../metrics/metrics.js'
+import { createLimiters } from '../rate-limit/limiters.js'
+import type { CreateCounter, Limiter } from '../rate-limit/limiters.js'
+import { checkServer } from '../redis/server-checks.js'
+import type { ServerChecks } from '../redis/server-checks.js'
+import { openRedis } from '../redis/connect.js'
+import type { RedisConnection } from '../redis/connect.js'
 import { openRevocation } from './revocation.js'
 
 type CoreLimiter =
@@ -72,6 +72,17 @@ export interface Core {
   close(): Promise<void>
 }
 
+/**
+ * The parts of the core that need a Fastify instance. `src/` doesn't import Fastify, so `plugins/islands.ts` provides
+ * them.
+ */
+export interface Islands {
+  createJwt(key: SigningKey, settings: { readonly issuer: string; readonly audience: string }): Promise<Jwt>
+  /** Creates a function that signs JWTs of the type `typ`. */
+  readonly createSigner: CreateSigner
+  readonly createCounter: CreateCounter
+}
+
 export interface Readiness {
   readonly isReady: boolean
   readonly store: 'reachable' | 'unreachable'
@@ -82,20 +93,21 @@ export interface Readiness {
 
 export async function createCore(
   settings: PluginSettings,
-  log: FastifyBaseLogger,
+  log: Log,
+  islands: Islands,
   { ofProcess }: { ofProcess: boolean },
 ): Promise<Core> {
   const key = await openKey(settings.keys, log)
   const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
   try {
-    return await assemble({ settings, log, ofProcess, key, redis })
+    return await assemble({ settings, log, islands, ofProcess, key, redis })
   } catch (error) {
     redis?.close()
     throw error
   }
 }
 
-async function openKey(keys: PluginSettings['keys'], log: FastifyBaseLogger): Promise<SigningKey> {
+async function openKey(keys: PluginSettings['keys'], log: Log): Promise<SigningKey> {
   const { key, createdFile, warnings } = await loadKey(keys)
   if (createdFile !== undefined)
     log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'a signing key was created')
@@ -105,23 +117,24 @@ async function openKey(keys: PluginSettings['keys'], log: FastifyBaseLogger): Pr
 
 interface CoreDependencies {
   readonly settings: PluginSettings
-  readonly log: FastifyBaseLogger
+  readonly log: Log
+  readonly islands: Islands
   readonly ofProcess: boolean
   readonly key: SigningKey
   readonly redis: RedisConnection | undefined
 }
 
-async function assemble({ settings, log, ofProcess, key, redis }: CoreDependencies): Promise<Core> {
+async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreDependencies): Promise<Core> {
   const { issuer, audience, tokens, cookies, accept } = settings
-  const jwt = await createJwt(key, settings)
+  const jwt = await islands.createJwt(key, settings)
   const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
   const life: EntryLifetime = { horizon: settings.revocation.horizon ?? tokens.access, leeway: tokens.leeway }
   const clock = systemClock
   const store = createSessionStore(redis?.client, settings)
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
-  const identity = await createIdentityProof({ key, clock, settings })
-  const limiters = await createCoreLimiters(settings, redis?.client)
+  const identity = await createIdentityProof({ createSigner: islands.createSigner, key, clock, settings })
+  const limiters = await createCoreLimiters(islands.createCounter, settings, redis?.client)
   // Opened last: nothing after it may fail, because it keeps running in the background.
   const revocation = await openRevocation(settings, {
     redis: redis?.client,
@@ -209,11 +222,16 @@ function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: Plugi
     : new MemorySessionStore(steadyClock)
 }
 
-function createCoreLimiters({ rateLimit, keyPrefix }: PluginSettings, redis: RedisClient | undefined) {
+function createCoreLimiters(
+  createCounter: CreateCounter,
+  { rateLimit, keyPrefix }: PluginSettings,
+  redis: RedisClient | undefined,
+) {
   const { limit } = redisKeys(keyPrefix)
   const { perAccount, perAddress } = rateLimit.login
   const refresh = rateLimit.refresh.perAddress
   return createLimiters(
+    createCounter,
     {
       loginPerAccount: { namespace: limit('login-account'), max: perAccount.failures, per: perAccount.per },
       loginPerAddress: { namespace: limit('login-address'), max: perAddress.failures, per: perAddress.per },
@@ -237,6 +255,6 @@ const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = 
   login_limited: 'warn',
 }
 
-function logEvent(log: FastifyBaseLogger, event: SecurityEvent): void {
+function logEvent(log: Log, event: SecurityEvent): void {
   log[EVENT_LEVELS[event.event] ?? 'info'](event, event.event)
 }

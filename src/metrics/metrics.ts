@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
-import type { Milliseconds } from '../src/clock.js'
-import type { VerifiedCacheStats } from '../src/token/verified-cache.js'
+import type { Milliseconds } from '../clock.js'
+import type { VerifiedCacheStats } from '../token/verified-cache.js'
 
 /** The metrics. They have a registry of their own, apart from the host's metrics. */
 export interface Metrics {

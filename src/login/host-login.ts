@@ -1,8 +1,12 @@
-import type { FastifyRequest } from 'fastify'
-import type { LoginCredentials, LoginFunction } from '../src/config.js'
-import { PortcullisError, rateLimited } from '../src/errors.js'
+import type { LoginCredentials, LoginFunction } from '../config.js'
+import { PortcullisError, rateLimited } from '../errors.js'
+import type { Log } from '../logger.js'
+import type { Identity } from '../session/session.js'
 
-import type { Identity } from '../src/session/session.js'
+/** The Fastify request of a login, of which only the log is known here. */
+export interface LoginHttpRequest {
+  readonly log: Log
+}
 
 /** An error with a status, as Fastify, http-errors and most HTTP libraries throw it. */
 interface HttpError {
@@ -26,9 +30,9 @@ const MAX_DETAIL = 500
  * @throws the host's error if it has none of these status codes, or is another `PortcullisError`
  */
 export async function callHostLogin(
-  login: LoginFunction<FastifyRequest>,
+  login: LoginFunction,
   credentials: LoginCredentials,
-  request: FastifyRequest,
+  request: LoginHttpRequest,
 ): Promise<Identity | null> {
   try {
     return await login(credentials, request)

@@ -1,4 +1,4 @@
-import type { Milliseconds } from '../src/clock.js'
+import type { Milliseconds } from './clock.js'
 
 /** Minimum time between two log lines about the same event, which could otherwise repeat for every request. */
 const SAMPLE_INTERVAL: Milliseconds = 1_000

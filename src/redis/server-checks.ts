@@ -2,9 +2,9 @@
  * Checks whether the version and the configuration of a Redis server are fit for sessions and the denylist. The checks
  * run on every new connection. Their results appear in the log and in `/readyz`.
  */
-import type { FastifyBaseLogger } from 'fastify'
-import type { Milliseconds } from '../src/clock.js'
-import type { RedisClient } from '../src/redis/redis-client.js'
+import type { Log } from '../logger.js'
+import type { Milliseconds } from '../clock.js'
+import type { RedisClient } from './redis-client.js'
 
 /** Half of the tolerated clock difference τ. Beyond τ, an instance gets no lease. */
 const WARN_OFFSET: Milliseconds = 1_000
@@ -35,7 +35,7 @@ export interface CheckedServer {
 }
 
 /** Checks the server now if it is connected, and again after every reconnect. Logs each complaint as a warning. */
-export async function checkServer(client: RedisClient, log: FastifyBaseLogger): Promise<CheckedServer> {
+export async function checkServer(client: RedisClient, log: Log): Promise<CheckedServer> {
   let found: ServerChecks | undefined
   let logged = ''
   const check = async () => {

@@ -1,10 +1,28 @@
-import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
-import type { PluginSettings } from '../src/config.js'
-import { WorkSlots } from '../src/login/work-slots.js'
-import { UsersFile, hashingSlots } from '../src/login/users-file.js'
+import type { Log } from '../logger.js'
+import type { LoginCredentials, PluginSettings } from '../config.js'
+import type { Identity } from '../session/session.js'
+import { WorkSlots } from './work-slots.js'
+import { UsersFile, hashingSlots } from './users-file.js'
 import { callHostLogin } from './host-login.js'
-import { createHttpLogin } from './login-http.js'
-import type { Authenticator } from './routes/login.js'
+import type { LoginHttpRequest } from './host-login.js'
+import { createHttpLogin } from './http-login.js'
+
+/** The way in which credentials are verified: a users file, a legacy API, or a function of the host. */
+export interface Authenticator {
+  /** Bounds the concurrent calls of `authenticate`. */
+  readonly slots: WorkSlots
+  /**
+   * Returns the identity of the user, or `null` if the credentials are wrong.
+   *
+   * @param ip The client's address.
+   * @param request The Fastify request, which a function of the host receives.
+   */
+  authenticate(
+    credentials: LoginCredentials,
+    ip: string,
+    request: LoginHttpRequest,
+  ): Identity | null | Promise<Identity | null>
+}
 
 /** Logins that may wait for a slot. Further logins are refused. */
 const MAX_QUEUED = 100
@@ -20,13 +38,13 @@ const WAITING_SLOTS = 32
  */
 export async function createAuthenticator(
   login: PluginSettings['login'],
-  log: FastifyBaseLogger,
+  log: Log,
   processes: number,
 ): Promise<Authenticator | undefined> {
   if (typeof login === 'function') {
     return {
       slots: new WorkSlots(WAITING_SLOTS, MAX_QUEUED),
-      authenticate: (credentials, request: FastifyRequest) => callHostLogin(login, credentials, request),
+      authenticate: (credentials, _ip, request) => callHostLogin(login, credentials, request),
     }
   }
   if (login.http !== undefined) {

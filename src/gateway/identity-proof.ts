@@ -1,11 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { toSeconds } from '../src/clock.js'
-import type { Clock, Milliseconds, UnixMs } from '../src/clock.js'
-import type { PluginSettings } from '../src/config.js'
-import { identityHeaders } from '../src/gateway/identity-headers.js'
-import type { SigningKey } from '../src/token/signing-key.js'
-import type { Auth } from '../src/token/token-verifier.js'
-import { createSigner } from './jwt.js'
+import { toSeconds } from '../clock.js'
+import type { Clock, Milliseconds, UnixMs } from '../clock.js'
+import type { PluginSettings } from '../config.js'
+import { identityHeaders } from './identity-headers.js'
+import type { SigningKey } from '../token/signing-key.js'
+import type { Auth } from '../token/token-verifier.js'
 
 /** The `typ` of the signed proof. It differs from an access token's `typ`, so neither is accepted as the other. */
 export const IDENTITY_TOKEN_TYPE = 'identity+jwt'
@@ -20,7 +19,11 @@ export interface IdentityProof {
   withoutProof(auth: Auth): Record<string, string | undefined>
 }
 
+/** Creates a function that signs JWTs of the type `typ` with a key. */
+export type CreateSigner = (key: SigningKey, typ: string) => Promise<(claims: object) => string>
+
 interface IdentityDependencies {
+  readonly createSigner: CreateSigner
   readonly key: SigningKey
   readonly clock: Clock
   readonly settings: Pick<PluginSettings, 'identity' | 'issuer'>
@@ -52,7 +55,7 @@ interface Proof {
  * is cached (`tokens.verifiedCache`).
  */
 async function createProofs(
-  { key, settings, clock }: IdentityDependencies,
+  { createSigner, key, settings, clock }: IdentityDependencies,
   { audience, life }: { readonly audience: string; readonly life: Milliseconds },
 ): Promise<(auth: Auth) => string> {
   const sign = await createSigner(key, IDENTITY_TOKEN_TYPE)

@@ -2,30 +2,30 @@
  * Builds the denylist on one of its adapters: in memory, a query to Redis per request, or the leased replica with two
  * connections of its own.
  */
+import type { Log } from '../logger.js'
 import { randomBytes } from 'node:crypto'
-import type { FastifyBaseLogger } from 'fastify'
-import { steadyClock, systemClock } from '../src/clock.js'
-import type { Milliseconds } from '../src/clock.js'
-import type { PluginSettings } from '../src/config.js'
-import { STORE_DEADLINE } from '../src/deadline.js'
-import { listDenylist } from '../src/revocation/list-denylist.js'
-import { RedisBell } from '../src/revocation/replica/bell.js'
-import { endLivingSessions } from '../src/revocation/replica/end-lost-sessions.js'
-import { SyncLoop } from '../src/revocation/replica/sync-loop.js'
-import { Instance } from '../src/revocation/replica/instance.js'
-import type { Now, State, SyncOutcome } from '../src/revocation/replica/instance.js'
-import { LeasedDenylist } from '../src/revocation/leased-denylist.js'
-import { entryGrace, leaseLapse } from '../src/revocation/replica/revocation-log.js'
-import type { LogSettings } from '../src/revocation/replica/revocation-log.js'
-import { MemoryDenylist } from '../src/revocation/memory-denylist.js'
-import type { EntryLifetime, Listing, ListQuery, Denylist } from '../src/revocation/denylist.js'
-import { RedisDenylist } from '../src/revocation/redis-denylist.js'
-import { RedisLog } from '../src/revocation/replica/redis-log.js'
-import { redisKeys } from '../src/redis/keys.js'
-import type { RedisClient } from '../src/redis/redis-client.js'
-import type { Metrics } from './metrics.js'
-import { openRedis } from './redis.js'
-import { StartError } from '../src/start-error.js'
+import { steadyClock, systemClock } from '../clock.js'
+import type { Milliseconds } from '../clock.js'
+import type { PluginSettings } from '../config.js'
+import { STORE_DEADLINE } from '../deadline.js'
+import { listDenylist } from '../revocation/list-denylist.js'
+import { RedisBell } from '../revocation/replica/bell.js'
+import { endLivingSessions } from '../revocation/replica/end-lost-sessions.js'
+import { SyncLoop } from '../revocation/replica/sync-loop.js'
+import { Instance } from '../revocation/replica/instance.js'
+import type { Now, State, SyncOutcome } from '../revocation/replica/instance.js'
+import { LeasedDenylist } from '../revocation/leased-denylist.js'
+import { entryGrace, leaseLapse } from '../revocation/replica/revocation-log.js'
+import type { LogSettings } from '../revocation/replica/revocation-log.js'
+import { MemoryDenylist } from '../revocation/memory-denylist.js'
+import type { EntryLifetime, Listing, ListQuery, Denylist } from '../revocation/denylist.js'
+import { RedisDenylist } from '../revocation/redis-denylist.js'
+import { RedisLog } from '../revocation/replica/redis-log.js'
+import { redisKeys } from '../redis/keys.js'
+import type { RedisClient } from '../redis/redis-client.js'
+import type { Metrics } from '../metrics/metrics.js'
+import { openRedis } from '../redis/connect.js'
+import { StartError } from '../start-error.js'
 
 /** τ: the tolerated difference between this clock and the clock of Redis. A login after a `sub` revoke waits for it. */
 const TOLERANCE: Milliseconds = 2_000
@@ -51,7 +51,7 @@ export interface RevocationPorts {
   /** The connection of the session store. `undefined` with `store: memory`. */
   readonly redis: RedisClient | undefined
   readonly life: EntryLifetime
-  readonly log: FastifyBaseLogger
+  readonly log: Log
   readonly metrics: Metrics
   /** Returns true if Redis is known to evict keys when memory is short. */
   readonly mayEvict: () => boolean
@@ -189,7 +189,7 @@ async function awaitFirstLease(instance: Instance, syncLoop: SyncLoop, now: () =
 }
 
 /** Returns a function that logs state changes and updates the metrics after each sync. */
-function createObserver(instance: Instance, log: FastifyBaseLogger, metrics: Metrics, now: () => Now) {
+function createObserver(instance: Instance, log: Log, metrics: Metrics, now: () => Now) {
   let [state, epoch, isFailing, isLeftEpoch]: [State, string, boolean, boolean] = ['OUT', '', false, false]
   metrics.watchReplica({
     state: () => instance.state(now()),
