@@ -3,6 +3,7 @@ import type { ProblemDetails } from '../src/contract.js'
 import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { createSampler } from '../src/sample.js'
+import { OWN_HEADERS } from './own-headers.js'
 
 /**
  * Maps Fastify's error codes to ours, with a detail. Any other error that isn't a `PortcullisError` is unexpected. The
@@ -56,7 +57,7 @@ export function sendError(
   logServerFault(request, error)
   return reply
     .code(error.statusCode)
-    .headers({ 'cache-control': 'no-store', ...error.headers })
+    .headers({ ...OWN_HEADERS, 'cache-control': 'no-store', ...error.headers })
     .type('application/problem+json')
     .send(JSON.stringify(buildProblemDetails(error, request.id)))
 }

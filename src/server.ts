@@ -27,6 +27,7 @@ import { toPluginSettings } from './config.js'
 import type { GatewaySettings } from './config.js'
 import { StartError } from './start-error.js'
 import { StopLog } from './stop-log.js'
+import { hostName } from './gateway/routes.js'
 import { redisKeys } from './redis/keys.js'
 import { createLogger, watchLog } from './logger.js'
 
@@ -139,7 +140,7 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
 }
 
 /**
- * Opens the admin listener. It serves `/api` only with a core and with the setting `admin.token`.
+ * Opens the admin listener. It serves `/readyz` only with a core, and `/api` only with the setting `admin.token`, too.
  *
  * @throws {StartError} if the address can't be used
  */
@@ -148,11 +149,8 @@ export async function openAdmin(
   { metrics, core }: { metrics: AdminParts['metrics']; core: Core | undefined },
   log: Logger,
 ): Promise<Listener> {
-  const { token } = settings
-  const app = await createAdmin(
-    { metrics, api: core && token !== undefined ? { core, token } : undefined },
-    log,
-  )
+  const { token, host, hosts } = settings
+  const app = await createAdmin({ metrics, core, token, hosts: [hostName(host), ...hosts] }, log)
   return { url: await listen(app, settings, 'admin'), close: () => app.close() }
 }
 

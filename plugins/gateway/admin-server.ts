@@ -1,10 +1,11 @@
-import { timingSafeEqual, createHash } from 'node:crypto'
 import fastify from 'fastify'
-import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
 import type { Core } from '../../src/app/core.js'
-import { sendError } from '../problem-details.js'
+import { sendError, toPortcullisError } from '../problem-details.js'
 import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
+import { refuseForeignHosts, requireAdminToken } from './admin-access.js'
+import { detailedReadinessRoute } from './health.js'
 import { requestLogging } from './request-logging.js'
 import { explainRoute } from '../routes/admin-explain.js'
 import { revocationsRoutes } from '../routes/admin-revocations.js'
@@ -13,16 +14,20 @@ import { revocationsRoutes } from '../routes/admin-revocations.js'
 export interface AdminParts {
   /** A prom-client registry, or an object with the same two members. */
   readonly metrics: { readonly contentType: string; metrics(): Promise<string> }
+  /** `undefined` leaves out `/readyz` and `/api`. */
+  readonly core: Core | undefined
   /** `undefined` leaves out `/api`. */
-  readonly api: { readonly core: Core; readonly token: string } | undefined
+  readonly token: string | undefined
+  /** Hosts that requests may name, besides IP addresses and names without a dot. */
+  readonly hosts: readonly string[]
 }
 
 /**
- * Creates the server of the admin listener, which has its own port. `/metrics` needs no token. `/api` exists only if
- * `admin.token` is set, and requires it.
+ * Creates the server of the admin listener, which has its own port. `/metrics` and `/readyz` need no token. `/api`
+ * exists only if `admin.token` is set, and requires it.
  */
 export async function createAdmin(
-  { metrics, api }: AdminParts,
+  { metrics, core, token, hosts }: AdminParts,
   log: FastifyBaseLogger,
 ): Promise<FastifyInstance> {
   const app = fastify({
@@ -30,17 +35,21 @@ export async function createAdmin(
     ...requestLogging(false),
     forceCloseConnections: true,
   })
+  app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
+  refuseForeignHosts(app, hosts)
   app.setNotFoundHandler((request, reply) => sendError(request, reply, new PortcullisError('not_found')))
   await app.register(async (context) => {
     makeOurOwn(context)
-    withMethodNotAllowed(context, () => metricsRoute(context, metrics))
+    withMethodNotAllowed(context, () => {
+      metricsRoute(context, metrics)
+      if (core) detailedReadinessRoute(context, core)
+    })
   })
-  if (!api) return app
-  const { core, token } = api
+  if (!core || token === undefined) return app
   await app.register(
     async (context) => {
       makeOurOwn(context)
-      context.addHook('onRequest', async (request) => refuseUnlessAdmin(request, token))
+      await requireAdminToken(context, token)
       withMethodNotAllowed(context, () => {
         revocationsRoutes(context, core)
         explainRoute(context, core)
@@ -55,14 +64,4 @@ function metricsRoute(context: FastifyInstance, metrics: AdminParts['metrics']):
   context.get('/metrics', async (_request, reply) =>
     reply.type(metrics.contentType).send(await metrics.metrics()),
   )
-}
-
-function refuseUnlessAdmin({ headers }: FastifyRequest, token: string): void {
-  const digest = (text: string) => createHash('sha256').update(text).digest()
-  const presented = headers.authorization ?? ''
-  // Compare digests, because `timingSafeEqual` needs two values of the same length.
-  if (timingSafeEqual(digest(presented), digest(`Bearer ${token}`))) return
-  throw new PortcullisError(presented === '' ? 'credentials_missing' : 'token_invalid', {
-    detail: 'Send the token as Authorization: Bearer <admin.token>.',
-  })
 }

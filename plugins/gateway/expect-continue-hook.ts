@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
 import { oweContinue, sendContinue } from '../../src/gateway/expect-continue.js'
+import { OWN_HEADERS } from '../own-headers.js'
 import { buildProblemDetails } from '../problem-details.js'
 
 /**
@@ -30,6 +31,7 @@ function refuseExpectation(_request: IncomingMessage, response: ServerResponse):
   const problem = { ...buildProblemDetails(error, randomBytes(4).toString('hex')), status: 417 }
   response.writeHead(417, {
     'content-type': 'application/problem+json',
+    ...OWN_HEADERS,
     'cache-control': 'no-store',
     // The client may or may not send the body, so the connection can't be reused.
     connection: 'close',

@@ -1,11 +1,28 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply } from 'fastify'
 import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
 
+/** Adds `GET /readyz` with the state of Redis and of the replica. It is for the admin listener only. */
+export function detailedReadinessRoute(
+  context: FastifyInstance,
+  { readiness }: Pick<Core, 'readiness'>,
+): void {
+  context.get('/readyz', async (_request, reply) => {
+    const { isReady, ...details } = await readiness()
+    return sendReadiness(reply, isReady, details)
+  })
+}
+
+function sendReadiness(reply: FastifyReply, isReady: boolean, details: object = {}): FastifyReply {
+  if (!isReady) reply.code(503).header('retry-after', '1')
+  return reply.send({ status: isReady ? 'ready' : 'unready', ...details })
+}
+
 /**
  * Adds `GET /healthz` and `GET /readyz`. The first returns 200 while the process runs. The second returns 503 during a
- * drain, while the store doesn't take writes, and while the denylist can't decide.
+ * drain, while the store doesn't take writes, and while the denylist can't decide. It doesn't say why, because clients
+ * may read it.
  */
 export async function registerHealth(
   app: FastifyInstance,
@@ -20,9 +37,8 @@ export async function registerHealth(
         if (connections.isDraining) {
           return reply.code(503).header('retry-after', '1').send({ status: 'unready', draining: true })
         }
-        const { isReady, ...rest } = await core.readiness()
-        if (!isReady) reply.code(503).header('retry-after', '1')
-        return { status: isReady ? 'ready' : 'unready', ...rest }
+        const { isReady } = await core.readiness()
+        return sendReadiness(reply, isReady)
       })
     })
   })

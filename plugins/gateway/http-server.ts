@@ -9,6 +9,7 @@ import { PortcullisError } from '../../src/errors.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { StartError } from '../../src/start-error.js'
 import { sendError, buildProblemDetails, toPortcullisError } from '../problem-details.js'
+import { OWN_HEADERS } from '../own-headers.js'
 import { childLoggerFactory } from './request-log.js'
 import { requestLogging } from './request-logging.js'
 import { checkBeforeRouting } from './strict-requests.js'
@@ -103,8 +104,9 @@ function sendClientError(error: NodeJS.ErrnoException, socket: RespondingSocket)
   if (!isOfHttp || !socket.writable || socket._httpMessage?.headersSent) return void socket.destroy()
   const portcullisError = new PortcullisError(CLIENT_ERRORS[code] ?? 'invalid_request')
   const body = JSON.stringify(buildProblemDetails(portcullisError, randomBytes(4).toString('hex')))
+  const ownHeaders = Object.entries(OWN_HEADERS).map(([name, value]) => `${name}: ${value}\r\n`)
   socket.end(
     `HTTP/1.1 ${portcullisError.statusCode} ${portcullisError.title}\r\nContent-Type: application/problem+json\r\n` +
-      `Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      `${ownHeaders.join('')}Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
 }

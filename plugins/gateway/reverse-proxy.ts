@@ -8,7 +8,7 @@ import { headerRules } from '../../src/gateway/header-rules.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
 import type { HeaderRules } from '../../src/gateway/header-rules.js'
 import { rewriteTarget } from '../../src/gateway/rewrite-target.js'
-import { rawTarget } from '../../src/gateway/request-target.js'
+import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
 import type { Upstream } from '../../src/gateway/upstreams.js'
 import { OWN_PATHS } from '../../src/own-paths.js'
@@ -17,7 +17,7 @@ import { withoutQueryTokens } from '../../src/token/query-token.js'
 import { forwardedClient } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
-import { identityRefused, noRoute } from './gate.js'
+import { identityRefused, noRoute, targetRefused } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
 import { createOnSuccess } from './on-success.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
@@ -152,13 +152,14 @@ function send(
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
   const outgoing = outgoingHeaders(context, request, { route, client }, admission)
+  const forwardedTarget = upstreamTarget(context, route, target, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   // `onSuccess` continues after its client has left, so a stop must wait for it apart from the client's connection.
   const finished = onSuccess && context.connections.addWork()
   let unwatch: (() => void) | undefined | null
   const forwarding = forward(request.raw, reply.raw, {
     upstream,
-    target: upstreamTarget(context, route, target, admission),
+    target: forwardedTarget,
     ...outgoing,
     rules: context.rules,
     limits,
@@ -192,9 +193,14 @@ function upstreamTarget(
   raw: string,
   { transport }: Admission,
 ): string {
-  const { path, rewritePrefix, forwardToken } = route
+  const { path, rewritePrefix, targetAllow, forwardToken } = route
   const target = forwardToken ? raw : withoutQueryTokens(raw, transport === 'query' ? undefined : isOwnToken)
-  return rewritePrefix === undefined ? target : rewriteTarget(target, path, rewritePrefix)
+  if (rewritePrefix === undefined) return target
+  const rewritten = rewriteTarget(target, path, rewritePrefix)
+  // A target that `targetAllow` lets pass may begin with `//` after the rewrite, and name a host.
+  const checked = targetAllow.length > 0 && checkTarget(rewritten, { target: Number.POSITIVE_INFINITY })
+  if (checked && !checked.ok && !checked.lax) throw targetRefused(checked.reason)
+  return rewritten
 }
 
 /** Reasons for a cut that are caused by the token, not by a failure. */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { systemClock, toSeconds } from '../../src/clock.js'
 import { RevocationBody, RevocationsQuery, toListedEntryView } from '../../src/contract.js'
 import { PortcullisError } from '../../src/errors.js'
+import { hasLoneSurrogate } from '../../src/lone-surrogate.js'
 import type { RevokeRequest } from '../../src/session/revoke.js'
 import type { Core } from '../../src/app/core.js'
 
@@ -53,6 +54,9 @@ function toRequest(body: RevocationBody, now: number): RevokeRequest {
       detail: 'Give exactly one of jti, sid, sub, kid and all.',
     })
   }
+  for (const [name, id] of Object.entries({ jti, sid, sub, kid }))
+    if (id !== undefined && hasLoneSurrogate(id))
+      throw new PortcullisError('invalid_request', { detail: `${name}: it has a lone surrogate.` })
   if (before !== undefined && sub === undefined && all === undefined) {
     throw new PortcullisError('invalid_request', { detail: 'before: use it with sub or all only.' })
   }

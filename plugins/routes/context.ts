@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { TSchema } from 'typebox'
 import { PortcullisError } from '../../src/errors.js'
+import { OWN_HEADERS } from '../own-headers.js'
 import { sendError, toPortcullisError } from '../problem-details.js'
 
 /** Largest request body of Portcullis' own routes, in bytes. */
@@ -60,7 +61,7 @@ export function makeOurOwn(context: FastifyInstance): void {
     },
   )
   context.addHook('onRequest', (_request, reply, done) => {
-    reply.header('cache-control', 'no-store')
+    reply.headers({ ...OWN_HEADERS, 'cache-control': 'no-store' })
     done()
   })
 }

@@ -261,6 +261,11 @@ export const SettingsSchema = Type.Object({
           default: 9400,
           maximum: 65_535,
         }),
+        hosts: list(leaf('routeHost', { description: 'a host' }), {
+          description:
+            'host names, besides those without a dot, by which clients may address the admin listener',
+          default: [],
+        }),
         token: Type.Optional(
           leaf('bearerSecret', {
             description: 'bearer token for /api, at least 32 characters; without it only /metrics is served',

@@ -1,5 +1,6 @@
 /** A revocation: writes one denylist entry, or ends one session. */
 import type { UnixMs, UnixSeconds } from '../clock.js'
+import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { Revocation } from '../revocation/denylist.js'
 import type { SessionDependencies } from './dependencies.js'
 import { endSessions } from './end-sessions.js'
@@ -58,10 +59,11 @@ function checkRequest(what: object): void {
   const given = Object.entries(what).filter(([name]) => KINDS.has(name))
   const [name, id] = given[0] ?? []
   const isNumericSubject = name === 'sub' && Number.isSafeInteger(id)
-  const isValid = name === 'all' ? id === true : isNumericSubject || (typeof id === 'string' && id !== '')
+  const isText = typeof id === 'string' && id !== '' && !hasLoneSurrogate(id)
+  const isValid = name === 'all' ? id === true : isNumericSubject || isText
   if (given.length !== 1 || !isValid)
     throw new TypeError(
-      'revoke: give exactly one of { jti }, { sid }, { sub }, { kid } with a non-empty string, or { all: true }',
+      'revoke: give exactly one of { jti }, { sid }, { sub }, { kid } with a non-empty string without lone surrogates, or { all: true }',
     )
 }
 

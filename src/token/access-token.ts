@@ -5,6 +5,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
+import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { TokenStamp } from '../revocation/denylist.js'
 import type { Session } from '../session/session.js'
 import type { Algorithm } from './signing-key.js'
@@ -160,7 +161,9 @@ export function verifyClaims(
 }
 
 function isId(value: unknown): value is string {
-  return typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
+  const isText = typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
+  // An id that Redis can't store exactly couldn't be revoked exactly.
+  return isText && !hasLoneSurrogate(value)
 }
 
 function isStringList(value: unknown): value is string[] {

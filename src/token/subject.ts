@@ -1,3 +1,4 @@
+import { hasLoneSurrogate } from '../lone-surrogate.js'
 import { MAX_ID_LENGTH } from './access-token.js'
 
 /**
@@ -8,7 +9,7 @@ import { MAX_ID_LENGTH } from './access-token.js'
 export function toSubject(value: unknown): string | undefined {
   if (typeof value === 'number') return Number.isSafeInteger(value) ? String(value) : undefined
   const isId = typeof value === 'string' && value.length > 0 && value.length <= MAX_ID_LENGTH
-  return isId && !/\p{Cs}/u.test(value) ? value : undefined
+  return isId && !hasLoneSurrogate(value) ? value : undefined
 }
 
 /**

@@ -7,6 +7,7 @@ import {
   guarded,
   logInOften,
   logout,
+  readiness,
   readyz,
   startInstance,
   untilReady,
@@ -43,7 +44,7 @@ for (const [name, ahead] of [
     t.not((await guarded(wrong, ended!.access_token)).status, 200)
     await clock.set(0)
     await untilReady([wrong])
-    t.match(await readyz(wrong), { body: { revocation: { state: 'LEASED', entries: 1 } } })
+    t.match(await readiness(wrong), { body: { revocation: { state: 'LEASED', entries: 1 } } })
     isRefused(t, await guarded(wrong, ended!.access_token), 401, 'session_ended')
     t.equal((await guarded(wrong, alive!.access_token)).status, 200)
   })

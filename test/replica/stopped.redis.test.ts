@@ -16,7 +16,7 @@ import {
   logInOften,
   logout,
   logoutAtLast,
-  readyz,
+  readiness,
   startInstances,
   tell,
   untilReady,
@@ -137,7 +137,7 @@ t.test('C is cut off: it responds 503 after its lease, never a wrong decision', 
   const ending = await logout(c, alive!.access_token)
   isRefused(t, ending, 503, 'store_unavailable')
   t.ok(ending.milliseconds < BARRIER_MILLISECONDS)
-  t.match(await readyz(c), { status: 503, body: { revocation: { state: 'LAPSED' } } })
+  t.match(await readiness(c), { status: 503, body: { revocation: { state: 'LAPSED' } } })
   t.equal((await guarded(b, alive!.access_token)).status, 200, 'the others go on')
 
   const traffic = startTraffic([c], {

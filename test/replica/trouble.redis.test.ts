@@ -17,7 +17,7 @@ import {
   logInOften,
   logout,
   logoutAtLast,
-  readyz,
+  readiness,
   refresh,
   startInstance,
   startInstances,
@@ -83,7 +83,7 @@ for (const { name, begin, end, isReachable = false } of TROUBLES) {
     t.ok((await underWay).milliseconds < BARRIER_MILLISECONDS)
     await isOut(t, instances, alive, ended!)
     for (const each of instances) {
-      const { status, body, headers } = await readyz(each)
+      const { status, body, headers } = await readiness(each)
       t.equal(status, 503)
       t.match(headers['retry-after'], /^\d+$/)
       t.match(body, { store: isReachable ? 'reachable' : 'unreachable', revocation: { state: 'LAPSED' } })
@@ -115,7 +115,7 @@ t.test('Redis is absent at the start: the gateway starts unready, and becomes re
   ] as const
   await isOut(t, instances, alive.slice(1), alive[0]!)
   for (const each of instances) {
-    t.match(await readyz(each), { status: 503, body: { revocation: { state: 'OUT' } } })
+    t.match(await readiness(each), { status: 503, body: { revocation: { state: 'OUT' } } })
   }
   const redis = await startRedis(t, { port })
   t.comment(`ready ${(await untilReady(instances)).toFixed(0)} ms after`)

@@ -86,6 +86,10 @@ export const refresh = (instance: Pick<Instance, 'url'>, refresh_token: string):
 export const readyz = (instance: Pick<Instance, 'url'>): Promise<Answer> =>
   call(instance.url, 'GET', '/readyz')
 
+/** The state of Redis and of the replica, by the admin listener. */
+export const readiness = (instance: Pick<Instance, 'adminUrl'>): Promise<Answer> =>
+  call(instance.adminUrl!, 'GET', '/readyz')
+
 /** Begins sessions, on the instances in turn. */
 export async function logInOften(instances: readonly Instance[], count: number): Promise<Tokens[]> {
   const all: Tokens[] = []
