@@ -97,7 +97,7 @@ export async function createCore(
   islands: Islands,
   { ofProcess }: { ofProcess: boolean },
 ): Promise<Core> {
-  const key = await openKey(settings.keys, log)
+  const key = await openKey(settings, log)
   const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
   try {
     return await assemble({ settings, log, islands, ofProcess, key, redis })
@@ -107,8 +107,8 @@ export async function createCore(
   }
 }
 
-async function openKey(keys: PluginSettings['keys'], log: Log): Promise<SigningKey> {
-  const { key, createdFile, warnings } = await loadKey(keys)
+async function openKey({ keys, store }: PluginSettings, log: Log): Promise<SigningKey> {
+  const { key, createdFile, warnings } = await loadKey(keys, store === 'memory')
   if (createdFile !== undefined)
     log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'a signing key was created')
   for (const warning of warnings) log.warn({ event: 'key_warning' }, warning)

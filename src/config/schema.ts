@@ -34,10 +34,12 @@ const shared = {
   }),
   keys: Type.Object({
     algorithm: choice(ALGORITHMS, { description: 'signature algorithm of access tokens', default: 'ES256' }),
-    dir: leaf('path', {
-      description: 'directory in which the signing key is generated and kept',
-      default: './keys',
-    }),
+    dir: Type.Optional(
+      leaf('path', {
+        description:
+          'directory in which the signing key is generated and kept; by default ./keys, or only memory with store: memory',
+      }),
+    ),
     signing: Type.Optional(
       leaf('signingKey', {
         description: 'one key as PEM or JWK, or the path of its file; keys.dir is then unused',

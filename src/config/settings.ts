@@ -73,7 +73,7 @@ export interface PluginOptions<Request = unknown> {
   keys?: {
     /** The signature algorithm. Default: `ES256`. */
     algorithm?: Algorithm
-    /** The directory in which the key is generated and kept. Default: `./keys`. */
+    /** The directory in which the key is generated and kept. Default: `./keys`, or only memory with `store: memory`. */
     dir?: string
     /** One key as PEM or JWK, or the path of its file. `dir` is then unused. */
     signing?: string

@@ -1,5 +1,6 @@
 import type { Log } from '../logger.js'
 import type { LoginCredentials, PluginSettings } from '../config.js'
+import { findReplaceWarnings, findTrustWarnings } from '../file-trust.js'
 import type { Identity } from '../session/session.js'
 import { WorkSlots } from './work-slots.js'
 import { UsersFile, hashingSlots } from './users-file.js'
@@ -57,6 +58,11 @@ export async function createAuthenticator(
   const users = await UsersFile.open(login.users, (reason) =>
     log.error({ event: 'users_file', reason }, reason),
   )
+  const warnings = [
+    ...(await findTrustWarnings(login.users, 'the users file', false)),
+    ...(await findReplaceWarnings(login.users, 'the users file')),
+  ]
+  for (const warning of warnings) log.warn({ event: 'users_file_warning' }, warning)
   return {
     slots: new WorkSlots(hashingSlots(processes), MAX_QUEUED),
     async authenticate({ username, password }) {

@@ -1,18 +1,25 @@
-/** The key directory that instances share. The signing key is created there on the first start. */
+/**
+ * The key directory that instances share. The signing key is created there on the first start. With the memory store, the
+ * key is in memory by default: no other instance needs it, and no session outlives the process.
+ */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, mkdir, open, readFile, stat, unlink } from 'node:fs/promises'
+import { link, mkdir, open, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findReplaceWarnings, findTrustWarnings } from '../file-trust.js'
 import { generateKey, importKey, KeyError } from './signing-key.js'
 import type { Algorithm, SigningKey } from './signing-key.js'
 
 export const SIGNING_KEY_FILE = 'signing.jwk'
 
+/** The directory if `keys.dir` isn't set, unless the store is in memory. */
+const DEFAULT_DIRECTORY = './keys'
+
 /** The settings that say where the signing key comes from. */
 export interface KeySource {
   readonly algorithm: Algorithm
   /** The directory of the key file (`keys.dir`). */
-  readonly dir: string
+  readonly dir?: string | undefined
   /** The key as PEM or JWK text, or the file that contains it (`keys.signing`). `dir` is then not used. */
   readonly signing?: GivenKey
 }
@@ -31,9 +38,14 @@ export interface LoadedKey {
 /**
  * Loads the signing key of this instance, and creates it if there is none.
  *
+ * @param isAlone True if no other instance and no later process needs the key. It then stays in memory, unless `dir` is
+ *   set.
  * @throws {KeyError} if the key can't be read, used or created. The message names the setting.
  */
-export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<LoadedKey> {
+export async function loadKey(
+  { algorithm, dir: given, signing }: KeySource,
+  isAlone = false,
+): Promise<LoadedKey> {
   if (signing !== undefined) {
     const file = signing.from === 'file' ? signing.path : undefined
     const text = signing.from === 'file' ? await readSigningFile(signing.path) : signing.text
@@ -41,14 +53,28 @@ export async function loadKey({ algorithm, dir, signing }: KeySource): Promise<L
     return {
       key,
       createdFile: undefined,
-      warnings: file === undefined ? [] : await findPermissionWarnings(file),
+      warnings:
+        file === undefined
+          ? []
+          : [
+              ...(await findTrustWarnings(file, 'the key file', true)),
+              ...(await findReplaceWarnings(file, 'the key file')),
+            ],
     }
   }
+  if (given === undefined && isAlone) {
+    const key = await importKey(JSON.stringify(generateKey(algorithm)), algorithm)
+    return { key, createdFile: undefined, warnings: [] }
+  }
+  const dir = given ?? DEFAULT_DIRECTORY
   const file = join(dir, SIGNING_KEY_FILE)
   const created = await createKeyFile(dir, file, algorithm)
   const text = await readKeyFile(file, 'keys.dir')
   const key = await withSetting(`keys.dir: ${file}`, importKey(text, algorithm))
-  const warnings = [...(await findPermissionWarnings(dir)), ...(await findPermissionWarnings(file))]
+  const warnings = [
+    ...(await findTrustWarnings(dir, 'the key directory', true)),
+    ...(await findTrustWarnings(file, 'the key file', true)),
+  ]
   return { key, createdFile: created ? file : undefined, warnings }
 }
 
@@ -63,6 +89,7 @@ async function createKeyFile(dir: string, file: string, algorithm: Algorithm): P
   const draft = join(dir, `.${SIGNING_KEY_FILE}.${randomBytes(6).toString('hex')}`)
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 })
+    await ignoreInGit(dir)
     const handle = await open(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
     try {
       await handle.writeFile(`${JSON.stringify(generateKey(algorithm))}\n`)
@@ -81,6 +108,15 @@ async function createKeyFile(dir: string, file: string, algorithm: Algorithm): P
     throw new KeyError(`keys.dir: no signing key could be created in ${dir}: ${(error as Error).message}`)
   } finally {
     await unlink(draft)
+  }
+}
+
+/** Keeps the key out of a commit of the whole working directory. A `.gitignore` that is there already is kept. */
+async function ignoreInGit(dir: string): Promise<void> {
+  try {
+    await writeFile(join(dir, '.gitignore'), '*\n', { flag: 'wx' })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 
@@ -110,12 +146,4 @@ async function withSetting(setting: string, key: Promise<SigningKey>): Promise<S
     if (error instanceof KeyError) throw new KeyError(`${setting}: ${error.message}`)
     throw error
   }
-}
-
-async function findPermissionWarnings(path: string): Promise<string[]> {
-  const found = await stat(path)
-  if ((found.mode & 0o077) === 0) return []
-  const bits = (found.mode & 0o777).toString(8)
-  const [what, wanted] = found.isDirectory() ? ['the key directory', 700] : ['the key file', 600]
-  return [`${what} ${path} is open to others (mode ${bits}); run chmod ${wanted} on it`]
 }

@@ -52,7 +52,7 @@ refuses(t, [
     /each worker would have its own sessions; set store to a Redis URL/,
   ],
   ['admin on the public port', { admin: { port: 3000 } }, 'admin.port', /is 3000, which is also listen.port/],
-  ['admin: true', { admin: true }, 'admin', /write false, or set host, port, token/],
+  ['admin: true', { admin: true }, 'admin', /write false, or set host, port, hosts, token/],
   ['a short admin token', { admin: { token: 'x'.repeat(31) } }, 'admin.token', /at least 32 characters/],
   [
     'an admin token that no header carries',

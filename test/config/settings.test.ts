@@ -14,7 +14,7 @@ t.test('without a word, every setting has its documented default, parsed', async
     store: 'redis://127.0.0.1:6379/0',
     keyPrefix: 'portcullis',
     ...required,
-    keys: { algorithm: 'ES256', dir: './keys' },
+    keys: { algorithm: 'ES256' },
     tokens: {
       access: 900_000,
       refresh: 30 * 86_400_000,
@@ -59,7 +59,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       eventLoopDelay: 1000,
     },
     timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, drain: 0, shutdown: 10_000 },
-    admin: { host: '127.0.0.1', port: 9400 },
+    admin: { host: '127.0.0.1', port: 9400, hosts: [] },
     identity: { headers: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' } },
     upstreams: { connections: 1024 },
     log: { level: 'info', requests: false },

@@ -114,6 +114,7 @@ t.test(
     t.strictSame(loadSettings({ file: on, env: { PORTCULLIS_ADMIN_PORT: '8' } }).settings.admin, {
       host: '127.0.0.1',
       port: 8,
+      hosts: [],
       token,
     })
     writeFileSync(on, `${base}admin: false\n`)
@@ -121,6 +122,7 @@ t.test(
     t.strictSame(loadSettings({ file: on, flags: { 'admin.port': '8' } }).settings.admin, {
       host: '127.0.0.1',
       port: 8,
+      hosts: [],
     })
     const both = refusal({ file: on, env: { PORTCULLIS_ADMIN: 'false', PORTCULLIS_ADMIN_PORT: '8' } })
     t.match(both.problems, [{ key: 'admin', message: 'contradicts PORTCULLIS_ADMIN_PORT; keep one of them' }])

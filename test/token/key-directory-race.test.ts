@@ -14,7 +14,7 @@ t.test('20 that load at once in one process end with one key, which one of them 
   const loaded = await Promise.all(Array.from({ length: 20 }, () => loadKey({ algorithm: 'ES256', dir })))
   t.equal(new Set(loaded.map(({ key }) => key.kid)).size, 1)
   t.equal(loaded.filter(({ createdFile }) => createdFile !== undefined).length, 1)
-  t.strictSame(readdirSync(dir), [SIGNING_KEY_FILE], 'and nothing is left over')
+  t.strictSame(readdirSync(dir), ['.gitignore', SIGNING_KEY_FILE], 'and nothing is left over')
 })
 
 t.test('6 processes that start at once end with one key, which one of them made', async (t) => {
@@ -34,7 +34,7 @@ t.test('6 processes that start at once end with one key, which one of them made'
     loaded.flatMap(({ warnings }) => warnings),
     [],
   )
-  t.strictSame(readdirSync(dir), [SIGNING_KEY_FILE], 'and nothing is left over')
+  t.strictSame(readdirSync(dir), ['.gitignore', SIGNING_KEY_FILE], 'and nothing is left over')
   t.equal(mode(join(dir, SIGNING_KEY_FILE)), 0o600)
   t.strictSame(
     (await exits).map(([code]) => code),
