@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission, RequestFacts } from '../src/token/admission.js'
+import { isHandshake } from '../src/token/csrf.js'
 import type { BrowserHeaders } from '../src/token/csrf.js'
 import { countedAddress } from './client-address.js'
 import { createSampler } from '../src/sample.js'
@@ -38,9 +39,13 @@ export class FastifyRequestFacts implements RequestFacts {
     return countedAddress(this.#request)
   }
 
-  /** Returns true for a WebSocket handshake (RFC 6455 §4.1). */
+  /** Returns true if TLS ends here, or at a trusted proxy. */
+  get isSecure(): boolean {
+    return this.#request.protocol === 'https'
+  }
+
   get isUpgrade(): boolean {
-    return this.#request.headers.upgrade?.toLowerCase().includes('websocket') ?? false
+    return isHandshake(this.#request.headers)
   }
 }
 
@@ -49,6 +54,7 @@ export function readBrowserHeaders({ headers, host }: FastifyRequest): BrowserHe
   return {
     origin: headers.origin,
     host: headers.host,
+    ':authority': headers[':authority'],
     forwardedHost: host,
     'sec-fetch-site': headers['sec-fetch-site'],
   }

@@ -22,7 +22,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
         })
       }
       // Otherwise another site could log the browser in to an attacker's account (login CSRF).
-      rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
+      rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
     }
     const attempt = {
       slots,

@@ -21,7 +21,8 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
       const access = readPresentedToken(new FastifyRequestFacts(request), core.transports, request.body)
       const cookie = refreshCookie(request, core)
       const usesCookies = access?.transport === 'cookie' || cookie !== undefined
-      if (usesCookies) rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
+      if (usesCookies)
+        rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
 
       const { refresh_token, all, keepCurrent } = request.body ?? {}
       if (isTrue(keepCurrent) && !isTrue(all)) {

@@ -21,7 +21,8 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
           detail: 'Send {"refresh_token": "…"} as the body.',
         })
       }
-      if (fromCookie !== undefined) rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins)
+      if (fromCookie !== undefined)
+        rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
       const address = countedAddress(request)
       if (address !== undefined) await countRefresh(core, address)
       const tokens = await sessionsFor(core, fromCookie !== undefined).refresh(token)

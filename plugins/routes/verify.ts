@@ -7,7 +7,7 @@ import { createPeerCheck, readOriginal } from '../../src/gateway/original-reques
 import { identityValue } from '../../src/gateway/header-rules.js'
 import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
-import { changesState } from '../../src/token/csrf.js'
+import { changesState, isHandshake } from '../../src/token/csrf.js'
 import { withoutQueryTokens } from '../../src/token/query-token.js'
 import type { BrowserHeaders } from '../../src/token/csrf.js'
 import type { Core } from '../../src/app/core.js'
@@ -107,6 +107,11 @@ class OriginalFacts extends FastifyRequestFacts {
     return { ...this.#request.headers, host: this.#original.host }
   }
 
+  /** The connection of the check may use TLS although that of the client doesn't. */
+  override get isSecure(): boolean {
+    return this.#request.headers['x-forwarded-proto'] === 'https'
+  }
+
   override get isUpgrade(): boolean {
     return isUpgrade(this.#request)
   }
@@ -142,9 +147,9 @@ function admitToken(core: Core, request: FastifyRequest): Admission | Promise<Ad
   })
 }
 
-/** Returns true for a WebSocket handshake. Most proxies remove `Upgrade` from a check, but keep the other headers. */
+/** Returns true for any handshake: what the proxy makes of another `Upgrade` than `websocket` is unknown. */
 function isUpgrade({ headers }: FastifyRequest): boolean {
-  return headers.upgrade !== undefined || headers['sec-websocket-key'] !== undefined
+  return headers.upgrade !== undefined || isHandshake(headers)
 }
 
 function identityHeaders(identity: Readonly<Record<string, string | undefined>>): Record<string, string> {

@@ -29,6 +29,8 @@ export interface RequestFacts {
   readonly rawHeaders: readonly string[]
   /** The headers with which browsers identify the origin of a request. */
   readonly headers: BrowserHeaders
+  /** True if the client is known to have used https. */
+  readonly isSecure: boolean
   /** The parsed body; `undefined` if it wasn't read. */
   readonly body?: unknown
   /** The client's address, or `undefined` if it is unknown. Read only if a rate limit needs it. */
@@ -132,7 +134,7 @@ export class Admitter {
     const { transports, origins } = this.#dependencies
     const presented = findPresentedToken(facts, transports, facts.body)
     if (presented?.transport === 'cookie' && (facts.isUpgrade || changesState(facts.method)))
-      rejectCrossSite(facts.headers, origins)
+      rejectCrossSite(facts.headers, origins, facts.isSecure)
     return presented
   }
 

@@ -7,7 +7,15 @@ export interface BrowserHeaders {
   readonly host?: string | undefined
   /** The host that a trusted proxy reports. Equal to `host` or absent if there is none. */
   readonly forwardedHost?: string | undefined
+  /** The name of `Host` in HTTP/2 (RFC 9113 §8.3.1). */
+  readonly ':authority'?: string | string[] | undefined
   readonly 'sec-fetch-site'?: string | string[] | undefined
+}
+
+/** The request headers of a WebSocket handshake (RFC 6455 §4.1). */
+export interface HandshakeHeaders {
+  readonly upgrade?: string | undefined
+  readonly 'sec-websocket-key'?: string | string[] | undefined
 }
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
@@ -18,15 +26,31 @@ export function changesState(method: string): boolean {
 }
 
 /**
+ * Returns true for a WebSocket handshake. It counts as a change of state, although its method is GET. Proxies may remove
+ * `Upgrade` but keep the other headers.
+ */
+export function isHandshake(headers: HandshakeHeaders): boolean {
+  if (headers['sec-websocket-key'] !== undefined) return true
+  return headers.upgrade !== undefined && headers.upgrade.toLowerCase().includes('websocket')
+}
+
+/**
  * Rejects requests from other sites. Call it where a cookie authorises a change, or where cookies are set. `Origin`
  * must match the request's own `Host`, or the host that a trusted proxy reports, or be one of `origins` (`cors.origins`). Without `Origin`, or if it is `null`, the
  * header `Sec-Fetch-Site` must be `same-origin`. Browsers send `Origin: null` from pages with `Referrer-Policy:
  * no-referrer`, and from sandboxed frames, which are `cross-site` to every origin (Fetch Metadata §2.3).
  *
+ * @param isSecure True if the client is known to have used https. Its page must have done so, too: anybody on the
+ *   network can change a page that was loaded over http. If unknown, TLS may have ended at a proxy, and both pass.
  * @throws {PortcullisError} `cross_site_request`
  */
-export function rejectCrossSite(headers: BrowserHeaders, origins: readonly string[]): void {
-  const { origin, host, forwardedHost } = headers
+export function rejectCrossSite(
+  headers: BrowserHeaders,
+  origins: readonly string[],
+  isSecure: boolean,
+): void {
+  const { origin, forwardedHost } = headers
+  const host = headers.host ?? [headers[':authority']].flat()[0]
   if (origin === undefined || origin === 'null') {
     if (headers['sec-fetch-site'] === 'same-origin') return
     throw crossSiteError(
@@ -36,10 +60,11 @@ export function rejectCrossSite(headers: BrowserHeaders, origins: readonly strin
     )
   }
   const hosts = [...new Set([host, forwardedHost])].filter((one) => one !== undefined && one !== '')
-  if (origins.includes(origin) || hosts.some((one) => matchesHost(origin, one!))) return
+  if (origins.includes(origin) || hosts.some((one) => matchesHost(origin, one!, isSecure))) return
   const seen = hosts.map((one) => shorten(one!)).join(' and ') || 'no host'
+  const sent = isSecure ? `${seen} by https` : seen
   throw crossSiteError(
-    `its Origin header is ${shorten(origin)}, and the request was sent to ${seen}. List other origins of your own in cors.origins, and a proxy that changes Host in listen.trustProxy (in a Fastify application: trustProxy)`,
+    `its Origin header is ${shorten(origin)}, and the request was sent to ${sent}. List other origins of your own in cors.origins, and a proxy that changes Host in listen.trustProxy (in a Fastify application: trustProxy)`,
   )
 }
 
@@ -47,10 +72,10 @@ function shorten(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }
 
-function matchesHost(origin: string, host: string): boolean {
+function matchesHost(origin: string, host: string, isSecure: boolean): boolean {
   if (!URL.canParse(origin)) return false
   const { protocol, host: originHost, origin: canonical } = new URL(origin)
-  if (canonical !== origin.toLowerCase()) return false
+  if (canonical !== origin.toLowerCase() || (isSecure && protocol !== 'https:')) return false
   const defaultPort = protocol === 'https:' ? ':443' : ':80'
   const bare = host.toLowerCase()
   return originHost === (bare.endsWith(defaultPort) ? bare.slice(0, -defaultPort.length) : bare)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { changesState, rejectCrossSite } from '../../src/token/csrf.js'
+import { changesState, isHandshake, rejectCrossSite } from '../../src/token/csrf.js'
 import type { BrowserHeaders } from '../../src/token/csrf.js'
 
 const LISTED = ['https://app.example', 'http://localhost:5173']
@@ -21,11 +21,12 @@ const allowed: [name: string, headers: BrowserHeaders][] = [
     'an own origin, whatever Sec-Fetch-Site says',
     { origin: 'https://api.example', host, 'sec-fetch-site': 'cross-site' },
   ],
+  ['the host of HTTP/2', { origin: 'https://api.example', ':authority': 'api.example' }],
   ['no Origin, but same-origin', { host, 'sec-fetch-site': 'same-origin' }],
   ['a page with Referrer-Policy: no-referrer', { origin: 'null', host, 'sec-fetch-site': 'same-origin' }],
 ]
 for (const [name, headers] of allowed) {
-  t.test(`${name} passes`, async (t) => t.doesNotThrow(() => rejectCrossSite(headers, LISTED)))
+  t.test(`${name} passes`, async (t) => t.doesNotThrow(() => rejectCrossSite(headers, LISTED, false)))
 }
 
 const refused: [name: string, headers: BrowserHeaders][] = [
@@ -62,6 +63,7 @@ const refused: [name: string, headers: BrowserHeaders][] = [
   ['an extension', { origin: 'chrome-extension://api.example', host }],
   ['a file', { origin: 'file://', host: '' }],
   ['a blob', { origin: 'blob:https://api.example', host }],
+  ['another host than that of HTTP/2', { origin: 'https://evil.example', ':authority': 'api.example' }],
   ['no Host', { origin: 'https://api.example' }],
   ['an empty Host', { origin: 'https://api.example', host: '' }],
   ['a listed origin in a longer one', { origin: 'https://app.example.evil.example', host }],
@@ -75,7 +77,7 @@ const refused: [name: string, headers: BrowserHeaders][] = [
 ]
 for (const [name, headers] of refused) {
   t.test(`${name} is refused`, async (t) => {
-    t.throws(() => rejectCrossSite(headers, LISTED), { code: 'cross_site_request', statusCode: 403 })
+    t.throws(() => rejectCrossSite(headers, LISTED, false), { code: 'cross_site_request', statusCode: 403 })
   })
 }
 
@@ -83,4 +85,29 @@ t.test('methods that change nothing are known by name, all others may change som
   for (const method of ['GET', 'HEAD', 'OPTIONS']) t.notOk(changesState(method), method)
   for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'PROPFIND', 'TRACE', 'get', ''])
     t.ok(changesState(method), method)
+})
+
+t.test('a page that was loaded over http is another site for a client that uses https', async (t) => {
+  const check = (origin: string, own: string) => () => rejectCrossSite({ origin, host: own }, LISTED, true)
+  for (const [origin, own] of [
+    ['http://api.example', 'api.example'],
+    ['http://api.example', 'api.example:80'],
+    ['http://api.example:8443', 'api.example:8443'],
+    ['HTTP://api.example', 'api.example'],
+    ['ws://api.example', 'api.example'],
+  ] as const)
+    t.throws(check(origin, own), { code: 'cross_site_request' }, `${origin} ${own}`)
+  for (const [origin, own] of [
+    ['https://api.example', 'api.example:443'],
+    ['https://api.example:8443', 'api.example:8443'],
+    ['http://localhost:5173', 'api.example'],
+  ] as const)
+    t.doesNotThrow(check(origin, own), `${origin} ${own}`)
+})
+
+t.test('a handshake is recognised by its meaning', async (t) => {
+  for (const upgrade of ['websocket', 'WebSocket', 'foo, websocket', 'h2c,WEBSOCKET'])
+    t.ok(isHandshake({ upgrade }), upgrade)
+  t.ok(isHandshake({ 'sec-websocket-key': 'x' }), 'a proxy has removed Upgrade')
+  for (const headers of [{}, { upgrade: 'h2c' }]) t.notOk(isHandshake(headers))
 })
