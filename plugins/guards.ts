@@ -42,7 +42,10 @@ export interface Guards {
    * ```
    */
   readonly authenticate: Guard & {
-    /** Also admits requests without a token, with `request.auth` set to `null`. A bad token is still 401. */
+    /**
+     * Also admits requests without a token, with `request.auth` set to `null`. So it does with a cookie whose token has
+     * expired or whose session has ended, because browsers send cookies without being asked. Any other bad token is 401.
+     */
     readonly optional: Guard
   }
   /**

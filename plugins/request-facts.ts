@@ -63,9 +63,13 @@ export function readBrowserHeaders({ headers, host }: FastifyRequest): BrowserHe
 const sample = createSampler()
 
 /** Adds response headers that depend on how a request was admitted. Logs a sample of admissions without a lease. */
-export function reportAdmission({ auth, transport, outage }: Admission, reply: FastifyReply): void {
+export function reportAdmission(
+  { auth, transport, outage, clearedCookies }: Admission,
+  reply: FastifyReply,
+): void {
   // RFC 6750 §2.3: keep the response to a request with a token in its URL out of caches.
   if (transport === 'query') reply.header('cache-control', 'private, no-store')
+  if (clearedCookies !== undefined) reply.header('set-cookie', clearedCookies)
   if (outage === undefined) return
   reply.header('x-portcullis-outage', outage)
   const { sub, sid } = auth!

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { RefreshBody } from '../../src/contract.js'
 import { PortcullisError, rateLimited } from '../../src/errors.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
+import { clearCookies } from '../../src/token/token-cookies.js'
 import { addressKey, countedAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
 import { readBrowserHeaders } from '../request-facts.js'
@@ -25,7 +26,14 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
         rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
       const address = countedAddress(request)
       if (address !== undefined) await countRefresh(core, address)
-      const tokens = await sessionsFor(core, fromCookie !== undefined).refresh(token)
+      const sessions = sessionsFor(core, fromCookie !== undefined)
+      const tokens = await sessions.refresh(token).catch((error: unknown) => {
+        // No later refresh with this cookie can succeed. A 503 isn't final, and leaves the cookies as they are.
+        const isFinal = error instanceof PortcullisError && error.statusCode === 401
+        if (fromCookie && isFinal)
+          reply.header('set-cookie', clearCookies(core.settings.cookies, core.settings.prefix))
+        throw error
+      })
       return sendTokens(reply, core, tokens, fromCookie)
     },
   )

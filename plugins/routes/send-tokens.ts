@@ -29,11 +29,10 @@ export function setTokenCookies(
   tokens: TokenResponse,
   { remember }: { readonly remember: boolean } = { remember: true },
 ): TokenResponse {
-  const access = { value: tokens.access_token!, maxAge: remember ? tokens.expires_in : undefined }
-  const refresh = {
-    value: formatRefreshCookie(tokens.refresh_token!, remember),
-    maxAge: remember ? tokens.refresh_expires_in : undefined,
-  }
+  const maxAge = remember ? tokens.refresh_expires_in : undefined
+  // The cookie outlives its token, so that the error is `token_expired` and the client knows that it can refresh.
+  const access = { value: tokens.access_token!, maxAge }
+  const refresh = { value: formatRefreshCookie(tokens.refresh_token!, remember), maxAge }
   reply.header('set-cookie', setCookies(settings.cookies, settings.prefix, access, refresh))
   return withoutTokens(tokens)
 }

@@ -52,7 +52,8 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       const admission = await (original
         ? admitOriginal(front!.gate, request, original)
         : admitToken(core, request))
-      reportAdmission(admission, reply)
+      // The response goes to a proxy, which usually passes no cookies on.
+      reportAdmission({ ...admission, clearedCookies: undefined }, reply)
       const { auth } = admission
       if (!auth) return reply.send()
       const { build, withoutProof } = core.identity

@@ -18,7 +18,7 @@ import type { RedisClient } from '../redis/redis-client.js'
 import { RedisSessionStore } from '../store/redis-session-store.js'
 import { defineScripts } from '../store/define-scripts.js'
 import type { Transports } from '../token/presented-token.js'
-import { cookieNames } from '../token/token-cookies.js'
+import { clearCookies, cookieNames } from '../token/token-cookies.js'
 import { loadKey } from '../token/key-directory.js'
 import type { SigningKey } from '../token/signing-key.js'
 import { VerifiedCache } from '../token/verified-cache.js'
@@ -169,6 +169,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     verifier,
     transports,
     origins: settings.cors.origins,
+    clearedCookies: clearCookies(cookies, settings.prefix),
     onRefused: (code) => metrics.refusal(code),
   })
   const sessions = new Sessions(

@@ -41,7 +41,7 @@ export interface RequestFacts {
 
 /** The conditions under which a route or a guard admits a request. */
 export interface Requirements {
-  /** `optional` admits requests without a token. `none` ignores tokens. */
+  /** `optional` admits requests without a token, or with one in a cookie that isn't good any more. `none` ignores tokens. */
   readonly auth: 'required' | 'optional' | 'none'
   /** The token must have every one of these. */
   readonly scope: readonly string[]
@@ -68,6 +68,8 @@ export interface Admission {
   readonly transport: Transport | undefined
   /** Set if the denylist was unavailable and the route's `onOutage` admitted the request. */
   readonly outage: 'stale' | 'open' | undefined
+  /** `Set-Cookie` values that delete the cookies of a session that has ended. `undefined` if there are none. */
+  readonly clearedCookies: readonly string[] | undefined
 }
 
 export interface AdmitterDependencies {
@@ -75,11 +77,28 @@ export interface AdmitterDependencies {
   readonly transports: Transports
   /** Further origins that are treated as our own for requests with cookies (`cors.origins`). */
   readonly origins: readonly string[]
+  /** `Set-Cookie` values that delete the token cookies. */
+  readonly clearedCookies: readonly string[]
   /** Called once for each refused request. */
   readonly onRefused: (code: ErrorCode) => void
 }
 
-const ANONYMOUS: Admission = Object.freeze({ auth: null, transport: undefined, outage: undefined })
+const ANONYMOUS: Admission = Object.freeze({
+  auth: null,
+  transport: undefined,
+  outage: undefined,
+  clearedCookies: undefined,
+})
+
+/** Errors of an access token that was good once. A refresh may succeed. */
+const OUTDATED_CODES: ReadonlySet<ErrorCode> = new Set(['token_expired', 'token_revoked', 'token_invalid'])
+
+/** Errors of an access token after which a refresh can't succeed either. */
+const FINAL_CODES: ReadonlySet<ErrorCode> = new Set([
+  'session_ended',
+  'signed_in_elsewhere',
+  'reauthentication_required',
+])
 
 export class Admitter {
   readonly #dependencies: AdmitterDependencies
@@ -144,18 +163,38 @@ export class Admitter {
       checkScope(null, requirements)
       return ANONYMOUS
     }
+    if (requirements.auth !== 'optional' || presented.transport !== 'cookie')
+      return this.#verifyToken(presented, requirements)
+    // Browsers send cookies without being asked. A user whose session has ended must still be able to see the page.
+    const toAnonymous = (error: unknown): Admission => {
+      if (!(error instanceof PortcullisError)) throw error
+      if (OUTDATED_CODES.has(error.code)) return ANONYMOUS
+      if (!FINAL_CODES.has(error.code)) throw error
+      return { ...ANONYMOUS, clearedCookies: this.#dependencies.clearedCookies }
+    }
+    try {
+      const admission = this.#verifyToken(presented, requirements)
+      return admission instanceof Promise ? admission.catch(toAnonymous) : admission
+    } catch (error) {
+      return toAnonymous(error)
+    }
+  }
+
+  #verifyToken(
+    { token, transport }: PresentedToken,
+    requirements: Requirements,
+  ): Admission | Promise<Admission> {
     const { verifier } = this.#dependencies
-    const { token, transport } = presented
     const { onOutage } = requirements
     if (onOutage !== 'closed') {
       return verifier.verifyTokenInOutage(token, onOutage).then(({ auth, outage }) => {
         checkScope(auth, requirements)
-        return { auth, transport, outage }
+        return { auth, transport, outage, clearedCookies: undefined }
       })
     }
     const admit = (auth: Auth): Admission => {
       checkScope(auth, requirements)
-      return { auth, transport, outage: undefined }
+      return { auth, transport, outage: undefined, clearedCookies: undefined }
     }
     const verified = verifier.verifyToken(token)
     return verified instanceof Promise ? verified.then(admit) : admit(verified)

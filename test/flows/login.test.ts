@@ -48,7 +48,7 @@ t.test('with cookies: true the tokens come as cookies, and not in the body', asy
       TOKEN_FIELDS.filter((field) => !/^(access|refresh)_token$/.test(field)),
     )
     const [access, refresh, ...more] = answer.setCookie
-    t.match(access, /^__Host-access=[\w.-]+; Max-Age=900; Path=\/; HttpOnly; SameSite=Lax; Secure$/)
+    t.match(access, /^__Host-access=[\w.-]+; Max-Age=2592000; Path=\/; HttpOnly; SameSite=Lax; Secure$/)
     t.match(
       refresh,
       /^__Secure-refresh=[\w.-]+; Max-Age=2592000; Path=\/auth; HttpOnly; SameSite=Lax; Secure$/,
