@@ -16,7 +16,11 @@ export function registerExpectContinue(app: FastifyInstance): void {
     oweContinue(request, response)
     server.emit('request', request, response)
   })
-  server.on('checkExpectation', refuseExpectation)
+  server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
+    // An empty list expects nothing (RFC 9110 §5.6.1).
+    if (/^[\s,]*$/.test(request.headers.expect ?? '')) server.emit('request', request, response)
+    else refuseExpectation(response)
+  })
   // Runs after the guards. Requests without a Fastify route (`is404`) are forwarded or refused by the reverse proxy.
   app.addHook('preParsing', (request, _reply, payload, done) => {
     if (!request.is404) sendContinue(request.raw)
@@ -24,7 +28,7 @@ export function registerExpectContinue(app: FastifyInstance): void {
   })
 }
 
-function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+function refuseExpectation(response: ServerResponse): void {
   const error = new PortcullisError('invalid_request', {
     detail: 'Expect: only 100-continue is supported.',
   })

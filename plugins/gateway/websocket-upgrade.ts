@@ -7,7 +7,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { Handshake } from '../../src/gateway/tunnel.js'
-import { isWebSocketHandshake } from '../../src/gateway/websocket.js'
+import { findHandshakeFault, isWebSocketAttempt } from '../../src/gateway/websocket.js'
+import { createSampler } from '../../src/sample.js'
 import type { Auth } from '../../src/token/token-verifier.js'
 import { addressKey, countedAddress } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
@@ -36,11 +37,26 @@ export function registerUpgrades(
 ): Upgrades {
   const handshakes = new WeakMap<IncomingMessage, Handshake>()
   const server = app.server as Server
+  const sample = createSampler()
+  const logIgnored = (reason: string) =>
+    sample(() =>
+      app.log.warn(
+        { event: 'handshake_ignored', reason },
+        'a WebSocket handshake is handled as an ordinary request (logged at most once per second)',
+      ),
+    )
+  /** Connections with a handshake whose fault was logged. */
+  const parsedAgain = new WeakSet<Socket>()
   server.on('upgrade', (request: IncomingMessage, _socket, head: Buffer) => {
     const { socket } = request
     // No client pipelines a handshake. Its response would overtake the one that is still open.
     if (hasPendingResponse(request)) return void socket.destroy()
-    if (!isWebSocketHandshake(request)) return parseAgain(server, request, head)
+    const fault = findHandshakeFault(request)
+    if (fault !== undefined) {
+      if (isWebSocketAttempt(request)) logIgnored(fault)
+      parsedAgain.add(socket)
+      return parseAgain(server, request, head)
+    }
     const handshake = new Handshake(request, head)
     handshakes.set(request, handshake)
     connections.release(socket)
@@ -48,7 +64,13 @@ export function registerUpgrades(
   })
   const counts = new WebSocketCounts(limits)
   return {
-    find: (request) => handshakes.get(request.raw),
+    find({ raw }) {
+      const handshake = handshakes.get(raw)
+      // Node emits no upgrade without `Connection: Upgrade`. Proxies drop it together with `Upgrade`, but not the key.
+      if (!handshake && raw.headers['sec-websocket-key'] !== undefined && !parsedAgain.has(raw.socket))
+        logIgnored('no_upgrade')
+      return handshake
+    },
     count(request, auth) {
       const { socket } = request.raw
       const address = countedAddress(request)

@@ -4,23 +4,46 @@ import type { IncomingMessage } from 'node:http'
 
 const KEY_PATTERN = /^[A-Za-z0-9+/]{22}==$/
 const GUID = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
-/** Headers that announce a body. With one of them, two programs may disagree about the end of the request. */
-const FORBIDDEN_HEADERS = ['content-length', 'transfer-encoding', 'expect']
+
+/** The parts of a request that a handshake is recognised by. */
+interface UpgradeRequest {
+  readonly method?: string | undefined
+  readonly httpVersion: string
+  /** Names and values in turn. */
+  readonly rawHeaders: readonly string[]
+}
+
+/** The part of a request that is not as RFC 6455 §4.2.1 demands. */
+export type HandshakeFault =
+  'method' | 'http_version' | 'upgrade' | 'key' | 'content_length' | 'transfer_encoding' | 'expect'
 
 /**
- * Returns true if an upgrade request is a strictly valid WebSocket handshake: an HTTP/1.1 GET without a body, with
- * exactly one `Upgrade: websocket` and exactly one key.
+ * Returns the reason why an upgrade request is not a WebSocket handshake, or `undefined` if it is one: an HTTP/1.1 GET
+ * without a body, with `websocket` in the list of `Upgrade`, and exactly one key. The upstream gets none of the other
+ * protocols of that list. With a header that announces a body, two programs may disagree about the end of the request.
  */
-export function isWebSocketHandshake({ method, httpVersion, rawHeaders }: IncomingMessage): boolean {
-  if (method !== 'GET' || httpVersion !== '1.1') return false
-  const upgrades = getHeaderValues(rawHeaders, 'upgrade')
+export function findHandshakeFault({
+  method,
+  httpVersion,
+  rawHeaders,
+}: UpgradeRequest): HandshakeFault | undefined {
+  if (method !== 'GET') return 'method'
+  if (httpVersion !== '1.1') return 'http_version'
+  if (!getListItems(rawHeaders, 'upgrade').includes('websocket')) return 'upgrade'
   const keys = getHeaderValues(rawHeaders, 'sec-websocket-key')
+  if (keys.length !== 1 || !KEY_PATTERN.test(keys[0]!)) return 'key'
+  // Some clients send `Content-Length: 0`, which announces no body.
+  if (!getHeaderValues(rawHeaders, 'content-length').every((length) => length === '0'))
+    return 'content_length'
+  if (getHeaderValues(rawHeaders, 'transfer-encoding').length > 0) return 'transfer_encoding'
+  return getListItems(rawHeaders, 'expect').length > 0 ? 'expect' : undefined
+}
+
+/** Returns true if the client wanted a WebSocket, with or without a valid handshake. */
+export function isWebSocketAttempt({ rawHeaders }: Pick<UpgradeRequest, 'rawHeaders'>): boolean {
   return (
-    upgrades.length === 1 &&
-    upgrades[0]!.toLowerCase() === 'websocket' &&
-    keys.length === 1 &&
-    KEY_PATTERN.test(keys[0]!) &&
-    FORBIDDEN_HEADERS.every((name) => getHeaderValues(rawHeaders, name).length === 0)
+    getListItems(rawHeaders, 'upgrade').includes('websocket') ||
+    getHeaderValues(rawHeaders, 'sec-websocket-key').length > 0
   )
 }
 
@@ -42,4 +65,12 @@ export function isAccepted(handshake: IncomingMessage, headers: readonly string[
  */
 function getHeaderValues(headers: readonly string[], name: string): string[] {
   return headers.filter((_, at) => at % 2 === 1 && headers[at - 1]!.toLowerCase() === name)
+}
+
+/** Returns the items of a list header in lower case, without empty ones (RFC 9110 §5.6.1). */
+function getListItems(headers: readonly string[], name: string): string[] {
+  return getHeaderValues(headers, name)
+    .flatMap((value) => value.split(','))
+    .map((item) => item.trim().toLowerCase())
+    .filter((item) => item !== '')
 }

@@ -1,6 +1,7 @@
 /**
  * h2c smuggling (Bishop Fox, 2020) and its kin: an upgrade that a proxy passes on without knowing the protocol is a
- * tunnel past all its rules. Any but a WebSocket handshake to the letter is answered as if it asked for none.
+ * tunnel past all its rules. Any but a WebSocket handshake is answered as if it asked for none. Of a list of protocols,
+ * only `websocket` is passed on (see test/gateway/websocket-spellings.test.ts).
  */
 import t from 'tap'
 import { ASKS, client, handshake } from '../support/websocket-handshakes.js'
@@ -24,11 +25,9 @@ t.test('no upgrade but WebSocket is asked of an upstream', async (t) => {
     h2c: get(...H2C),
     'h2c, Connection: Upgrade alone': get('Connection: Upgrade', ...H2C.slice(1)),
     'TLS/1.0': asks('Upgrade: TLS/1.0'),
-    'a list': asks('Upgrade: websocket, h2c'),
-    'a list, the other way round': asks('Upgrade: h2c, websocket'),
+    'a list without WebSocket': asks('Upgrade: h2c, TLS/1.0'),
+    'two headers without WebSocket': get(ASKS[0]!, 'Upgrade: TLS/1.0', 'Upgrade: h2c', ASKS[2]!),
     'a version': asks('Upgrade: websocket/13'),
-    'two headers': get(ASKS[0]!, 'Upgrade: websocket', 'Upgrade: h2c', ASKS[2]!),
-    'twice the same': get(...ASKS, 'Upgrade: websocket'),
     nothing: asks('Upgrade: '),
     quoted: asks('Upgrade: "websocket"'),
     'no key': get(...ASKS.slice(0, 2)),
@@ -38,7 +37,6 @@ t.test('no upgrade but WebSocket is asked of an upstream', async (t) => {
     'no Connection': get(...ASKS.slice(1)),
     'another method': post(...ASKS),
     'HTTP/1.0': get(...ASKS, 'Connection: keep-alive').replace('HTTP/1.1', 'HTTP/1.0'),
-    'Content-Length: 0': get(...ASKS, 'Content-Length: 0'),
   }
   const answers = await attack(
     t,
