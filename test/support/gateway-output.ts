@@ -54,13 +54,15 @@ export async function serveWithOutput(
   }
   t.teardown(async () => void (await stop('SIGKILL')))
   const url = `http://127.0.0.1:${port}`
-  await soon('the gateway responds', () => {
+  const responds = () => {
     if (!isRunning()) throw new Error('portcullis serve ended by itself')
     return call(url, 'GET', '/healthz').then(
       ({ status }) => status === 200,
       () => false,
     )
-  })
+  }
+  // The first lease below a new key prefix takes half a minute.
+  await soon('the gateway responds', responds, 90_000)
   return { child, url, adminUrl: `http://127.0.0.1:${adminPort}`, stop }
 }
 
