@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import fastify from 'fastify'
@@ -7,7 +6,7 @@ import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest }
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { ErrorCode } from '../../src/errors.js'
-import { StartError } from '../../src/start-error.js'
+import { readTls } from '../../src/tls-files.js'
 import { sendError, buildProblemDetails, toPortcullisError } from '../problem-details.js'
 import { OWN_HEADERS } from '../own-headers.js'
 import { childLoggerFactory } from './request-log.js'
@@ -22,7 +21,7 @@ const CONNECTIONS_CHECK = 500
 /**
  * Creates the gateway's Fastify application without routes, and sets the limits of its HTTP server.
  *
- * @throws {StartError} if a file of `listen.tls` can't be read
+ * @throws {StartError} if a file of `listen.tls` can't be read or used
  */
 export async function createApp(settings: GatewaySettings, log: FastifyBaseLogger): Promise<FastifyInstance> {
   const { limits, listen } = settings
@@ -73,14 +72,6 @@ function createRequestIds(): () => string {
   const instance = randomBytes(4).toString('hex')
   let count = 0
   return () => `${instance}-${(++count).toString(36)}`
-}
-
-async function readTls({ cert, key }: { readonly cert: string; readonly key: string }) {
-  const read = (file: string, setting: string) =>
-    readFile(file).catch((error: Error) => {
-      throw new StartError(`${setting}: the file ${file} can’t be read: ${error.message}`)
-    })
-  return { cert: await read(cert, 'listen.tls.cert'), key: await read(key, 'listen.tls.key') }
 }
 
 /** Our codes for errors of Node's HTTP parser. All other parser errors become `invalid_request`. */

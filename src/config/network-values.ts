@@ -109,7 +109,18 @@ export const readStore: Read<string> = (raw) => {
       `is not a complete URL; write ${scheme}://[user:password@]${form}, with / ? # @ in a password percent-encoded and nothing after a ?`,
     )
   }
+  if (!isDecodable(/^[^/]*\/\/([^@/?#]*)@/.exec(text)?.[1] ?? ''))
+    refuse('has a % in the user or password that starts no valid UTF-8 escape; write %25 for a literal %')
   return text
+}
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isHostAndPort(text: string): boolean {

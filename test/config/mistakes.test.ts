@@ -50,6 +50,7 @@ refuses(t, [
   ['a sentinel store without the name', { store: 'redis+sentinel://h1,h2' }, 'store', /NAME-OF-THE-PRIMARY/],
   ['a cluster store with a database', { store: 'redis+cluster://h1,h2/3' }, 'store', /redis\+cluster:\/\//],
   ['two hosts in a plain store', { store: 'redis://h1,h2/0' }, 'store', /is not a complete URL/],
+  ['a stray % in a password', { store: 'redis://:50%off@h' }, 'store', /write %25/],
   ['a store on port 0', { store: 'redis://h:0' }, 'store', /is not a complete URL/],
   ['a brace in the key prefix', { keyPrefix: 'a{b}' }, 'keyPrefix', /a brace/],
   ['a long key prefix', { keyPrefix: 'a'.repeat(65) }, 'keyPrefix', /at most 64/],
