@@ -25,6 +25,7 @@ import { servePipelinedInOrder } from '../plugins/gateway/pipelining.js'
 import type { Milliseconds } from './clock.js'
 import { toPluginSettings } from './config.js'
 import type { GatewaySettings } from './config.js'
+import { reloadCertificates } from './reload-certificates.js'
 import { StartError } from './start-error.js'
 import { StopLog } from './stop-log.js'
 import { hostName } from './gateway/routes.js'
@@ -44,6 +45,8 @@ export interface RunningServer {
   close(): Promise<void>
   /** Ends the drain early, or makes a later `close` skip it. Returns false if no drain was in progress. */
   endDrain(): boolean
+  /** Reads the certificate of `listen.tls` again. Never rejects. */
+  reload(): Promise<void>
 }
 
 /**
@@ -82,8 +85,8 @@ export async function startServer(
       admin = await openAdmin(settings.admin, { metrics: core.metrics.registry, core }, log)
     }
     log.info({ event: 'started', url, admin: admin?.url }, 'Portcullis is up')
-    const { endDrain } = gateway
-    return { url, adminUrl: admin?.url, close: () => (closed ??= close()), endDrain }
+    const { endDrain, reload } = gateway
+    return { url, adminUrl: admin?.url, close: () => (closed ??= close()), endDrain, reload }
   } catch (error) {
     await gateway.close()
     throw error
@@ -108,6 +111,8 @@ export interface Gateway extends Listener {
   readonly stop: (onListenerClosed: () => void) => Promise<void>
   /** Does the same as `RunningServer.endDrain`. */
   readonly endDrain: () => boolean
+  /** Does the same as `RunningServer.reload`. */
+  readonly reload: () => Promise<void>
 }
 
 /**
@@ -131,6 +136,7 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
       core,
       stop: (onListenerClosed) => connections.stop({ drain, shutdown, onListenerClosed }),
       endDrain: () => connections.endDrain(),
+      reload: () => reloadCertificates(app.server, settings.listen.tls, log),
       close: () => app.close(),
     }
   } catch (error) {

@@ -34,6 +34,8 @@ setting of "portcullis serve".`,
       await writeFile(users, `${USER.name}:${await hashPassword(USER.password)}\n`, { mode: 0o600 })
       const preset = { name: 'the demo', values: await demoSettings(blog.url, users) }
       const server = await startGateway({ ...sources, preset }, leave)
+      // Unlike a service, the demo ends with its terminal.
+      process.on('SIGHUP', () => process.kill(process.pid, 'SIGTERM'))
       console.log(instructions(server.url, server.adminUrl, join(directory, 'cookies')))
     } catch (error) {
       await leave()

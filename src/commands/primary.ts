@@ -73,6 +73,7 @@ export async function startWithWorkers(
       adminUrl,
       close: () => close(new StopLog(log, settings.timeouts.drain)),
       endDrain: () => workers.endDrain(),
+      reload: async () => workers.reload(),
     }
   } catch (error) {
     await close()

@@ -9,6 +9,8 @@ import type { Command } from './command.js'
 import { startWithWorkers } from './primary.js'
 
 const STOP_SIGNALS = ['SIGTERM', 'SIGINT'] as const
+/** Signals that would end a process without a handler, but never end a gateway. */
+const OTHER_SIGNALS = ['SIGHUP', 'SIGUSR2'] as const
 
 export const serve: Command = {
   name: 'serve',
@@ -35,30 +37,40 @@ export function readSources(args: readonly string[]): Sources {
 
 /**
  * Starts the gateway, and stops it on SIGTERM or SIGINT. Open requests can finish. A second signal ends the drain, and
- * another one ends the process at once. `cleanUp` runs after the stop.
+ * another one ends the process at once. SIGHUP reads the certificate again, also under `nohup`. `cleanUp` runs after the
+ * stop.
  *
  * @throws {ConfigError | StartError | KeyError | UsersFileError}
  */
 export async function startGateway(sources: Sources, cleanUp?: () => Promise<void>): Promise<RunningServer> {
   const { settings, warnings } = loadGatewaySettings(sources)
+  let server: RunningServer | undefined
   const start = settings.workers > 1 ? startWithWorkers : startServer
-  const server = await start(settings, warnings)
+  // Added before the start, which can take long.
+  process.on('SIGHUP', () => void server?.reload())
+  process.on('SIGUSR2', () => {})
+  const started = await start(settings, warnings)
+  server = started
   let isStopping = false
-  const options = { delay: stopDelay(settings), logger: false as const, skip: [...STOP_SIGNALS] }
+  const options = {
+    delay: stopDelay(settings),
+    logger: false as const,
+    skip: [...STOP_SIGNALS, ...OTHER_SIGNALS],
+  }
   const grace = closeWithGrace(options, async ({ err }) => {
     isStopping = true
     if (err) {
       console.error(err)
-      server.endDrain()
+      started.endDrain()
     }
-    await server.close()
+    await started.close()
     await cleanUp?.()
     await flushLog()
   })
   const onSignal = () => {
     if (!isStopping) void grace.close()
-    else if (!server.endDrain()) void flushLog().then(() => process.exit(1))
+    else if (!started.endDrain()) void flushLog().then(() => process.exit(1))
   }
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
-  return server
+  return started
 }

@@ -21,6 +21,7 @@ process.on('message', (order: Order) => {
   if (order.type === 'start') void start(order.settings)
   else if (order.type === 'stop') stop()
   else if (order.type === 'end-drain') gateway?.endDrain()
+  else if (order.type === 'reload') void gateway?.reload()
   else void measure()
 })
 // Before the gateway listens, only the reference to this channel keeps the process alive.

@@ -58,6 +58,6 @@ export const TimeoutsSchema = Type.Object({
   }),
   shutdown: timeout({
     description: 'maximum time for open requests to finish after the process has stopped listening',
-    default: '10s',
+    default: '6s',
   }),
 })

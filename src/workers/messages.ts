@@ -9,6 +9,8 @@ export type Order =
   | { readonly type: 'stop' }
   /** Ends the drain: the worker stops listening at once. */
   | { readonly type: 'end-drain' }
+  /** Reads the certificate of `listen.tls` again. */
+  | { readonly type: 'reload' }
 
 /** A message of a worker to the primary. */
 export type Report =

@@ -124,6 +124,11 @@ export class Workers {
     return true
   }
 
+  /** Lets all workers read the certificate again. */
+  reload(): void {
+    for (const { worker } of this.#places) if (worker) send(worker, { type: 'reload' })
+  }
+
   /** Requests the metrics of all workers. Resolves after `onMeasured` of all of them, or after {@link MEASURE_TIMEOUT}. */
   async measure(): Promise<void> {
     const measured = this.#places.flatMap(({ worker, listeningSince }) =>

@@ -58,7 +58,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       upgradesPerAddress: 100,
       eventLoopDelay: 1000,
     },
-    timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, drain: 0, shutdown: 10_000 },
+    timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, drain: 0, shutdown: 6000 },
     admin: { host: '127.0.0.1', port: 9400, hosts: [] },
     identity: { headers: { 'X-Forwarded-User': 'sub', 'X-Auth-Request-Session': 'sid' } },
     upstreams: { connections: 1024 },
