@@ -7,6 +7,7 @@ import { constants } from 'node:fs'
 import { link, mkdir, open, readFile, stat, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findReplaceWarnings, findTrustWarnings } from '../file-trust.js'
+import { setTimeout as delay } from 'node:timers/promises'
 import { generateKey, importKey, KeyError } from './signing-key.js'
 import type { Algorithm, SigningKey } from './signing-key.js'
 
@@ -40,11 +41,13 @@ export interface LoadedKey {
  *
  * @param isAlone True if no other instance and no later process needs the key. It then stays in memory, unless `dir` is
  *   set.
+ * @param linkFile Creates a hard link. Default: the `link` of Node.
  * @throws {KeyError} if the key can't be read, used or created. The message names the setting.
  */
 export async function loadKey(
   { algorithm, dir: given, signing }: KeySource,
   isAlone = false,
+  linkFile: LinkFile = link,
 ): Promise<LoadedKey> {
   if (signing !== undefined) {
     const file = signing.from === 'file' ? signing.path : undefined
@@ -68,8 +71,8 @@ export async function loadKey(
   }
   const dir = given ?? DEFAULT_DIRECTORY
   const file = join(dir, SIGNING_KEY_FILE)
-  const created = await createKeyFile(dir, file, algorithm)
-  const text = await readKeyFile(file, 'keys.dir')
+  const created = await createKeyFile(dir, { file, algorithm, linkFile })
+  const text = await readWholeKeyFile(file, 'keys.dir')
   const key = await withSetting(`keys.dir: ${file}`, importKey(text, algorithm))
   const warnings = [
     ...(await findTrustWarnings(dir, 'the key directory', true)),
@@ -83,29 +86,33 @@ export async function loadKey(
  *
  * Several instances may start at the same time. Each writes a complete draft under a random name and links it to the
  * final name. The link fails if the name exists, so exactly one instance succeeds and no instance reads half a file.
+ * Without hard links (SMB, exFAT) the file is created under its final name, and instances wait until it is whole.
  */
-async function createKeyFile(dir: string, file: string, algorithm: Algorithm): Promise<boolean> {
+async function createKeyFile(
+  dir: string,
+  { file, algorithm, linkFile }: { file: string; algorithm: Algorithm; linkFile: LinkFile },
+): Promise<boolean> {
   if (await stat(file).catch(() => undefined)) return false
   const draft = join(dir, `.${SIGNING_KEY_FILE}.${randomBytes(6).toString('hex')}`)
+  const text = `${JSON.stringify(generateKey(algorithm))}\n`
+  const failure = (error: Error) =>
+    new KeyError(`keys.dir: no signing key could be created in ${dir}: ${error.message}`)
   try {
     await mkdir(dir, { recursive: true, mode: 0o700 })
     await ignoreInGit(dir)
-    const handle = await open(draft, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
-    try {
-      await handle.writeFile(`${JSON.stringify(generateKey(algorithm))}\n`)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await writeNewFile(draft, text)
   } catch (error) {
-    throw new KeyError(`keys.dir: no signing key could be created in ${dir}: ${(error as Error).message}`)
+    throw failure(error as Error)
   }
   try {
-    await link(draft, file)
+    await linkFile(draft, file).catch((error: NodeJS.ErrnoException) => {
+      if (!NO_HARD_LINKS.has(error.code ?? '')) throw error
+      return writeNewFile(file, text)
+    })
     return true
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw new KeyError(`keys.dir: no signing key could be created in ${dir}: ${(error as Error).message}`)
+    throw failure(error as Error)
   } finally {
     await unlink(draft)
   }
@@ -117,6 +124,45 @@ async function ignoreInGit(dir: string): Promise<void> {
     await writeFile(join(dir, '.gitignore'), '*\n', { flag: 'wx' })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+type LinkFile = (existing: string, name: string) => Promise<void>
+
+/** The error codes of file systems without hard links. */
+const NO_HARD_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+/** Writes a file that must not exist. */
+async function writeNewFile(file: string, text: string): Promise<void> {
+  const handle = await open(file, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY, 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The number and interval (ms) of attempts to read a key file that another instance may be writing. */
+const READS = 100
+const READ_EVERY = 20
+
+async function readWholeKeyFile(file: string, setting: string): Promise<string> {
+  for (let reads = 1; ; reads += 1) {
+    const text = await readKeyFile(file, setting)
+    if (reads === READS || !isPartOfJwk(text)) return text
+    await delay(READ_EVERY)
+  }
+}
+
+function isPartOfJwk(text: string): boolean {
+  if (text === '') return true
+  if (!text.startsWith('{')) return false
+  try {
+    JSON.parse(text)
+    return false
+  } catch {
+    return true
   }
 }
 
