@@ -143,6 +143,10 @@ class Walk {
   #list(node: Node, item: Node, path: Path, layer: Layer): unknown {
     const raw = layer.text ? this.#json(path, layer) : layer.raw
     if (raw === undefined) return undefined
+    if (raw === true && item.as === 'cidr') {
+      const message = 'true would be everybody; list the networks of your proxies, such as ["10.0.0.0/8"]'
+      return this.#report(path, message, layer)
+    }
     if (!Array.isArray(raw))
       return this.#report(path, `${describeKind(raw)} is not a list; write it in brackets: […]`, layer)
     if (raw.length < (node.minItems ?? 0)) {

@@ -1,18 +1,19 @@
 import { readString, readText } from './values.js'
 import type { Read } from './values.js'
 import { refuse } from './config-error.js'
+import { isKeyText } from '../token/key-text.js'
 
 /** A configured signing key: the text of the key (PEM or JWK), or the path of its file. */
 export type ConfiguredKey =
   { readonly from: 'text'; readonly text: string } | { readonly from: 'file'; readonly path: string }
 
-/** Reads a signing key. Text that begins with `{` or `-----BEGIN` is the key itself, a mapping is a JWK, else it is a path. */
+/** Reads a signing key. A PEM, a JWK, or the base64 of one is the key itself. A mapping is a JWK, other text a path. */
 export const readSigningKey: Read<ConfiguredKey> = (raw, shown) => {
   if (typeof raw === 'object' && raw !== null && !Array.isArray(raw)) {
     return Object.freeze({ from: 'text', text: JSON.stringify(raw) })
   }
-  const text = unwrap(readString(raw, shown).trim())
-  if (text.startsWith('{') || text.startsWith('-----BEGIN')) return Object.freeze({ from: 'text', text })
+  const text = unquote(readString(raw, shown).trim())
+  if (isKeyText(text)) return Object.freeze({ from: 'text', text })
   if (text === '' || /[\r\n]/.test(text)) {
     refuse(
       'is neither a key nor a path; write a PEM that begins with -----BEGIN, a JWK, or the path of a file',
@@ -21,10 +22,9 @@ export const readSigningKey: Read<ConfiguredKey> = (raw, shown) => {
   return Object.freeze({ from: 'file', path: text })
 }
 
-/** Undoes what environment files do to a PEM: quotes around it, and line breaks that are written as `\\n`. */
-function unwrap(text: string): string {
-  const bare = /^(['"])([^]*)\1$/.exec(text)?.[2] ?? text
-  return bare.startsWith('-----BEGIN') ? bare.replaceAll('\\r', '').replaceAll('\\n', '\n') : bare
+/** Removes the quotes that environment files leave around a value. */
+function unquote(text: string): string {
+  return /^(['"])([^]*)\1$/.exec(text)?.[2] ?? text
 }
 
 /** Reads the path of a file or directory, relative to the working directory. */

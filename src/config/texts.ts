@@ -66,8 +66,14 @@ export function environmentLayer(schema: Node, env: Environment): TextLayer {
       )
     } else if (name.endsWith('_PORT') && /^(tcp|udp|sctp):\/\//.test(raw)) {
       warnings.push(`${name} looks like a variable that Kubernetes sets for a service; it is ignored`)
-    } else if (direct !== undefined) entries.push({ path, raw, source: name })
-    else if (env[environmentName(path)] !== undefined) {
+    } else if (direct !== undefined) {
+      const bare = /^(['"])((?:(?!\1)[^])+)\1$/.exec(raw)?.[2]
+      if (bare !== undefined) {
+        // The shell removes quotes, but `docker run --env-file` keeps them.
+        warnings.push(`${name} is in quotes, which were removed; write the value without them`)
+      }
+      entries.push({ path, raw: bare ?? raw, source: name })
+    } else if (env[environmentName(path)] !== undefined) {
       problems.push({
         key: path,
         source: name,
@@ -84,7 +90,12 @@ export function environmentLayer(schema: Node, env: Environment): TextLayer {
 
 function readValueFile(file: string): { ok: true; text: string } | { ok: false; message: string } {
   try {
-    return { ok: true, text: readFileSync(file, 'utf8').replace(/(\r?\n)+$/, '') }
+    return {
+      ok: true,
+      text: readFileSync(file, 'utf8')
+        .replace(/^\uFEFF/, '')
+        .replace(/(\r?\n)+$/, ''),
+    }
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error'
     return {

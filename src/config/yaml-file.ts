@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, visit } from 'yaml'
 import type { Document } from 'yaml'
 import type { Path } from './node.js'
 import { ConfigError } from './config-error.js'
+import type { ConfigProblem } from './config-error.js'
 import type { Layer } from './read.js'
 
 /**
@@ -38,6 +39,7 @@ export function yamlLayer(file: string): Layer {
   }
   const lines = new LineCounter()
   const document = parse(file, source, lines)
+  if (source.includes('${')) refuseVariables(file, document, lines)
   const raw = toValue(file, document)
   if (document.contents === null || raw === null)
     fail(file, 'the configuration file is empty; write at least issuer and audience')
@@ -67,6 +69,22 @@ function parse(file: string, source: string, lines: LineCounter): Document.Parse
     )
   }
   return document
+}
+
+/** Other programs replace `${NAME}` in their files. Here it would silently be part of the value. */
+function refuseVariables(file: string, document: Document.Parsed, lines: LineCounter): void {
+  const problems: ConfigProblem[] = []
+  visit(document, {
+    Scalar(key, { value, range }) {
+      const name = typeof value === 'string' && key !== 'key' && /\$\{(\w{1,64})/.exec(value)?.[1]
+      if (!name) return
+      const message =
+        `\${${name}…} is not replaced, because the file has no variables; set the setting’s own environment ` +
+        'variable instead, such as PORTCULLIS_STORE for store'
+      problems.push({ key: '', source: at(file, lines, range?.[0] ?? 0), message })
+    },
+  })
+  if (problems.length > 0) throw new ConfigError(problems.slice(0, 10))
 }
 
 function toValue(file: string, document: Document.Parsed): unknown {

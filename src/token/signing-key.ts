@@ -14,6 +14,7 @@ import {
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import type { JWK } from 'jose'
+import { normaliseKeyText } from './key-text.js'
 
 export const ALGORITHMS = [
   'ES256',
@@ -73,13 +74,13 @@ function generatePair(algorithm: Algorithm) {
 }
 
 /**
- * Reads a key from PEM (PKCS #8, PKCS #1, SEC 1) or JWK text, for one algorithm.
+ * Reads a key from PEM (PKCS #8, PKCS #1, SEC 1) or JWK text, or from a JWK Set of one key, for one algorithm.
  *
  * @throws {KeyError} if the text can't be read, the key is public or too short, or it doesn't fit the algorithm
  */
 export async function importKey(text: string, algorithm: Algorithm): Promise<SigningKey> {
-  const trimmed = text.trim()
-  const secret = trimmed.startsWith('{') ? fromJwk(trimmed, algorithm) : fromPem(trimmed)
+  const usual = normaliseKeyText(text)
+  const secret = usual.startsWith('{') ? fromJwk(usual, algorithm) : fromPem(usual)
   checkKey(secret, algorithm)
   const isSymmetric = secret.type === 'secret'
   const verifying = isSymmetric ? secret : createPublicKey(secret)
@@ -96,13 +97,10 @@ export async function importKey(text: string, algorithm: Algorithm): Promise<Sig
 }
 
 function fromJwk(text: string, algorithm: Algorithm): KeyObject {
-  let jwk: JWK
-  try {
-    jwk = JSON.parse(text) as JWK
-  } catch {
-    throw new KeyError('the text begins like a JWK but is not valid JSON')
-  }
-  if (jwk.alg !== undefined && jwk.alg !== algorithm) {
+  const jwk = parseJwk(text)
+  // RFC 9864 names the EdDSA of an Ed25519 key `Ed25519`.
+  const alg = jwk.alg === 'Ed25519' ? 'EdDSA' : jwk.alg
+  if (alg !== undefined && alg !== algorithm) {
     throw new KeyError(`the JWK is for alg ${String(jwk.alg)}, but keys.algorithm is ${algorithm}`)
   }
   if (jwk.use !== undefined && jwk.use !== 'sig') {
@@ -120,6 +118,21 @@ function fromJwk(text: string, algorithm: Algorithm): KeyObject {
   } catch {
     throw new KeyError('the JWK can’t be read as a private key')
   }
+}
+
+function parseJwk(text: string): JWK {
+  let parsed: JWK & { readonly keys?: unknown }
+  try {
+    parsed = JSON.parse(text) as JWK
+  } catch {
+    throw new KeyError('the text begins like a JWK but is not valid JSON')
+  }
+  const { keys } = parsed
+  if (!Array.isArray(keys)) return parsed
+  const [key, ...others] = keys as JWK[]
+  if (key === undefined || others.length > 0)
+    throw new KeyError(`the JWK Set has ${keys.length} keys; write only the key that signs`)
+  return key
 }
 
 function fromPem(text: string): KeyObject {

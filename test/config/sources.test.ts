@@ -199,3 +199,41 @@ t.test('the flags suit parseArgs, with a space or an equals sign', async (t) => 
   t.match(loadSettings({ flags: values }).settings, { listen: { port: 3001 }, store: 'memory', admin: false })
   t.throws(() => parseArgs({ args: ['--listen.prot=1'], options: settingFlags(), strict: true }))
 })
+
+t.test(
+  'quotes around the value of a variable, as docker’s --env-file keeps them, are removed with a warning',
+  async (t) => {
+    const { settings, warnings } = loadSettings({
+      env: {
+        PORTCULLIS_ISSUER: '"https://api.example.com"',
+        PORTCULLIS_AUDIENCE: "'https://api.example.com'",
+        PORTCULLIS_LISTEN_PORT: '"3001"',
+        PORTCULLIS_CORS_ORIGINS: `'["https://app.example.com"]'`,
+        PORTCULLIS_STORE: 'redis://:"secret"@h',
+      },
+    })
+    t.match(settings, {
+      issuer: 'https://api.example.com',
+      audience: 'https://api.example.com',
+      listen: { port: 3001 },
+      cors: { origins: ['https://app.example.com'] },
+      store: 'redis://:"secret"@h',
+    })
+    t.equal(warnings.length, 4)
+    for (const warning of warnings) t.match(warning, /^PORTCULLIS_[A-Z_]+ is in quotes, which were removed/)
+  },
+)
+
+t.test('a byte order mark in the file of a value is not part of the value', async (t) => {
+  const file = fileWith(t, '\uFEFFhttps://api.example.com\r\n')
+  const env = { PORTCULLIS_ISSUER_FILE: file, PORTCULLIS_AUDIENCE: 'a' }
+  t.equal(loadSettings({ env }).settings.issuer, 'https://api.example.com')
+})
+
+t.test('trustProxy: true is refused with what to write, in the file and as a variable', async (t) => {
+  const words = /true would be everybody; list the networks of your proxies/
+  const file = fileWith(t, `${base}listen: { trustProxy: true }\n`)
+  t.match(refusal({ file }).problems, [{ key: 'listen.trustProxy', message: words }])
+  const env = { PORTCULLIS_ISSUER: 'i', PORTCULLIS_AUDIENCE: 'a', PORTCULLIS_LISTEN_TRUSTPROXY: 'true' }
+  t.match(refusal({ env }).problems, [{ key: 'listen.trustProxy', message: words }])
+})

@@ -29,6 +29,8 @@ const cases: [name: string, text: string, words: RegExp][] = [
   ['an alias to nothing', `${base}store: *hunter2\n`, /alias/],
   ['an unknown tag', `${base}store: !hunter2 memory\n`, /a tag that is not known/],
   ['a merge key', `${base}a: &a {level: info}\nlog: { <<: *a }\n`, /log\."<<": is not a setting/],
+  ['a variable', `${base}store: redis://:${'${'}PASSWORD}@h\n`, /\$\{PASSWORD…\} is not replaced.*yaml:3\)/],
+  ['a variable with a default', `${base}store: "${'${'}STORE:-hunter2}"\n`, /\$\{STORE…\} is not replaced/],
   ['a prototype', `${base}__proto__: { polluted: true }\n`, /__proto__: is not a setting/],
   ['a nest of brackets', `a: ${'['.repeat(20_000)}`, /nested too deeply|not valid YAML/],
 ]
