@@ -1,9 +1,11 @@
 import closeWithGrace from 'close-with-grace'
-import { loadGatewaySettings, settingFlags, settingsHelp } from '../config.js'
+import { ConfigError, loadGatewaySettings, settingFlags, settingsHelp } from '../config.js'
 import type { Sources } from '../config.js'
 import { flushLog } from '../logger.js'
 import { startServer, stopDelay } from '../server.js'
+import { StartError } from '../start-error.js'
 import type { RunningServer } from '../server.js'
+import { checkSettings } from './check.js'
 import { readArgs } from './command.js'
 import type { Command } from './command.js'
 import { startWithWorkers } from './primary.js'
@@ -17,9 +19,21 @@ export const serve: Command = {
   summary: 'starts the gateway: a reverse proxy that protects APIs without authentication of their own',
   help: () => `portcullis serve --config FILE [--setting value …]
 
+--check only checks the settings and the files that they name, and starts nothing.
+
 ${settingsHelp()}`,
   async run(args) {
-    await startGateway(readSources(args))
+    const isCheck = args.includes('--check')
+    const sources = readSources(args.filter((arg) => arg !== '--check'))
+    try {
+      if (!isCheck) return void (await startGateway(sources))
+      const warnings = await checkSettings(sources)
+      for (const warning of warnings) console.error(`warning: ${warning}`)
+      console.log('the configuration is valid')
+    } catch (error) {
+      if (!(error instanceof ConfigError) || sources.file !== undefined) throw error
+      throw new StartError(`${error.message}\nNo configuration file was read. Name one with --config FILE.`)
+    }
   },
 }
 

@@ -1,16 +1,16 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { text } from 'node:stream/consumers'
 import { MAX_PASSWORD_BYTES, UsersFileError, hashPassword, parseUsers } from '../login/users-file.js'
 import { UsageError, readArgs } from './command.js'
 import type { Command } from './command.js'
+import { readPassword } from './read-password.js'
 
 export const users: Command = {
   name: 'users',
   summary: 'adds a user to a users file, or changes the password of a user',
   help: () => `portcullis users add NAME --file FILE
 
-Reads the password from the first line of standard input, and writes NAME with an argon2id hash to FILE. A running
-gateway reads the changed file at the next login.`,
+Prompts for the password, or reads it from the first line of standard input if that isn't a terminal. Writes NAME with
+an argon2id hash to FILE. A running gateway reads the changed file at the next login.`,
   async run(args) {
     const options = { file: { type: 'string' as const } }
     const { values, positionals } = readArgs({
@@ -23,9 +23,7 @@ gateway reads the changed file at the next login.`,
     if (verb !== 'add' || name === undefined || rest.length > 0)
       throw new UsageError('write: portcullis users add NAME --file FILE')
     if (values.file === undefined) throw new UsageError('--file FILE is missing')
-    const [password = ''] = (await text(process.stdin)).split(/\r?\n/)
-    if (password === '')
-      throw new UsageError('there is no password on standard input; its first line must be the password')
+    const password = await readPassword(process.stdin, process.stderr)
     if (Buffer.byteLength(password) > MAX_PASSWORD_BYTES)
       throw new UsageError(
         `the password is longer than ${MAX_PASSWORD_BYTES} bytes, so every login with it would be refused`,

@@ -1,0 +1,28 @@
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { loadGatewaySettings } from '../config.js'
+import type { Sources } from '../config.js'
+import { UsersFile } from '../login/users-file.js'
+import { readTls } from '../tls-files.js'
+import { SIGNING_KEY_FILE, loadKey } from '../token/key-directory.js'
+
+/**
+ * Checks the settings and the files that they name, without starting or creating anything. Returns the warnings.
+ *
+ * @throws {ConfigError | StartError | KeyError | UsersFileError} if the gateway could not start with them
+ */
+export async function checkSettings(sources: Sources): Promise<readonly string[]> {
+  const { settings, warnings } = loadGatewaySettings(sources)
+  const { keys, listen, login } = settings
+  if (listen.tls) await readTls(listen.tls)
+  if (login.users !== undefined) await UsersFile.open(login.users, () => {})
+  const hasKey =
+    keys.signing !== undefined ||
+    (await stat(join(keys.dir, SIGNING_KEY_FILE)).then(
+      () => true,
+      () => false,
+    ))
+  // Without a key, the first start creates one.
+  const keyWarnings = hasKey ? (await loadKey(keys)).warnings : []
+  return [...warnings, ...keyWarnings]
+}
