@@ -5,8 +5,7 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
-import { verify as verifyArgon2, hash as hashArgon2 } from '@node-rs/argon2'
-import { verify as verifyBcrypt } from '@node-rs/bcrypt'
+import { loadHashing } from './hashing.js'
 import { UsersFileError, normaliseName, readUsers } from './users-parser.js'
 import type { Users } from './users-parser.js'
 
@@ -24,8 +23,8 @@ export const MAX_PASSWORD_BYTES = 1_024
  * Returns the argon2id hash of a password as a PHC string, for a line of the users file. The parameters are those that
  * OWASP recommends: 19 MiB, 2 passes, 1 lane.
  */
-export function hashPassword(password: string): Promise<string> {
-  return hashArgon2(password)
+export async function hashPassword(password: string): Promise<string> {
+  return (await loadHashing()).argon2.hash(password)
 }
 
 /** Maximum number of reads per reload. A read is repeated if the file changed during the read. */
@@ -57,7 +56,8 @@ export class UsersFile {
    */
   static async open(file: string, warn: (message: string) => void): Promise<UsersFile> {
     const users = new UsersFile(file, warn)
-    await users.#load()
+    // A missing native library is an error at the start instead of at the first login.
+    await Promise.all([users.#load(), loadHashing()])
     return users
   }
 
@@ -158,6 +158,7 @@ const EMPTY_FILE_DECOY =
   '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
 
 async function verifyHash(hash: string, password: string): Promise<boolean> {
-  if (hash.startsWith('$argon2id$')) return verifyArgon2(hash, password)
-  return verifyBcrypt(password, hash)
+  const { argon2, bcrypt } = await loadHashing()
+  if (hash.startsWith('$argon2id$')) return argon2.verify(hash, password)
+  return bcrypt.verify(password, hash)
 }
