@@ -12,7 +12,13 @@ const sample = createSampler()
  * isn't an address. The function then returns the address of the peer itself.
  */
 export function clientAddress(request: FastifyRequest): string {
-  return parseNode(request.ip ?? '') ?? request.raw.socket.remoteAddress ?? ''
+  return parseNode(request.ip ?? '') ?? peerAddress(request) ?? ''
+}
+
+/** Returns the address of the peer of the connection. An injected request may have no connection. */
+export function peerAddress(request: FastifyRequest): string | undefined {
+  const { socket } = request.raw as { socket?: { remoteAddress?: string | undefined } }
+  return socket?.remoteAddress
 }
 
 /**
@@ -22,7 +28,7 @@ export function clientAddress(request: FastifyRequest): string {
  */
 export function countedAddress(request: FastifyRequest): string | undefined {
   const { ip, log } = request
-  const peer = request.raw.socket.remoteAddress
+  const peer = peerAddress(request)
   const address = parseNode(ip ?? '')
   if (address !== undefined || ip === peer || peer === undefined) return address ?? peer
   sample(() =>

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission, RequestFacts } from '../src/token/admission.js'
 import { isHandshake } from '../src/token/csrf.js'
@@ -24,7 +25,7 @@ export class FastifyRequestFacts implements RequestFacts {
   }
 
   get rawHeaders(): readonly string[] {
-    return this.#request.raw.rawHeaders
+    return rawHeadersOf(this.#request.raw)
   }
 
   get headers(): BrowserHeaders {
@@ -58,6 +59,17 @@ export function readBrowserHeaders({ headers, host }: FastifyRequest): BrowserHe
     forwardedHost: host,
     'sec-fetch-site': headers['sec-fetch-site'],
   }
+}
+
+/**
+ * Returns the names and values of the headers alternately. A request that no connection has brought may have only parsed
+ * headers, such as one of `app.injectWS` (@fastify/websocket).
+ */
+function rawHeadersOf({ rawHeaders, headers }: IncomingMessage): readonly string[] {
+  if ((rawHeaders as string[] | undefined) !== undefined) return rawHeaders
+  return Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().flatMap((one) => [name, String(one)]),
+  )
 }
 
 const sample = createSampler()

@@ -10,6 +10,7 @@ import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import { changesState, isHandshake } from '../../src/token/csrf.js'
 import { withoutQueryTokens } from '../../src/token/query-token.js'
 import type { BrowserHeaders } from '../../src/token/csrf.js'
+import { peerAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
 import { identityRefused } from '../gateway/gate.js'
 import type { RouteQuery, Gate } from '../gateway/gate.js'
@@ -46,7 +47,7 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
     front && createOriginalReader(`${core.settings.prefix}/verify`, front.settings.limits)
   const page = typeof core.settings.login === 'function' ? undefined : core.settings.login.page
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const isTrusted = isListed(request.raw.socket.remoteAddress)
+    const isTrusted = isListed(peerAddress(request))
     const original = isTrusted ? readOriginalRequest?.(request) : undefined
     try {
       const admission = await (original

@@ -4,7 +4,7 @@ import { loadGatewaySettings } from '../config.js'
 import type { Sources } from '../config.js'
 import { UsersFile } from '../login/users-file.js'
 import { readTls } from '../tls-files.js'
-import { SIGNING_KEY_FILE, loadKey } from '../token/key-directory.js'
+import { DEFAULT_DIRECTORY, SIGNING_KEY_FILE, loadKey } from '../token/key-directory.js'
 
 /**
  * Checks the settings and the files that they name, without starting or creating anything. Returns the warnings.
@@ -18,7 +18,7 @@ export async function checkSettings(sources: Sources): Promise<readonly string[]
   if (login.users !== undefined) await UsersFile.open(login.users, () => {})
   const hasKey =
     keys.signing !== undefined ||
-    (await stat(join(keys.dir, SIGNING_KEY_FILE)).then(
+    (await stat(join(keys.dir ?? DEFAULT_DIRECTORY, SIGNING_KEY_FILE)).then(
       () => true,
       () => false,
     ))

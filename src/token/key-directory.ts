@@ -14,7 +14,7 @@ import type { Algorithm, SigningKey } from './signing-key.js'
 export const SIGNING_KEY_FILE = 'signing.jwk'
 
 /** The directory if `keys.dir` isn't set, unless the store is in memory. */
-const DEFAULT_DIRECTORY = './keys'
+export const DEFAULT_DIRECTORY = './keys'
 
 /** The settings that say where the signing key comes from. */
 export interface KeySource {
