@@ -80,6 +80,9 @@ function parseForm(text: string): Record<string, string> {
   return form
 }
 
+/** Keeps a route out of a host's documentation (@fastify/swagger). */
+export const HIDDEN = { hide: true } as const
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** Sends 405 for all other methods of the routes that `register` adds. OPTIONS is left to CORS. */
@@ -102,6 +105,7 @@ export function withMethodNotAllowed(context: FastifyInstance, register: () => v
     context.route({
       method: others,
       url,
+      schema: HIDDEN,
       onRequest: (request, reply) => {
         sendError(request, reply, new PortcullisError('method_not_allowed', { headers: { allow } }))
       },

@@ -12,6 +12,7 @@ import { withoutQueryTokens } from '../../src/token/query-token.js'
 import type { BrowserHeaders } from '../../src/token/csrf.js'
 import { peerAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
+import { HIDDEN } from './context.js'
 import { identityRefused } from '../gateway/gate.js'
 import type { RouteQuery, Gate } from '../gateway/gate.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
@@ -64,7 +65,7 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       return reply.code(302).header('location', loginUrl(page, original.target)).send()
     }
   }
-  for (const url of ['/verify', '/verify/*']) app.all(url, { onRequest }, () => undefined)
+  for (const url of ['/verify', '/verify/*']) app.all(url, { onRequest, schema: HIDDEN }, () => undefined)
 }
 
 /**

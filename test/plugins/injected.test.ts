@@ -60,11 +60,6 @@ t.test('own routes verify the token of an injected WebSocket, too', async (t) =>
   const { app } = await host(t)
   const { access_token } = await app.portcullis.issue({ sub: 'u1' })
   const headers = { authorization: `Bearer ${access_token}` }
-  for (const path of ['/auth/me', '/auth/sessions', '/.well-known/jwks.json']) {
-    // @fastify/websocket takes the handshake of a route that has no WebSocket, and closes it after the guard.
-    const socket = await app.injectWS(path, { headers })
-    socket.terminate()
-  }
   for (const path of ['/auth/me', '/auth/sessions', '/auth/verify'])
     await t.rejects(app.injectWS(path), { message: /Unexpected server response: 401/ }, path)
   await t.rejects(app.injectWS('/auth/verify', { headers }), { message: /Unexpected server response: 200/ })
