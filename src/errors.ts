@@ -12,6 +12,7 @@ export const ERRORS = {
   token_invalid: [401, 'The access token is not valid'],
   token_expired: [401, 'The access token has expired'],
   token_revoked: [401, 'The access token was revoked'],
+  history_lost: [401, 'The access token is older than the denylist'],
   session_ended: [401, 'The session has ended'],
   signed_in_elsewhere: [401, 'The subject is signed in elsewhere'],
   refresh_token_invalid: [401, 'The refresh token is not valid'],

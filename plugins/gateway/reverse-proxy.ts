@@ -204,7 +204,12 @@ function upstreamTarget(
 }
 
 /** Reasons for a cut that are caused by the token, not by a failure. */
-const TOKEN_END_CODES: ReadonlySet<string> = new Set(['session_ended', 'token_revoked', 'token_expired'])
+const TOKEN_END_CODES: ReadonlySet<string> = new Set([
+  'session_ended',
+  'token_revoked',
+  'history_lost',
+  'token_expired',
+])
 
 /** Sends the error if the upstream gave no response, and logs failures and cuts. */
 function reportOutcome(

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest, FastifySchema } from 'fastify'
 import { Compile } from 'typebox/compile'
 import type { TSchema } from 'typebox'
 import { PortcullisError } from '../../src/errors.js'
@@ -81,7 +81,7 @@ function parseForm(text: string): Record<string, string> {
 }
 
 /** Keeps a route out of a host's documentation (@fastify/swagger). */
-export const HIDDEN = { hide: true } as const
+export const HIDDEN: FastifySchema & { readonly hide: true } = { hide: true }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 

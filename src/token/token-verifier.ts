@@ -65,7 +65,7 @@ export class TokenVerifier {
    * Verifies a token. Returns without a promise if the denylist can decide from memory.
    *
    * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`,
-   *   `token_revoked`, `session_ended`; `store_unavailable` if the denylist is unavailable
+   *   `token_revoked`, `history_lost`, `session_ended`; `store_unavailable` if the denylist is unavailable
    */
   verifyToken(token: string): Auth | Promise<Auth> {
     return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token))
@@ -238,7 +238,8 @@ function throwIfRevoked(reason: RevocationReason | undefined): void {
 }
 
 /** Returns the error code for a revoked token. Clients see only this code, the exact kind of entry goes to the log. */
-export function toErrorCode(reason: RevocationReason): 'session_ended' | 'token_revoked' {
+export function toErrorCode(reason: RevocationReason): 'session_ended' | 'history_lost' | 'token_revoked' {
+  if (reason === 'history') return 'history_lost'
   return reason === 'sid' ? 'session_ended' : 'token_revoked'
 }
 

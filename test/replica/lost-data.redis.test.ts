@@ -143,7 +143,7 @@ t.test('reject: everybody must log in again', async (t) => {
       const { ended, alive } = await suffer(t, scene, fault)
       const newcomer = await startInstance(t, directory, { ...settings, store: redis.url })
       await untilReady([newcomer])
-      await areRefused(t, [...survivors, newcomer], alive, 'token_revoked')
+      await areRefused(t, [...survivors, newcomer], alive, 'history_lost')
       t.equal(await admitted([newcomer, ...survivors], ended), 0)
       await newSessionsWork(t, survivors)
       const code = fault.losesSessions ? 'session_ended' : 'reauthentication_required'

@@ -126,7 +126,7 @@ t.test('a restart of the memory store forgets sessions and admits no earlier tok
   const before = embedded()
   const login = await issue(before.ports, { sub: 'alice' })
   const after = embedded()
-  t.equal(await judged(after, login.accessToken), 'token_revoked')
+  t.equal(await judged(after, login.accessToken), 'history_lost')
   t.equal(await refreshed(after, login.refreshToken), 'session_ended')
   t.equal(await judged(before, login.accessToken), 'good')
   t.ok(parseRefreshToken(login.refreshToken))
