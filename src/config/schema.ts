@@ -164,7 +164,9 @@ const shared = {
     }),
   }),
   login: Type.Object({
-    users: Type.Optional(leaf('path', { description: 'users file of NAME:hash lines (argon2id, bcrypt)' })),
+    users: Type.Optional(
+      leaf('path', { description: 'users file of NAME:HASH or NAME:HASH:SCOPES lines (argon2id, bcrypt)' }),
+    ),
     http: Type.Optional(LoginHttpSchema),
     page: Type.Optional(
       leaf('loginPage', {

@@ -182,7 +182,7 @@ export interface PluginOptions<Request = unknown> {
 
 /** The form of `login` that can be written in a file. `users` and `http` exclude each other. */
 export interface LoginOptions {
-  /** The path of a users file of `NAME:hash` lines (argon2id, bcrypt). */
+  /** The path of a users file of `NAME:HASH` or `NAME:HASH:SCOPES` lines (argon2id, bcrypt). */
   users?: string
   /** A legacy API that verifies credentials. */
   http?: {

@@ -66,8 +66,8 @@ export async function createAuthenticator(
   return {
     slots: new WorkSlots(hashingSlots(processes), MAX_QUEUED),
     async authenticate({ username, password }) {
-      const sub = await users.verify(username, password)
-      return sub === undefined ? null : { sub }
+      const user = await users.verify(username, password)
+      return user === undefined ? null : { sub: user.name, scope: user.scope }
     },
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The users file. It has one line per user, `NAME:HASH`. The hash is argon2id (a PHC string) or bcrypt, as written by
+ * The users file. It has one line per user, `NAME:HASH` or `NAME:HASH:SCOPES`. The hash is argon2id (a PHC string) or bcrypt, as written by
  * `htpasswd -B`. Empty lines and lines that start with `#` are skipped. The file is read again when it has changed.
  */
 import { createHmac, randomBytes } from 'node:crypto'
@@ -7,7 +7,7 @@ import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { loadHashing } from './hashing.js'
 import { UsersFileError, normaliseName, readUsers } from './users-parser.js'
-import type { Users } from './users-parser.js'
+import type { User, Users } from './users-parser.js'
 
 export { UsersFileError, normaliseName, parseUsers } from './users-parser.js'
 
@@ -24,7 +24,25 @@ export const MAX_PASSWORD_BYTES = 1_024
  * OWASP recommends: 19 MiB, 2 passes, 1 lane.
  */
 export async function hashPassword(password: string): Promise<string> {
-  return (await loadHashing()).argon2.hash(password)
+  return (await loadHashing()).argon2.hash(preparePassword(password))
+}
+
+/**
+ * Returns one spelling for all spellings of a password that look the same (RFC 8265 §4.2.2, OpaqueString): systems differ
+ * in how they compose `ä`, and some keyboards type other blanks than the space.
+ */
+function preparePassword(password: string): string {
+  return password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC')
+}
+
+/**
+ * Returns the spellings that a hash may be of. Other programs hash a password as it was typed. Most passwords have one
+ * spelling only.
+ */
+function spellingsOf(password: string): string[] {
+  return [
+    ...new Set([preparePassword(password), password, password.normalize('NFC'), password.normalize('NFD')]),
+  ]
 }
 
 /** Maximum number of reads per reload. A read is repeated if the file changed during the read. */
@@ -62,19 +80,18 @@ export class UsersFile {
   }
 
   /**
-   * Checks a password. Returns the name as it is spelt in the file, or `undefined` if there is no such user or the
-   * password is wrong.
+   * Checks a password. Returns the user, or `undefined` if there is no such user or the password is wrong.
    *
    * Both cases take the same time: for an unknown name, the password is compared with the hash of another user.
    */
-  async verify(username: string, password: string): Promise<string | undefined> {
+  async verify(username: string, password: string): Promise<User | undefined> {
     await this.#refresh()
     const name = normaliseName(username)
     const hash = this.#users.byName.get(name)?.hash ?? this.#decoyFor(name)
     const isRight = Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && (await verifyHash(hash, password))
     // The user may have been removed, or their password changed, while this password was hashed.
     const user = this.#users.byName.get(name)
-    return isRight && user?.hash === hash ? user.name : undefined
+    return isRight && user?.hash === hash ? user : undefined
   }
 
   /**
@@ -83,7 +100,6 @@ export class UsersFile {
    */
   #decoyFor(name: string): string {
     const { list } = this.#users
-    if (list.length === 0) return EMPTY_FILE_DECOY
     const digest = createHmac('sha256', this.#decoyKey).update(name).digest()
     return list[digest.readUInt32BE(0) % list.length]!.hash
   }
@@ -153,11 +169,19 @@ function unreadable(file: string, error: Error): UsersFileError {
   return new UsersFileError(`the users file ${file} can’t be read: ${error.message}`)
 }
 
-/** A hash that no password has, for a file without users. */
-const EMPTY_FILE_DECOY =
-  '$argon2id$v=19$m=19456,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
-
+/**
+ * Returns true if the hash is of one of the spellings of the password. The number of attempts depends on the password
+ * only, so the time doesn't reveal the user.
+ */
 async function verifyHash(hash: string, password: string): Promise<boolean> {
+  let isRight = false
+  for (const spelling of spellingsOf(password)) {
+    if (await verifySpelling(hash, spelling)) isRight = true
+  }
+  return isRight
+}
+
+async function verifySpelling(hash: string, password: string): Promise<boolean> {
   const { argon2, bcrypt } = await loadHashing()
   if (hash.startsWith('$argon2id$')) return argon2.verify(hash, password)
   return bcrypt.verify(password, hash)

@@ -5,6 +5,8 @@ export interface User {
   /** The name as it is spelt in the file. */
   readonly name: string
   readonly hash: string
+  /** The scopes of the user, separated by spaces. `undefined` without a third field. */
+  readonly scope: string | undefined
 }
 
 /** All users of a users file. */
@@ -75,7 +77,7 @@ class UsersParser {
     const text = this.#rest + piece
     let from = 0
     for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', from)) {
-      this.#parseLine(text.slice(from, end))
+      this.#parseLines(text.slice(from, end))
       from = end + 1
     }
     this.#rest = text.slice(from)
@@ -85,16 +87,34 @@ class UsersParser {
   }
 
   end(): Users {
-    this.#parseLine(this.#rest)
+    this.#parseLines(this.#rest)
+    if (this.#list.length === 0) {
+      throw new UsersFileError(
+        `${this.#file} has no users; add one with: portcullis users add NAME --file ${this.#file}`,
+      )
+    }
     return { byName: this.#byName, list: this.#list }
+  }
+
+  /** Parses what is between two line feeds. A carriage return ends a line, too, alone or before a line feed. */
+  #parseLines(text: string): void {
+    const whole = text.endsWith('\r') ? text.slice(0, -1) : text
+    for (const line of whole.split('\r')) this.#parseLine(line)
   }
 
   #parseLine(line: string): void {
     this.#lines += 1
-    if (line.trim() === '' || line.startsWith('#')) return
-    const colon = line.indexOf(':')
-    if (colon < 1) throw this.#createError('a line must be NAME:HASH')
-    const user = { name: line.slice(0, colon), hash: line.slice(colon + 1).trim() }
+    // `trim` also removes a byte order mark.
+    const text = line.trim()
+    // UTF-16, as Windows PowerShell writes it, and Latin-1.
+    if (/[\0\ufffd]/.test(text)) throw this.#createError('the file isn’t UTF-8; save it as UTF-8')
+    if (text === '' || text.startsWith('#')) return
+    const [name = '', hash, scope, ...more] = text.split(':').map((field) => field.trim())
+    if (name === '' || hash === undefined || more.length > 0)
+      throw this.#createError('a line must be NAME:HASH or NAME:HASH:SCOPES')
+    const user = { name, hash, scope: scope === '' ? undefined : scope?.split(/\s+/).join(' ') }
+    if (user.scope !== undefined && !/^[!#-[\]-~ ]+$/.test(user.scope))
+      throw this.#createError('the scopes must be words with spaces between them (RFC 6749 §3.3)')
     if (user.name.length > 256) throw this.#createError('the name is longer than 256 characters')
     if (!isHash(user.hash))
       throw this.#createError('the hash must be argon2id ($argon2id$…) or bcrypt ($2b$…)')

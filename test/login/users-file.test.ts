@@ -6,6 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { MAX_PASSWORD_BYTES, UsersFile, hashPassword, normaliseName } from '../../src/login/users-file.js'
 
+/** Returns the name of the user whose password it is, as the file spells it. */
+async function nameOf(users: UsersFile, name: string, password: string): Promise<string | undefined> {
+  return (await users.verify(name, password))?.name
+}
+
 const argon2id = await hashPassword('right')
 const bcrypt2b = await bcrypt('right', 4)
 
@@ -37,17 +42,17 @@ t.test('argon2id and each spelling of bcrypt let the right password in, and no o
   const lines = [`argon:${argon2id}`, ...['2a', '2b', '2y'].map((kind) => `b${kind}:$${kind}$${tail}`)]
   const users = await (await rig(t, ...lines)).open()
   for (const name of ['argon', 'b2a', 'b2b', 'b2y']) {
-    t.equal(await users.verify(name, 'right'), name)
+    t.equal(await nameOf(users, name, 'right'), name)
     for (const wrong of ['', 'Right', 'right ', 'right\0', 'right\0x', argon2id, bcrypt2b]) {
-      t.equal(await users.verify(name, wrong), undefined, `${name} ${JSON.stringify(wrong)}`)
+      t.equal(await nameOf(users, name, wrong), undefined, `${name} ${JSON.stringify(wrong)}`)
     }
   }
-  t.equal(await users.verify('nobody', 'right'), undefined, 'though it is somebody’s password')
+  t.equal(await nameOf(users, 'nobody', 'right'), undefined, 'though it is somebody’s password')
 })
 
 t.test('a hash that hashPassword makes is one that the file takes', async (t) => {
   const users = await (await rig(t, `alice:${await hashPassword('pässwörd \u{1f511}')}`)).open()
-  t.equal(await users.verify('alice', 'pässwörd \u{1f511}'), 'alice')
+  t.equal(await nameOf(users, 'alice', 'pässwörd \u{1f511}'), 'alice')
 })
 
 t.test(
@@ -55,9 +60,9 @@ t.test(
   async (t) => {
     const users = await (await rig(t, `Zoë:${bcrypt2b}`, `ﬁnn:${bcrypt2b}`)).open()
     for (const name of ['Zoë', 'zoë', 'ZOË', ' zoë\t', 'zoe\u0308'])
-      t.equal(await users.verify(name, 'right'), 'Zoë')
-    t.equal(await users.verify('FINN', 'right'), 'ﬁnn')
-    for (const name of ['zoe', 'zo ë', '']) t.equal(await users.verify(name, 'right'), undefined)
+      t.equal(await nameOf(users, name, 'right'), 'Zoë')
+    t.equal(await nameOf(users, 'FINN', 'right'), 'ﬁnn')
+    for (const name of ['zoe', 'zo ë', '']) t.equal(await nameOf(users, name, 'right'), undefined)
     t.equal(normaliseName(' ＡLICE '), 'alice')
   },
 )
@@ -65,34 +70,95 @@ t.test(
 t.test('names of objects’ own are no users', async (t) => {
   const users = await (await rig(t, `alice:${bcrypt2b}`)).open()
   for (const name of ['__proto__', 'constructor', 'toString']) {
-    t.equal(await users.verify(name, 'right'), undefined)
+    t.equal(await nameOf(users, name, 'right'), undefined)
   }
 })
 
 t.test('empty lines, comments and the line ends of Windows are no users', async (t) => {
   const { open, warnings } = await rig(t, '# users', '', `alice:${bcrypt2b}\r`, '   ', '#bob:x', '')
-  t.equal(await (await open()).verify('alice', 'right'), 'alice')
+  t.equal(await nameOf(await open(), 'alice', 'right'), 'alice')
   t.same(warnings, [])
 })
 
-t.test('an empty file lets nobody in', async (t) => {
-  const users = await (await rig(t, '')).open()
-  t.equal(await users.verify('alice', 'right'), undefined)
-  t.equal(await users.verify('', ''), undefined)
+t.test('a file without users is a mistake that says what to do', async (t) => {
+  for (const lines of [[''], ['# nobody', '', ' '], ['\ufeff']]) {
+    const { open, file } = await rig(t, ...lines)
+    await t.rejects(open(), {
+      name: 'UsersFileError',
+      message: `${file} has no users; add one with: portcullis users add NAME --file ${file}`,
+    })
+  }
+})
+
+t.test('a file from another editor is read: byte order mark, line ends, blanks beside a name', async (t) => {
+  const files = [
+    [`\ufeffalice:${bcrypt2b}`],
+    [`  alice : ${bcrypt2b} `],
+    [`\talice:${bcrypt2b}\t`],
+    [`#x\ralice:${bcrypt2b}\rbob:${bcrypt2b}\r`],
+    [`\ufeff# users\r`, `alice:${bcrypt2b}\r`, '\r'],
+    ['  # a comment', `alice:${bcrypt2b}`],
+  ]
+  for (const lines of files) {
+    const users = await (await rig(t, ...lines)).open()
+    t.equal(await nameOf(users, 'alice', 'right'), 'alice', JSON.stringify(lines))
+  }
+  const { open, file } = await rig(t, '')
+  await writeFile(file, Buffer.from(`\ufeffalice:${bcrypt2b}\r\n`, 'utf16le'))
+  await t.rejects(open(), { message: /line 1: the file isn’t UTF-8/ })
+  await writeFile(file, Buffer.from(`Zoë:${bcrypt2b}\n`, 'latin1'))
+  await t.rejects(open(), { message: /line 1: the file isn’t UTF-8/ })
+})
+
+t.test('a password is right however its letters and blanks are composed', async (t) => {
+  const [composed, decomposed] = ['pässwörd 1', 'pa\u0308sswo\u0308rd 1']
+  const lines = [
+    `ours:${await hashPassword(decomposed)}`,
+    `mac:${await bcrypt(decomposed, 4)}`,
+    `linux:${await bcrypt(composed, 4)}`,
+    `blank:${await bcrypt('a b', 4)}`,
+  ]
+  const users = await (await rig(t, ...lines)).open()
+  for (const name of ['ours', 'mac', 'linux']) {
+    for (const password of [composed, decomposed]) t.equal(await nameOf(users, name, password), name)
+    for (const password of ['passwörd 1', 'PÄSSWÖRD 1', 'pässwörd1'])
+      t.equal(await nameOf(users, name, password), undefined)
+  }
+  t.equal(await nameOf(users, 'blank', 'a\u00a0b'), 'blank')
+})
+
+t.test('the third field has the scopes', async (t) => {
+  const lines = [
+    `ada:${bcrypt2b}:admin`,
+    `bob:${bcrypt2b}: read  write `,
+    `eve:${bcrypt2b}:`,
+    `joe:${bcrypt2b}`,
+  ]
+  const users = await (await rig(t, ...lines)).open()
+  t.equal((await users.verify('ada', 'right'))?.scope, 'admin')
+  t.equal((await users.verify('bob', 'right'))?.scope, 'read write')
+  t.equal((await users.verify('eve', 'right'))?.scope, undefined)
+  t.equal((await users.verify('joe', 'right'))?.scope, undefined)
+  for (const [line, message] of [
+    [`ada:${bcrypt2b}:a"b`, /line 1: the scopes must be words/],
+    [`ada:${bcrypt2b}:é`, /line 1: the scopes must be words/],
+    [`ada:${bcrypt2b}:admin:more`, /line 1: a line must be NAME:HASH or NAME:HASH:SCOPES/],
+  ] as const)
+    await t.rejects((await rig(t, line)).open(), { message })
 })
 
 t.test('a password longer than is looked at is wrong, whatever it begins with', async (t) => {
   const long = 'é'.repeat(MAX_PASSWORD_BYTES / 2)
   const users = await (await rig(t, `alice:${await hashPassword(long)}`, `bob:${bcrypt2b}`)).open()
-  t.equal(await users.verify('alice', long), 'alice')
-  t.equal(await users.verify('alice', `${long}x`), undefined)
-  t.equal(await users.verify('bob', `right${'x'.repeat(MAX_PASSWORD_BYTES)}`), undefined)
+  t.equal(await nameOf(users, 'alice', long), 'alice')
+  t.equal(await nameOf(users, 'alice', `${long}x`), undefined)
+  t.equal(await nameOf(users, 'bob', `right${'x'.repeat(MAX_PASSWORD_BYTES)}`), undefined)
 })
 
 t.test('the least hashes that are taken can be verified', async (t) => {
   const least = ['$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$', '$argon2id$v=19$m=16,t=1,p=2$AAAAAAAAAAA$']
   const users = await (await rig(t, ...least.map((start, i) => `u${i}:${start}${'A'.repeat(22)}`))).open()
-  for (const name of ['u0', 'u1']) t.equal(await users.verify(name, 'x'), undefined)
+  for (const name of ['u0', 'u1']) t.equal(await nameOf(users, name, 'x'), undefined)
 })
 
 const BODY = bcrypt2b.slice(7)
@@ -151,11 +217,11 @@ t.test('it is read again when it changes', async (t) => {
   const { write, open, warnings } = await rig(t, `alice:${bcrypt2b}`)
   const users = await open()
   await write(`bob:${argon2id}`)
-  t.equal(await users.verify('bob', 'right'), 'bob')
-  t.equal(await users.verify('alice', 'right'), undefined)
+  t.equal(await nameOf(users, 'bob', 'right'), 'bob')
+  t.equal(await nameOf(users, 'alice', 'right'), undefined)
   await write(`bob:${await bcrypt('changed', 4)}`)
-  t.equal(await users.verify('bob', 'right'), undefined)
-  t.equal(await users.verify('bob', 'changed'), 'bob')
+  t.equal(await nameOf(users, 'bob', 'right'), undefined)
+  t.equal(await nameOf(users, 'bob', 'changed'), 'bob')
   t.same(warnings, [])
 })
 
@@ -163,15 +229,15 @@ t.test('a change that can’t be used leaves the users as they were, and says so
   const { file, write, open, warnings } = await rig(t, `alice:${bcrypt2b}`)
   const users = await open()
   await write(`bob:${bcrypt2b}`, 'carol')
-  t.equal(await users.verify('alice', 'right'), 'alice')
-  t.equal(await users.verify('bob', 'right'), undefined)
+  t.equal(await nameOf(users, 'alice', 'right'), 'alice')
+  t.equal(await nameOf(users, 'bob', 'right'), undefined)
   t.match(warnings[0], /line 2/)
   await rm(file)
-  t.equal(await users.verify('alice', 'right'), 'alice')
+  t.equal(await nameOf(users, 'alice', 'right'), 'alice')
   t.match(warnings.at(-1), /ENOENT/)
   await write(`bob:${bcrypt2b}`)
-  t.equal(await users.verify('bob', 'right'), 'bob')
-  t.equal(await users.verify('alice', 'right'), undefined)
+  t.equal(await nameOf(users, 'bob', 'right'), 'bob')
+  t.equal(await nameOf(users, 'alice', 'right'), undefined)
 })
 
 /**
@@ -187,7 +253,7 @@ async function work(
   for (let i = 0; i < times; i += 1) {
     for (const which of [0, 1] as const) {
       const before = process.cpuUsage()
-      await users.verify(names[which], 'wrong')
+      await nameOf(users, names[which], 'wrong')
       const { user, system } = process.cpuUsage(before)
       taken[which].push((user + system) / 1000)
     }
