@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
+import type { Registry } from 'prom-client'
 import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parsePluginOptions } from '../src/config.js'
@@ -160,6 +161,16 @@ export interface Portcullis extends Guards {
    * @throws {TypeError} if `auth` is a copy
    */
   onTokenEnd(auth: Auth, end: (code: ErrorCode) => void): () => void
+  /**
+   * The metrics, as a registry of prom-client.
+   *
+   * @example
+   * ```ts
+   * import { Registry } from 'prom-client'
+   * app.get('/metrics', () => Registry.merge([ownRegistry, app.portcullis.metrics]).metrics())
+   * ```
+   */
+  readonly metrics: Registry
   /** Returns true if Redis takes writes and this instance can decide without an outage. Never rejects. */
   isReady(): Promise<boolean>
 }
@@ -253,6 +264,7 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
     },
     verifyToken: async (token) => verifier.verifyToken(token),
     onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),
+    metrics: core.metrics.registry,
     isReady: async () => (await readiness()).isReady,
   }
 }

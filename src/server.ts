@@ -15,6 +15,7 @@ import { sendError, toPortcullisError } from '../plugins/problem-details.js'
 import { registerExpectContinue } from '../plugins/gateway/expect-continue-hook.js'
 import { Gate } from '../plugins/gateway/gate.js'
 import { registerGateway } from '../plugins/gateway/reverse-proxy.js'
+import { measureRequests } from '../plugins/gateway/request-metrics.js'
 import { registerHealth } from '../plugins/gateway/health.js'
 import { shedLoad } from '../plugins/gateway/load-shedding.js'
 import { registerCore } from '../plugins/portcullis.js'
@@ -167,6 +168,7 @@ async function build(
   connections: ClientConnections,
 ): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
+  measureRequests(app, core.metrics.registry)
   servePipelinedInOrder(app, connections)
   shedLoad(app, core, settings)
   rejectBadRequests(app, settings.limits)

@@ -21,6 +21,7 @@ import { identityRefused, noRoute, targetRefused } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
 import { createOnSuccess } from './on-success.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
+import { noteRoute, watchUpstreams } from './request-metrics.js'
 import { checkedTarget } from './strict-requests.js'
 import { registerUpgrades } from './websocket-upgrade.js'
 import type { Upgrades } from './websocket-upgrade.js'
@@ -57,16 +58,20 @@ export async function registerGateway(
   settings: GatewaySettings,
   { gate, connections }: { gate: Gate; connections: ClientConnections },
 ): Promise<void> {
+  const origins = gate.routes.flatMap(({ upstream }) => upstream ?? [])
+  const setUpstream = watchUpstreams(core.metrics.registry, origins)
   const upstreams = createUpstreams({
     ...(await readUpstreamCa(settings.upstreams.ca)),
     connections: settings.upstreams.connections,
-    onHealth: (origin, isUp, reason) =>
-      isUp
+    onHealth: (origin, isUp, reason) => {
+      setUpstream(origin, isUp)
+      return isUp
         ? app.log.info({ event: 'upstream_up', origin }, 'upstream server reachable again')
         : app.log.warn(
             { event: 'upstream_down', origin, reason },
             'upstream server unreachable; requests go to the other servers of its upstream',
-          ),
+          )
+    },
   })
   app.addHook('onClose', async () => upstreams.destroy())
   const names = cookieNames(settings.cookies)
@@ -119,6 +124,7 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
     // A route without an upstream exists for forward-auth only.
     const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)
     if (!routeUpstream) throw noRoute()
+    noteRoute(request, route.path)
     const upgrade = upgrades.find(request)
     const routed = { route, routeUpstream, target: rawTarget(target), client, upgrade }
     const admission = gate.admit(new FastifyRequestFacts(request), route)

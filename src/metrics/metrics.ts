@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from 'prom-client'
 import type { Milliseconds } from '../clock.js'
+import { packageVersion } from '../package-version.js'
 import type { VerifiedCacheStats } from '../token/verified-cache.js'
 
 /** The metrics. They have a registry of their own, apart from the host's metrics. */
@@ -35,7 +36,15 @@ const STATES = ['OUT', 'READING', 'SETTLING', 'LEASED', 'LAPSED']
 
 export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
   const registry = new Registry()
-  if (ofProcess) collectDefaultMetrics({ register: registry, prefix: 'portcullis_' })
+  if (ofProcess) collectDefaultMetrics({ register: registry })
+  const buildInfo = new Gauge({
+    name: 'portcullis_build_info',
+    help: '1, with the versions of Portcullis and Node as labels',
+    labelNames: ['version', 'node'],
+    aggregator: 'first',
+    registers: [registry],
+  })
+  buildInfo.set({ version: packageVersion(), node: process.version }, 1)
   const events = new Counter({
     name: 'portcullis_events_total',
     help: 'Security events, by name, such as login, login_failed, session_ended or refresh_token_reused',
