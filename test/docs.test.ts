@@ -4,6 +4,7 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fastify from 'fastify'
 import t from 'tap'
+import { measureRequests, watchUpstreams } from '../plugins/gateway/request-metrics.js'
 import { createMetrics } from '../src/metrics/metrics.js'
 import { describePluginOptions, describeSettings, loadGatewaySettings } from '../src/config.js'
 import type { SettingRow } from '../src/config.js'
@@ -99,6 +100,10 @@ t.test('docs/operations.md lists every metric that exists, and no other', async 
   const rows = [...read('docs/operations.md').matchAll(/^\| `(portcullis_\w+)/gm)].map(
     ([, name = '']) => name,
   )
+  // The gateway's own.
+  const app = fastify()
+  measureRequests(app, metrics.registry)
+  watchUpstreams(metrics.registry, [])
   const names = metrics.registry.getMetricsAsArray().map(({ name }) => name)
   t.strictSame(rows.toSorted(), [...names, ...ofGateway].toSorted())
 })
