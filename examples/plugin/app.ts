@@ -5,9 +5,8 @@
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import fastify from 'fastify'
-// In your own application: from 'portcullis'
-import portcullis, { authenticate, authorize } from '../../src/index.js'
-import type { PluginOptions } from '../../src/index.js'
+import portcullis, { authenticate, authorize } from 'portcullis'
+import type { PluginOptions } from 'portcullis'
 
 /** Replace this with your database, and store hashes instead of passwords. */
 const accounts = new Map([
