@@ -77,5 +77,16 @@ function logServerFault(request: FastifyRequest, error: PortcullisError): void {
         'requests are refused because the session store is unavailable',
       ),
     )
-  }
+  } else if (error.code === 'target_refused') logRefusedTarget(request, error.reason)
+}
+
+/** Logs which rule refused a request target. Fastify's own lines have `/`, because no such target is routed. */
+function logRefusedTarget({ id, server, originalUrl }: FastifyRequest, rule: string | undefined): void {
+  // The query, and credentials in an absolute URL, may be secret.
+  const target = originalUrl
+    .replace(/[?#][^]*$/, '')
+    .replace(/\/\/[^/]*@/, '//…@')
+    .slice(0, 500)
+  // A logger of the request would have to be created, even if its level is off.
+  server.log.debug({ event: 'target_refused', rule, target, request_id: id }, 'a request target was refused')
 }
