@@ -3,7 +3,7 @@ import { LoginBody, isFalse, isTrue } from '../../src/contract.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { Authenticator } from '../../src/login/authenticator.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
-import { clientAddress, countedAddress } from '../client-address.js'
+import { countedAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
 import { createAttempts } from '../login-attempts.js'
 import { readBrowserHeaders } from '../request-facts.js'
@@ -24,10 +24,11 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       // Otherwise another site could log the browser in to an attacker's account (login CSRF).
       rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
     }
+    const address = countedAddress(request)
     const attempt = {
       slots,
-      attempts: createAttempts(core, username, countedAddress(request)),
-      authenticate: async () => authenticate({ username, password }, clientAddress(request), request),
+      attempts: createAttempts(core, username, address),
+      authenticate: async () => authenticate({ username, password }, address ?? '', request),
     }
     const tokens = await sessionsFor(core, asCookies).login(attempt, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)

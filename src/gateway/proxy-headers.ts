@@ -15,10 +15,11 @@ const ADDRESS_AND_PORT = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[\d.]+))(?::(?:\d{1,5}|_[\
  * contains no address, as in `unknown` and `_hidden`.
  */
 export function parseNode(text: string): string | undefined {
-  const bare = unquote(text)
-  const { v4, v6 } = isIP(bare) === 0 ? (ADDRESS_AND_PORT.exec(bare)?.groups ?? {}) : { v4: bare }
-  const address = v6 ?? v4
-  if (address === undefined || isIP(address) === 0 || (v6 !== undefined && isIP(v6) !== 6)) return undefined
+  const plain = text.trim()
+  const { v4, v6 } = ADDRESS_AND_PORT.exec(unquote(plain))?.groups ?? {}
+  // X-Forwarded-For has IPv6 addresses without brackets.
+  const address = isIP(plain) === 6 ? plain : (v6 ?? v4)
+  if (address === undefined || isIP(address) !== (address === v4 ? 4 : 6)) return undefined
   // IPv4 mapped to IPv6, as a socket shows it that listens on both.
   return /^::ffff:[\d.]+$/i.test(address) ? address.slice(7) : address
 }

@@ -15,7 +15,7 @@ export interface Authenticator {
   /**
    * Returns the identity of the user, or `null` if the credentials are wrong.
    *
-   * @param ip The client's address.
+   * @param ip The client's address. Empty if it is unknown.
    * @param request The Fastify request, which a function of the host receives.
    */
   authenticate(

@@ -36,9 +36,10 @@ export function isHandshake(headers: HandshakeHeaders): boolean {
 
 /**
  * Rejects requests from other sites. Call it where a cookie authorises a change, or where cookies are set. `Origin`
- * must match the request's own `Host`, or the host that a trusted proxy reports, or be one of `origins` (`cors.origins`). Without `Origin`, or if it is `null`, the
- * header `Sec-Fetch-Site` must be `same-origin`. Browsers send `Origin: null` from pages with `Referrer-Policy:
- * no-referrer`, and from sandboxed frames, which are `cross-site` to every origin (Fetch Metadata §2.3).
+ * must match the request's own `Host`, or the host that a trusted proxy reports, or be one of `origins`
+ * (`cors.origins`). Without `Origin`, or if it is `null`, the header `Sec-Fetch-Site` must be `same-origin`. Browsers
+ * send `Origin: null` from pages with `Referrer-Policy: no-referrer`, and from sandboxed frames, which are `cross-site`
+ * to every origin (Fetch Metadata §2.3).
  *
  * @param isSecure True if the client is known to have used https. Its page must have done so, too: anybody on the
  *   network can change a page that was loaded over http. If unknown, TLS may have ended at a proxy, and both pass.
