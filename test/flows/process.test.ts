@@ -81,8 +81,8 @@ t.test('health, readiness; metrics on the admin port and not on the public one',
   t.match(metrics.text, /^portcullis_refusals_total\{code="credentials_missing"\} 1$/m)
   const foreign = metrics.text
     .split('\n')
-    .filter((line) => line !== '' && !/^(# \w+ )?portcullis_/.test(line))
-  t.strictSame(foreign, [], 'all are named portcullis_…')
+    .filter((line) => line !== '' && !/^(# \w+ )?(portcullis|process|nodejs)_/.test(line))
+  t.strictSame(foreign, [], 'all are named portcullis_…, or as prom-client names those of the process')
   isRefused(
     t,
     await call(url, 'GET', '/metrics'),
