@@ -60,7 +60,15 @@ export async function startGateway(sources: Sources, cleanUp?: () => Promise<voi
   const { settings, warnings } = loadGatewaySettings(sources)
   let server: RunningServer | undefined
   const start = settings.workers > 1 ? startWithWorkers : startServer
-  // Added before the start, which can take long.
+  let stop: (() => void) | undefined
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (stop) return stop()
+    // Nothing has to be stopped yet, so the signal ends the process as it would without this handler.
+    process.off(signal, onSignal)
+    process.kill(process.pid, signal)
+  }
+  // Added before the start, which can take long, and after which the log already says that the gateway is up.
+  for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
   process.on('SIGHUP', () => void server?.reload())
   process.on('SIGUSR2', () => {})
   const started = await start(settings, warnings)
@@ -81,10 +89,9 @@ export async function startGateway(sources: Sources, cleanUp?: () => Promise<voi
     await cleanUp?.()
     await flushLog()
   })
-  const onSignal = () => {
+  stop = () => {
     if (!isStopping) void grace.close()
     else if (!started.endDrain()) void flushLog().then(() => process.exit(1))
   }
-  for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
   return started
 }
