@@ -21,19 +21,22 @@ const VALID: Record<string, string> = {
   'an empty Expect': asks(...ASKS, 'Expect: '),
   'a Connection list': asks('Connection: keep-alive, Upgrade', UPGRADE, KEY_LINE),
 }
-for (const [name, bytes] of Object.entries(VALID)) {
-  t.test(`${name}: the tunnel opens, and the upstream gets the plain form`, async (t) => {
-    const upstream = await rawUpstream(t, agrees('from the upstream'))
-    const port = await open(t, upstream.port)
-    const { got } = client(t, port, bytes)
-    t.match(await got('the data', (text) => text.endsWith('from the upstream')), /^HTTP\/1\.1 101 /)
-    const seen = upstream.seen[0]!.toLowerCase()
-    t.strictSame(seen.match(/^(upgrade|connection|content-length|expect):.*$/gm), [
-      'connection: upgrade',
-      'upgrade: websocket',
-    ])
-  })
-}
+t.test('in each spelling, the tunnel opens, and the upstream gets the plain form', async (t) => {
+  const upstream = await rawUpstream(t, agrees('from the upstream'))
+  const port = await open(t, upstream.port)
+  for (const [name, bytes] of Object.entries(VALID)) {
+    const one = client(t, port, bytes)
+    const text = await one.got('the data', (all) => all.endsWith('from the upstream'))
+    t.match(text, /^HTTP\/1\.1 101 /, name)
+    const seen = upstream.seen.at(-1)!.toLowerCase()
+    t.strictSame(
+      seen.match(/^(upgrade|connection|content-length|expect):.*$/gm),
+      ['connection: upgrade', 'upgrade: websocket'],
+      name,
+    )
+    one.socket.destroy()
+  }
+})
 
 t.test('an empty Expect is no expectation of an ordinary request either', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
