@@ -4,8 +4,8 @@ import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
 import type { Failure, ForwardOptions, ForwardOutcome, Upgrade } from '../../src/gateway/forward.js'
-import { headerRules } from '../../src/gateway/header-rules.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
+import { headerRules } from '../../src/gateway/header-rules.js'
 import type { HeaderRules } from '../../src/gateway/header-rules.js'
 import { rewriteTarget } from '../../src/gateway/rewrite-target.js'
 import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
@@ -14,9 +14,9 @@ import type { Upstream } from '../../src/gateway/upstreams.js'
 import { OWN_PATHS } from '../../src/own-paths.js'
 import { cookieNames } from '../../src/token/token-cookies.js'
 import { withoutQueryTokens } from '../../src/token/query-token.js'
-import { forwardedClient } from '../client-address.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
+import { addressKey, forwardedClient } from '../client-address.js'
 import { identityRefused, noRoute, targetRefused } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
 import { createOnSuccess } from './on-success.js'
@@ -63,6 +63,7 @@ export async function registerGateway(
   const upstreams = createUpstreams({
     ...(await readUpstreamCa(settings.upstreams.ca)),
     connections: settings.upstreams.connections,
+    groupClient: addressKey,
     onHealth: (origin, isUp, reason) => {
       setUpstream(origin, isUp)
       return isUp
@@ -84,7 +85,8 @@ export async function registerGateway(
   for (const route of gate.routes) {
     if (!route.upstream) continue
     const upstream = upstreams.get(route.upstream, route.timeouts.connect)
-    routeUpstreams.set(route, { upstream, limits: { ...route.limits, idle: settings.limits.idle } })
+    const { idle, minBodyRate } = settings.limits
+    routeUpstreams.set(route, { upstream, limits: { ...route.limits, idle, minBodyRate } })
   }
   const upgrades = registerUpgrades(app, settings, connections)
   const context: ProxyContext = {
@@ -167,6 +169,7 @@ function send(
     upstream,
     target: forwardedTarget,
     ...outgoing,
+    client: client.ip,
     rules: context.rules,
     limits,
     timeouts: route.timeouts,

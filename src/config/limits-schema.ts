@@ -16,6 +16,12 @@ export const LimitsSchema = Type.Object({
       'maximum time for the whole request body on Portcullis’s own routes, and between two chunks of it on proxied routes',
     default: '10s',
   }),
+  minBodyRate: size({
+    description:
+      'minimum rate of a request body on proxied routes after its first 5s, in bytes per second; 0b means no minimum',
+    default: '240b',
+    minimum: 0,
+  }),
   idle: bound({ description: 'time after which a connection without a request is closed', default: '60s' }),
   connections: countOrNone({
     description:

@@ -285,7 +285,8 @@ export const SettingsSchema = Type.Object({
       leaf('path', { description: 'PEM file with more CA certificates for https upstreams' }),
     ),
     connections: count({
-      description: 'maximum number of connections per process and upstream server; further requests wait',
+      description:
+        'maximum number of connections per process and upstream server; further requests wait, and one client address occupies at most half',
       default: 1024,
     }),
   }),

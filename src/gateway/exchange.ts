@@ -5,6 +5,7 @@ import type { ErrorCode } from '../errors.js'
 import { changesState } from '../token/csrf.js'
 import { ClientResponse } from './client-response.js'
 import type { Failure, Forwarding, ForwardOptions, ForwardOutcome } from './forward.js'
+import { owesContinue } from './expect-continue.js'
 import { RequestBody } from './request-body.js'
 import type { ResponseHead } from './http1-client/response-head.js'
 import type { ResponseHandler, UpstreamConnection } from './http1-client/upstream-connection.js'
@@ -68,9 +69,19 @@ export class Exchange implements ResponseHandler, Forwarding {
   }
 
   #dispatch(server: UpstreamServer): void {
-    const { target, host = server.host, headers, framing, timeouts, upgrade } = this.#options
     this.#server = server
     this.#isSent = false
+    // The client is asked for the body before the pool takes a connection. Without an upstream, it needn’t send the body.
+    if (this.#body === null || !owesContinue(this.#request)) return this.#dispatchTo(server)
+    server.reach((error) => {
+      if (this.#isSettled) return
+      if (error === null) this.#dispatchTo(server)
+      else this.onError(error)
+    })
+  }
+
+  #dispatchTo(server: UpstreamServer): void {
+    const { target, host = server.host, headers, framing, client, timeouts, upgrade } = this.#options
     const request = {
       method: this.#request.method!,
       target,
@@ -79,6 +90,7 @@ export class Exchange implements ResponseHandler, Forwarding {
       framing,
       body: this.#body,
       upgrade: upgrade?.protocol,
+      client,
       timeouts,
     }
     server.pool.dispatch(request, this)

@@ -11,6 +11,11 @@ export function oweContinue(request: IncomingMessage, response: ServerResponse):
   pending.set(request, response)
 }
 
+/** Returns true if the client still waits for `100 Continue` before it sends the body. */
+export function owesContinue(request: IncomingMessage): boolean {
+  return pending.has(request)
+}
+
 /** Sends `100 Continue`, once, if the client waits for it. Call it before reading the body. */
 export function sendContinue(request: IncomingMessage): void {
   const response = pending.get(request)

@@ -17,6 +17,8 @@ export interface ForwardOptions {
   /** Names and values in turn, like `framing` from `HeaderRules.request`. */
   readonly headers: readonly string[]
   readonly framing: RequestFraming
+  /** The client's address. One address can't occupy all connections to an upstream. */
+  readonly client?: string | undefined
   readonly rules: HeaderRules
   readonly limits: BodyLimits & {
     /** Longest time in which the client reads nothing of a response that is ready for it. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Milliseconds } from '../clock.js'
+import { BodyRate } from './body-rate.js'
 import { sendContinue } from './expect-continue.js'
 
 /** Limits for the body of a request. */
@@ -9,6 +10,8 @@ export interface BodyLimits {
   readonly body: number
   /** Longest wait for the next piece of the body. */
   readonly bodyTimeout: Milliseconds
+  /** Minimum rate after the first 5 s, in bytes per second. 0 or `undefined` disables it. */
+  readonly minBodyRate?: number
 }
 
 export type BodyError = 'body_too_large' | 'request_timeout'
@@ -26,6 +29,8 @@ export class RequestBody extends Readable {
   readonly #onLimit: (error: BodyError) => void
   #bytes = 0
   #timer: NodeJS.Timeout | undefined
+  /** Set when reading begins. */
+  #rate: BodyRate | undefined
 
   /**
    * @param onLimit Called at most once, when a limit is exceeded. The stream is then destroyed without an `end`
@@ -44,12 +49,14 @@ export class RequestBody extends Readable {
     const request = this.#request
     if (this.#timer === undefined) {
       sendContinue(request)
+      this.#rate = new BodyRate(this.#limits.minBodyRate ?? 0)
       this.#timer = setTimeout(this.#onIdle, this.#limits.bodyTimeout)
       request.on('data', this.#onData)
       request.on('end', this.#onEnd)
     }
     if (!request.isPaused()) return
     this.#timer.refresh()
+    this.#rate!.resume()
     request.resume()
   }
 
@@ -64,8 +71,11 @@ export class RequestBody extends Readable {
   #onData = (chunk: Buffer): void => {
     this.#bytes += chunk.length
     if (this.#bytes > this.#limits.body) return this.#fail('body_too_large')
+    if (!this.#rate!.add(chunk.length)) return this.#fail('request_timeout')
     this.#timer?.refresh()
-    if (!this.push(chunk)) this.#request.pause()
+    if (this.push(chunk)) return
+    this.#rate!.pause()
+    this.#request.pause()
   }
 
   #onEnd = (): void => {

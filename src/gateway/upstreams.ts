@@ -2,6 +2,7 @@ import type { SecureContext } from 'node:tls'
 import type { Milliseconds } from '../clock.js'
 import { UpstreamHealth } from './upstream-health.js'
 import type { OnHealth } from './upstream-health.js'
+import type { UpstreamError } from './http1-client/upstream-error.js'
 import { UpstreamPool } from './http1-client/upstream-pool.js'
 import { trusting, upstreamConnector } from './http1-client/upstream-socket.js'
 
@@ -14,6 +15,8 @@ export interface UpstreamServer {
   readonly pool: UpstreamPool
   /** The health of the origin, shared by all upstreams with this origin. */
   readonly health: UpstreamHealth
+  /** Checks that a connection can be made, unless there are connections already. */
+  reach(done: (error: UpstreamError | null) => void): void
 }
 
 /** An API behind the gateway, with one or more equivalent servers. */
@@ -50,6 +53,11 @@ export interface UpstreamOptions {
    * queue. A long-lived response occupies its connection. Unlimited if absent.
    */
   readonly connections?: number
+  /**
+   * Returns what counts as one client, such as the network of an IPv6 address. One client can't occupy all connections to
+   * an upstream server. If absent, each address is one client.
+   */
+  readonly groupClient?: (address: string) => string
   readonly onHealth?: OnHealth
 }
 
@@ -120,14 +128,23 @@ interface UpstreamServerOptions extends UpstreamOptions {
 }
 
 function createServer(origin: string, connect: Milliseconds, options: UpstreamServerOptions): UpstreamServer {
-  const { health, secureContext, connections = Number.POSITIVE_INFINITY } = options
+  const { health, secureContext, connections = Number.POSITIVE_INFINITY, groupClient } = options
   const url = new URL(origin)
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
+  const connector = upstreamConnector(url, { timeout: connect, secureContext, onFailure })
   const pool = new UpstreamPool({
-    connect: upstreamConnector(url, { timeout: connect, secureContext, onFailure }),
+    connect: connector,
     most: connections,
+    ...(groupClient && { groupClient }),
   })
-  return { origin, host: url.host, pool, health }
+  const reach: UpstreamServer['reach'] = (done) => {
+    if (pool.size > 0) return done(null)
+    connector((error, socket) => {
+      socket?.destroy()
+      done(error)
+    })
+  }
+  return { origin, host: url.host, pool, health, reach }
 }
 
 /** Makes a connection and closes it. Rejects if no connection can be made. */

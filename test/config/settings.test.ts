@@ -52,6 +52,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       body: 1_048_576,
       headersTimeout: 10_000,
       bodyTimeout: 10_000,
+      minBodyRate: 240,
       idle: 60_000,
       connections: 0,
       upgrades: 10_000,

@@ -5,7 +5,7 @@
 import t from 'tap'
 import { compareClients } from '../support/exchange-comparison.js'
 
-const EXCHANGES = 8000
+const EXCHANGES = 4000
 const SEED = 20_261_127
 
 t.test(`${EXCHANGES} exchanges from seed ${SEED}: no response goes to another request`, async (t) => {

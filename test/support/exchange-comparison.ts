@@ -13,6 +13,9 @@ import { turns, VirtualUpstream } from './virtual-upstream.js'
 const CONVERSATION = 8
 /** Conversations at the same time. */
 const PARALLEL = 25
+/** Turns of the event loop after which a conversation without an end has failed. */
+const MAX_TURNS = 2000
+const HUNG = 'no result'
 
 export interface Tally {
   delivered: number
@@ -33,6 +36,18 @@ function isOwn({ id, mistake }: GeneratedExchange, result: Result): boolean {
   return ids.every((seen) => seen === id) && (isWhole || isCut)
 }
 
+/** Waits for the results. A client that has lost its place may wait forever, as Node's does. */
+async function settle(results: readonly Promise<Result>[]): Promise<Result[]> {
+  let left = MAX_TURNS
+  const all = Promise.all(results).then(() => (left = 0))
+  const limit = async () => {
+    for (; left > 0; left -= 1) await turns(1)
+  }
+  await Promise.race([all, limit()])
+  const hung = Promise.resolve({ error: HUNG })
+  return Promise.all(results.map((result) => Promise.race([result, hung])))
+}
+
 async function converse(connect: ConnectClient, exchanges: readonly GeneratedExchange[], tally: Tally) {
   const upstream = new VirtualUpstream(exchanges)
   const client = connect(upstream)
@@ -41,7 +56,7 @@ async function converse(connect: ConnectClient, exchanges: readonly GeneratedExc
     await turns(exchange.pause)
     results.push(client.send(exchange))
   }
-  const settled = await Promise.all(results)
+  const settled = await settle(results)
   client.close()
   for (const [at, result] of settled.entries()) {
     if (!isOwn(exchanges[at]!, result)) tally.misdelivered += 1
@@ -89,6 +104,7 @@ export async function compareClients(count: number, seed: number): Promise<Compa
 /** Returns what is wrong with the result of our client, or `undefined`. */
 function judge(exchange: GeneratedExchange, result: Result, others: readonly Result[]): string | undefined {
   if (!isOwn(exchange, result)) return 'It belongs to another exchange.'
+  if ('error' in result && result.error === HUNG) return 'There is no result.'
   if ('error' in result) return exchange.mistake === 'missing' ? undefined : 'There was a response.'
   // If another client gives the request its own response, ours must give it the same one.
   const isSame = (other: Result) =>

@@ -15,6 +15,8 @@ export interface UpstreamRequest {
   readonly body: Readable | null
   /** The protocol to upgrade to, or `undefined` for an ordinary request. */
   readonly upgrade: string | undefined
+  /** The client's address. One address can't occupy all connections of a pool. */
+  readonly client?: string | undefined
   /** 0 disables a timeout. */
   readonly timeouts: {
     /** Longest wait for a connection, and then from the end of the request to the end of the response head. */

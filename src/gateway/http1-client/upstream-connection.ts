@@ -39,6 +39,8 @@ const KEEP_ALIVE_MARGIN: Milliseconds = 1000
 
 /** An open connection to an upstream server. Carries one request at a time (RFC 9112). */
 export class UpstreamConnection implements ResponseEvents {
+  /** The client that occupies the connection. Belongs to the pool. */
+  client: string | undefined
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
   readonly #parser = new ResponseParser(this)

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Milliseconds } from '../../clock.js'
+import { ClientShares } from './client-shares.js'
 import { serializeHead } from './request-head.js'
 import type { UpstreamRequest } from './request-head.js'
 import { UpstreamConnection } from './upstream-connection.js'
@@ -13,6 +14,7 @@ interface QueuedRequest {
   readonly head: string
   readonly request: UpstreamRequest
   readonly handler: ResponseHandler
+  readonly client: string | undefined
   /** Same clock as `performance.now()`. */
   readonly deadline: Milliseconds
 }
@@ -27,6 +29,7 @@ const CHECK_INTERVAL: Milliseconds = 250
 export class UpstreamPool implements ConnectionOwner {
   readonly #connect: Connect
   readonly #maxConnections: number
+  readonly #shares: ClientShares
   readonly #connections = new Set<UpstreamConnection>()
   /**
    * A stack, so that the most recently used connection is used first. The others reach their idle time and are
@@ -49,9 +52,12 @@ export class UpstreamPool implements ConnectionOwner {
   #checkTimer: NodeJS.Timeout | undefined
   #isDestroyed = false
 
-  constructor({ connect, most }: { connect: Connect; most: number }) {
+  /** @param options.groupClient Returns what counts as one client. */
+  constructor(options: { connect: Connect; most: number; groupClient?: (address: string) => string }) {
+    const { connect, most, groupClient } = options
     this.#connect = connect
     this.#maxConnections = most
+    this.#shares = new ClientShares(most, groupClient)
   }
 
   /** The number of connections, including those that are being made. */
@@ -59,14 +65,26 @@ export class UpstreamPool implements ConnectionOwner {
     return this.#size
   }
 
-  /** Sends a request as soon as a connection is available. */
+  /**
+   * Sends a request as soon as a connection is available. If the request has a body, it takes no connection before the
+   * first piece of the body has arrived. Clients that send nothing could otherwise occupy all connections.
+   */
   dispatch(request: UpstreamRequest, handler: ResponseHandler): void {
     const head = serializeHead(request)
     if (head === undefined) return handler.onError(new UpstreamError('broken', 'line_break'))
+    const { body } = request
+    const isBodyLate = body !== null && body.readableLength === 0 && !body.readableEnded
+    // Also emitted at the end of an empty body. After an error of the body, nothing has to be sent.
+    if (isBodyLate) body.once('readable', () => this.#enqueue(head, request, handler))
+    else this.#enqueue(head, request, handler)
+  }
+
+  #enqueue(head: string, request: UpstreamRequest, handler: ResponseHandler): void {
     if (this.#isDestroyed) return handler.onError(new UpstreamError('lost', 'destroyed'))
     const { headers } = request.timeouts
     const deadline = headers > 0 ? performance.now() + headers : Number.POSITIVE_INFINITY
-    this.#queue.push({ head, request, handler, deadline })
+    const client = this.#shares.find(request.client)
+    this.#queue.push({ head, request, handler, client, deadline })
     this.#scheduleAssignment()
   }
 
@@ -81,11 +99,13 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   onFree(connection: UpstreamConnection): void {
+    this.#release(connection)
     this.#resting.push(connection)
     this.#scheduleAssignment()
   }
 
   onGone(connection: UpstreamConnection): void {
+    this.#release(connection)
     this.#connections.delete(connection)
     for (const list of [this.#free, this.#resting]) {
       const at = list.indexOf(connection)
@@ -106,26 +126,37 @@ export class UpstreamPool implements ConnectionOwner {
     this.#immediate = undefined
     const failed = this.#takeFailed()
     const queue = this.#queue
-    let at = 0
-    for (; at < queue.length; at += 1) {
-      const { head, request, handler } = queue[at]!
-      if (handler.isSettled) continue
-      const connection = this.#free.pop()
-      if (connection === undefined) break
-      connection.send(head, request, handler)
+    let kept = 0
+    for (let at = 0; at < queue.length; at += 1) {
+      const queued = queue[at]!
+      if (!queued.handler.isSettled && !this.#send(queued)) queue[kept++] = queued
     }
-    if (at === queue.length) queue.length = 0
-    else queue.splice(0, at)
+    queue.length = kept
     if (this.#resting.length > 0) {
       this.#endRest()
       if (queue.length > 0) this.#scheduleAssignment()
     }
-    const missing = queue.length - this.#free.length
+    let missing = 0 - this.#free.length
+    for (const { client } of queue) if (this.#shares.hasRoom(client)) missing += 1
     while (this.#connecting < missing && this.#size < this.#maxConnections) this.#open()
     if (this.#checkTimer === undefined && (this.#size > 0 || queue.length > 0)) {
       this.#checkTimer = setInterval(this.#checkTimeouts, CHECK_INTERVAL).unref()
     }
     for (const { handler, error } of failed) handler.onError(error)
+  }
+
+  /** Sends a request if a connection is free, and if its client doesn't occupy too many. */
+  #send({ head, request, handler, client }: QueuedRequest): boolean {
+    if (this.#free.length === 0 || !this.#shares.hasRoom(client)) return false
+    const connection = this.#free.pop()!
+    this.#shares.take((connection.client = client))
+    connection.send(head, request, handler)
+    return true
+  }
+
+  #release(connection: UpstreamConnection): void {
+    this.#shares.release(connection.client)
+    connection.client = undefined
   }
 
   #endRest(): void {
