@@ -3,14 +3,13 @@ import type { Server, Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import { setImmediate as nextIteration, setTimeout as delay } from 'node:timers/promises'
 import type { Milliseconds } from '../../src/clock.js'
+import { closeGently } from './close-gently.js'
 import { announceClose, beginTurns, abandonPipeline, isIdle } from './pipelining.js'
 
 /** The time (ms) that a connection must be idle before a stop closes it. A request may already be in transit. */
 const MIN_IDLE_TIME: Milliseconds = 300
 /** The time (ms) between two checks for idle connections. */
 const POLLING_INTERVAL: Milliseconds = 50
-/** The time (ms) that a client may take to close its side before the connection is destroyed. */
-const MAX_CLOSE_TIME: Milliseconds = 2_000
 /** The maximum number of connections accepted after the drain. A client could open new ones forever. */
 const MAX_BACKLOG = 1_000
 
@@ -173,16 +172,10 @@ export class ClientConnections {
     socket.destroySoon = () => this.#closeGently(socket)
   }
 
-  /**
-   * Closes our side, and reads until the client has closed its side, too (RFC 9112 §9.6). If the connection were
-   * destroyed with unread bytes, the system would reset it, and the client could lose the last response.
-   */
   #closeGently(socket: Socket): void {
     abandonPipeline(socket)
     this.#idle.delete(socket)
     this.#carriers.delete(socket)
-    socket.end()
-    const timer = setTimeout(() => socket.destroy(), MAX_CLOSE_TIME)
-    socket.once('close', () => clearTimeout(timer))
+    closeGently(socket)
   }
 }

@@ -9,6 +9,7 @@ import type { ErrorCode } from '../../src/errors.js'
 import { readTls } from '../../src/tls-files.js'
 import { sendError, buildProblemDetails, toPortcullisError } from '../problem-details.js'
 import { OWN_HEADERS } from '../own-headers.js'
+import { closeGently } from './close-gently.js'
 import { childLoggerFactory } from './request-log.js'
 import { requestLogging } from './request-logging.js'
 import { checkBeforeRouting } from './strict-requests.js'
@@ -96,7 +97,8 @@ function sendClientError(error: NodeJS.ErrnoException, socket: RespondingSocket)
   const portcullisError = new PortcullisError(CLIENT_ERRORS[code] ?? 'invalid_request')
   const body = JSON.stringify(buildProblemDetails(portcullisError, randomBytes(4).toString('hex')))
   const ownHeaders = Object.entries(OWN_HEADERS).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(
+  closeGently(
+    socket,
     `HTTP/1.1 ${portcullisError.statusCode} ${portcullisError.title}\r\nContent-Type: application/problem+json\r\n` +
       `${ownHeaders.join('')}Cache-Control: no-store\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )
