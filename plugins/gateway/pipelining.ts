@@ -1,8 +1,11 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 
-/** The maximum number of requests that may wait on one connection. A client that pipelines more is disconnected. */
+/**
+ * The maximum number of requests that may wait on one connection. Nothing is read while a request waits, so only the
+ * requests that arrive together can be that many. A client that sends more is disconnected.
+ */
 const MAX_WAITING = 100
 
 const PIPELINE = Symbol('pipeline')
@@ -11,8 +14,8 @@ const ABANDONED = Symbol('abandoned')
 
 /** A request that waits for the responses before it. */
 interface WaitingRequest {
+  readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly start: () => void
 }
 
 /** The requests of one connection that have no complete response yet. */
@@ -31,25 +34,33 @@ type PipelinedSocket = Socket & { [PIPELINE]?: Pipeline; [ABANDONED]?: true }
  * many connections of an upstream, and unsafe requests could overtake each other (RFC 9112 §9.3.2).
  *
  * Requests to our own routes are serialized, too. Node doesn't report a disconnect or backpressure to a response that
- * waits behind another one. This function must be called before other hooks are added.
+ * waits behind another one. A waiting request hasn't reached Fastify yet, because its objects there take more memory than
+ * the request. Nothing is read from the client meanwhile, so a disconnect of such a client is noticed later.
  *
  * While the server stops, the last response to a client's pipelined requests has `Connection: close`.
  */
 export function servePipelinedInOrder(app: FastifyInstance, stop: { readonly isDraining: boolean }): void {
-  app.addHook('onRequest', (request, reply, done) => {
-    const socket: PipelinedSocket = request.raw.socket
+  const { server } = app
+  const listeners = server.listeners('request')
+  const start = (request: IncomingMessage, response: ServerResponse) => {
+    const socket: PipelinedSocket = request.socket
+    // After `Connection: close`, no further request is processed (RFC 9112 §9.6).
+    if (socket[ABANDONED]) return
+    if (stop.isDraining) announceClose(socket)
+    for (const listener of listeners) listener.call(server, request, response)
+  }
+  server.removeAllListeners('request')
+  server.on('request', (request: IncomingMessage, response: ServerResponse) => {
+    const socket: PipelinedSocket = request.socket
     const pipeline = getPipeline(socket)
     if (pipeline.current === undefined) {
-      // After `Connection: close`, no further request is processed (RFC 9112 §9.6).
-      if (socket[ABANDONED]) return
-      pipeline.current = reply.raw
-      if (stop.isDraining) announceClose(socket)
-      return done()
+      if (!socket[ABANDONED]) pipeline.current = response
+      return start(request, response)
     }
     if (pipeline.waiting.length >= MAX_WAITING) return void socket.destroy()
     if (stop.isDraining) keepForNext(socket, pipeline.current)
-    // The request isn't started if its connection has been abandoned in the meantime.
-    pipeline.waiting.push({ response: reply.raw, start: () => socket[ABANDONED] || done() })
+    pipeline.waiting.push({ request, response })
+    holdReading(socket)
   })
   // When `onResponse` runs, Node has assigned the connection to the next response.
   app.addHook('onResponse', (request, reply, done) => {
@@ -59,14 +70,26 @@ export function servePipelinedInOrder(app: FastifyInstance, stop: { readonly isD
     if (pipeline?.current !== reply.raw) return done()
     const next = pipeline.waiting.shift()
     pipeline.current = next?.response
+    if (pipeline.waiting.length === 0) releaseReading(socket)
     if (next) {
       // The timeout of the previous response must not apply to the next one.
       socket.setTimeout(0)
-      if (stop.isDraining) announceClose(socket)
-      next.start()
+      start(next.request, next.response)
     } else pipeline.bytesRead = socket.bytesRead
     done()
   })
+}
+
+/** Stops reading. Node and the response in progress would resume the socket, so its `resume` has no effect meanwhile. */
+function holdReading(socket: Socket): void {
+  socket.pause()
+  socket.resume = () => socket
+}
+
+function releaseReading(socket: Socket): void {
+  if (!Object.hasOwn(socket, 'resume')) return
+  Reflect.deleteProperty(socket, 'resume')
+  socket.resume()
 }
 
 /** Drops all further requests of a connection, because the response in progress closes it. */

@@ -43,10 +43,12 @@ t.test('is never passed on, and nothing after it reaches the upstream', async (t
 })
 
 t.test('with a body, too', async (t) => {
-  wire.upstream.requests.length = 0
+  // The upstream of the test before may still receive requests whose clients have left.
+  const other = await startWire(t)
   const bytes = head('POST /open HTTP/1.1', 'Host: x', ...H2C, 'Content-Length: 5') + 'hello' + SMUGGLED
-  await attack(t, wire, { bytes })
-  for (const request of wire.upstream.requests) {
+  await attack(t, other, { bytes })
+  t.equal(other.upstream.requests.length, 1)
+  for (const request of other.upstream.requests) {
     t.equal(request.body, 'hello')
     t.notMatch(request.bytes, /upgrade|http2-settings|h2c/i)
   }
