@@ -30,7 +30,7 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
           detail: 'keepCurrent: use it together with all only.',
         })
       }
-      if (isTrue(all)) await endAll(core, access?.token, isTrue(keepCurrent))
+      if (isTrue(all)) await endAll(core, request, access?.token, isTrue(keepCurrent))
       else await endPresented(core, request, access?.token, oneRefreshToken(refresh_token, cookie?.token))
 
       if (usesCookies && !isTrue(keepCurrent)) {
@@ -41,13 +41,18 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
   )
 }
 
-async function endAll(core: Core, token: string | undefined, keepCurrent: boolean): Promise<void> {
+async function endAll(
+  core: Core,
+  request: FastifyRequest,
+  token: string | undefined,
+  keepCurrent: boolean,
+): Promise<void> {
   if (token === undefined) {
     throw new PortcullisError('credentials_missing', {
       detail: 'all: an access token that is still valid is needed.',
     })
   }
-  const { sub, sid } = await core.verifier.verifyToken(token)
+  const { sub, sid } = await core.verifier.verifyToken(token, new FastifyRequestFacts(request))
   const current = sid as Sid
   await core.sessions.endAll(sub, keepCurrent ? { except: current } : { own: current })
 }
@@ -59,7 +64,8 @@ async function endPresented(
   refreshToken: string | undefined,
 ): Promise<void> {
   const refresh = refreshToken === undefined ? undefined : parseRefreshToken(refreshToken)
-  const access = token === undefined ? undefined : decodeSid(core, token, { isAlone: refresh === undefined })
+  const access =
+    token === undefined ? undefined : decodeSid(core, request, token, { isAlone: refresh === undefined })
   if (access === undefined && refresh === undefined) {
     throw new PortcullisError(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
   }
@@ -73,11 +79,16 @@ async function endPresented(
  * Returns the session id of an access token that we have issued, expired or not. Returns `undefined` for any other
  * token if a well-formed refresh token was presented, too.
  *
- * @throws {PortcullisError} `token_malformed` or `token_invalid` if no such refresh token was presented
+ * @throws {PortcullisError} `token_malformed`, `token_invalid` or `rate_limited` if no such refresh token was presented
  */
-function decodeSid(core: Core, token: string, { isAlone }: { isAlone: boolean }): Sid | undefined {
+function decodeSid(
+  core: Core,
+  request: FastifyRequest,
+  token: string,
+  { isAlone }: { isAlone: boolean },
+): Sid | undefined {
   try {
-    return core.verifier.decodeOwnToken(token).claims.sid as Sid
+    return core.verifier.decodeOwnToken(token, new FastifyRequestFacts(request)).claims.sid as Sid
   } catch (error) {
     if (isAlone) throw error
     return undefined

@@ -22,6 +22,7 @@ import { clearCookies, cookieNames } from '../token/token-cookies.js'
 import { loadKey } from '../token/key-directory.js'
 import type { SigningKey } from '../token/signing-key.js'
 import { VerifiedCache } from '../token/verified-cache.js'
+import { SignatureBudget } from '../token/signature-budget.js'
 import { TokenVerifier } from '../token/token-verifier.js'
 import type { VerifiedToken } from '../token/token-verifier.js'
 import { createIdentityProof } from '../gateway/identity-proof.js'
@@ -36,6 +37,7 @@ import type { ServerChecks } from '../redis/server-checks.js'
 import { openRedis } from '../redis/connect.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { openRevocation } from './revocation.js'
+import { createSampler } from '../sample.js'
 
 type CoreLimiter =
   | 'loginPerAccount'
@@ -81,6 +83,8 @@ export interface Islands {
   /** Creates a function that signs JWTs of the type `typ`. */
   readonly createSigner: CreateSigner
   readonly createCounter: CreateCounter
+  /** Returns the same text for all addresses of one client. */
+  readonly addressKey: (address: string) => string
 }
 
 export interface Readiness {
@@ -134,6 +138,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
   const store = createSessionStore(redis?.client, settings)
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
   const identity = await createIdentityProof({ createSigner: islands.createSigner, key, clock, settings })
+  const sampleLimited = createSampler()
   const limiters = await createCoreLimiters(islands.createCounter, settings, redis?.client)
   // Opened last: nothing after it may fail, because it keeps running in the background.
   const revocation = await openRevocation(settings, {
@@ -164,6 +169,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     denylist,
     clock,
     settings: { issuer, audience, ...life },
+    budget: new SignatureBudget(steadyClock, islands.addressKey),
   })
   const admitter = new Admitter({
     verifier,
@@ -181,7 +187,8 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
       settings: { issuer, audience, ...tokens, ...settings.sessions, tombstone },
       emit: (event) => {
         metrics.event(event.event)
-        logEvent(log, event)
+        if (event.event === 'login_limited') sampleLimited(() => logEvent(log, event))
+        else logEvent(log, event)
       },
     },
     revocation.patience,

@@ -77,7 +77,8 @@ const shared = {
       maximum: 60_000,
     }),
     verifiedCache: leaf('integer', {
-      description: 'number of access tokens whose valid signature is remembered; 0 turns the cache off',
+      description:
+        'number of access tokens, of 2 kB each, whose valid signature is remembered; 0 turns the cache off',
       default: 50_000,
       maximum: 10_000_000,
     }),

@@ -33,7 +33,7 @@ export interface RequestFacts {
   readonly isSecure: boolean
   /** The parsed body; `undefined` if it wasn't read. */
   readonly body?: unknown
-  /** The client's address, or `undefined` if it is unknown. Read only if a rate limit needs it. */
+  /** The client's address, or `undefined` if it is unknown. Read only if a limit needs it. */
   readonly address: string | undefined
   /** True for a WebSocket handshake, which counts as a change of state although its method is GET. */
   readonly isUpgrade: boolean
@@ -119,7 +119,7 @@ export class Admitter {
       const { rateLimit } = requirements
       const admission =
         rateLimit === undefined
-          ? this.#verify(this.#findToken(facts, requirements), requirements)
+          ? this.#verify(this.#findToken(facts, requirements), requirements, facts)
           : this.#admitLimited(facts, requirements, rateLimit)
       if (!(admission instanceof Promise)) return admission
       return admission.catch((error: unknown) => this.#refuse(error))
@@ -139,7 +139,7 @@ export class Admitter {
       if (address !== undefined) await limit.countAddress(address)
     }
     if (limit.by === 'address') await countAddress()
-    const admission = await this.#verify(presented, requirements)
+    const admission = await this.#verify(presented, requirements, facts)
     if (limit.by === 'subject') {
       const { auth } = admission
       await (auth === null ? countAddress() : limit.countSubject(auth.sub))
@@ -158,13 +158,17 @@ export class Admitter {
   }
 
   /** Steps 4 and 5. */
-  #verify(presented: PresentedToken | undefined, requirements: Requirements): Admission | Promise<Admission> {
+  #verify(
+    presented: PresentedToken | undefined,
+    requirements: Requirements,
+    facts: RequestFacts,
+  ): Admission | Promise<Admission> {
     if (presented === undefined) {
       checkScope(null, requirements)
       return ANONYMOUS
     }
     if (requirements.auth !== 'optional' || presented.transport !== 'cookie')
-      return this.#verifyToken(presented, requirements)
+      return this.#verifyToken(presented, requirements, facts)
     // Browsers send cookies without being asked. A user whose session has ended must still be able to see the page.
     const toAnonymous = (error: unknown): Admission => {
       if (!(error instanceof PortcullisError)) throw error
@@ -173,7 +177,7 @@ export class Admitter {
       return { ...ANONYMOUS, clearedCookies: this.#dependencies.clearedCookies }
     }
     try {
-      const admission = this.#verifyToken(presented, requirements)
+      const admission = this.#verifyToken(presented, requirements, facts)
       return admission instanceof Promise ? admission.catch(toAnonymous) : admission
     } catch (error) {
       return toAnonymous(error)
@@ -183,11 +187,12 @@ export class Admitter {
   #verifyToken(
     { token, transport }: PresentedToken,
     requirements: Requirements,
+    facts: RequestFacts,
   ): Admission | Promise<Admission> {
     const { verifier } = this.#dependencies
     const { onOutage } = requirements
     if (onOutage !== 'closed') {
-      return verifier.verifyTokenInOutage(token, onOutage).then(({ auth, outage }) => {
+      return verifier.verifyTokenInOutage(token, onOutage, facts).then(({ auth, outage }) => {
         checkScope(auth, requirements)
         return { auth, transport, outage, clearedCookies: undefined }
       })
@@ -196,7 +201,7 @@ export class Admitter {
       checkScope(auth, requirements)
       return { auth, transport, outage: undefined, clearedCookies: undefined }
     }
-    const verified = verifier.verifyToken(token)
+    const verified = verifier.verifyToken(token, facts)
     return verified instanceof Promise ? verified.then(admit) : admit(verified)
   }
 

@@ -8,6 +8,8 @@ import type { Explanation, ExplainStep } from '../contract.js'
 import { PortcullisError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import type { RevocationReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
+import { estimateBytes } from './memory-size.js'
+import type { SignatureBudget } from './signature-budget.js'
 import { verifyClaims, selectKey } from './access-token.js'
 import type { AccessClaims, ClaimSettings, KeyVerifier } from './access-token.js'
 import { ownCopy } from './verified-cache.js'
@@ -52,6 +54,14 @@ export interface TokenVerifierDependencies {
   readonly denylist: Denylist
   readonly clock: Clock
   readonly settings: ClaimSettings
+  /** Bounds the wrong signatures of each address. */
+  readonly budget: SignatureBudget
+}
+
+/** The client that presents a token. */
+export interface TokenClient {
+  /** `undefined` if it is unknown. Read only if the token isn't in the cache. */
+  readonly address: string | undefined
 }
 
 export class TokenVerifier {
@@ -64,11 +74,12 @@ export class TokenVerifier {
   /**
    * Verifies a token. Returns without a promise if the denylist can decide from memory.
    *
+   * @param client If set, wrong signatures count for its address, and beyond its budget the error is `rate_limited`.
    * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`,
    *   `token_revoked`, `history_lost`, `session_ended`; `store_unavailable` if the denylist is unavailable
    */
-  verifyToken(token: string): Auth | Promise<Auth> {
-    return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token))
+  verifyToken(token: string, client?: TokenClient): Auth | Promise<Auth> {
+    return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token, client))
   }
 
   /**
@@ -80,8 +91,9 @@ export class TokenVerifier {
   async verifyTokenInOutage(
     token: string,
     onOutage: OnOutage,
+    client?: TokenClient,
   ): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
-    const verified = this.#findVerified(token) ?? this.#verifyUncached(token)
+    const verified = this.#findVerified(token) ?? this.#verifyUncached(token, client)
     try {
       return { auth: await this.#checkDenylist(verified) }
     } catch (error) {
@@ -107,14 +119,16 @@ export class TokenVerifier {
   /**
    * Verifies everything but the denylist, and adds the token to the cache.
    *
-   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`, `rate_limited`
    */
-  #verifyUncached(token: string): VerifiedToken {
+  #verifyUncached(token: string, client: TokenClient | undefined): VerifiedToken {
     const { verified } = this.#dependencies
-    const { claims, key, expired } = this.decodeOwnToken(token)
+    const { claims, key, expired } = this.decodeOwnToken(token, client)
     throwIf(expired, 'token_expired')
     const auth = freeze(toAuth(claims, key.kid))
-    const result = { token: ownCopy(token), ...toRevocableToken(auth), exp: claims.exp, key, auth }
+    const copy = ownCopy(token)
+    const bytes = OWN_BYTES + copy.length + estimateBytes(claims)
+    const result = { token: copy, ...toRevocableToken(auth), exp: claims.exp, key, auth, bytes }
     verified.set(result)
     return result
   }
@@ -165,16 +179,37 @@ export class TokenVerifier {
    * Checks the signature and the claims of a token, but neither expiry nor the denylist. A logout uses it, because it
    * accepts tokens that have expired or were revoked.
    *
-   * @throws {PortcullisError} `token_malformed`, `token_invalid`
+   * @param client As in `verifyToken`.
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `rate_limited`
    */
-  decodeOwnToken(token: string): {
+  decodeOwnToken(
+    token: string,
+    client?: TokenClient,
+  ): {
     claims: AccessClaims
     key: KeyVerifier
     expired: boolean
   } {
     const { keys, settings } = this.#dependencies
     const key = selectKey(token, keys)
-    return { ...verifyClaims(verifyWith(key, token), settings, this.#times()), key }
+    return { ...verifyClaims(this.#verifySignature(key, token, client), settings, this.#times()), key }
+  }
+
+  #verifySignature(
+    key: KeyVerifier,
+    token: string,
+    client: TokenClient | undefined,
+  ): Record<string, unknown> {
+    const address = client?.address
+    if (address === undefined) return verifyWith(key, token)
+    const { budget } = this.#dependencies
+    budget.check(address)
+    try {
+      return verifyWith(key, token)
+    } catch (error) {
+      budget.countFailure(address)
+      throw error
+    }
   }
 
   /** Returns true if the header of a token names one of our keys. Nothing else is verified. */
@@ -201,7 +236,12 @@ export interface VerifiedToken extends RevocableToken {
   readonly exp: UnixSeconds
   readonly key: KeyVerifier
   readonly auth: Auth
+  /** The memory that the cache needs for the token, estimated. */
+  readonly bytes: number
 }
+
+/** Memory of a cached token besides its text and its claims, in bytes. */
+const OWN_BYTES = 500
 
 /**
  * Returns what a denylist lookup needs.

@@ -7,6 +7,8 @@
  * practically random for every token that was verified.
  */
 const KEY_LENGTH = 22
+/** Memory of an ordinary token with few claims, in bytes, as `VerifiedToken.bytes` estimates it. */
+const ORDINARY_BYTES = 2_048
 
 /** Counters of the cache: `hits` and `misses` since the start, `size` now. */
 export interface VerifiedCacheStats {
@@ -16,21 +18,25 @@ export interface VerifiedCacheStats {
 }
 
 /**
- * A bounded map of verified tokens. Callers add only tokens that passed verification, so invalid tokens can't evict
- * anything.
+ * A map of verified tokens, bounded in number and in memory. Callers add only tokens that passed verification, so
+ * invalid tokens can't evict anything.
  *
  * The oldest token is evicted first, however often it is used. A token in use is then verified again once per
  * `capacity` new tokens, which costs less than recording each use.
  */
-export class VerifiedCache<T extends { readonly token: string }> {
+export class VerifiedCache<T extends { readonly token: string; readonly bytes: number }> {
   readonly #capacity: number
   readonly #tokens = new Map<string, T>()
   /** One iterator for the lifetime of the cache. A new iterator would have to skip the slots of all deleted entries. */
   readonly #oldest = this.#tokens.keys()
+  #bytes = 0
   #hits = 0
   #misses = 0
 
-  /** @param capacity The maximum number of tokens; 0 disables the cache. */
+  /**
+   * @param capacity The maximum number of tokens; 0 disables the cache. Tokens with large claims take the place of
+   *   several.
+   */
   constructor(capacity: number) {
     this.#capacity = capacity
   }
@@ -51,7 +57,7 @@ export class VerifiedCache<T extends { readonly token: string }> {
   }
 
   /**
-   * Adds a token, and evicts the oldest one if the cache is full.
+   * Adds a token, and evicts the oldest ones if the cache is full.
    *
    * @param verified One object with everything that a request needs. Each further object would cost a cache miss of the
    *   CPU.
@@ -59,15 +65,24 @@ export class VerifiedCache<T extends { readonly token: string }> {
   set(verified: T): void {
     if (this.#capacity === 0) return
     const key = ownCopy(verified.token.slice(-KEY_LENGTH))
-    if (this.#tokens.size >= this.#capacity && !this.#tokens.has(key)) {
-      this.#tokens.delete(this.#oldest.next().value!)
-    }
+    this.#bytes += verified.bytes - (this.#tokens.get(key)?.bytes ?? 0)
     this.#tokens.set(key, verified)
+    while (this.#isTooLarge()) this.#remove(this.#oldest.next().value!)
   }
 
   delete({ token }: T): void {
     const key = token.slice(-KEY_LENGTH)
-    if (this.#tokens.get(key)?.token === token) this.#tokens.delete(key)
+    if (this.#tokens.get(key)?.token === token) this.#remove(key)
+  }
+
+  #isTooLarge(): boolean {
+    const { size } = this.#tokens
+    return size > this.#capacity || (size > 1 && this.#bytes > this.#capacity * ORDINARY_BYTES)
+  }
+
+  #remove(key: string): void {
+    this.#bytes -= this.#tokens.get(key)!.bytes
+    this.#tokens.delete(key)
   }
 }
 

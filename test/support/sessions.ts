@@ -18,6 +18,7 @@ import { RedisSessionStore } from '../../src/store/redis-session-store.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 import { generateKey, importKey } from '../../src/token/signing-key.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
+import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import { MovableClock } from './movable-clock.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from './redis.js'
@@ -76,6 +77,7 @@ export function instance(adapters: Adapters, clock: Clock, rules: Partial<Sessio
       denylist: adapters.denylist,
       clock,
       settings: { ...ISSUER, ...LIFE },
+      budget: new SignatureBudget(clock, (address) => address),
     }),
   }
 }

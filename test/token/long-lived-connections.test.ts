@@ -5,6 +5,7 @@ import type { ErrorCode } from '../../src/errors.js'
 import { LongLivedConnections } from '../../src/token/long-lived-connections.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
 import type { RevocationReason, Revocation, OnOutage, Denylist } from '../../src/revocation/denylist.js'
+import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import type { Auth } from '../../src/token/token-verifier.js'
@@ -42,6 +43,7 @@ function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
     }),
     clock,
     settings: { ...settings, ...LIFE },
+    budget: new SignatureBudget(clock, (address) => address),
   })
 
   let count = 0

@@ -4,6 +4,7 @@ import { PortcullisError } from '../../src/errors.js'
 import type { RevocableToken, Denylist } from '../../src/revocation/denylist.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
 import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
+import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import type { VerifiedToken } from '../../src/token/token-verifier.js'
@@ -21,7 +22,8 @@ async function court({ leeway = 0, denylist: given }: { leeway?: number; denylis
   const keys = new Map([[key.kid, jwt.verifier]])
   const settings = { issuer: ISSUER, audience: AUDIENCE, ...life, leeway }
   const verified = new VerifiedCache<VerifiedToken>(100)
-  const verdict = new TokenVerifier({ keys, verified, denylist, clock, settings })
+  const budget = new SignatureBudget(clock, (address) => address)
+  const verdict = new TokenVerifier({ keys, verified, denylist, clock, settings, budget })
   const { issuedAt, jtiPrefix } = await denylist.stamp()
   const claims = {
     iss: ISSUER,

@@ -3,7 +3,7 @@ import { VerifiedCache } from '../../src/token/verified-cache.js'
 
 /** Tokens of one length, which differ at their ends. */
 const token = (n: number) => `header.payload.${String(n).padStart(22, '0')}`
-const live = (n: number) => ({ token: token(n), n })
+const live = (n: number, bytes = 1_000) => ({ token: token(n), n, bytes })
 
 function filled(entries: number, count: number): VerifiedCache<ReturnType<typeof live>> {
   const tokens = new VerifiedCache<ReturnType<typeof live>>(entries)
@@ -23,7 +23,7 @@ t.test('it gives what belongs to the very token, and nothing for any other', asy
 
 t.test('a token that ends like another takes its place, and is never taken for it', async (t) => {
   const tokens = filled(10, 1)
-  tokens.set({ token: `other${token(0)}`, n: 7 })
+  tokens.set({ token: `other${token(0)}`, n: 7, bytes: 1 })
   t.equal(tokens.get(`other${token(0)}`)?.n, 7)
   t.equal(tokens.get(token(0)), undefined)
 })
@@ -48,7 +48,7 @@ t.test('as many tokens as it has room for, in turn, are all known', async (t) =>
 
 t.test('a token that was deleted isn’t known, and leaves its room to others', async (t) => {
   const tokens = filled(3, 3)
-  tokens.delete({ token: `other${token(0)}`, n: 0 })
+  tokens.delete({ token: `other${token(0)}`, n: 0, bytes: 1 })
   t.equal(tokens.get(token(0))?.n, 0, 'one that ends like it was not')
   tokens.delete(live(0))
   t.equal(tokens.get(token(0)), undefined)
@@ -61,7 +61,27 @@ t.test('a token that was deleted isn’t known, and leaves its room to others', 
 
 t.test('a token that comes again is held once', async (t) => {
   const tokens = filled(2, 2)
-  tokens.set({ token: token(0), n: 5 })
+  tokens.set({ token: token(0), n: 5, bytes: 1 })
   t.equal(tokens.get(token(0))?.n, 5)
   t.equal(tokens.get(token(1))?.n, 1)
+})
+
+t.test('tokens with large claims take the place of several, so the memory is bounded, too', async (t) => {
+  const tokens = filled(100, 100)
+  for (let n = 100; n < 110; n += 1) tokens.set(live(n, 20_000))
+  const held = Array.from({ length: 110 }, (_, n) => tokens.get(token(n))?.bytes ?? 0)
+  t.ok(held.reduce((sum, bytes) => sum + bytes) <= 100 * 2_048, '2 kB each, all together')
+  t.equal(held.filter((bytes) => bytes === 20_000).length, 10, 'the newest are held')
+  for (let n = 200; n < 400; n += 1) tokens.set(live(n))
+  t.equal(tokens.stats.size, 100, 'and give their room back')
+})
+
+t.test('a token larger than all of the room is held alone', async (t) => {
+  const tokens = filled(3, 3)
+  tokens.set(live(3, 1_000_000))
+  t.equal(tokens.stats.size, 1)
+  t.equal(tokens.get(token(3))?.n, 3)
+  tokens.delete(live(3))
+  for (let n = 4; n < 9; n += 1) tokens.set(live(n))
+  t.equal(tokens.stats.size, 3)
 })
