@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { normaliseName } from '../src/login/users-file.js'
+import { countedName } from '../src/login/counted-name.js'
 import type { LoginAttempts } from '../src/session/login.js'
 import type { Core } from '../src/app/core.js'
 import { addressKey } from './client-address.js'
@@ -14,7 +14,7 @@ import { addressKey } from './client-address.js'
  */
 export function createAttempts({ limiters }: Core, username: string, ip: string | undefined): LoginAttempts {
   // Hashed, because people sometimes type their password into the field for the name.
-  const account = createHash('sha256').update(normaliseName(username)).digest('base64url')
+  const account = createHash('sha256').update(countedName(username)).digest('base64url')
   const address = ip === undefined ? undefined : addressKey(ip)
   const pair = `${account}:${address}`
   /** True if this login must not be remembered, or already is. */

@@ -63,7 +63,7 @@ export interface LimitStore {
   limiter(limit: Limit): Limiter
 }
 
-/** Counters in one local store, about 2 MB. The least recently used counter is dropped first. */
+/** Counters in one local store, about 2 MB. */
 const MAX_LOCAL_COUNTERS = 5_000
 
 /**

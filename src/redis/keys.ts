@@ -10,7 +10,7 @@
  * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:state` | hash | the last sync + horizon + leeway + 66 s |
  * | `{<prefix>}:log` | stream | the same time as the state. Entries are trimmed after horizon + leeway + 6 s |
- * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`) |
+ * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`, or a week) |
  *
  * The braces are a hash tag of Redis Cluster. They put all keys that one command or script uses together into the same
  * slot. Sessions have no hash tag, so they are spread over all slots.

@@ -133,6 +133,9 @@ t.test('every key is one of the registry’s, and has a TTL', async (t) => {
     'state of the log': `${names.logState}@`,
     'limit of accounts': `${names.limit('login-account')}@`,
     'limit of addresses': `${names.limit('login-address')}@`,
+    'limit of good logins': `${names.limit('login-success')}@`,
+    'accounts known at an address': `${names.limit('login-known')}@`,
+    'addresses of an account': `${names.limit('login-addresses')}@`,
     'limit of refreshes': `${names.limit('refresh-address')}@`,
   }
   const found = new Set<string>()
