@@ -68,6 +68,8 @@ const sample = createSampler()
 function logServerFault(request: FastifyRequest, error: PortcullisError): void {
   const request_id = request.id
   if (error.code === 'internal_error') {
+    // The client has disconnected before its whole body had arrived. That is no fault of the server.
+    if (error.cause !== undefined && error.cause === request.raw.errored) return
     request.log.error({ event: 'fault', err: error.cause, request_id }, 'a request failed')
   } else if (error.code === 'store_unavailable') {
     const { reason } = error

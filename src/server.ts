@@ -83,7 +83,8 @@ export async function startServer(
   let closed: Promise<void> | undefined
   try {
     if (settings.admin !== false) {
-      admin = await openAdmin(settings.admin, { metrics: core.metrics.registry, core }, log)
+      const { limits } = settings
+      admin = await openAdmin(settings.admin, { metrics: core.metrics.registry, core, limits }, log)
     }
     log.info({ event: 'started', url, admin: admin?.url }, 'Portcullis is up')
     const { endDrain, reload } = gateway
@@ -153,11 +154,11 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
  */
 export async function openAdmin(
   settings: Exclude<GatewaySettings['admin'], false>,
-  { metrics, core }: { metrics: AdminParts['metrics']; core: Core | undefined },
+  parts: Omit<AdminParts, 'token' | 'hosts'>,
   log: Logger,
 ): Promise<Listener> {
   const { token, host, hosts } = settings
-  const app = await createAdmin({ metrics, core, token, hosts: [hostName(host), ...hosts] }, log)
+  const app = await createAdmin({ ...parts, token, hosts: [hostName(host), ...hosts] }, log)
   return { url: await listen(app, settings, 'admin'), close: () => app.close() }
 }
 

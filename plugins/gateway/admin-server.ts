@@ -1,11 +1,13 @@
 import fastify from 'fastify'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import type { Core } from '../../src/app/core.js'
 import { sendError, toPortcullisError } from '../problem-details.js'
 import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
 import { refuseForeignHosts, requireAdminToken } from './admin-access.js'
 import { detailedReadinessRoute } from './health.js'
+import { CONNECTIONS_CHECK, sendClientError } from './http-server.js'
 import { requestLogging } from './request-logging.js'
 import { explainRoute } from '../routes/admin-explain.js'
 import { revocationsRoutes } from '../routes/admin-revocations.js'
@@ -20,6 +22,7 @@ export interface AdminParts {
   readonly token: string | undefined
   /** Hosts that requests may name, besides IP addresses and names without a dot. */
   readonly hosts: readonly string[]
+  readonly limits: Pick<GatewaySettings['limits'], 'headersTimeout' | 'bodyTimeout'>
 }
 
 /**
@@ -27,13 +30,16 @@ export interface AdminParts {
  * exists only if `admin.token` is set, and requires it.
  */
 export async function createAdmin(
-  { metrics, core, token, hosts }: AdminParts,
+  { metrics, core, token, hosts, limits }: AdminParts,
   log: FastifyBaseLogger,
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
     ...requestLogging(false),
     forceCloseConnections: true,
+    clientErrorHandler: sendClientError,
+    requestTimeout: limits.headersTimeout + limits.bodyTimeout,
+    http: { headersTimeout: limits.headersTimeout, connectionsCheckingInterval: CONNECTIONS_CHECK },
   })
   app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
   refuseForeignHosts(app, hosts)

@@ -17,7 +17,7 @@ import { readProxyHeaders, trustedProxies } from './trusted-proxies.js'
 import { abandonPipeline } from './pipelining.js'
 
 /** Interval of Node's check for late headers, in ms. With its default of 30 s, `headersTimeout` would be that long. */
-const CONNECTIONS_CHECK = 500
+export const CONNECTIONS_CHECK = 500
 
 /**
  * Creates the gateway's Fastify application without routes, and sets the limits of its HTTP server.
@@ -88,7 +88,7 @@ type RespondingSocket = Socket & { _httpMessage?: ServerResponse | null }
  * Responds to a request that Node's parser rejected, and closes the connection. As Node does by default, it writes
  * nothing if a response has already started.
  */
-function sendClientError(error: NodeJS.ErrnoException, socket: RespondingSocket): void {
+export function sendClientError(error: NodeJS.ErrnoException, socket: RespondingSocket): void {
   const code = error.code ?? ''
   // After an error of the socket nothing can be written. During a TLS handshake, a response would wait for its end.
   const isOfHttp = code.startsWith('HPE_') || code.startsWith('ERR_HTTP_')

@@ -65,7 +65,10 @@ export async function startWithWorkers(
     stopLog?.stopped()
   }
   try {
-    listener = admin === false ? undefined : await openAdmin(admin, { metrics: summed, core }, log)
+    listener =
+      admin === false
+        ? undefined
+        : await openAdmin(admin, { metrics: summed, core, limits: settings.limits }, log)
     const [url, adminUrl] = [await workers.start(), listener?.url]
     log.info({ event: 'started', url, admin: adminUrl, workers: settings.workers }, 'Portcullis is up')
     return {

@@ -1,6 +1,7 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { MAX_PASSWORD_BYTES, UsersFileError, hashPassword, parseUsers } from '../login/users-file.js'
 import { UsageError, readArgs } from './command.js'
+import { replaceFile } from './replace-file.js'
 import type { Command } from './command.js'
 import { readPassword } from './read-password.js'
 
@@ -34,7 +35,7 @@ an argon2id hash to FILE. A running gateway reads the changed file at the next l
 }
 
 /**
- * Replaces the line of a user, or appends it. Returns true if the user is new.
+ * Replaces the line of a user except for the scopes, or appends it. Returns true if the user is new.
  *
  * @throws {UsersFileError} if the name is invalid, or the file can't be read, parsed or written
  */
@@ -50,10 +51,13 @@ async function putUser(file: string, name: string, password: string): Promise<bo
   if (lines.at(-1) === '') lines.pop()
   const at = lines.findIndex((one) => one.startsWith(`${name}:`))
   if (at < 0) lines.push(line)
-  else lines[at] = line
+  else {
+    const scopes = lines[at]!.split(':')[2]
+    lines[at] = scopes === undefined ? line : `${line}:${scopes}`
+  }
   const whole = `${lines.join('\n')}\n`
   parseUsers(file, whole)
-  await writeFile(file, whole, { mode: 0o600 }).catch((error: Error) => {
+  await replaceFile(file, whole).catch((error: Error) => {
     throw new UsersFileError(`${file} can’t be written: ${error.message}`)
   })
   return at < 0

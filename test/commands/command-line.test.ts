@@ -1,6 +1,6 @@
 /** The command line as its user has it: a process, its output and its exit code. */
 import { spawn } from 'node:child_process'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -40,6 +40,16 @@ t.test('users add: a new user can log in, and with a changed password by that al
   t.equal(await nameOf(users, 'ada', 'the second one'), 'ada')
   t.equal(await nameOf(users, 'ada', 'the first one'), undefined)
   t.equal(await nameOf(users, 'bob', 'another one'), 'bob')
+})
+
+t.test('users add: a changed password keeps the scopes', async (t) => {
+  const file = join(await home(t), 'scopes.htpasswd')
+  const add = (password: string) => portcullis(['users', 'add', 'ada', '--file', file], password)
+  await add('the first one')
+  await writeFile(file, (await readFile(file, 'utf8')).replace('\n', ':admin read\n'))
+  t.match(await add('the second one'), { code: 0 })
+  const users = await UsersFile.open(file, (message) => t.fail(message))
+  t.match(await users.verify('ada', 'the second one'), { name: 'ada', scope: 'admin read' })
 })
 
 t.test('users add: what is wrong is said without a stack, and changes nothing', async (t) => {
