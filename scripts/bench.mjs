@@ -1,4 +1,4 @@
-// npm run bench [-- refresh | million | growth | sessions | lost-data | rolling-restart] [--flag value …]
+// npm run bench [-- refresh | million | growth | sessions | lost-data | rolling-restart | floods] [--flag value …]
 // Installs and compiles what is needed, finds a Redis in the same way as the tests, and runs a program of bench/.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -8,9 +8,8 @@ import { findServer } from './servers.mjs'
 import { root, setUp } from './setup.mjs'
 
 const given = process.argv.slice(2)
-const isNamed = ['refresh', 'million', 'growth', 'sessions', 'lost-data', 'rolling-restart'].includes(
-  given[0],
-)
+const PROGRAMS = ['refresh', 'million', 'growth', 'sessions', 'lost-data', 'rolling-restart', 'floods']
+const isNamed = PROGRAMS.includes(given[0])
 const [program, args] = isNamed ? [given[0], given.slice(1)] : ['run', given]
 
 try {

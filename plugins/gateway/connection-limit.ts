@@ -8,7 +8,7 @@ import { createSampler } from '../../src/sample.js'
 import { isServing } from './pipelining.js'
 
 /** Connections that are considered when one has to make room. It bounds the work per new connection. */
-const MAX_CANDIDATES = 256
+const MAX_CANDIDATES = 64
 
 interface Connection {
   /** The socket that carries requests. Until the end of a TLS handshake, the socket below it. */
@@ -88,17 +88,23 @@ class LimitedConnections {
   }
 
   #findVictim(newcomer: string): [peer: string, connection: Connection] | undefined {
-    const candidates: [string, Connection][] = []
-    for (const entry of this.#byPeer) if (candidates.push(entry) === MAX_CANDIDATES) break
-    let victim: (typeof candidates)[number] | undefined
-    for (const candidate of candidates) {
-      const [peer, connection] = candidate
-      // The next search begins with others.
+    let victim: [peer: string, connection: Connection] | undefined
+    let most = this.#count(newcomer)
+    let considered = 0
+    // A connection that was considered goes to the end, so that the next search begins with others.
+    for (const [peer, connection] of this.#byPeer) {
       this.#byPeer.delete(peer)
       this.#byPeer.set(peer, connection)
-      if (isKept(connection.socket) || isServing(connection.socket)) continue
       const count = this.#count(connection.address)
-      if (victim ? count > this.#count(victim[1].address) : count >= this.#count(newcomer)) victim = candidate
+      const isBetter = victim ? count > most : count >= most
+      if (isBetter && !isKept(connection.socket) && !isServing(connection.socket)) {
+        victim = [peer, connection]
+        most = count
+        // No other address can have more.
+        if (count > this.#limit / 2) break
+      }
+      considered += 1
+      if (considered >= Math.min(MAX_CANDIDATES, this.#byPeer.size)) break
     }
     return victim
   }
