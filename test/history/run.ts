@@ -113,7 +113,10 @@ async function startGateways(t: Scope, { settings, gateways: count }: Mix, store
     // Long enough for a run's sessions, shorter than a clock that leaps.
     tokens: { access: '15m', reuseGrace: `${GRACE_MILLISECONDS}ms` },
     sessions: { perSubject: 0 },
-    rateLimit: { refresh: { perAddress: { max: 1_000_000 } } },
+    rateLimit: {
+      login: { perAccount: { successes: 1_000_000 } },
+      refresh: { perAddress: { max: 1_000_000 } },
+    },
     routes: [
       { path: '/', upstream },
       { path: PASSWORD_PATH, upstream, onSuccess: 'end-all-sessions' },
