@@ -1,33 +1,6 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import type { EntryKind, DenylistEntry } from './entry.js'
-import type { NewEntry } from './replica/revocation-log.js'
-
-/**
- * A revocation of tokens, as passed to `Denylist.revoke`. The kind says which access tokens it covers:
- *
- * - `jti`: one token
- * - `sid`: all tokens of one session, including those that a concurrent refresh is issuing
- * - `kid`: all tokens that one key has signed
- * - `sub` and `all`: all tokens that were issued at `before` or earlier, to one subject or to everybody. The default of
- *   `before` is now.
- * - `lost`: all tokens that were issued to one subject before the current epoch. Redis may have lost their sessions, so
- *   "log out everywhere" can't find these. Denylists that don't detect a loss of data ignore this kind.
- */
-export type Revocation = { readonly reason?: string | undefined } & (
-  | {
-      readonly kind: 'jti'
-      readonly id: string
-      /** The token's `exp`. */
-      readonly expiresAt: UnixMs
-    }
-  | { readonly kind: 'sid' | 'kid' | 'lost'; readonly id: string }
-  | {
-      readonly kind: 'sub'
-      readonly id: string
-      readonly before?: UnixMs | undefined
-    }
-  | { readonly kind: 'all'; readonly before?: UnixMs | undefined }
-)
+import { hasBefore } from './entry.js'
+import type { EntryKind, DenylistEntry, NewEntry } from './entry.js'
 
 /** A denylist entry as listed for people. */
 export interface ListedEntry extends Omit<DenylistEntry, 'kind'> {
@@ -109,7 +82,7 @@ export interface Denylist {
   /** Returns a value that changes whenever the result of `peek` may change, or `undefined` if there is none. */
   version(): string | undefined
   /** Revokes tokens. Resolves when no instance admits them any more. */
-  revoke(entries: readonly Revocation[]): Promise<void>
+  revoke(entries: readonly NewEntry[]): Promise<void>
   /**
    * Returns the stamp for a new token of a subject. If the subject was revoked in the last seconds, the entry would
    * cover the new token, too. In this case the call waits up to 3 s plus the difference of the clocks.
@@ -140,50 +113,28 @@ export interface EntryLifetime {
   readonly leeway: Milliseconds
 }
 
-/** Converts a revocation to an entry for the log. The entry of a `jti` outlives its token by `grace`. */
-export function toNewEntry(entry: Revocation, grace: Milliseconds): NewEntry {
-  const { kind, reason = '' } = entry
-  switch (kind) {
-    case 'jti': {
-      // If `expiresAt` is not a number, the entry gets the longest lifetime, because it must not be without effect.
-      const until = Number.isFinite(entry.expiresAt) ? Math.ceil(entry.expiresAt) + grace : undefined
-      return { kind, id: entry.id, before: 0, until, reason }
-    }
-    case 'sid':
-    case 'kid':
-      return { kind, id: entry.id, before: 0, until: undefined, reason }
-    case 'lost':
-      return { kind, id: entry.id, before: 'birth', until: undefined, reason }
-    case 'sub':
-      return {
-        kind,
-        id: entry.id,
-        before: toBefore(entry),
-        until: undefined,
-        reason,
-      }
-    case 'all':
-      return {
-        kind,
-        id: '*',
-        before: toBefore(entry),
-        until: undefined,
-        reason,
-      }
-    default:
-      return entry satisfies never
+/**
+ * Adds the defaults of an entry. The entry of a `jti` outlives its token by `grace`. A time that isn't a number counts
+ * as missing, because the entry must not be without effect.
+ */
+export function withDefaults(
+  entry: NewEntry,
+  grace: Milliseconds,
+): NewEntry & Required<Pick<NewEntry, 'before'>> {
+  const { kind, before, until } = entry
+  return {
+    ...entry,
+    before: hasBefore(kind) ? (toTime(before) ?? (kind === 'lost' ? 'birth' : 'now')) : 0,
+    until:
+      kind === 'jti' && until !== undefined && Number.isFinite(until) ? Math.ceil(until) + grace : undefined,
   }
 }
 
-/**
- * Returns `before`, or the current time if `before` is missing or not a number, because the entry must not be without
- * effect.
- */
-function toBefore({ before }: { readonly before?: UnixMs | undefined }): UnixMs | 'now' {
-  return before !== undefined && Number.isFinite(before) ? Math.max(0, before) : 'now'
+function toTime(before: NewEntry['before']): UnixMs | undefined {
+  return typeof before === 'number' && Number.isFinite(before) ? Math.max(0, before) : undefined
 }
 
-/** Removes the revocations of kind `lost`, for a denylist on which they have no effect. */
-export function withoutLost(entries: readonly Revocation[]): readonly Revocation[] {
+/** Removes the entries of kind `lost`, for a denylist on which they have no effect. */
+export function withoutLost(entries: readonly NewEntry[]): readonly NewEntry[] {
   return entries.filter(({ kind }) => kind !== 'lost')
 }

@@ -27,6 +27,28 @@ export interface DenylistEntry {
   readonly until: UnixMs
 }
 
+/**
+ * An entry to be written. In the log, an entry without `until` is kept as long as any token can live.
+ *
+ * `lost` revokes the tokens that were issued to a subject before the current epoch. Redis may have lost their sessions,
+ * so "log out everywhere" can't find these. The log puts the jti prefix of the epoch before the id of such an entry,
+ * and omits the entry if all tokens that it covers have expired. Denylists that don't detect a loss of data ignore it.
+ */
+export interface NewEntry {
+  readonly kind: EntryKind
+  /** The id of the token, session, subject or key; `*` for `all`. */
+  readonly id: string
+  /**
+   * As in `DenylistEntry`. `now` means the time of Redis plus τ, and `birth` the start of the epoch plus 3τ. Default:
+   * `now` for `sub` and `all`, `birth` for `lost`, and 0 for the other kinds.
+   */
+  readonly before?: UnixMs | 'now' | 'birth' | undefined
+  /** The `exp` of the token of a `jti`. In the log, the time at which the entry is dropped. */
+  readonly until?: UnixMs | undefined
+  /** A note for people. */
+  readonly reason?: string | undefined
+}
+
 /** A position in the log: the id of a Redis stream entry. Positions are compared as pairs of numbers, never as text. */
 export interface Position {
   readonly ms: number

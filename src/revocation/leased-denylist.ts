@@ -3,10 +3,10 @@ import { storeUnavailable } from '../errors.js'
 import type { SyncLoop } from './replica/sync-loop.js'
 import type { Instance, Now } from './replica/instance.js'
 import type { RevocationLog } from './replica/revocation-log.js'
-import { toNewEntry } from './denylist.js'
+import { withDefaults } from './denylist.js'
+import type { NewEntry } from './entry.js'
 import type {
   RevocationReason,
-  Revocation,
   OnOutage,
   OutageDecision,
   RevocableToken,
@@ -114,12 +114,12 @@ export class LeasedDenylist implements Denylist {
    * anyway, but the entry makes the caller wait until all leases are of the new epoch. With `accept`, a failover may
    * still lose the record of a login, because `WAIT` covers only the log.
    */
-  async revoke(entries: readonly Revocation[]): Promise<void> {
+  async revoke(entries: readonly NewEntry[]): Promise<void> {
     const { instance, syncLoop, log, now, grace, onBarrier } = this.#options
     if (entries.length === 0) return
     const began = now().monotonic
     const barrier = instance.revoke(
-      entries.map((entry) => toNewEntry(entry, grace)),
+      entries.map((entry) => withDefaults(entry, grace)),
       now(),
     )
     try {

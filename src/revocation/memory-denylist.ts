@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
 import type { Clock, Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import { CLOCK_SLACK, DEFAULT_LISTED, MAX_EXAMINED, toNewEntry, withoutLost } from './denylist.js'
+import { CLOCK_SLACK, DEFAULT_LISTED, MAX_EXAMINED, withDefaults, withoutLost } from './denylist.js'
+import type { NewEntry } from './entry.js'
 import type {
   RevocationReason,
   ListedEntry,
   EntryLifetime,
-  Revocation,
   Listing,
   ListQuery,
   RevocableToken,
@@ -67,12 +67,12 @@ export class MemoryDenylist implements Denylist {
     return undefined
   }
 
-  async revoke(entries: readonly Revocation[]): Promise<void> {
+  async revoke(entries: readonly NewEntry[]): Promise<void> {
     const now = this.#clock.now()
     const grace = this.#life.leeway + CLOCK_SLACK
     const longest = Math.max(now, this.#steady.now()) + this.#life.horizon + grace
     for (const entry of withoutLost(entries)) {
-      const { kind, id, before, until = longest, reason } = toNewEntry(entry, grace)
+      const { kind, id, before, until = longest, reason = '' } = withDefaults(entry, grace)
       const listed = {
         kind,
         id,

@@ -5,10 +5,10 @@ import type { Keys } from '../redis/keys.js'
 import type { RedisClient } from '../redis/redis-client.js'
 import { latestIssueByOwnClock } from './replica/revocation-log.js'
 import type { RevocationLog } from './replica/revocation-log.js'
-import { toNewEntry, withoutLost } from './denylist.js'
+import { withDefaults, withoutLost } from './denylist.js'
+import type { NewEntry } from './entry.js'
 import type {
   RevocationReason,
-  Revocation,
   OnOutage,
   OutageDecision,
   RevocableToken,
@@ -77,12 +77,12 @@ export class RedisDenylist implements Denylist {
   }
 
   /** Writes the entries. Those of kind `lost` are omitted, because this denylist doesn't detect a loss of data. */
-  async revoke(all: readonly Revocation[]): Promise<void> {
+  async revoke(all: readonly NewEntry[]): Promise<void> {
     const entries = withoutLost(all)
     if (entries.length === 0) return
     const { log, clock, grace } = this.#options
     await log.revoke(
-      entries.map((entry) => toNewEntry(entry, grace)),
+      entries.map((entry) => withDefaults(entry, grace)),
       clock.now(),
     )
   }

@@ -7,7 +7,7 @@
  *    second step has failed.
  */
 import { PortcullisError } from '../errors.js'
-import type { Revocation } from '../revocation/denylist.js'
+import type { NewEntry } from '../revocation/entry.js'
 import type { EndOutcome } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { EndReason, Sid } from './session.js'
@@ -78,7 +78,7 @@ export async function revokeEnded(
   outcomes: readonly EndOutcome[],
   reason: EndReason,
   note: string = reason,
-  others: readonly Revocation[] = [],
+  others: readonly NewEntry[] = [],
 ): Promise<void> {
   const revoked = sessions.filter((session, i) => mustRevoke(session, outcomes[i]!))
   await denylist.revoke([

@@ -1,6 +1,6 @@
 /** A logout: ends the sessions of the presented tokens, or all sessions of a subject, or all except one. */
 import { PortcullisError } from '../errors.js'
-import type { Revocation } from '../revocation/denylist.js'
+import type { NewEntry } from '../revocation/entry.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
 import { revokeEnded, endRecords, endSessions } from './end-sessions.js'
@@ -92,6 +92,6 @@ export async function logoutAll(
  * Returns the denylist entry for the tokens of sessions that the store has lost together with their index. It covers
  * tokens from before the current epoch, so it is written last: data may be lost while this logout runs.
  */
-function lostSessions(sub: string): Revocation {
+function lostSessions(sub: string): NewEntry {
   return { kind: 'lost', id: sub, reason: 'logout' }
 }

@@ -1,7 +1,7 @@
 /** A revocation: writes one denylist entry, or ends one session. */
 import type { UnixMs, UnixSeconds } from '../clock.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
-import type { Revocation } from '../revocation/denylist.js'
+import type { NewEntry } from '../revocation/entry.js'
 import type { SessionDependencies } from './dependencies.js'
 import { endSessions } from './end-sessions.js'
 import type { Sid } from './session.js'
@@ -42,9 +42,9 @@ export async function revoke(dependencies: SessionDependencies, what: RevokeRequ
     return
   }
   const { denylist, clock, emit } = dependencies
-  const entry = toDenylistEntry(what, clock.now())
+  const entry = toNewEntry(what, clock.now())
   await denylist.revoke([entry])
-  emit({ event: 'revoked', kind: entry.kind, id: entry.kind === 'all' ? '*' : entry.id, reason: what.reason })
+  emit({ event: 'revoked', kind: entry.kind, id: entry.id, reason: what.reason })
 }
 
 const KINDS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])
@@ -67,11 +67,11 @@ function checkRequest(what: object): void {
     )
 }
 
-function toDenylistEntry(what: Exclude<RevokeRequest, { sid: string }>, now: UnixMs): Revocation {
+function toNewEntry(what: Exclude<RevokeRequest, { sid: string }>, now: UnixMs): NewEntry {
   const { reason } = what
   if ('jti' in what) {
-    const expiresAt = what.expiresAt === undefined ? Number.POSITIVE_INFINITY : what.expiresAt * 1000
-    return { kind: 'jti', id: what.jti, expiresAt, reason }
+    const until = what.expiresAt === undefined ? undefined : what.expiresAt * 1000
+    return { kind: 'jti', id: what.jti, until, reason }
   }
   if ('kid' in what) return { kind: 'kid', id: what.kid, reason }
   const at = (what.before ?? Number.POSITIVE_INFINITY) * 1000
@@ -79,5 +79,5 @@ function toDenylistEntry(what: Exclude<RevokeRequest, { sid: string }>, now: Uni
   const before = at < now ? at : undefined
   return 'sub' in what
     ? { kind: 'sub', id: String(what.sub), before, reason }
-    : { kind: 'all', before, reason }
+    : { kind: 'all', id: '*', before, reason }
 }

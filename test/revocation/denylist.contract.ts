@@ -58,7 +58,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     const token = await minted(harness)
     const sibling = await minted(harness, { sid: token.sid, sub: token.sub })
     const expiresAt = harness.clock.now() + MINUTE
-    await harness.denylist.revoke([{ kind: 'jti', id: token.jti, expiresAt }])
+    await harness.denylist.revoke([{ kind: 'jti', id: token.jti, until: expiresAt }])
     t.equal(await check(harness, token), 'jti')
     t.equal(await check(harness, sibling), undefined)
     await harness.advance(MINUTE + harness.beyond - TEST_TIME)
@@ -100,7 +100,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     const token = await minted(harness)
     const now = harness.clock.now()
     for (const expiresAt of [now + 10 * MINUTE, now + MINUTE, now - MINUTE]) {
-      await harness.denylist.revoke([{ kind: 'jti', id: token.jti, expiresAt }])
+      await harness.denylist.revoke([{ kind: 'jti', id: token.jti, until: expiresAt }])
     }
     await harness.advance(10 * MINUTE + harness.beyond - TEST_TIME)
     t.equal(await check(harness, token), 'jti')
@@ -113,9 +113,9 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
       const [far, past, gone] = [await minted(harness), await minted(harness), await minted(harness)]
       const now = harness.clock.now()
       await harness.denylist.revoke([
-        { kind: 'jti', id: far.jti, expiresAt: now + 1000 * LIFE.horizon },
-        { kind: 'jti', id: past.jti, expiresAt: now - SECOND },
-        { kind: 'jti', id: gone.jti, expiresAt: now - 1000 * LIFE.horizon },
+        { kind: 'jti', id: far.jti, until: now + 1000 * LIFE.horizon },
+        { kind: 'jti', id: past.jti, until: now - SECOND },
+        { kind: 'jti', id: gone.jti, until: now - 1000 * LIFE.horizon },
       ])
       t.equal(await check(harness, gone), undefined, 'no clock still takes it for alive')
       await harness.advance(harness.beyond - SECOND - TEST_TIME)
@@ -133,7 +133,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     const harness = await open(t)
     for (const expiresAt of [harness.clock.now() + 1234.567, Number.NaN, Number.POSITIVE_INFINITY]) {
       const token = await minted(harness)
-      await harness.denylist.revoke([{ kind: 'jti', id: token.jti, expiresAt }])
+      await harness.denylist.revoke([{ kind: 'jti', id: token.jti, until: expiresAt }])
       t.equal(await check(harness, token), 'jti', String(expiresAt))
     }
   })
@@ -144,7 +144,7 @@ export function denylistContract(t: Test, open: OpenDenylist): void {
     const expiresAt = harness.clock.now() + MINUTE
     await harness.denylist.revoke(
       tokens.map(({ sid, jti }, i) =>
-        i % 2 === 0 ? { kind: 'sid', id: sid } : { kind: 'jti', id: jti, expiresAt },
+        i % 2 === 0 ? { kind: 'sid', id: sid } : { kind: 'jti', id: jti, until: expiresAt },
       ),
     )
     const reasons = await Promise.all(tokens.map((token) => check(harness, token)))

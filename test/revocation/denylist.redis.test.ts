@@ -34,13 +34,13 @@ t.test('an entry holds on every instance once revoke has returned', async (t) =>
 t.test('each denylist key has the TTL of its rule', async (t) => {
   const { denylist, server, keys, clock, prefix } = await open(t)
   await denylist.revoke([
-    { kind: 'jti', id: 'j', expiresAt: clock.now() + MINUTE },
-    { kind: 'jti', id: 'far', expiresAt: clock.now() + 1000 * MINUTE },
-    { kind: 'jti', id: 'past', expiresAt: clock.now() - 5 * SECOND },
-    { kind: 'jti', id: 'gone', expiresAt: clock.now() - MINUTE },
+    { kind: 'jti', id: 'j', until: clock.now() + MINUTE },
+    { kind: 'jti', id: 'far', until: clock.now() + 1000 * MINUTE },
+    { kind: 'jti', id: 'past', until: clock.now() - 5 * SECOND },
+    { kind: 'jti', id: 'gone', until: clock.now() - MINUTE },
     { kind: 'sid', id: 's' },
     { kind: 'sub', id: 'u', before: 1 },
-    { kind: 'all', before: 1 },
+    { kind: 'all', id: '*', before: 1 },
     { kind: 'kid', id: 'k' },
   ])
   const longest = LIFE.horizon + BEYOND
@@ -82,9 +82,9 @@ t.test('a denylist value has before, until and reason, and nothing from the toke
   const begunAt = clock.now()
   await denylist.revoke([
     { kind: 'sid', id: 's', reason: 'logout' },
-    { kind: 'jti', id: 'j', expiresAt },
+    { kind: 'jti', id: 'j', until: expiresAt },
     { kind: 'sub', id: 'u', before: 1_234_567.8, reason: 'a new\npassword' },
-    { kind: 'all', reason: 'a leak' },
+    { kind: 'all', id: '*', reason: 'a leak' },
     { kind: 'kid', id: 'k', reason: 'a leak' },
   ])
   const endedAt = clock.now()
@@ -112,7 +112,7 @@ t.test('an entry and its TTL are written with one command, and a check is one MG
   const run = await monitored(t, own.url, prefix, () =>
     denylist.revoke([
       { kind: 'sid', id: 's' },
-      { kind: 'jti', id: 'j', expiresAt },
+      { kind: 'jti', id: 'j', until: expiresAt },
     ]),
   )
   const calls = run.filter(([name = '']) => name.startsWith('EVAL'))

@@ -1,6 +1,7 @@
 /** What each kind of entry denies, on every adapter. */
 import type { Test } from 'tap'
-import type { Revocation, RevocableToken } from '../../src/revocation/denylist.js'
+import type { RevocableToken } from '../../src/revocation/denylist.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import { check, LIFE, minted, SECOND, TEST_TIME } from './denylist.contract.js'
 import type { DenylistHarness, OpenDenylist } from './denylist.contract.js'
 
@@ -17,8 +18,8 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 
 export function kindsContract(t: Test, open: OpenDenylist): void {
   for (const kind of ['sub', 'all'] as const) {
-    const about = (token: RevocableToken, before?: number): Revocation =>
-      kind === 'sub' ? { kind, id: token.sub, before } : { kind, before }
+    const about = (token: RevocableToken, before?: number): NewEntry =>
+      kind === 'sub' ? { kind, id: token.sub, before } : { kind, id: '*', before }
 
     t.test(`${kind}: tokens issued at before or earlier are revoked, later ones aren’t`, async (t) => {
       const harness = await open(t)
@@ -146,12 +147,12 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
     const { jti, sid, sub, kid } = token
     const told = []
     for (const entry of [
-      { kind: 'all' },
+      { kind: 'all', id: '*' },
       { kind: 'sub', id: sub },
       { kind: 'kid', id: kid },
-      { kind: 'jti', id: jti, expiresAt: harness.clock.now() + 60 * SECOND },
+      { kind: 'jti', id: jti, until: harness.clock.now() + 60 * SECOND },
       { kind: 'sid', id: sid },
-    ] satisfies Revocation[]) {
+    ] satisfies NewEntry[]) {
       await harness.denylist.revoke([entry])
       told.push(await check(harness, token))
     }

@@ -36,7 +36,7 @@ t.test('entries are also denylist keys, for programs without a replica', async (
   await denylist.revoke([
     { kind: 'sid', id: 's', reason: 'logout' },
     { kind: 'sub', id: 'u', before: 5, reason: 'a new password' },
-    { kind: 'jti', id: 'j', expiresAt: Date.now() + MINUTE },
+    { kind: 'jti', id: 'j', until: Date.now() + MINUTE },
   ])
   t.match(await dump(server, keys.deny('', '').slice(0, -1)), {
     [keys.deny('sid', 's')]: [/^0 \d+ logout$/],

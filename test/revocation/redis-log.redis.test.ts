@@ -64,7 +64,7 @@ t.test('entries are returned as written, capped, in order, with the position of 
       { kind: 'jti', before: 0, until, id: 'far' },
       { kind: 'sid', before: 0, until, id: 'a b\n{c}\u{1f980}' },
       { kind: 'sub', before: 12_345, until, id: 'u' },
-      { kind: 'all', before, until, id: '*' },
+      { kind: 'all', id: '*', before, until },
       { kind: 'kid', before: 0, until, id: 'k' },
     ],
   )

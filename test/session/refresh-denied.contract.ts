@@ -1,6 +1,6 @@
 /** What a revoke of more than one session means for refreshes, on every denylist. */
 import type { Test } from 'tap'
-import type { Revocation } from '../../src/revocation/denylist.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
@@ -29,7 +29,7 @@ async function patiently<T>({ pass }: Deployment, work: () => Promise<T>): Promi
 
 export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deployment>): void {
   for (const kind of ['sub', 'all'] as const) {
-    const entry: Revocation = kind === 'sub' ? { kind, id: 'alice' } : { kind }
+    const entry: NewEntry = kind === 'sub' ? { kind, id: 'alice' } : { kind, id: '*' }
 
     t.test(`${kind}: a session that began before can’t refresh, and is ended`, async (t) => {
       const deployment = await open(t)
@@ -88,7 +88,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
     const login: TokenSet = await issue(there.ports, { sub: 'alice' })
     const next = await refresh(there.ports, login.refreshToken)
     const { jti, exp } = claimsOf(login.accessToken)
-    await here.ports.denylist.revoke([{ kind: 'jti', id: jti, expiresAt: exp * 1000 }])
+    await here.ports.denylist.revoke([{ kind: 'jti', id: jti, until: exp * 1000 }])
     t.equal(await judged(there, login.accessToken), 'token_revoked')
     t.equal(await judged(there, next.accessToken), 'good')
     const last = await refresh(there.ports, next.refreshToken)

@@ -2,7 +2,7 @@ import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
 import { JTI_PREFIX_LENGTH } from '../../src/revocation/entry.js'
 import type { EntryKind, DenylistEntry } from '../../src/revocation/entry.js'
 import type { Decision } from '../../src/revocation/replica/instance.js'
-import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import type { RevocableToken } from '../../src/revocation/denylist.js'
 
 export interface Token extends RevocableToken {

@@ -4,7 +4,8 @@ import type { LeasedDenylistOptions } from '../../src/revocation/leased-denylist
 import type { OnLostHistory } from '../../src/revocation/replica/instance.js'
 import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
 import type { RevokeReply } from '../../src/revocation/replica/revocation-log.js'
-import type { Revocation as Request, TokenStamp } from '../../src/revocation/denylist.js'
+import type { TokenStamp } from '../../src/revocation/denylist.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import type { Revocation } from './checker.js'
 import type { Node } from './node.js'
 
@@ -23,7 +24,7 @@ export class SimulatedDenylist extends LeasedDenylist {
     return this.#node.world.options.onLostHistory
   }
 
-  override async revoke(entries: readonly Request[]): Promise<void> {
+  override async revoke(entries: readonly NewEntry[]): Promise<void> {
     const { world, id } = this.#node
     const revocation: Revocation = { origin: id, entries: [], startedAt: world.t, stored: [] }
     world.checker.revocations.push(revocation)

@@ -6,10 +6,10 @@ import type { UnixMs } from '../../src/clock.js'
 import { isAtOrAfter, START } from '../../src/revocation/entry.js'
 import type { DenylistEntry, Position } from '../../src/revocation/entry.js'
 import { entryGrace } from '../../src/revocation/replica/revocation-log.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import type {
   LogSettings,
   Member,
-  NewEntry,
   RevokeReply,
   SyncReply,
   SyncRequest,
@@ -183,7 +183,7 @@ export class Server {
     const slack = this.#without.has('birth') ? tolerance : 3 * tolerance
     const times = { now: time + tolerance, birth: state.born + slack }
     const written = entries.filter(({ before }) => before !== 'birth' || time <= state.born + this.#keep)
-    const stored = written.map(({ kind, id, before, until }) => ({
+    const stored = written.map(({ kind, id, before = 0, until }) => ({
       kind,
       id: before === 'birth' ? state.epoch.slice(0, 8) + id : id,
       before: typeof before === 'number' ? before : times[before],

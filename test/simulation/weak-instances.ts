@@ -10,7 +10,8 @@ import { EpochReplica } from '../../src/revocation/replica/epoch-replica.js'
 import { Publication } from '../../src/revocation/replica/publication.js'
 import { Instance } from '../../src/revocation/replica/instance.js'
 import type { InstanceSettings, Now, Sync } from '../../src/revocation/replica/instance.js'
-import type { NewEntry, RevokeReply, SyncReply } from '../../src/revocation/replica/revocation-log.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
+import type { RevokeReply, SyncReply } from '../../src/revocation/replica/revocation-log.js'
 
 /** An instance whose revokes wait at barriers of this kind. */
 function withBarrier(Weak: typeof Barrier): typeof Instance {

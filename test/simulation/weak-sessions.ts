@@ -1,6 +1,6 @@
 /** The real ends of sessions, less one rule: by what the store and the denylist do, or the caller gives. */
 import { withoutLost } from '../../src/revocation/denylist.js'
-import type { Revocation } from '../../src/revocation/denylist.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import type { EndOutcome, EndRequest } from '../../src/store/session-store.js'
 import type { Sid } from '../../src/session/session.js'
 import { SimulatedDenylist } from './denylist.js'
@@ -58,13 +58,13 @@ export const WEAK_STORES: Partial<Record<SessionRule, typeof SimulatedStore>> = 
 export const WEAK_DENYLISTS: Partial<Record<SessionRule, typeof SimulatedDenylist>> = {
   /** With `heal` and `accept`, tokens of sessions that were lost aren't denied. */
   lost: class extends SimulatedDenylist {
-    override revoke(entries: readonly Revocation[]): Promise<void> {
+    override revoke(entries: readonly NewEntry[]): Promise<void> {
       return super.revoke(this.onLostHistory === 'reject' ? entries : withoutLost(entries))
     }
   },
   /** With `reject`, "everywhere" doesn't wait for leases of the new epoch. */
   wait: class extends SimulatedDenylist {
-    override revoke(entries: readonly Revocation[]): Promise<void> {
+    override revoke(entries: readonly NewEntry[]): Promise<void> {
       return super.revoke(this.onLostHistory === 'reject' ? withoutLost(entries) : entries)
     }
   },

@@ -4,7 +4,7 @@
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
 import type { Barrier } from '../../src/revocation/replica/barrier.js'
 import type { Now } from '../../src/revocation/replica/instance.js'
-import type { NewEntry } from '../../src/revocation/replica/revocation-log.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
 import type { Revocation } from './checker.js'
 import type { Node } from './node.js'
 import type { Sid } from '../../src/session/session.js'

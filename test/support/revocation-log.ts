@@ -2,12 +2,8 @@
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { START } from '../../src/revocation/entry.js'
-import type {
-  NewEntry,
-  RevokeReply,
-  SyncReply,
-  SyncRequest,
-} from '../../src/revocation/replica/revocation-log.js'
+import type { NewEntry } from '../../src/revocation/entry.js'
+import type { RevokeReply, SyncReply, SyncRequest } from '../../src/revocation/replica/revocation-log.js'
 import { RedisLog } from '../../src/revocation/replica/redis-log.js'
 import type { RedisLogSettings } from '../../src/revocation/replica/redis-log.js'
 import { redisKeys } from '../../src/redis/keys.js'

@@ -4,7 +4,7 @@ import { createJwt } from '../../plugins/jwt.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { LongLivedConnections } from '../../src/token/long-lived-connections.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
-import type { RevocationReason, Revocation, OnOutage, Denylist } from '../../src/revocation/denylist.js'
+import type { RevocationReason, OnOutage, Denylist } from '../../src/revocation/denylist.js'
 import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
@@ -80,8 +80,8 @@ t.test('a denylist entry ends what it covers, once, by the code that a new reque
     const other = watch({ key: 'other' })
     const one = watch()
     const sibling = watch({ sid: one.auth.sid })
-    const id = kind === 'all' ? '' : kind === 'kid' ? keys.usual.kid : one.auth[kind]
-    await denylist.revoke([{ kind, id, expiresAt: clock.now() + 60_000 } as Revocation])
+    const id = kind === 'all' ? '*' : kind === 'kid' ? keys.usual.kid : one.auth[kind]
+    await denylist.revoke([{ kind, id, until: clock.now() + 60_000 }])
     await soon('it has ended', () => one.ends.length > 0)
     t.strictSame(one.ends, [kinds[kind]], kind)
     t.strictSame(other.ends, kind === 'all' ? ['token_revoked'] : [])

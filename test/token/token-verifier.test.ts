@@ -116,7 +116,7 @@ t.test('the first thing wrong is the reason: shape, signature, claims, expiry, r
 t.test('a denied token is revoked, a denied session has ended, and the session is named first', async (t) => {
   const { verdict, revocation, token, claims } = await court()
   const judged = (change: object) => outcome(() => verdict.verifyToken(token(change)))
-  await revocation.revoke([{ kind: 'jti', id: claims.jti, expiresAt: claims.exp * 1000 }])
+  await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
   t.equal(await judged({}), 'token_revoked')
   t.equal(await judged({ jti: `${claims.jti}2` }), 'good', 'another token of the session')
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
@@ -128,7 +128,7 @@ t.test('a denied token is revoked, a denied session has ended, and the session i
 t.test('a jti is not a sid, nor the other way round', async (t) => {
   const { verdict, revocation, token, claims } = await court()
   await revocation.revoke([
-    { kind: 'jti', id: 's1', expiresAt: claims.exp * 1000 },
+    { kind: 'jti', id: 's1', until: claims.exp * 1000 },
     { kind: 'sid', id: claims.jti },
   ])
   t.equal(await outcome(() => verdict.verifyToken(token())), 'good')
@@ -216,7 +216,7 @@ t.test('a denylist that can’t be asked is no verdict, neither good nor bad', a
 t.test('a denied subject, everybody, and a denied key are revoked tokens', async (t) => {
   for (const entry of [
     { kind: 'sub', id: 'alice' },
-    { kind: 'all' },
+    { kind: 'all', id: '*' },
     { kind: 'kid', id: key.kid },
   ] as const) {
     const { verdict, revocation, token } = await court()
@@ -284,7 +284,7 @@ t.test(
     t.equal(await judged(), 'token_invalid', 'its key was retired')
     keys.set(key.kid, { ...held })
     t.equal(await judged(), 'good', 'verified anew, by the key of now')
-    await revocation.revoke([{ kind: 'jti', id: claims.jti, expiresAt: claims.exp * 1000 }])
+    await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
     t.equal(await judged(), 'token_revoked')
     clock.advance(900_000)
     t.equal(await judged(), 'token_expired')

@@ -2,7 +2,8 @@
 import type { Milliseconds } from '../../clock.js'
 import { isAtOrAfter } from '../entry.js'
 import type { Position } from '../entry.js'
-import type { NewEntry, RevokeReply, SyncReply } from './revocation-log.js'
+import type { NewEntry } from '../entry.js'
+import type { RevokeReply, SyncReply } from './revocation-log.js'
 import type { Sync } from './protocol.js'
 
 export type BarrierState =

@@ -7,10 +7,10 @@ import type { RedisClient } from '../../redis/redis-client.js'
 import { formatMany, formatPosition, parsePosition, parseRow } from '../entry.js'
 import type { DenylistEntry } from '../entry.js'
 import { entryGrace } from './revocation-log.js'
+import type { NewEntry } from '../entry.js'
 import type {
   LogSettings,
   Member,
-  NewEntry,
   RevocationLog,
   RevokeReply,
   SyncReply,
@@ -95,7 +95,13 @@ export class RedisLog implements RevocationLog {
         this.#keys.log,
         ...entries.map(({ kind, id }) => this.#keys.deny(kind, id)),
         ...this.#common(wall),
-        ...entries.flatMap(({ kind, id, before, until, reason }) => [kind, id, before, until ?? '', reason]),
+        ...entries.flatMap(({ kind, id, before, until, reason }) => [
+          kind,
+          id,
+          before ?? 0,
+          until ?? '',
+          reason ?? '',
+        ]),
       )
       return toWritten(reply)
     } catch (error) {

@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs } from '../../clock.js'
-import type { EntryKind, DenylistEntry, Position } from '../entry.js'
+import type { DenylistEntry, Position, NewEntry } from '../entry.js'
 
 /**
  * An instance that revokes wait for: its id, the version of its last sync, and the position up to which it has applied
@@ -51,20 +51,6 @@ export interface SyncReply {
   readonly members: readonly Member[]
   /** True if the required number of Redis replicas has all data (`WAIT`). */
   readonly waitOk: boolean
-}
-
-/**
- * An entry to be written. `before: 'now'` means the time of Redis plus τ. `until: undefined` means the longest time
- * that any token can live. `before: 'birth'` is for `lost` entries, and means the start of the epoch plus 3τ. The log
- * puts the jti prefix of the epoch before the id of such an entry, and omits the entry if all tokens that it covers
- * have expired.
- */
-export interface NewEntry {
-  readonly kind: EntryKind
-  readonly id: string
-  readonly before: UnixMs | 'now' | 'birth'
-  readonly until: UnixMs | undefined
-  readonly reason: string
 }
 
 export interface RevokeReply {
