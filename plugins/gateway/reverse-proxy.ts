@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from '../../src/token/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
+import { readCaFile } from '../../src/ca-file.js'
 import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
 import type { Failure, ForwardOptions, ForwardOutcome, Upgrade } from '../../src/gateway/forward.js'
@@ -25,7 +26,6 @@ import { noteRoute, watchUpstreams } from './request-metrics.js'
 import { checkedTarget } from './strict-requests.js'
 import { registerUpgrades } from './websocket-upgrade.js'
 import type { Upgrades } from './websocket-upgrade.js'
-import { readUpstreamCa } from './upstream-ca.js'
 
 /** Everything that the proxy needs to handle a request. */
 interface ProxyContext {
@@ -60,8 +60,9 @@ export async function registerGateway(
 ): Promise<void> {
   const origins = gate.routes.flatMap(({ upstream }) => upstream ?? [])
   const setUpstream = watchUpstreams(core.metrics.registry, origins)
+  const { ca } = settings.upstreams
   const upstreams = createUpstreams({
-    ...(await readUpstreamCa(settings.upstreams.ca)),
+    ...(ca !== undefined && { ca: await readCaFile(ca, 'upstreams.ca') }),
     connections: settings.upstreams.connections,
     groupClient: addressKey,
     onHealth: (origin, isUp, reason) => {
