@@ -3,16 +3,14 @@ import { readString, readText } from './values.js'
 import type { Read } from './values.js'
 import { refuse } from './config-error.js'
 import { hostName } from '../gateway/routes.js'
-
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i
-const REDIS_URL = /^rediss?:\/\/([^@/?#]*@)?(?<hosts>[^@/?#,]+)(\/\d{0,5})?$/
-const SENTINEL_URL = /^redis\+sentinel:\/\/([^@/?#]*@)?(?<hosts>[^@/?#]+)\/[\w.-]+(\/\d{0,5})?$/
-const CLUSTER_URL = /^redis\+cluster:\/\/([^@/?#]*@)?(?<hosts>[^@/?#]+)\/?$/
+import { isHost } from '../host.js'
+import { parseRedisUrl } from '../redis/url.js'
+import type { RedisUrlError } from '../redis/url.js'
 
 /** Reads a host name or an IP address, without a port. */
 export const readHost: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
-  if (isIP(text) === 0 && !HOST_NAME.test(text)) {
+  if (!isHost(text)) {
     refuse(`${shown} is not a host; write a name or an IP address, without a port or brackets`)
   }
   return text
@@ -93,39 +91,10 @@ const readUpstream = (raw: unknown, shown: string): string => {
 export const readStore: Read<string> = (raw) => {
   const text = readText(raw, 'the value', {})
   if (text === 'memory') return text
-  const scheme = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\//.exec(text)?.[1]
-  if (scheme === undefined) {
-    refuse('is not a store; write memory, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…')
-  }
-  const [pattern, form] =
-    scheme === 'redis+sentinel'
-      ? [SENTINEL_URL, 'h1:26379,h2:26379/NAME-OF-THE-PRIMARY']
-      : scheme === 'redis+cluster'
-        ? [CLUSTER_URL, 'h1:6379,h2:6379']
-        : [REDIS_URL, 'host:6379/0']
-  const hosts = pattern.exec(text)?.groups?.['hosts']?.split(',')
-  if (hosts === undefined || !hosts.every(isHostAndPort)) {
-    refuse(
-      `is not a complete URL; write ${scheme}://[user:password@]${form}, with / ? # @ in a password percent-encoded and nothing after a ?`,
-    )
-  }
-  if (!isDecodable(/^[^/]*\/\/([^@/?#]*)@/.exec(text)?.[1] ?? ''))
-    refuse('has a % in the user or password that starts no valid UTF-8 escape; write %25 for a literal %')
-  return text
-}
-
-function isDecodable(text: string): boolean {
   try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
+    parseRedisUrl(text)
+  } catch (error) {
+    refuse((error as RedisUrlError).message)
   }
-}
-
-function isHostAndPort(text: string): boolean {
-  const match = /^(?:\[(?<v6>[^\]]+)\]|(?<name>[^:[\]]+))(?::(?<port>\d{1,5}))?$/.exec(text)
-  const { v6, name, port = '1' } = match?.groups ?? {}
-  const hostIsFine = v6 === undefined ? name !== undefined && HOST_NAME.test(name) : isIP(v6) === 6
-  return hostIsFine && Number(port) >= 1 && Number(port) <= 65_535
+  return text
 }

@@ -1,4 +1,5 @@
-import { StartError } from '../start-error.js'
+import { isIP } from 'node:net'
+import { isHost } from '../host.js'
 
 /** The address of one Redis server. */
 export interface RedisAddress {
@@ -18,34 +19,60 @@ export interface RedisUrl {
   readonly password: string | undefined
 }
 
-const FORM = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\/(?:([^@/?#]*)@)?([^/?#]+)((?:\/[^/?#]*)*)$/
+/** An error in a Redis URL. The message doesn't contain the URL, which may have a password. */
+export class RedisUrlError extends Error {
+  override readonly name = 'RedisUrlError'
+}
+
+const SCHEME = /^(redis|rediss|redis\+sentinel|redis\+cluster):\/\//
+const CREDENTIALS = '(?:([^@/?#]*)@)?'
+/** The forms by kind: user and password, hosts, the name of the primary, and the database. */
+const FORMS = {
+  single: {
+    pattern: new RegExp(`^rediss?://${CREDENTIALS}([^@/?#,]+)()(?:/(\\d{0,5}))?$`),
+    example: 'host:6379/0',
+    port: 6379,
+  },
+  sentinel: {
+    pattern: new RegExp(`^redis\\+sentinel://${CREDENTIALS}([^@/?#]+)/([\\w.-]+)(?:/(\\d{0,5}))?$`),
+    example: 'h1:26379,h2:26379/NAME-OF-THE-PRIMARY',
+    port: 26_379,
+  },
+  cluster: {
+    pattern: new RegExp(`^redis\\+cluster://${CREDENTIALS}([^@/?#]+)/?()()$`),
+    example: 'h1:6379,h2:6379',
+    port: 6379,
+  },
+} as const
 
 /**
- * Parses a Redis URL. The configuration has already checked its syntax in detail.
+ * Parses a Redis URL.
  *
- * @throws {StartError} if the text isn't a Redis URL. The message doesn't contain the text, which may have a password.
+ * @throws {RedisUrlError}
  */
 export function parseRedisUrl(url: string): RedisUrl {
-  const match = FORM.exec(url)
-  if (!match)
-    throw new StartError('store: not a redis://, rediss://, redis+sentinel:// or redis+cluster:// URL')
-  const [, scheme, userinfo = '', hosts, path] = match as unknown as [
-    string,
-    string,
-    string?,
-    string?,
-    string?,
-  ]
+  const scheme = SCHEME.exec(url)?.[1]
+  if (scheme === undefined) {
+    throw new RedisUrlError(
+      'is not a store; write memory, redis://…, rediss://…, redis+sentinel://… or redis+cluster://…',
+    )
+  }
   const kind = scheme === 'redis+sentinel' ? 'sentinel' : scheme === 'redis+cluster' ? 'cluster' : 'single'
-  const segments = (path ?? '').split('/').filter(Boolean)
-  const [primary, db] = kind === 'sentinel' ? segments : [undefined, segments[0]]
+  const { pattern, example, port } = FORMS[kind]
+  const [, userinfo = '', hosts = '', primary, db] = pattern.exec(url) ?? []
+  const nodes = hosts.split(',').map((host) => parseAddress(host, port))
+  if (!nodes.every((node) => node !== undefined)) {
+    throw new RedisUrlError(
+      `is not a complete URL; write ${scheme}://[user:password@]${example}, with / ? # @ in a password percent-encoded and nothing after a ?`,
+    )
+  }
   const colon = userinfo.indexOf(':')
   const [username, password] =
     colon < 0 ? [userinfo, ''] : [userinfo.slice(0, colon), userinfo.slice(colon + 1)]
   return {
     kind,
-    nodes: hosts!.split(',').map((host) => parseAddress(host, kind === 'sentinel' ? 26_379 : 6_379)),
-    primary,
+    nodes,
+    primary: primary || undefined,
     db: Number(db ?? 0),
     tls: scheme === 'rediss',
     username: decode('user', username) || undefined,
@@ -57,13 +84,17 @@ function decode(part: 'user' | 'password', text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new StartError(
-      `store: the ${part} contains a % that starts no valid UTF-8 escape. Write %25 for a literal %.`,
+    throw new RedisUrlError(
+      `has a % in the ${part} that starts no valid UTF-8 escape; write %25 for a literal %`,
     )
   }
 }
 
-function parseAddress(text: string, defaultPort: number): RedisAddress {
-  const [, v6, name, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text) ?? []
-  return { host: v6 ?? name ?? text, port: port === undefined ? defaultPort : Number(port) }
+/** Returns `undefined` if the text isn't a host with an optional port. */
+function parseAddress(text: string, defaultPort: number): RedisAddress | undefined {
+  const [, v6, name, digits] = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text) ?? []
+  const host = v6 ?? name
+  const port = digits === undefined ? defaultPort : Number(digits)
+  if (host === undefined || !(v6 === undefined ? isHost(host) : isIP(host) === 6)) return undefined
+  return port >= 1 && port <= 65_535 ? { host, port } : undefined
 }

@@ -43,14 +43,14 @@ t.test('a password may have any escaped character, and needs no user name', asyn
 
 t.test('an invalid Redis URL is refused without repeating its password', async (t) => {
   for (const url of ['http://u:hunter2@h', 'redis:hunter2']) {
-    t.throws(() => parseRedisUrl(url), { name: 'StartError', message: /^store: not a redis:\/\/[^@]*URL$/ })
+    t.throws(() => parseRedisUrl(url), { name: 'RedisUrlError', message: /^is not a store; [^@]*$/ })
   }
 })
 
 t.test('a lone % in the credentials is reported without repeating the credentials', async (t) => {
   const parts = { 'redis://u:50%off@h': 'password', 'redis://:%ff@h': 'password', 'redis://a%:p@h': 'user' }
   for (const [url, part] of Object.entries(parts)) {
-    const message = `store: the ${part} contains a % that starts no valid UTF-8 escape. Write %25 for a literal %.`
-    t.throws(() => parseRedisUrl(url), { name: 'StartError', message })
+    const message = `has a % in the ${part} that starts no valid UTF-8 escape; write %25 for a literal %`
+    t.throws(() => parseRedisUrl(url), { name: 'RedisUrlError', message })
   }
 })
