@@ -204,6 +204,22 @@ t.test('every npm script and command that a page names exists', async (t) => {
   t.ok(found > 20, 'commands were found')
 })
 
+t.test('a flow page lists the few files that one opens to follow the flow', async (t) => {
+  const most = { login: 10, refresh: 7, logout: 7, 'protected-call': 8, 'proxied-call': 20 }
+  for (const [page, limit] of Object.entries(most)) {
+    const text = readFileSync(join(root, `docs/flows/${page}.md`), 'utf8')
+    const section = /^## Files to open\n([^]*?)^## /m.exec(text)?.[1] ?? ''
+    const files = [...section.matchAll(/^\d+\. `([^`]+)`/gm)].map(([, file]) => file!)
+    t.ok(files.length >= 5 && files.length <= limit, `${page}: ${files.length} files`)
+    t.equal(new Set(files).size, files.length, `${page}: no file is listed twice`)
+    t.same(
+      files.filter((file) => !existsSync(join(root, file))),
+      [],
+      `${page}: every file exists`,
+    )
+  }
+})
+
 t.test('every file and folder of the project that a page names is there', async (t) => {
   let found = 0
   for (const page of pages) {
