@@ -4,7 +4,7 @@ import { Server as TlsServer } from 'node:tls'
 import { setImmediate as nextIteration, setTimeout as delay } from 'node:timers/promises'
 import type { Milliseconds } from '../../src/clock.js'
 import { closeGently } from './close-gently.js'
-import { announceClose, beginTurns, abandonPipeline, isIdle } from './pipelining.js'
+import { announceClose, trackPipeline, abandonPipeline, isIdle } from './pipelining.js'
 
 /** The time (ms) that a connection must be idle before a stop closes it. A request may already be in transit. */
 const MIN_IDLE_TIME: Milliseconds = 300
@@ -58,7 +58,7 @@ export class ClientConnections {
     server.on(carries, (socket: Socket) => {
       if (this.#carriers.has(socket)) return
       this.#track(this.#carriers, socket)
-      beginTurns(socket)
+      trackPipeline(socket)
       if (this.#isDraining) this.#makeGentle(socket)
     })
   }

@@ -98,7 +98,7 @@ export function abandonPipeline(socket: PipelinedSocket): void {
 }
 
 /** Starts to track a new connection. Bytes that arrive from now on belong to a request. */
-export function beginTurns(socket: Socket): void {
+export function trackPipeline(socket: Socket): void {
   getPipeline(socket).bytesRead = socket.bytesRead
 }
 
