@@ -26,7 +26,7 @@ export const CONNECTIONS_CHECK = 500
  */
 export async function createApp(settings: GatewaySettings, log: FastifyBaseLogger): Promise<FastifyInstance> {
   const { limits, listen } = settings
-  const checkTargetFirst = checkBeforeRouting(limits)
+  const checkTargetFirst = checkBeforeRouting(settings)
   const proxies = listen.trustProxy.length > 0 && trustedProxies(listen)
   const http = {
     maxHeaderSize: limits.headers,

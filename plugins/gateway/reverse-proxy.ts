@@ -208,7 +208,9 @@ function upstreamTarget(
   if (rewritePrefix === undefined) return target
   const rewritten = rewriteTarget(target, path, rewritePrefix)
   // A target that `targetAllow` lets pass may begin with `//` after the rewrite, and name a host.
-  const checked = targetAllow.length > 0 && checkTarget(rewritten, { target: Number.POSITIVE_INFINITY })
+  const checked =
+    targetAllow.length > 0 &&
+    checkTarget(rewritten, { target: Number.POSITIVE_INFINITY, allowed: new Set(targetAllow) })
   if (checked && !checked.ok && !checked.lax) throw targetRefused(checked.reason)
   return rewritten
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
 import { isPlainHost } from '../../src/gateway/forwarded-headers.js'
+import { collectLaxities } from '../../src/gateway/lax-target.js'
 import { checkTarget } from '../../src/gateway/request-target.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import type { GatewaySettings } from '../../src/config.js'
@@ -19,9 +20,10 @@ type RequestWithTarget = IncomingMessage & { [CHECKED]?: CheckedTarget }
  * Returns a function for Fastify's `rewriteUrl`, which runs before routing. It checks the raw request target. For an
  * invalid target the router gets `/`, and `rejectBadRequests` then refuses the request.
  */
-export function checkBeforeRouting(limits: GatewaySettings['limits']) {
+export function checkBeforeRouting({ limits, routes }: Pick<GatewaySettings, 'limits' | 'routes'>) {
+  const targetLimits = { target: limits.target, allowed: collectLaxities(routes) }
   return (request: RequestWithTarget): string => {
-    const target = checkTarget(request.url, limits)
+    const target = checkTarget(request.url, targetLimits)
     request[CHECKED] = target
     // Fastify logs this URL, so a token in it is removed. The raw request keeps it.
     return target.ok ? withoutQueryTokens(request.url!) : '/'

@@ -5,6 +5,7 @@ import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { createPeerCheck, readOriginal } from '../../src/gateway/original-request.js'
 import { identityValue } from '../../src/gateway/header-rules.js'
+import { collectLaxities } from '../../src/gateway/lax-target.js'
 import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import { changesState, isHandshake } from '../../src/token/csrf.js'
@@ -44,8 +45,7 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
   for (const method of unknown) app.addHttpMethod(method)
 
   const isListed = createPeerCheck(front?.settings.listen.trustProxy ?? [])
-  const readOriginalRequest =
-    front && createOriginalReader(`${core.settings.prefix}/verify`, front.settings.limits)
+  const readOriginalRequest = front && createOriginalReader(`${core.settings.prefix}/verify`, front)
   const page = typeof core.settings.login === 'function' ? undefined : core.settings.login.page
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const isTrusted = isListed(peerAddress(request))
@@ -72,7 +72,8 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
  * Returns a function that reads the original request from a check of a trusted proxy. It returns `undefined` if the
  * check doesn't describe one.
  */
-function createOriginalReader(path: string, limits: Front['settings']['limits']) {
+function createOriginalReader(path: string, { gate, settings }: Front) {
+  const limits = { target: settings.limits.target, allowed: collectLaxities(gate.routes) }
   return (request: FastifyRequest): Original | undefined => {
     const { raw, query } = request
     const original = readOriginal({ method: request.method, url: raw.url!, rawHeaders: raw.rawHeaders }, path)

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { LAXITIES } from '../gateway/request-target.js'
+import { LAXITIES } from '../gateway/lax-target.js'
 import { bound, choice, count, leaf, list, size, timeout } from './leaf.js'
 
 /** One route of the gateway, as it is written in the configuration. */

@@ -2,7 +2,7 @@ import t from 'tap'
 import { Random } from '../simulation/random.js'
 import { compileRoutes } from '../../src/gateway/routes.js'
 import { checkTarget } from '../../src/gateway/request-target.js'
-import type { TargetRefusal } from '../../src/gateway/request-target.js'
+import type { TargetRefusal } from '../../src/gateway/target-faults.js'
 
 const limits = { target: 8192 }
 
