@@ -190,31 +190,29 @@ export function findRouteMistakes(
 /** The indexes of the routes with one path and one host. Maps keep the check fast, because there may be tens of thousands. */
 class PathClaims {
   readonly #byMethod = new Map<string, number>()
-  /** The first route without `methods`. It covers all methods. */
+  /** The first route without `methods`. It covers all methods that no other route lists. */
   #all: number | undefined
-  #first: number | undefined
 
   add({ methods }: RouteSettings, index: number): void {
-    this.#first ??= index
     if (methods === undefined) this.#all ??= index
     for (const method of withHead(methods)) {
       if (!this.#byMethod.has(method)) this.#byMethod.set(method, index)
     }
   }
 
-  /** Returns the first route that shares a method with the given one, or `undefined` if there is none. */
+  /** Returns the first route with the same claim as the given one, or `undefined` if there is none. */
   overlapping({ methods }: RouteSettings): number | undefined {
-    if (methods === undefined) return this.#first
-    const claims = [this.#all, ...withHead(methods).map((method) => this.#byMethod.get(method))]
+    if (methods === undefined) return this.#all
+    const claims = withHead(methods).map((method) => this.#byMethod.get(method))
     const indexes = claims.filter((index) => index !== undefined)
     return indexes.length === 0 ? undefined : Math.min(...indexes)
   }
 }
 
-/** Returns the methods that both routes cover, as text for a message, or `undefined` if there are none. */
+/** Returns the methods that both routes list, as text for a message, or `undefined` if there are none. */
 function overlap(a: RouteSettings | undefined, b: RouteSettings): string | undefined {
   if (a?.methods === undefined && b.methods === undefined) return 'all methods'
-  const [some, others] = [withHead(a?.methods ?? b.methods), withHead(b.methods ?? a?.methods)]
+  const [some, others] = [withHead(a?.methods), withHead(b.methods)]
   const both = some.filter((method) => others.includes(method))
   return both.length === 0 ? undefined : both.join(', ')
 }

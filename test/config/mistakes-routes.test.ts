@@ -164,12 +164,6 @@ refuses(t, [
     /for HEAD/,
   ],
   [
-    'a route beside one for all methods',
-    { routes: [route, { ...route, methods: ['PUT'] }] },
-    'routes[1].path',
-    /for PUT/,
-  ],
-  [
     'a route’s size without a unit',
     withRoute({ limits: { body: 100 } }),
     'routes[0].limits.body',
@@ -225,7 +219,6 @@ t.test('the first route that takes a method is named, also among many of one pat
     [
       'routes[2].path routes[1].path, for GET, HEAD;',
       'routes[3].path routes[1].path, for HEAD;',
-      'routes[4].path routes[0].path, for PUT;',
       'routes[5].path routes[0].path, for PUT;',
     ],
   )
