@@ -64,6 +64,7 @@ export async function registerGateway(
   const upstreams = createUpstreams({
     ...(ca !== undefined && { ca: await readCaFile(ca, 'upstreams.ca') }),
     connections: settings.upstreams.connections,
+    responseHeaders: settings.limits.responseHeaders,
     groupClient: addressKey,
     onHealth: (origin, isUp, reason) => {
       setUpstream(origin, isUp)

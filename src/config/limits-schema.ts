@@ -33,6 +33,10 @@ export const LimitsSchema = Type.Object({
     description: 'maximum number of open WebSockets per subject, or per client address without a token',
     default: 100,
   }),
+  responseHeaders: size({
+    description: 'maximum size of the headers of an upstream’s response',
+    default: '64kb',
+  }),
   eventLoopDelay: timeout({
     description: 'mean event-loop delay above which requests are refused; 0s turns this off',
     default: '1s',

@@ -58,6 +58,8 @@ export interface UpstreamOptions {
    * an upstream server. If absent, each address is one client.
    */
   readonly groupClient?: (address: string) => string
+  /** Maximum size of a response head, in bytes. Default: `MAX_HEAD_BYTES`. */
+  readonly responseHeaders?: number
   readonly onHealth?: OnHealth
 }
 
@@ -128,7 +130,13 @@ interface UpstreamServerOptions extends UpstreamOptions {
 }
 
 function createServer(origin: string, connect: Milliseconds, options: UpstreamServerOptions): UpstreamServer {
-  const { health, secureContext, connections = Number.POSITIVE_INFINITY, groupClient } = options
+  const {
+    health,
+    secureContext,
+    responseHeaders,
+    connections = Number.POSITIVE_INFINITY,
+    groupClient,
+  } = options
   const url = new URL(origin)
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
   const connector = upstreamConnector(url, { timeout: connect, secureContext, onFailure })
@@ -136,6 +144,7 @@ function createServer(origin: string, connect: Milliseconds, options: UpstreamSe
     connect: connector,
     most: connections,
     ...(groupClient && { groupClient }),
+    maxHead: responseHeaders,
   })
   const reach: UpstreamServer['reach'] = (done) => {
     if (pool.size > 0) return done(null)

@@ -30,7 +30,7 @@ routes[].limits.body none|routes[].limits.bodyTimeout none
 routes[].timeouts.connect none|routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
 limits.headers 16kb|limits.headerCount 200|limits.target 8kb|limits.body 1mb
 limits.headersTimeout 10s|limits.bodyTimeout 10s|limits.minBodyRate 240b|limits.idle 60s
-limits.connections 0|limits.upgrades 10000|limits.upgradesPerAddress 100|limits.eventLoopDelay 1s
+limits.connections 0|limits.upgrades 10000|limits.upgradesPerAddress 100|limits.responseHeaders 64kb|limits.eventLoopDelay 1s
 timeouts.connect 2s|timeouts.headers 30s|timeouts.body 60s|timeouts.total 0s|timeouts.drain 0s|timeouts.shutdown 6s
 admin on|admin.host 127.0.0.1|admin.port 9400|admin.hosts []|admin.token none
 upstreams.ca none

@@ -57,6 +57,7 @@ t.test('without a word, every setting has its documented default, parsed', async
       connections: 0,
       upgrades: 10_000,
       upgradesPerAddress: 100,
+      responseHeaders: 65_536,
       eventLoopDelay: 1000,
     },
     timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 0, drain: 0, shutdown: 6000 },
@@ -108,6 +109,12 @@ t.test('a path may have a route for each method', async (t) => {
     { ...route, path: '/posts' },
   ]
   t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 3)
+})
+
+t.test('a path may have routes that list methods beside one for all others', async (t) => {
+  const routes = [{ ...route, methods: ['OPTIONS'], auth: 'none' }, route, { ...route, methods: ['GET'] }]
+  t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 3)
+  t.equal(loadGatewaySettings(preset({ routes: routes.toReversed() })).settings.routes.length, 3)
 })
 
 t.test('a route above our own paths shadows none of them', async (t) => {

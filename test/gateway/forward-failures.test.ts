@@ -29,7 +29,7 @@ t.test('answers that are no HTTP, or too much of it: 502', async (t) => {
     ['HTTP/1.1 200 OK\r\nX: a\0b\r\n\r\n', 'bad_head'],
     ['HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello', 'bad_framing'],
     ['HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n', 'bad_framing'],
-    [`HTTP/1.1 200 OK\r\nX: ${'a'.repeat(20_000)}\r\n\r\n`, 'head_too_large'],
+    [`HTTP/1.1 200 OK\r\nX: ${'a'.repeat(70_000)}\r\n\r\n`, 'head_too_large'],
     ['HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n', 'unasked_upgrade'],
   ] as const) {
     const upstream = await canned(t, answer)

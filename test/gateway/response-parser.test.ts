@@ -128,8 +128,8 @@ const bad: Record<string, [text: string, reason: string]> = {
     'bad_framing',
   ],
   'a switch that nobody asked for': ['HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n', 'unasked_upgrade'],
-  'a head without an end': [`${OK}A: ${'a'.repeat(17_000)}`, 'head_too_large'],
-  'a head that is too large': [`${OK}A: ${'a'.repeat(17_000)}\r\n\r\n`, 'head_too_large'],
+  'a head without an end': [`${OK}A: ${'a'.repeat(66_000)}`, 'head_too_large'],
+  'a head that is too large': [`${OK}A: ${'a'.repeat(66_000)}\r\n\r\n`, 'head_too_large'],
   'trailers without an end': [
     `${OK}Transfer-Encoding: chunked\r\n\r\n0\r\n${'A: b\r\n'.repeat(4000)}`,
     'bad_chunk',

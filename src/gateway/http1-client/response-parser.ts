@@ -22,8 +22,10 @@ export interface Expected {
   readonly isUpgrade: boolean
 }
 
-/** Limit for a head, for trailers, and for the first line of a chunk, in bytes. */
+/** Limit for trailers and for the first line of a chunk, in bytes. */
 const MAX_FRAMING_BYTES = 16_384
+/** The default limit for a head, in bytes. */
+export const MAX_HEAD_BYTES = 65_536
 const CRLF = Buffer.from('\r\n')
 const HEAD_END = Buffer.from('\r\n\r\n')
 /** A line end other than CR LF, or NUL. Incomplete text with one of these is rejected before the rest arrives. */
@@ -46,6 +48,7 @@ type State =
  */
 export class ResponseParser {
   readonly #events: ResponseEvents
+  readonly #maxHead: number
   #state: State = 'over'
   #expected: Expected = { isHead: false, isUpgrade: false }
   /** Data that is not parsed yet, starting at offset `#at`. */
@@ -61,8 +64,10 @@ export class ResponseParser {
   #isClosed = false
   #isRunning = false
 
-  constructor(events: ResponseEvents) {
+  /** @param maxHead Limit for a head, in bytes. */
+  constructor(events: ResponseEvents, maxHead = MAX_HEAD_BYTES) {
     this.#events = events
+    this.#maxHead = maxHead
   }
 
   /** Starts to parse the response of another request. */
@@ -198,7 +203,7 @@ export class ResponseParser {
     this.#at = this.#stray.skip(data, this.#at)
     if (this.#at >= data.length) return true
     if (this.#stray.isHalf) throw new UpstreamError('broken', 'bad_head')
-    const text = this.#readUntil(HEAD_END, data, 'head_too_large', 'bad_head')
+    const text = this.#readUntil(HEAD_END, data, 'head_too_large', 'bad_head', this.#maxHead)
     if (text === undefined) {
       const begun = data.toString('latin1', this.#at, this.#at + 7)
       if (!'HTTP/1.'.startsWith(begun)) throw new UpstreamError('broken', 'bad_head')
@@ -283,10 +288,15 @@ export class ResponseParser {
   /**
    * Reads up to and past a delimiter. Returns the text before it in Latin-1, or `undefined` if it hasn't arrived yet.
    */
-  #readUntil(delimiter: Buffer, data: Buffer, tooLarge: string, bad: string): string | undefined {
+  #readUntil(
+    delimiter: Buffer,
+    data: Buffer,
+    tooLarge: string,
+    bad: string,
+    max = MAX_FRAMING_BYTES,
+  ): string | undefined {
     const to = data.indexOf(delimiter, this.#at)
-    if ((to === -1 ? data.length : to) - this.#at > MAX_FRAMING_BYTES)
-      throw new UpstreamError('broken', tooLarge)
+    if ((to === -1 ? data.length : to) - this.#at > max) throw new UpstreamError('broken', tooLarge)
     const text = data.toString('latin1', this.#at, to === -1 ? undefined : to)
     if (to === -1) {
       if (MALFORMED_LINE.test(text)) throw new UpstreamError('broken', bad)

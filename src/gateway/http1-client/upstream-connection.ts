@@ -43,7 +43,7 @@ export class UpstreamConnection implements ResponseEvents {
   client: string | undefined
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
-  readonly #parser = new ResponseParser(this)
+  readonly #parser: ResponseParser
   #request: UpstreamRequest | undefined
   #handler: ResponseHandler | undefined
   /** True if the first bytes of the request were written. Data that arrives before that is no response to it. */
@@ -60,7 +60,9 @@ export class UpstreamConnection implements ResponseEvents {
   /** The end of the current timeout, or, without a request, of the idle time. Same clock as `performance.now()`. */
   #deadline: Milliseconds
 
-  constructor(socket: Socket, owner: ConnectionOwner) {
+  /** @param maxHead Limit for a response head, in bytes. */
+  constructor(socket: Socket, owner: ConnectionOwner, maxHead?: number) {
+    this.#parser = new ResponseParser(this, maxHead)
     this.#socket = socket
     this.#owner = owner
     this.#deadline = performance.now() + MAX_IDLE

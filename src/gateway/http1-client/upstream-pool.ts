@@ -30,6 +30,7 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #connect: Connect
   readonly #maxConnections: number
   readonly #shares: ClientShares
+  readonly #maxHead: number | undefined
   readonly #connections = new Set<UpstreamConnection>()
   /**
    * A stack, so that the most recently used connection is used first. The others reach their idle time and are
@@ -52,10 +53,19 @@ export class UpstreamPool implements ConnectionOwner {
   #checkTimer: NodeJS.Timeout | undefined
   #isDestroyed = false
 
-  /** @param options.groupClient Returns what counts as one client. */
-  constructor(options: { connect: Connect; most: number; groupClient?: (address: string) => string }) {
-    const { connect, most, groupClient } = options
+  /**
+   * @param options.groupClient Returns what counts as one client.
+   * @param options.maxHead Limit for a response head, in bytes.
+   */
+  constructor(options: {
+    connect: Connect
+    most: number
+    groupClient?: (address: string) => string
+    maxHead?: number | undefined
+  }) {
+    const { connect, most, groupClient, maxHead } = options
     this.#connect = connect
+    this.#maxHead = maxHead
     this.#maxConnections = most
     this.#shares = new ClientShares(most, groupClient)
   }
@@ -174,7 +184,7 @@ export class UpstreamPool implements ConnectionOwner {
       this.#connecting -= 1
       if (this.#isDestroyed) return void socket?.destroy()
       if (socket === null) return this.#onUnreachable(error!)
-      const connection = new UpstreamConnection(socket, this)
+      const connection = new UpstreamConnection(socket, this, this.#maxHead)
       this.#connections.add(connection)
       this.onFree(connection)
     })
