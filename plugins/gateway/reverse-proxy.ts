@@ -265,6 +265,7 @@ function outgoingHeaders(
 ): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
     origin: client,
+    prefix: route.rewritePrefix === undefined ? undefined : route.path,
     host: route.host,
     drop: route.forwardToken ? undefined : tokenHeader(transport),
     isOwnToken: route.forwardToken ? undefined : isOwnToken,

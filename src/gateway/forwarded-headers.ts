@@ -18,8 +18,10 @@ export function isPlainHost(host: string): boolean {
 /**
  * Appends the headers that describe the client to an upstream: `X-Forwarded-*`, `X-Real-IP` and `Forwarded` (RFC
  * 7239).
+ *
+ * @param prefix The part of the path that the upstream doesn't get (`X-Forwarded-Prefix`).
  */
-export function pushForwarded(headers: string[], client: ForwardedClient): void {
+export function pushForwarded(headers: string[], client: ForwardedClient, prefix?: string): void {
   const ip = client.ip.startsWith('::ffff:') && client.ip.includes('.') ? client.ip.slice(7) : client.ip
   headers.push('X-Forwarded-For', ip, 'X-Forwarded-Proto', client.protocol)
   const node = ip.includes(':') ? `"[${ip}]"` : ip
@@ -28,6 +30,7 @@ export function pushForwarded(headers: string[], client: ForwardedClient): void 
     headers.push('X-Forwarded-Host', client.host, 'X-Forwarded-Port', findPort(client.host, client.protocol))
     forwarded += /[:[]/.test(client.host) ? `;host="${client.host}"` : `;host=${client.host}`
   }
+  if (prefix !== undefined) headers.push('X-Forwarded-Prefix', prefix)
   headers.push('X-Real-IP', ip, 'Forwarded', forwarded)
 }
 

@@ -30,6 +30,8 @@ export type RequestHeaders =
 
 export interface RequestHeaderOptions {
   readonly origin: ForwardedClient
+  /** The value of `X-Forwarded-Prefix`, if the path of the route is replaced (`rewritePrefix`). */
+  readonly prefix?: string | undefined
   /** The `Host` that the upstream receives: the client's (`keep`) or the upstream's own. */
   readonly host: 'keep' | 'upstream'
   /** The header, in lower case, that carried the accepted access token. It is not forwarded. */
@@ -169,7 +171,7 @@ function filterRequestHeaders(
   }
   if (host !== undefined && host !== '' && !isPlainHost(host)) return { ok: false, reason: 'host' }
 
-  pushForwarded(headers, options.origin)
+  pushForwarded(headers, options.origin, options.prefix)
   return pushIdentity(headers, options.identity)
     ? { ok: true, host: options.host === 'keep' ? host : undefined, headers, framing }
     : { ok: false, reason: 'identity_value' }

@@ -32,17 +32,21 @@ export type OriginalRequest =
     }
 
 /**
- * The header pairs of Traefik and Caddy, and of nginx. Envoy sends neither pair. Its check has the method of the
- * original request, and the original target follows the path of the check.
+ * The header pairs of Traefik and Caddy, of nginx, and of ingress-nginx, which sends the whole URL. Envoy sends no pair.
+ * Its check has the method of the original request, and the original target follows the path of the check.
  */
 const HEADER_PAIRS = [
   ['X-Forwarded-Method', 'X-Forwarded-Uri'],
   ['X-Original-Method', 'X-Original-URI'],
 ] as const
+/** Takes the place of `X-Original-URI`. */
+const WHOLE_URL = 'X-Original-URL'
+/** Scheme, host, and path with query. Nothing is decoded or normalized. */
+const URL_PATTERN = /^https?:\/\/([^/?#]+)(\/.*)$/i
 const READ_HEADERS = new Set([
   'host',
   'x-forwarded-host',
-  ...HEADER_PAIRS.flat().map((name) => name.toLowerCase()),
+  ...[...HEADER_PAIRS.flat(), WHOLE_URL].map((name) => name.toLowerCase()),
 ])
 
 /**
@@ -56,24 +60,37 @@ export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: st
   if (typeof values === 'string') return unclear(`The header ${values} occurs twice. Send it once.`)
   if (!url.startsWith(path)) return unclear('The path of the check must be written without percent escapes.')
   const rest = url.slice(path.length)
-  const pairs = HEADER_PAIRS.filter((pair) => pair.some((name) => values.has(name.toLowerCase())))
-  const [usedPair] = pairs
+  const wholeUrl = values.get(WHOLE_URL.toLowerCase())
+  const pairs: readonly (readonly [string, string])[] = [
+    ...HEADER_PAIRS.filter(([, name]) => values.has(name.toLowerCase())),
+    ...(wholeUrl === undefined ? [] : [['X-Original-Method', WHOLE_URL] as const]),
+  ]
+  const hasMethod = HEADER_PAIRS.map(([name]) => values.has(name.toLowerCase()))
   const isInPath = rest.startsWith('/')
-  if (pairs.length + Number(isInPath) > 1) {
+  const [usedPair] = pairs
+  // A method without its target, or next to another description, may come from the client.
+  const isForeign = HEADER_PAIRS.some(
+    ([name], at) => hasMethod[at] && usedPair !== undefined && usedPair[0] !== name,
+  )
+  if (pairs.length + Number(isInPath) > 1 || isForeign || (isInPath && hasMethod.includes(true))) {
     return unclear(
-      'The original request is described in more than one way. Use only one of X-Forwarded-Uri, X-Original-URI, and the path.',
+      'The original request is described in more than one way. Use only one of X-Forwarded-Uri, X-Original-URI, X-Original-URL, and the path.',
     )
   }
+  if (!usedPair && hasMethod.includes(true))
+    return unclear(
+      'Send the request target with its method: X-Forwarded-Uri, X-Original-URI or X-Original-URL.',
+    )
   if (!usedPair && !isInPath) return { kind: 'untold' }
 
-  const [originalMethod, target] = usedPair
-    ? usedPair.map((name) => values.get(name.toLowerCase()))
-    : [method, rest]
-  if (originalMethod === undefined || target === undefined)
-    return unclear(`Send both of these headers: ${usedPair!.join(', ')}.`)
+  const described = wholeUrl === undefined ? undefined : URL_PATTERN.exec(wholeUrl)
+  if (described === null) return unclear('X-Original-URL must be a URL with scheme, host and path.')
+  const originalMethod = usedPair ? values.get(usedPair[0].toLowerCase()) : method
+  const target = described?.[2] ?? (usedPair ? values.get(usedPair[1].toLowerCase())! : rest)
+  if (originalMethod === undefined) return unclear(`Send both of these headers: ${usedPair!.join(', ')}.`)
   if (!METHODS.includes(originalMethod))
     return unclear('The method of the original request is not an HTTP method.')
-  const host = values.get('x-forwarded-host') ?? values.get('host')
+  const host = described?.[1] ?? values.get('x-forwarded-host') ?? values.get('host')
   if (host !== undefined && !isPlainHost(host))
     return unclear('The host of the original request must have the form host or host:port.')
   return { kind: 'told', method: originalMethod, target, host, by: usedPair ? 'headers' : 'path' }

@@ -21,17 +21,40 @@ t.test('each way of telling it', async (t) => {
 t.test('nobody told it', async (t) => {
   for (const url of [PATH, `${PATH}?`, `${PATH}?mode=redirect`])
     t.strictSame(read([], url), { kind: 'untold' })
-  const others = [
-    'X_Forwarded_Uri',
-    '/a',
-    'X.Original.URI',
-    '/a',
-    'X-Original-URL',
-    '/a',
-    'X-Rewrite-URL',
-    '/a',
-  ]
+  const others = ['X_Forwarded_Uri', '/a', 'X.Original.URI', '/a', 'X-Rewrite-URL', '/a']
   t.strictSame(read(others), { kind: 'untold' }, 'other spellings and other names are not looked at')
+})
+
+t.test('the whole URL of ingress-nginx', async (t) => {
+  const whole = (url: string, ...more: string[]) =>
+    read(['X-Original-Method', 'POST', 'X-Original-URL', url, ...more])
+  t.strictSame(whole('https://shop.example:8443/a?b=c'), {
+    ...told,
+    host: 'shop.example:8443',
+    by: 'headers',
+  })
+  t.match(whole('HTTP://shop.example//a%2Fb/../?x#y'), { target: '//a%2Fb/../?x#y', host: 'shop.example' })
+  t.match(
+    whole('https://shop.example/', 'X-Forwarded-Host', 'admin.example'),
+    { host: 'shop.example' },
+    'ingress-nginx passes X-Forwarded-Host of clients',
+  )
+  for (const url of [
+    '/a',
+    '',
+    'https://shop.example',
+    'https:///a',
+    'ftp://shop.example/',
+    'https://a@b/',
+    'https://shop.example?x',
+  ])
+    t.match(whole(url), { kind: 'unclear' }, url)
+  t.match(whole('https://shop.example/a', 'X-Original-URI', '/a'), { kind: 'unclear' })
+  t.match(whole('https://shop.example/a', 'X-Original-URL', 'https://shop.example/a'), { kind: 'unclear' })
+  t.match(whole('https://shop.example/a', ...FORWARDED), { kind: 'unclear' })
+  t.match(whole('https://shop.example/a', 'X-Forwarded-Method', 'POST'), { kind: 'unclear' })
+  t.match(read(['X-Original-URL', 'https://shop.example/a']), { kind: 'unclear' }, 'without the method')
+  t.match(read(['X-Original-URL', 'https://shop.example/a'], `${PATH}/a`), { kind: 'unclear' })
 })
 
 t.test('the host is the one that the client asked, as far as the proxy says it', async (t) => {
