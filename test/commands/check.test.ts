@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { checkSettings } from '../../src/commands/check.js'
+import { checkSettings } from '../../src/commands/check-settings.js'
 import { home, settingsFor } from '../support/gateway-process.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
