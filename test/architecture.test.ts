@@ -69,7 +69,7 @@ const DOORS = /^src\/(?:index|server|cli)\.ts$|^src\/commands\//
 const ADAPTERS =
   /^src\/store\/(?!session-store\.ts)|^src\/revocation\/(?:memory|redis|list)-denylist\.ts$|^src\/revocation\/replica\/(?:redis-log|bell|log-scripts)\.ts$|^src\/redis\/|^ioredis$/
 
-t.test('the imports are all read: each that names a file of ours finds it', async (t) => {
+t.test('every import of one of our files resolves', async (t) => {
   const missing = [...graph].flatMap(([file, imports]) =>
     imports
       .filter(({ target }) => /^(?:src|plugins)\//.test(target) && !graph.has(target))
@@ -84,7 +84,7 @@ t.test('the imports are all read: each that names a file of ours finds it', asyn
   }
 })
 
-t.test('every form of import is seen', async (t) => {
+t.test('every form of import is recognised', async (t) => {
   const text = [
     `import a from './a.js'`,
     `import type { B } from './b.js'`,
@@ -110,7 +110,7 @@ t.test('every form of import is seen', async (t) => {
   ])
 })
 
-t.test('src knows no Fastify and no plugin, but for its doors', async (t) => {
+t.test('src imports neither Fastify nor plugins, except for its entry points', async (t) => {
   const isFastify = ({ target }: Import) =>
     /^(?:fastify|fastify-[\w-]+|@fastify\/.+|plugins\/.+)$/.test(target)
   t.same(
@@ -162,7 +162,7 @@ t.test('only its doors and the composition know what composes the core', async (
   )
 })
 
-t.test('no part of src goes out by its doors', async (t) => {
+t.test('no part of src imports the entry points', async (t) => {
   const inner = /^src\/(?!index\.ts|server\.ts|cli\.ts|commands\/)/
   t.same(
     breaches(inner, ({ target }) => DOORS.test(target)),
@@ -170,7 +170,7 @@ t.test('no part of src goes out by its doors', async (t) => {
   )
 })
 
-t.test('behaviours and the token verifier know ports, not adapters', async (t) => {
+t.test('sessions and the token verifier import ports, not adapters', async (t) => {
   t.same(
     breaches(/^src\/(?:session|login|token)\//, ({ target }) => ADAPTERS.test(target)),
     [],
@@ -178,7 +178,7 @@ t.test('behaviours and the token verifier know ports, not adapters', async (t) =
   t.not(breaches(/^src\/app\//, ({ target }) => ADAPTERS.test(target)).length, 0, 'adapters are found')
 })
 
-t.test('stores, denylists and tokens know what a session is, not what is done with it', async (t) => {
+t.test('stores, denylists and tokens import the session type, not what sessions do', async (t) => {
   const isBehaviour = ({ target }: Import) =>
     target.startsWith('src/session/') && target !== 'src/session/session.ts'
   t.same(breaches(/^src\/(?:store|revocation|token)\//, isBehaviour), [])
@@ -195,7 +195,7 @@ t.test('all work with sessions goes through one object, which also holds the dea
   t.not(breaches(/^src\/session\/sessions\.ts$/, needsDeadline).length, 0, 'deadlines are found')
 })
 
-t.test('the gateway knows no session and no store', async (t) => {
+t.test('the gateway imports neither sessions nor stores', async (t) => {
   t.same(
     breaches(/^src\/gateway\//, ({ target }) =>
       /^src\/(?:session|store|revocation|redis|login)\//.test(target),
@@ -204,7 +204,7 @@ t.test('the gateway knows no session and no store', async (t) => {
   )
 })
 
-t.test('at run time no file needs itself, by whatever way', async (t) => {
+t.test('no file depends on itself at run time', async (t) => {
   const cycles: string[] = []
   const done = new Set<string>()
   function visit(file: string, path: readonly string[]): void {
@@ -219,7 +219,7 @@ t.test('at run time no file needs itself, by whatever way', async (t) => {
   t.same(cycles, [])
 })
 
-t.test('no file has a name that says nothing', async (t) => {
+t.test('no file has a meaningless name', async (t) => {
   const names = [...graph.keys(), ...sources('test')]
   t.same(
     names.filter((file) =>

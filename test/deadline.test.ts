@@ -4,13 +4,13 @@ import { stat } from 'node:fs'
 import { promisify } from 'node:util'
 import { withinDeadline } from '../src/deadline.js'
 
-t.test('work that is done in time gives what it gives', async (t) => {
+t.test('work that finishes in time returns its result', async (t) => {
   t.equal(await withinDeadline(Promise.resolve('done'), 1_000), 'done')
   const error = new Error('its own')
   await t.rejects(withinDeadline(Promise.reject(error), 1_000), error)
 })
 
-t.test('work that takes too long is store_unavailable, though it goes on', async (t) => {
+t.test('late work is store_unavailable, although it continues', async (t) => {
   let finish!: (value: string) => void
   const work = new Promise<string>((resolve) => (finish = resolve))
   await t.rejects(withinDeadline(work, 30), {
@@ -23,7 +23,7 @@ t.test('work that takes too long is store_unavailable, though it goes on', async
   t.equal(await work, 'done')
 })
 
-t.test('work that fails after its deadline disturbs nobody', async (t) => {
+t.test('work that fails after its deadline has no effect', async (t) => {
   const unhandled: unknown[] = []
   const listener = (error: unknown) => void unhandled.push(error)
   process.on('unhandledRejection', listener)
@@ -36,7 +36,7 @@ t.test('work that fails after its deadline disturbs nobody', async (t) => {
   t.same(unhandled, [])
 })
 
-t.test('a stall of the event loop is not time that the work has taken', async (t) => {
+t.test('a stall of the event loop doesn’t count as the work’s time', async (t) => {
   // Behind this the event loop runs timers first, and reads results then.
   await new Promise((resolve) => setImmediate(resolve))
   const work = promisify(stat)('.')
@@ -46,7 +46,7 @@ t.test('a stall of the event loop is not time that the work has taken', async (t
   t.equal((await watched).isDirectory(), true)
 })
 
-t.test('no timer stays behind', async (t) => {
+t.test('no timer is left running', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
   const before = timers()
   await withinDeadline(Promise.resolve(), 60_000)

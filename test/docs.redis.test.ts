@@ -24,7 +24,7 @@ function documentedList(): string[] {
   return (/^```\n(\+eval .*?)^```$/ms.exec(page)?.[1] ?? '').trim().split(/\s+/)
 }
 
-t.test('the documented rights suffice for logins, refreshes, logouts and revokes', async (t) => {
+t.test('the documented ACL suffices for logins, refreshes, logouts and revokes', async (t) => {
   const redis = await startRedis(t)
   const admin = connect(t, redis.url)
   const user = documentedUser()

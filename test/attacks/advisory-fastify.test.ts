@@ -39,7 +39,7 @@ async function isValidated(t: Parameters<typeof attack>[0], types: string[]) {
 }
 
 t.test(
-  'CVE-2025-32442, GHSA-mg2h-6x62-wpwc: other letters, or a blank before the semicolon, and nothing was validated',
+  'CVE-2025-32442, GHSA-mg2h-6x62-wpwc: other letter case or a blank before the semicolon skipped validation',
   (t) =>
     isValidated(t, [
       ' application/JSON',
@@ -50,7 +50,7 @@ t.test(
     ]),
 )
 
-t.test('CVE-2026-25223, GHSA-jx2c-rxcm-jvmq: a tab and anything after it, and nothing was validated', (t) =>
+t.test('CVE-2026-25223, GHSA-jx2c-rxcm-jvmq: a tab in the media type skipped validation', (t) =>
   isValidated(t, [
     ' application/json\ta',
     ' application/json\t',
@@ -59,11 +59,11 @@ t.test('CVE-2026-25223, GHSA-jx2c-rxcm-jvmq: a tab and anything after it, and no
   ]),
 )
 
-t.test('CVE-2026-33806, GHSA-247c-9743-5963: a blank before it, and nothing was validated', (t) =>
+t.test('CVE-2026-33806, GHSA-247c-9743-5963: a leading blank skipped validation', (t) =>
   isValidated(t, ['  application/json', '\tapplication/json', ' \t application/json', 'application/json']),
 )
 
-t.test('CVE-2026-3419, GHSA-573f-x89g-hqp9: words after it were accepted', (t) =>
+t.test('CVE-2026-3419, GHSA-573f-x89g-hqp9: words after the media type were accepted', (t) =>
   isValidated(t, [
     ' application/json garbage',
     ' application/json garbage; charset=utf-8',
@@ -72,12 +72,12 @@ t.test('CVE-2026-3419, GHSA-573f-x89g-hqp9: words after it were accepted', (t) =
   ]),
 )
 
-t.test('GHSA-w2qp-rph6-63g4: a plain value, coerced where the schema looked, arrived as it was', (t) =>
+t.test('GHSA-w2qp-rph6-63g4: a value was coerced for validation, but passed on as sent', (t) =>
   isValidated(t, [' application/json']),
 )
 
 t.test(
-  'CVE-2022-41919, GHSA-3fjj-p79j-c9hh: a media type that a form may send was read as JSON, and so came from another site',
+  'CVE-2022-41919, GHSA-3fjj-p79j-c9hh: a form’s media type was parsed as JSON, which allowed CSRF',
   async (t) => {
     const cookies = JSON.stringify({ username: 'ada', password: USERS.ada, cookies: true })
     for (const type of [
@@ -95,7 +95,7 @@ t.test(
   },
 )
 
-t.test('CVE-2022-39288, GHSA-455w-c45v-86rg: a media type that is none ended the process', async (t) => {
+t.test('CVE-2022-39288, GHSA-455w-c45v-86rg: an invalid media type ended the process', async (t) => {
   for (const type of [
     ' ',
     ' ;',
@@ -117,30 +117,27 @@ t.test('CVE-2022-39288, GHSA-455w-c45v-86rg: a media type that is none ended the
   }
 })
 
-t.test('CVE-2018-3711: JSON as large as one liked was read into memory', async (t) => {
+t.test('CVE-2018-3711: JSON of any size was read into memory', async (t) => {
   const { statuses } = await wire.send(
     login(' application/json', JSON.stringify({ username: 'x'.repeat(100_000), password: 'x' })),
   )
   t.strictSame(statuses, [413])
 })
 
-t.test(
-  'CVE-2026-3635, GHSA-444r-cwp2-x5xf: protocol and host were believed of peers that aren’t listed',
-  async (t) => {
-    const listed = await startWire(t, {
-      listen: { host: '127.0.0.1', port: 0, trustProxy: ['10.0.0.1', '192.0.2.0/24'] },
-    })
-    const lies = ['X-Forwarded-Proto: https', 'X-Forwarded-Host: evil.example', 'X-Forwarded-For: 6.6.6.6']
-    await attack(t, listed, { lies: head('GET /open HTTP/1.1', 'Host: x', ...lies, 'Connection: close') })
-    const received = listed.upstream.requests.at(-1)!
-    t.strictSame(valuesOf(received, 'X-Forwarded-Proto'), ['http'])
-    t.strictSame(valuesOf(received, 'X-Forwarded-Host'), ['x'])
-    t.strictSame(valuesOf(received, 'X-Forwarded-For'), ['127.0.0.1'])
-  },
-)
+t.test('CVE-2026-3635, GHSA-444r-cwp2-x5xf: protocol and host of unlisted peers were trusted', async (t) => {
+  const listed = await startWire(t, {
+    listen: { host: '127.0.0.1', port: 0, trustProxy: ['10.0.0.1', '192.0.2.0/24'] },
+  })
+  const lies = ['X-Forwarded-Proto: https', 'X-Forwarded-Host: evil.example', 'X-Forwarded-For: 6.6.6.6']
+  await attack(t, listed, { lies: head('GET /open HTTP/1.1', 'Host: x', ...lies, 'Connection: close') })
+  const received = listed.upstream.requests.at(-1)!
+  t.strictSame(valuesOf(received, 'X-Forwarded-Proto'), ['http'])
+  t.strictSame(valuesOf(received, 'X-Forwarded-Host'), ['x'])
+  t.strictSame(valuesOf(received, 'X-Forwarded-For'), ['127.0.0.1'])
+})
 
 t.test(
-  'CVE-2026-16732, GHSA-3m5p-2c4r-xxw2: so they were where proxies were counted rather than listed',
+  'CVE-2026-16732, GHSA-3m5p-2c4r-xxw2: the same if proxies were counted instead of listed',
   async (t) => {
     for (const trustProxy of [['1'], ['2'], [1]]) {
       const listen = { host: '127.0.0.1', port: 0, trustProxy }

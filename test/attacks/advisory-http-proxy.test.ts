@@ -7,7 +7,7 @@ const { upstream } = wire
 const chunked = (body: string) => `${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`
 
 t.test(
-  'CVE-2026-29057, GHSA-ggv3-7p47-pfv8: DELETE and OPTIONS lost their chunked framing, not their body',
+  'CVE-2026-29057, GHSA-ggv3-7p47-pfv8: DELETE and OPTIONS lost their chunked framing, but not their body',
   async (t) => {
     for (const method of ['DELETE', 'OPTIONS', 'GET', 'HEAD']) {
       const lines = ['Host: x', 'Transfer-Encoding: chunked', 'Connection: close']
@@ -19,23 +19,20 @@ t.test(
   },
 )
 
-t.test(
-  'GHSA-6x33-pw7p-hmpq: a body over 1 kB with an expectation made it set headers too late, and crash',
-  async (t) => {
-    const body = 'x'.repeat(10_025)
-    const lines = ['Host: x', `Content-Length: ${body.length}`, 'Expect: 100-continue', 'Connection: close']
-    const { expected } = await attack(t, wire, { expected: head('POST /open HTTP/1.1', ...lines) + body })
-    t.strictSame(expected?.statuses.at(-1), 200)
-    t.equal(upstream.requests.at(-1)!.body, body)
-    const { after } = await attack(t, wire, {
-      after: head('GET /open HTTP/1.1', 'Host: x', 'Connection: close'),
-    })
-    t.strictSame(after?.statuses, [200], 'and it serves on')
-  },
-)
+t.test('GHSA-6x33-pw7p-hmpq: a body over 1 kB with Expect set headers too late and crashed', async (t) => {
+  const body = 'x'.repeat(10_025)
+  const lines = ['Host: x', `Content-Length: ${body.length}`, 'Expect: 100-continue', 'Connection: close']
+  const { expected } = await attack(t, wire, { expected: head('POST /open HTTP/1.1', ...lines) + body })
+  t.strictSame(expected?.statuses.at(-1), 200)
+  t.equal(upstream.requests.at(-1)!.body, body)
+  const { after } = await attack(t, wire, {
+    after: head('GET /open HTTP/1.1', 'Host: x', 'Connection: close'),
+  })
+  t.strictSame(after?.statuses, [200], 'and it serves on')
+})
 
 t.test(
-  'CVE-2024-21536, GHSA-c7qv-q95q-8v27: paths that a pattern library threw at ended the process',
+  'CVE-2024-21536, GHSA-c7qv-q95q-8v27: paths that the pattern library threw on ended the process',
   async (t) => {
     const targets = [
       '/open/{a,b}',
@@ -62,7 +59,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2025-32996 and CVE-2025-32997: a body that a parser had read was written twice, or though it hadn’t been read',
+  'CVE-2025-32996 and CVE-2025-32997: a body was written twice, or without having been read',
   async (t) => {
     for (const [type, body] of [
       ['application/json', '{"a":1'],
@@ -86,7 +83,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2026-55603, GHSA-gcq2-9pq2-cxqm: fields written into a new multipart body brought parts of their own',
+  'CVE-2026-55603, GHSA-gcq2-9pq2-cxqm: fields of a rewritten multipart body injected parts',
   async (t) => {
     const body = 'a=1%0D%0A--x%0D%0AContent-Disposition:%20form-data;%20name=%22role%22%0D%0A%0D%0Aadmin'
     const lines = [
@@ -100,7 +97,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2026-55602, GHSA-64mm-vxmg-q3vj: a Host that held a configured one within it chose the upstream',
+  'CVE-2026-55602, GHSA-64mm-vxmg-q3vj: a Host that contained a configured one chose the upstream',
   async (t) => {
     const other = await startRecorder(t)
     const { host } = new URL(other.url)
@@ -118,7 +115,7 @@ t.test(
   },
 )
 
-t.test('fastify/fast-proxy issue 42: a path with two slashes was taken for a host', async (t) => {
+t.test('fastify/fast-proxy issue 42: a path with two slashes was read as a host', async (t) => {
   const other = await startRecorder(t)
   const { host } = new URL(other.url)
   for (const target of [

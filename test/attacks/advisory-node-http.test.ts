@@ -87,7 +87,7 @@ for (const [advisory, payloads] of Object.entries(REFUSED)) {
   })
 }
 
-t.test('CVE-2019-15606: blanks at a value’s end stayed, so that a name compared as another', async (t) => {
+t.test('CVE-2019-15606: trailing blanks of a value stayed, so comparisons failed', async (t) => {
   const lines = ['X-Kept: value \t ', 'Connection: close \t']
   await attack(t, wire, { blanks: head('GET /open HTTP/1.1', 'Host: x \t', ...lines) })
   const { headers } = upstream.requests.at(-1)!
@@ -100,38 +100,28 @@ t.test('CVE-2019-15606: blanks at a value’s end stayed, so that a name compare
   )
 })
 
-t.test(
-  'CVE-2018-12116: a path beyond Latin-1 was cut down to other characters, CR and LF among them',
-  async (t) => {
-    upstream.requests.length = 0
-    for (const path of ['/open/\u010d\u010aGET', '/open/\u560d\u560a', '/open/%c4%8d%c4%8aGET']) {
-      const bytes = Buffer.from(head(`GET ${path} HTTP/1.1`, 'Host: x', 'Connection: close')).toString(
-        'latin1',
-      )
-      const { statuses } = await wire.send(bytes)
-      t.strictSame(statuses, [path.includes('%') ? 200 : 400], path)
-    }
-    t.strictSame(
-      upstream.requests.map(({ target }) => target),
-      ['/open/%c4%8d%c4%8aGET'],
-    )
-  },
-)
+t.test('CVE-2018-12116: characters beyond Latin-1 in a path were truncated, also to CR and LF', async (t) => {
+  upstream.requests.length = 0
+  for (const path of ['/open/\u010d\u010aGET', '/open/\u560d\u560a', '/open/%c4%8d%c4%8aGET']) {
+    const bytes = Buffer.from(head(`GET ${path} HTTP/1.1`, 'Host: x', 'Connection: close')).toString('latin1')
+    const { statuses } = await wire.send(bytes)
+    t.strictSame(statuses, [path.includes('%') ? 200 : 400], path)
+  }
+  t.strictSame(
+    upstream.requests.map(({ target }) => target),
+    ['/open/%c4%8d%c4%8aGET'],
+  )
+})
 
-t.test(
-  'CVE-2018-12121: large heads on many connections, none of them ever whole, ate the memory',
-  async (t) => {
-    const sockets = Array.from({ length: 200 }, () =>
-      net.connect(wire.port, '127.0.0.1').on('error', () => {}),
-    )
-    t.teardown(() => sockets.forEach((socket) => socket.destroy()))
-    for (const socket of sockets)
-      socket.resume().write(`GET /open HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(7500)}`)
-    await until('they are closed', () => sockets.every((socket) => socket.closed))
-    const { statuses } = await wire.send(head('GET /open HTTP/1.1', 'Host: x', 'Connection: close'))
-    t.strictSame(statuses, [200])
-  },
-)
+t.test('CVE-2018-12121: many connections with large incomplete heads used up the memory', async (t) => {
+  const sockets = Array.from({ length: 200 }, () => net.connect(wire.port, '127.0.0.1').on('error', () => {}))
+  t.teardown(() => sockets.forEach((socket) => socket.destroy()))
+  for (const socket of sockets)
+    socket.resume().write(`GET /open HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(7500)}`)
+  await until('they are closed', () => sockets.every((socket) => socket.closed))
+  const { statuses } = await wire.send(head('GET /open HTTP/1.1', 'Host: x', 'Connection: close'))
+  t.strictSame(statuses, [200])
+})
 
 for (const [advisory, before] of [
   ['CVE-2018-12122: a head that came byte by byte held its connection', ''],
@@ -156,7 +146,7 @@ for (const [advisory, before] of [
   })
 }
 
-t.test('CVE-2024-22019: an extension without an end was read for ever, outside of every limit', async (t) => {
+t.test('CVE-2024-22019: a chunk extension without an end was read without a limit', async (t) => {
   const bytes = post(
     `1;${'a'.repeat(100_000)}\r\nx\r\n0\r\n\r\n`,
     'Transfer-Encoding: chunked',
@@ -166,7 +156,7 @@ t.test('CVE-2024-22019: an extension without an end was read for ever, outside o
   t.match(statuses.join(), /^(400|413)$/)
 })
 
-t.test('CVE-2026-21710: a header of the name __proto__ threw where headers were read', async (t) => {
+t.test('CVE-2026-21710: a header named __proto__ threw', async (t) => {
   upstream.requests.length = 0
   const lines = [
     '__proto__: x',
@@ -185,7 +175,7 @@ t.test('CVE-2026-21710: a header of the name __proto__ threw where headers were 
   t.match(upstream.requests[0]?.bytes, /__proto__: x/, 'for the upstream it is a header like others')
 })
 
-t.test('CVE-2015-8027: pipelined requests went on where the connection’s parser had gone', async (t) => {
+t.test('CVE-2015-8027: pipelined requests continued after their parser was gone', async (t) => {
   const many = head('GET /open HTTP/1.1', 'Host: x').repeat(90)
   for (const end of ['\0', 'GET', '']) {
     const socket = net.connect(wire.port, '127.0.0.1').on('error', () => {})

@@ -36,7 +36,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2026-40912, GHSA-6jwx-7vp4-9847 · CVE-2026-65600, GHSA-cxjq-mrr5-89rv: a prefix cut off an encoded path left dot segments',
+  'CVE-2026-40912, GHSA-6jwx-7vp4-9847 · CVE-2026-65600, GHSA-cxjq-mrr5-89rv: removing a prefix from an encoded path left dot segments',
   (t) => refused(t, '/open%2e/guarded', '/open/%2e/guarded', '/open%2e%2e/guarded', '/open%2f../guarded'),
 )
 
@@ -57,7 +57,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2026-88009, GHSA-f52w-8j3h-j724: a target without a slash was judged as / and passed on as it was',
+  'CVE-2026-88009, GHSA-f52w-8j3h-j724: a target without a slash was checked as / but passed on unchanged',
   async (t) => {
     const elsewhere = await startRecorder(t)
     const { host } = new URL(elsewhere.url)
@@ -75,7 +75,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2026-71324, GHSA-3ccp-42pg-hgv6: CONNECT was forwarded on a shared connection, and its body answered the next client',
+  'CVE-2026-71324, GHSA-3ccp-42pg-hgv6: CONNECT was forwarded on a shared connection, and its body became the next response',
   async (t) => {
     upstream.requests.length = 0
     const elsewhere = await startRecorder(t)
@@ -97,7 +97,7 @@ t.test(
 )
 
 t.test(
-  'CVE-2024-28869, GHSA-4vwx-54mw-vqfw · CVE-2023-47633, GHSA-6fwg-jrfw-ff7p: a GET that announced a body and sent none hung for ever',
+  'CVE-2024-28869, GHSA-4vwx-54mw-vqfw · CVE-2023-47633, GHSA-6fwg-jrfw-ff7p: a GET that announced a body and sent none hung forever',
   async (t) => {
     upstream.requests.length = 0
     const answers = await attack(t, wire, {
@@ -115,7 +115,7 @@ t.test(
 )
 
 t.test(
-  'GHSA-5423-jcjm-2gpv (Go’s CVE-2025-22871): a chunk’s size that ended in LF alone was accepted',
+  'GHSA-5423-jcjm-2gpv (Go’s CVE-2025-22871): a chunk size that ended in LF alone was accepted',
   async (t) => {
     for (const body of ['5\nhello\r\n0\r\n\r\n', '5;x\nhello\r\n0\r\n\r\n', `5;\n${SMUGGLED}\r\n0\r\n\r\n`]) {
       const bytes = head('POST /open HTTP/1.1', 'Host: x', 'Transfer-Encoding: chunked') + body

@@ -4,7 +4,7 @@ import t from 'tap'
 import { rawUpstream, until } from '../support/forwarding.js'
 import { startGateway } from '../support/gateway-process.js'
 
-t.test('an answer that is under way is cut, not continued by another one', async (t) => {
+t.test('a response in progress is cut, not continued by another one', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\nfirst part')
   })

@@ -61,7 +61,7 @@ t.test('a claim that no header can carry unchanged is refused, and nothing is fo
 })
 
 t.test(
-  'what stays one value arrives as it is, in UTF-8; characters that end in CR or LF bytes too',
+  'a claim that stays one value arrives unchanged in UTF-8, also with characters whose bytes end like CR or LF',
   async (t) => {
     const values = [
       'Zoë',
@@ -89,7 +89,7 @@ t.test(
 
 const utf8 = (latin1: string) => Buffer.from(latin1, 'latin1').toString()
 
-t.test('a claim that is no plain value, or of the language’s own, gives no header', async (t) => {
+t.test('a claim that isn’t a plain value, or is inherited, gives no header', async (t) => {
   for (const value of [null, [], ['root'], { toString: 'root' }, {}]) {
     const { ok } = await attack(t, wire, { ok: get(withClaims({ name: value })) })
     t.strictSame(ok?.statuses, [200], JSON.stringify(value))
@@ -101,7 +101,7 @@ t.test('a claim that is no plain value, or of the language’s own, gives no hea
   t.match(valuesOf(upstream.requests.at(-1)!, 'X-Name').join(), /^$/, 'an empty one names nobody')
 })
 
-t.test('one as long as a head is no way to break the upstream’s limits by the thousand', async (t) => {
+t.test('a claim as long as a head can’t exceed the upstream’s limits', async (t) => {
   const { statuses } = await wire.send(get(withClaims({ name: 'x'.repeat(7000) })))
   t.match(statuses.join(), /^(401|431)$/, 'the token itself is over the limit for heads')
 })

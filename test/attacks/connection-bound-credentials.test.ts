@@ -7,7 +7,7 @@ import { rawUpstream } from '../support/forwarding.js'
 import { startGateway } from '../support/gateway-process.js'
 import { head, send } from '../support/wire.js'
 
-t.test('one client’s NTLM or Negotiate is not the next one’s', async (t) => {
+t.test('NTLM or Negotiate of one client isn’t valid for the next one', async (t) => {
   for (const scheme of ['NTLM', 'Negotiate']) {
     /** As IIS does it: once a connection has proved itself, all requests on it are that user’s. */
     const users = new Map<number, string>()

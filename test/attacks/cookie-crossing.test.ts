@@ -19,7 +19,7 @@ const { url } = await startGateway(t, {
   ],
 })
 
-t.test('on no route do they reach the upstream, whatever stands beside them', async (t) => {
+t.test('they reach the upstream on no route, whatever is beside them', async (t) => {
   const cookies = await logInByCookies(url)
   const pairs = Object.entries(cookies).map((pair) => pair.join('='))
   for (const path of ['/open', '/optional', '/guarded']) {
@@ -38,7 +38,7 @@ t.test('on no route do they reach the upstream, whatever stands beside them', as
   }
 })
 
-t.test('an upstream cannot set them', async (t) => {
+t.test('an upstream can’t set them', async (t) => {
   const { setCookie } = await call(url, 'GET', '/open')
   t.strictSame(setCookie, ['legacy=kept; Path=/'])
 })
@@ -55,7 +55,7 @@ t.test('two session cookies, equal or not, are refused', async (t) => {
   t.equal(upstream.seen.length, before)
 })
 
-t.test('a refresh token is in no URL’s, no header’s, no access token’s place any good', async (t) => {
+t.test('a refresh token works in no URL, no header, and not as an access token', async (t) => {
   const { '__Secure-refresh': refresh } = await logInByCookies(url)
   const before = upstream.seen.length
   isRefused(t, await call(url, 'GET', '/guarded', { token: refresh }), 401, 'token_malformed')

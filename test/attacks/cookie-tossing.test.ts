@@ -14,7 +14,7 @@ const own = [`Origin: ${wire.url}`, `Host: ${new URL(wire.url).host}`]
 const post = (path: string, ...lines: string[]) =>
   head(`POST ${path} HTTP/1.1`, ...own, 'Content-Length: 0', ...lines, 'Connection: close')
 
-t.test('beside the real one, in any order: refused, and the session is as it was', async (t) => {
+t.test('beside the real one, in any order: refused, and the session is unchanged', async (t) => {
   const { refresh_token: foreign } = await logIn(wire.url, 'bob')
   for (const tossed of [foreign, 'x', '', refresh, `${refresh}x`]) {
     for (const line of [
@@ -39,7 +39,7 @@ t.test('beside the real one, in any order: refused, and the session is as it was
 })
 
 t.test(
-  'names that only some take for the gateway’s are not its, and are not passed on as such',
+  'names that only some parsers read as the gateway’s are ignored, and not passed on as such',
   async (t) => {
     const names = [
       '__host-access',
@@ -78,7 +78,7 @@ t.test(
   },
 )
 
-t.test('a sandwich: quotes about the real cookie hold nothing together, and give it to nobody', async (t) => {
+t.test('a sandwich: quotes around the real cookie neither join cookies nor leak it', async (t) => {
   for (const line of [
     `Cookie: $Version=1; a="; __Host-access=${access}; b="`,
     `Cookie: a="x; __Secure-refresh=${refresh}; __Host-access=${access}; b=y"`,
@@ -95,7 +95,7 @@ t.test('a sandwich: quotes about the real cookie hold nothing together, and give
   }
 })
 
-t.test('a jar full of others makes no session of the wrong one', async (t) => {
+t.test('a jar full of other cookies doesn’t make the wrong one valid', async (t) => {
   const many = Array.from({ length: 150 }, (_, n) => `c${n}=${n}`).join('; ')
   const answers = await attack(t, wire, {
     full: head(

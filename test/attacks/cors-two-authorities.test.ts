@@ -8,7 +8,7 @@ import { call, logInByCookies, startGateway, startUpstream } from '../support/ga
 const PAGE = 'https://pages.example'
 const EVIL = 'https://evil.example'
 
-t.test('an unlisted origin is allowed by nobody, whatever the upstream says', async (t) => {
+t.test('an unlisted origin is never allowed, whatever the upstream sends', async (t) => {
   const reflecting = {
     'access-control-allow-origin': EVIL,
     'access-control-allow-credentials': 'true',
@@ -53,7 +53,7 @@ t.test('an unlisted origin is allowed by nobody, whatever the upstream says', as
   t.notOk(headers['access-control-allow-methods'])
 })
 
-t.test('without cors.origins the CORS headers of an upstream pass as they are', async (t) => {
+t.test('without cors.origins, the CORS headers of an upstream pass unchanged', async (t) => {
   const upstream = await startUpstream(t, { 'access-control-allow-origin': PAGE })
   const { url } = await startGateway(t, { routes: [{ path: '/', upstream: upstream.url, auth: 'none' }] })
   const { headers } = await call(url, 'GET', '/', { headers: { origin: PAGE } })

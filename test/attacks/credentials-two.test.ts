@@ -30,7 +30,7 @@ const TWO: Record<string, string[]> = {
   'with others between': [`Cookie: __Host-access=${ada}; legacy=1; __Host-access=${bob}`],
 }
 
-t.test('refused by 400 where a token is looked at; nothing is forwarded', async (t) => {
+t.test('two tokens are 400 on a route that reads tokens, and nothing is forwarded', async (t) => {
   for (const path of ['/mine', '/optional', '/auth/me']) {
     const payloads = Object.entries(TWO).map(([name, lines]) => [`${path}: ${name}`, get(path, ...lines)])
     const answers = await attack(t, wire, Object.fromEntries(payloads))
@@ -43,7 +43,7 @@ t.test('refused by 400 where a token is looked at; nothing is forwarded', async 
   t.strictSame(wire.upstream.requests, [])
 })
 
-t.test('two in one header are one bad one', async (t) => {
+t.test('two tokens in one header are one malformed token', async (t) => {
   const payloads = [
     `${bearer(ada)}, Bearer ${bob}`,
     `${bearer(ada)} ${bob}`,
@@ -60,7 +60,7 @@ t.test('two in one header are one bad one', async (t) => {
   t.strictSame(wire.upstream.requests, [])
 })
 
-t.test('where one passes, the upstream gets neither it nor a second one under another name', async (t) => {
+t.test('on an open route, the upstream gets neither token under any name', async (t) => {
   const lines = [
     bearer(ada),
     `X-Forwarded-Access-Token: ${bob}`,
@@ -79,7 +79,7 @@ t.test('where one passes, the upstream gets neither it nor a second one under an
   t.notOk(received.bytes.includes(ada))
 })
 
-t.test('a token spelt so that gate and upstream might differ is not one', async (t) => {
+t.test('a token in a spelling that gateway and upstream may read differently is refused', async (t) => {
   wire.upstream.requests.length = 0
   const lines = [
     `Authorization: Bearer ${ada}\x0b`,

@@ -46,7 +46,7 @@ const OWN: Record<string, string>[] = [
 ]
 const show = (headers: object) => JSON.stringify(headers)
 
-t.test('through the proxy: refused, and the upstream sees nothing', async (t) => {
+t.test('through the proxy: refused before the upstream', async (t) => {
   const cookies = await logInByCookies(url)
   const before = upstream.seen.length
   for (const headers of FOREIGN) {
@@ -65,12 +65,12 @@ t.test('through the proxy: refused, and the upstream sees nothing', async (t) =>
     t.equal((await call(url, 'POST', '/x', { cookies, headers })).status, 200, show(headers))
 })
 
-t.test('what reads passes from anywhere, as links must work', async (t) => {
+t.test('safe requests pass from any site, so that links work', async (t) => {
   const cookies = await logInByCookies(url)
   for (const headers of FOREIGN) t.equal((await call(url, 'GET', '/x', { cookies, headers })).status, 200)
 })
 
-t.test('a bearer token, or no credentials at all, is not the browser’s doing', async (t) => {
+t.test('a bearer token or no credentials needs no CSRF check', async (t) => {
   const cookies = await logInByCookies(url)
   const headers = { origin: 'https://evil.example' }
   t.equal((await call(url, 'POST', '/x', { token: cookies['__Host-access'], headers })).status, 200)
@@ -82,7 +82,7 @@ t.test('a bearer token, or no credentials at all, is not the browser’s doing',
   t.notOk(upstream.seen.at(-1)!.headers['cookie'], 'nor passes ours on')
 })
 
-t.test('a refresh and a logout by cookie: refused, and the session is as it was', async (t) => {
+t.test('a refresh and a logout by cookie are refused, and the session is unchanged', async (t) => {
   const cookies = await logInByCookies(url)
   const only = { '__Secure-refresh': cookies['__Secure-refresh']! }
   for (const headers of FOREIGN) {
@@ -106,7 +106,7 @@ t.test('a refresh and a logout by cookie: refused, and the session is as it was'
   )
 })
 
-t.test('a login that sets cookies: nobody is logged in to an account of another’s', async (t) => {
+t.test('a login with cookies from another site is refused (login CSRF)', async (t) => {
   const fields = { username: 'ada', password: USERS.ada }
   for (const headers of FOREIGN) {
     for (const body of [{ json: { ...fields, cookies: true } }, { form: { ...fields, cookies: 'true' } }]) {

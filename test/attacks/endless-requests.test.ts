@@ -59,7 +59,7 @@ const CASES: Record<string, [first: string, more: string, answer?: RegExp]> = {
   ],
 }
 
-t.test('each is answered and cut', async (t) => {
+t.test('each is answered and disconnected', async (t) => {
   const answers = await Promise.all(
     Object.entries(CASES).map(async ([name, [first, more, answer = LIMITED]]) => {
       return { name, answer, text: await pour(t, first, more) }
@@ -70,7 +70,7 @@ t.test('each is answered and cut', async (t) => {
   t.strictSame(wire.upstream.faults, [])
 })
 
-t.test('and afterwards everybody else is served as before', async (t) => {
+t.test('afterwards everybody else is served as before', async (t) => {
   const { statuses } = await wire.send(head('GET /open/after HTTP/1.1', 'Host: x', 'Connection: close'))
   t.strictSame(statuses, [200])
 })

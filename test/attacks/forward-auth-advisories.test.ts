@@ -35,7 +35,7 @@ const ask = (uri: string, headers: Record<string, string> = {}, bearer?: string)
     headers: { 'x-forwarded-method': 'GET', 'x-forwarded-uri': uri, ...headers },
   })
 
-t.test('oauth2-proxy GHSA-7x63-xv5r-3p2x: X-Forwarded-Uri from anybody opens a guarded path', async (t) => {
+t.test('oauth2-proxy GHSA-7x63-xv5r-3p2x: X-Forwarded-Uri of any client opened a guarded path', async (t) => {
   const told = ['uri', 'path', 'method'].map((part) => [
     `x-forwarded-${part}`,
     part === 'method' ? 'GET' : '/public',
@@ -68,7 +68,7 @@ t.test('oauth2-proxy GHSA-7rh7-c77v-6434: a query that looks like an open path',
   }
 })
 
-t.test('oauth2-proxy GHSA-pxq7-h93f-9jrg: a fragment widens an open path', async (t) => {
+t.test('oauth2-proxy GHSA-pxq7-h93f-9jrg: a fragment widened an open path', async (t) => {
   for (const uri of [
     '/admin#/public',
     '/foo/secret%23/bar',
@@ -81,7 +81,7 @@ t.test('oauth2-proxy GHSA-pxq7-h93f-9jrg: a fragment widens an open path', async
   }
 })
 
-t.test('oauth2-proxy GHSA-5hvv-m4w4-gf6v: the user agent, or the path, of a health check', async (t) => {
+t.test('oauth2-proxy GHSA-5hvv-m4w4-gf6v: the user agent or the path of a health check', async (t) => {
   const base = await at([])
   for (const path of ['/auth/verify/healthz', '/auth/verify/ready', '/auth/verify/ping?x']) {
     isRefused(t, await call(base, 'GET', path), 401, 'credentials_missing', path)
@@ -94,7 +94,7 @@ t.test('oauth2-proxy GHSA-5hvv-m4w4-gf6v: the user agent, or the path, of a heal
   }
 })
 
-t.test('oauth2-proxy GHSA-vjrc-mh2v-45x6: identity with underscores in its name', async (t) => {
+t.test('oauth2-proxy GHSA-vjrc-mh2v-45x6: identity headers with underscores', async (t) => {
   const lies = { X_Forwarded_User: 'root', 'X-Forwarded_User': 'root', 'x-forwarded-user': 'root' }
   const { headers } = await ask('/x', lies, token)
   t.equal(headers['x-forwarded-user'], 'ada')
@@ -105,7 +105,7 @@ t.test('oauth2-proxy GHSA-vjrc-mh2v-45x6: identity with underscores in its name'
   )
 })
 
-t.test('Traefik CVE-2024-45410: Connection names the proxy’s headers away', async (t) => {
+t.test('Traefik CVE-2024-45410: Connection removed the proxy’s headers', async (t) => {
   const lines = ['X-Forwarded-Method: GET', 'X-Forwarded-Uri: /admin', 'X-Forwarded-Host: app.example']
   const away =
     'Connection: close, X-Forwarded-Method, X-Forwarded-Uri, X-Forwarded-Host, Authorization, Cookie'
@@ -123,7 +123,7 @@ t.test('Traefik GHSA-5m6w-wvh7-57vm: forwarded headers with underscores', async 
   isRefused(t, await call(url, 'GET', '/auth/verify', { cookies, headers }), 403, 'cross_site_request')
 })
 
-t.test('Traefik GHSA-6384-m2mw-rf54, GHSA-3q9r-p662-5j8m: a prefix or a port of the client’s', async (t) => {
+t.test('Traefik GHSA-6384-m2mw-rf54, GHSA-3q9r-p662-5j8m: a prefix or a port from the client', async (t) => {
   for (const headers of [
     { 'x-forwarded-prefix': '/public' },
     { 'x-forwarded-port': '9400' },
@@ -171,7 +171,7 @@ t.test('Traefik GHSA-v67p-phpq-fc8x: the same names in trailers', async (t) => {
   }
 })
 
-t.test('Traefik GHSA-fw45-f5q2-2p4x: an answer that the proxy reads whole is small', async (t) => {
+t.test('Traefik GHSA-fw45-f5q2-2p4x: a response that the proxy reads whole is small', async (t) => {
   const long = `/${'x'.repeat(7000)}`
   for (const answer of [
     await ask(long),
@@ -183,7 +183,7 @@ t.test('Traefik GHSA-fw45-f5q2-2p4x: an answer that the proxy reads whole is sma
   }
 })
 
-t.test('a method that is none, or that is never let through', async (t) => {
+t.test('an invalid method, or one that is never admitted', async (t) => {
   for (const [method, status] of [
     ['get', 400],
     ['GET,DELETE', 400],

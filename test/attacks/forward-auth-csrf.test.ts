@@ -42,7 +42,7 @@ const WAYS: ((method: string, uri: string) => [string, string, Record<string, st
   (method, uri) => [method, `/auth/verify${uri}`, {}],
 ]
 
-t.test('by the original method, though the check itself is a GET', async (t) => {
+t.test('the method of the original request counts, although the check is a GET', async (t) => {
   const cookies = await logInByCookies(listed.url)
   for (const way of WAYS) {
     for (const target of ['/private', '/maybe']) {
@@ -75,7 +75,7 @@ t.test('by the original method, though the check itself is a GET', async (t) => 
   }
 })
 
-t.test('a page of another site opens no WebSocket', async (t) => {
+t.test('a page of another site can’t open a WebSocket', async (t) => {
   const cookies = await logInByCookies(listed.url)
   const cookie = `Cookie: __Host-access=${cookies['__Host-access']}`
   const linesOf = (headers: Record<string, string>) => Object.entries(headers).map((pair) => pair.join(': '))
@@ -94,7 +94,7 @@ t.test('a page of another site opens no WebSocket', async (t) => {
   }
 })
 
-t.test('where nobody tells the original, a GET may stand for anything', async (t) => {
+t.test('without an original request, a GET may stand for any method', async (t) => {
   const app = fastify()
   await app.register(portcullis, {
     ...sharedSettings(directory),

@@ -37,7 +37,7 @@ t.test('a second value, before or after the proxy’s own', async (t) => {
   }
 })
 
-t.test('the other proxy’s way beside the proxy’s own', async (t) => {
+t.test('another proxy’s headers beside the proxy’s own', async (t) => {
   for (const headers of [
     [...FORWARDED, 'X-Original-Method: GET', `X-Original-URI: ${OPEN}`],
     [...ORIGINAL, 'X-Forwarded-Method: GET', `X-Forwarded-Uri: ${OPEN}`],
@@ -129,7 +129,7 @@ t.test('a target that servers read in two ways', async (t) => {
   }
 })
 
-t.test('a method that is none, or several', async (t) => {
+t.test('an invalid method, or several', async (t) => {
   for (const method of ['', 'get', 'GET,POST', 'GET POST', 'FOO', 'GET\tx', '"GET"']) {
     t.strictSame(
       await check('/auth/verify', `X-Forwarded-Method: ${method}`, 'X-Forwarded-Uri: /public'),
@@ -139,7 +139,7 @@ t.test('a method that is none, or several', async (t) => {
   }
 })
 
-t.test('the path of the check written so that its end could be taken for its beginning', async (t) => {
+t.test('a check path whose end could be read as its beginning', async (t) => {
   for (const path of ['/auth/%76erify/public', '/%61uth/verify/public', '/auth/verif%79']) {
     t.strictSame(await check(path), refused, path)
   }

@@ -76,7 +76,7 @@ const TARGETS = [
   '/x?https://evil.example',
 ]
 
-t.test('the way back is a path of this origin, or there is none', async (t) => {
+t.test('`next` is a path of this origin, or absent', async (t) => {
   const port = await gatewayWith('/login')
   let sent = 0
   for (const target of TARGETS) {
@@ -101,7 +101,7 @@ t.test('the way back is a path of this origin, or there is none', async (t) => {
   t.ok(sent >= 10, 'some were sent')
 })
 
-t.test('a route that allows // sends without a way back', async (t) => {
+t.test('a route that allows // redirects without `next`', async (t) => {
   const port = await gatewayWith('/login', ['double-slash', 'encoded-slash', 'semicolon'])
   for (const target of ['/a//evil.example', '/a/%2fevil.example', '/a;b//evil.example']) {
     const { status, locations } = await sentTo(port, target, HOSTS[0]!)
@@ -113,7 +113,7 @@ t.test('a route that allows // sends without a way back', async (t) => {
   }
 })
 
-t.test('the page is the configuration’s, whoever asks', async (t) => {
+t.test('the login page comes from the configuration, for any request', async (t) => {
   const port = await gatewayWith('https://login.example/in')
   for (const host of HOSTS) {
     const { locations } = await sentTo(port, '/x', host)
@@ -121,7 +121,7 @@ t.test('the page is the configuration’s, whoever asks', async (t) => {
   }
 })
 
-t.test('nobody else’s query says where to, or that there is a redirect', async (t) => {
+t.test('the client’s query can’t set the redirect or request one', async (t) => {
   const port = await gatewayWith('/login')
   for (const query of ['?mode=redirect&next=//evil.example', '?next=//evil.example&mode=redirect#x']) {
     const { locations } = await sentTo(port, '/x', HOSTS[0]!, query)

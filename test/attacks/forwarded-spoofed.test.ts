@@ -50,7 +50,7 @@ const ALIASES = LIES.flatMap((line) => {
 })
 const evil = /evil|6\.6\.6\.6|666|2001:db8|192\.0\.2|https/i
 
-t.test('nothing of it arrives, on no route; the gateway’s own word does', async (t) => {
+t.test('none of it arrives on any route, only the gateway’s own values', async (t) => {
   for (const wire of [nobody, others]) {
     const { access_token: token } = await logIn(wire.url)
     for (const [path, lines] of [
@@ -78,7 +78,7 @@ t.test('nothing of it arrives, on no route; the gateway’s own word does', asyn
   }
 })
 
-t.test('it opens no route, changes no target, and makes no request the gateway’s own', async (t) => {
+t.test('it opens no route, changes no target, and isn’t treated as the gateway’s own request', async (t) => {
   upstream.requests.length = 0
   for (const wire of [nobody, others]) {
     for (const line of [...LIES, ...ALIASES]) {
@@ -96,7 +96,7 @@ t.test('it opens no route, changes no target, and makes no request the gateway�
   t.strictSame(upstream.requests, [])
 })
 
-t.test('an Origin of the host that it claims is not this origin', async (t) => {
+t.test('an Origin of the claimed host is not our own origin', async (t) => {
   const { access_token: token } = await logIn(nobody.url)
   const lines = [
     `Cookie: __Host-access=${token}`,
@@ -115,7 +115,7 @@ t.test('an Origin of the host that it claims is not this origin', async (t) => {
   t.strictSame(upstream.requests, [])
 })
 
-t.test('one address counts as one, however many it claims: login attempts are limited', async (t) => {
+t.test('login attempts count for the real address, however many are claimed', async (t) => {
   const rateLimit = {
     login: { perAddress: { failures: 3, per: '15m' }, perAccount: { failures: 100, per: '15m' } },
   }

@@ -30,14 +30,14 @@ const SIZES = [
   '1ffffffffffffffff',
 ]
 
-t.test('a size that is no size is refused', async (t) => {
+t.test('an invalid chunk size is refused', async (t) => {
   const payloads = SIZES.map((size) => [show(size), post(`${size}\r\nhello\r\n0\r\n\r\n${SMUGGLED}`)])
   const answers = await attack(t, wire, Object.fromEntries(payloads))
   for (const [name, { statuses }] of Object.entries(answers)) t.strictSame(statuses, [400], name)
   t.strictSame(wire.upstream.requests, [])
 })
 
-t.test('a size that is only announced is waited for no longer than the limit', async (t) => {
+t.test('an announced chunk is waited for until the body timeout', async (t) => {
   const sizes = ['7fffffff', 'fffffffe', '7ffffffffffffff', '10001']
   const payloads = sizes.map((size) => [size, post(`${size}\r\n${'x'.repeat(1000)}`)])
   const answers = await attack(t, wire, Object.fromEntries(payloads))
@@ -47,7 +47,7 @@ t.test('a size that is only announced is waited for no longer than the limit', a
   t.strictSame(wire.upstream.requests, [])
 })
 
-t.test('extensions end at the gateway: chunks are made anew', async (t) => {
+t.test('chunk extensions are removed, because chunks are written again', async (t) => {
   const EXTENSIONS = ['5;a=b', '5;a="b;c"', '5;a', '05', '00000005', '5;;', '5;a=b;c=d']
   for (const size of EXTENSIONS) {
     const { requests } = wire.upstream
@@ -63,7 +63,7 @@ t.test('extensions end at the gateway: chunks are made anew', async (t) => {
   }
 })
 
-t.test('trailers end at the gateway, and set nothing', async (t) => {
+t.test('trailers are removed and set nothing', async (t) => {
   const trailers = [
     'X-Forwarded-User: root',
     'Authorization: Bearer x',
@@ -79,7 +79,7 @@ t.test('trailers end at the gateway, and set nothing', async (t) => {
   t.notMatch(bytes, /root|Bearer|evil|x-trailer|^trailer/im)
 })
 
-t.test('a body that breaks off within a chunk is no whole body to the upstream', async (t) => {
+t.test('a body that ends within a chunk is incomplete for the upstream', async (t) => {
   wire.upstream.requests.length = 0
   const bodies = ['', '5\r\nhel', '5\r\nhello', '5\r\nhello\r\n', '5\r\nhello\r\n0', '5\r\nhello\r\n0\r\n']
   const payloads = bodies.map((body) => [show(body), post(body)])

@@ -52,7 +52,7 @@ const REFUSED = {
   'two Hosts, in another case': get('hOsT: x'),
 }
 
-t.test('each is refused, the connection closed, and the upstream sees nothing', async (t) => {
+t.test('each is refused, the connection closed, and the upstream gets nothing', async (t) => {
   const answers = await attack(t, wire, REFUSED)
   for (const [name, { statuses, text }] of Object.entries(answers)) {
     t.strictSame(statuses, [400], name)
@@ -61,7 +61,7 @@ t.test('each is refused, the connection closed, and the upstream sees nothing', 
   t.strictSame(wire.upstream.requests, [])
 })
 
-t.test('blanks too many in a request line are not passed on', async (t) => {
+t.test('extra blanks in a request line are not passed on', async (t) => {
   for (const line of ['GET  /open/blanks HTTP/1.1', 'GET /open/blanks  HTTP/1.1']) {
     const answers = await attack(t, wire, { [line]: head(line, 'Host: x') + SMUGGLED })
     t.ok(answers[line]!.statuses.slice(1).every((status) => status >= 400))
@@ -70,7 +70,7 @@ t.test('blanks too many in a request line are not passed on', async (t) => {
   }
 })
 
-t.test('CONNECT and TRACE lead nowhere, with a token or without', async (t) => {
+t.test('CONNECT and TRACE are refused, with a token or without', async (t) => {
   for (const target of ['/open', 'x:80', '127.0.0.1:80', '/guarded']) {
     for (const method of ['CONNECT', 'TRACE']) {
       const name = `${method} ${target}`

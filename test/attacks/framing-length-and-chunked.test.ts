@@ -66,13 +66,13 @@ const PAYLOADS = {
   ).concat(`0\r\n\r\n${SMUGGLED}`),
 }
 
-t.test('refused, whatever the order, and the connection closed', async (t) => {
+t.test('refused in any order, and the connection closed', async (t) => {
   const answers = await attack(t, wire, PAYLOADS)
   for (const [name, { statuses }] of Object.entries(answers)) t.strictSame(statuses, [400], name)
   t.strictSame(wire.upstream.requests, [], 'nothing of it was forwarded')
 })
 
-t.test('a kept connection that had a good request before is no other', async (t) => {
+t.test('also on a kept connection after a good request', async (t) => {
   const good = head('GET /open/good HTTP/1.1', 'Host: x')
   const payloads = Object.entries(PAYLOADS).map(([name, bytes]) => [name, good + bytes])
   const answers = await attack(t, wire, Object.fromEntries(payloads))

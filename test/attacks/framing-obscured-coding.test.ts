@@ -56,7 +56,7 @@ t.test('refused, alone and beside a length', async (t) => {
   t.strictSame(wire.upstream.requests, [], 'nothing of it was forwarded')
 })
 
-t.test('names that some server takes for it are not passed on, and frame nothing', async (t) => {
+t.test('header names that some servers confuse with it are not passed on and frame nothing', async (t) => {
   const names = [
     'Transfer_Encoding',
     'Transfer.Encoding',
@@ -77,7 +77,7 @@ t.test('names that some server takes for it are not passed on, and frame nothing
   }
 })
 
-t.test('case and outer blanks are no obscurity: RFC 9110 §5.5 has them', async (t) => {
+t.test('letter case and outer blanks are allowed (RFC 9110 §5.5)', async (t) => {
   for (const coding of ['CHUNKED', 'Chunked', ' \tchunked', '']) {
     const name = coding === '' ? 'TRANSFER-ENCODING: chunked' : `Transfer-Encoding:${coding}`
     const bytes = head('POST /open HTTP/1.1', 'Host: x', name) + `2\r\nhi\r\n0\r\n\r\n${SMUGGLED}`

@@ -25,7 +25,7 @@ t.test('a second request without a token is refused, whatever the first one was'
   t.strictSame(targets().toSorted(), ['/mine', '/open/good', '/open/good', '/open/good'])
 })
 
-t.test('what stands in a body is no request, by whatever method', async (t) => {
+t.test('a request inside a body is not a request, with any method', async (t) => {
   upstream.requests.length = 0
   for (const method of ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'POST', 'PUT', 'PATCH']) {
     const line = `${method} /open/body HTTP/1.1`
@@ -74,7 +74,7 @@ t.test('a refused request’s body is not read as the next request', async (t) =
   t.notOk(targets().includes('/open/smuggled'))
 })
 
-t.test('many at once: the answers come in their order, each to its own', async (t) => {
+t.test('many at once: each response in order, for its own request', async (t) => {
   upstream.requests.length = 0
   const { access_token: token } = await logIn(wire.url)
   const { access_token: other } = await logIn(wire.url, 'bob')

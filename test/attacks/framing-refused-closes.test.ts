@@ -25,7 +25,7 @@ t.test('closed after the refusal', async (t) => {
   }
 })
 
-t.test('also where the route is guarded, so that the framing counts before the token', async (t) => {
+t.test('also on a guarded route: framing is checked before the token', async (t) => {
   const guarded = Object.entries(PAYLOADS).map(([name, bytes]) => [name, bytes.replace('/open', '/guarded')])
   const answers = await attack(t, wire, Object.fromEntries(guarded))
   for (const [name, { statuses }] of Object.entries(answers)) t.equal(statuses.length, 1, name)

@@ -87,7 +87,7 @@ t.test('code behind an awaited guard doesn’t run after a refusal', async (t) =
   }
 })
 
-t.test('authorize refuses at once what demands no scope', async (t) => {
+t.test('authorize throws at once if it demands no scope', async (t) => {
   const app = fastify()
   t.teardown(() => app.close())
   await app.register(portcullis, sharedSettings(await home(t)))

@@ -40,7 +40,7 @@ const SPOOFED = NAMES.flatMap(spellings).map((name) => `${name}: mallory`)
 const { access_token: token, session_id: sid } = await logIn(wire.url)
 const authorization = `Authorization: Bearer ${token}`
 
-t.test('stripped on every route in every spelling', async (t) => {
+t.test('removed on every route in every spelling', async (t) => {
   for (const path of ['/open', '/optional', '/mine']) {
     for (const lines of path === '/mine' ? [[authorization]] : [[], [authorization]]) {
       const bytes = head(`GET ${path} HTTP/1.1`, 'Host: x', ...SPOOFED, ...lines, 'Connection: close')
@@ -57,7 +57,7 @@ t.test('stripped on every route in every spelling', async (t) => {
   }
 })
 
-t.test('Connection neither names them away nor lets others through', async (t) => {
+t.test('Connection neither removes them nor lets others through', async (t) => {
   const nominations = [
     'X-Forwarded-User',
     'x-forwarded-user, X-AUTH-REQUEST-SESSION, X_Odd.Name',
@@ -88,7 +88,7 @@ t.test('Connection neither names them away nor lets others through', async (t) =
   }
 })
 
-t.test('nor can it take away a cookie’s or a token’s refusal', async (t) => {
+t.test('Connection can’t remove the handling of cookies or tokens', async (t) => {
   upstream.requests.length = 0
   for (const name of ['Authorization', 'Cookie', 'Origin', 'Host', 'Content-Length']) {
     const lines = [
@@ -105,7 +105,7 @@ t.test('nor can it take away a cookie’s or a token’s refusal', async (t) => 
   t.strictSame(upstream.requests, [])
 })
 
-t.test('given many times over, or with the value split, none arrives', async (t) => {
+t.test('repeated or split headers don’t arrive either', async (t) => {
   const lines = Array.from(
     { length: 60 },
     (_, n) => `${n % 2 ? 'X_Forwarded-User' : 'X-FORWARDED-USER'}: mallory${n}`,

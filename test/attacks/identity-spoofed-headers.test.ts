@@ -40,7 +40,7 @@ const OTHERS = [
   'X_HTTP_Method_Override',
 ]
 
-t.test('they are stripped on every route in every spelling, and set by the gateway alone', async (t) => {
+t.test('removed on every route in every spelling, and set only by the gateway', async (t) => {
   const { access_token: token, session_id } = await logIn(url)
   const headers = Object.fromEntries([...SPOOFED, ...OTHERS].map((name) => [name, 'mallory']))
   for (const path of ['/open', '/optional', '/guarded']) {
@@ -59,7 +59,7 @@ t.test('they are stripped on every route in every spelling, and set by the gatew
   t.match(upstream.seen.at(-1)!.headers, { 'x-forwarded-user': 'ada', 'x-auth-request-session': session_id })
 })
 
-t.test('Connection cannot name them away', async (t) => {
+t.test('Connection can’t remove them', async (t) => {
   const { access_token: token } = await logIn(url)
   const { status } = await rawGet(url, token, 'X-Forwarded-User, X-Auth-Request-Session, X-Forwarded-For')
   t.equal(status, 200)

@@ -47,7 +47,7 @@ async function rig(t: Test, connections: number) {
   return { url, held, upstream, connect }
 }
 
-t.test('clients that go away before they are answered hold no upstream connection', async (t) => {
+t.test('clients that disconnect before their response hold no upstream connection', async (t) => {
   const { url, held, upstream, connect } = await rig(t, 2)
   for (let n = 1; n <= 6; n += 1) {
     const { socket } = connect()
@@ -60,7 +60,7 @@ t.test('clients that go away before they are answered hold no upstream connectio
   t.notMatch(upstream.seen.join(''), '/big')
 })
 
-t.test('a client that goes away later holds none, either', async (t) => {
+t.test('nor does a client that disconnects later', async (t) => {
   const { url, held, upstream, connect } = await rig(t, 1)
   const client = connect()
   client.socket.pause().write(AHEAD)
@@ -71,7 +71,7 @@ t.test('a client that goes away later holds none, either', async (t) => {
   t.match(await call(url, 'GET', '/small'), { status: 200, text: 'ok' })
 })
 
-t.test('answered in turn, interim answers too', async (t) => {
+t.test('answered in order, interim responses included', async (t) => {
   const { held, upstream, connect } = await rig(t, 1)
   const client = connect()
   client.socket.write(AHEAD)

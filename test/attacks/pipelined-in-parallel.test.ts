@@ -8,7 +8,7 @@ import { listen } from '../support/forwarding.js'
 import { startGateway } from '../support/gateway-process.js'
 import { head, send } from '../support/wire.js'
 
-t.test('one connection’s requests are forwarded one after another', async (t) => {
+t.test('pipelined requests are forwarded one after another', async (t) => {
   let open = 0
   let most = 0
   const order: number[] = []

@@ -26,7 +26,7 @@ async function failure(signing: string): Promise<string> {
 
 t.test('a key in another form is refused without being shown', async (t) => {
   const secrets = {
-    'base64 of a PEM': Buffer.from(pem).toString('base64'),
+    'base64 of half a PEM': Buffer.from(pem.slice(40)).toString('base64'),
     'a plain secret': 'correct-horse-battery-staple-0123456789',
     base64url: Buffer.from(pem).toString('base64url').slice(0, 64),
     'a PEM without its first line': pem.split('\n').slice(1).join(''),
@@ -40,8 +40,9 @@ t.test('a key in another form is refused without being shown', async (t) => {
   }
 })
 
-t.test('a PEM as environment files have it is read', async (t) => {
+t.test('a PEM as written in environment files is read', async (t) => {
   const oneLine = pem.trim().replaceAll('\n', String.raw`\n`)
   const spellings = [pem, oneLine, `"${oneLine}"`, `'${pem.trim()}'`, pem.replaceAll('\n', '\r\n')]
+  spellings.push(Buffer.from(pem).toString('base64'))
   for (const spelling of spellings) t.equal(await failure(spelling), '')
 })

@@ -74,7 +74,7 @@ const CASES: Record<string, [first: string, more: string, answer: RegExp]> = {
   ],
 }
 
-t.test('each is answered and cut, while others are served', async (t) => {
+t.test('each is answered and disconnected, while others are served', async (t) => {
   const dripping = Object.entries(CASES).map(async ([name, [first, more, answer]]) => {
     return { name, answer, text: await drip(t, first, more) }
   })
@@ -87,7 +87,7 @@ t.test('each is answered and cut, while others are served', async (t) => {
   t.strictSame(bodies, [], 'no body that was not whole reached the upstream as one')
 })
 
-t.test('hundreds of half heads hold nobody up', async (t) => {
+t.test('hundreds of half heads delay nobody', async (t) => {
   const sockets = Array.from({ length: 300 }, () => net.connect(wire.port, '127.0.0.1').on('error', () => {}))
   t.teardown(() => sockets.forEach((socket) => socket.destroy()))
   sockets.forEach((socket) => socket.resume().write('GET /open HTTP/1.1\r\nHost: x\r\nX: '))
@@ -121,7 +121,7 @@ for (const [name, bytes] of [
   ['requests', head('GET /more HTTP/1.1', 'Host: x')],
 ] as const) {
   t.test(
-    `a client that never reads, and sends ${name}, is cut, and the upstream’s connection with it`,
+    `a client that never reads and sends ${name} is disconnected, and its upstream connection freed`,
     async (t) => {
       let written = 0
       let isOver = false
@@ -148,7 +148,7 @@ for (const [name, bytes] of [
   )
 }
 
-t.test('nor does it hold on by asking for many small answers', async (t) => {
+t.test('nor can it stay by requesting many small responses', async (t) => {
   let answered = 0
   const server = createServer((_request, response) => {
     answered += 1

@@ -40,7 +40,7 @@ const TARGETS = [
   '%2fopen',
 ]
 
-t.test('lead nowhere: 400 or guarded, and no other server hears of it', async (t) => {
+t.test('400 or guarded, and no other server is contacted', async (t) => {
   const { access_token: token } = await logIn(wire.url)
   for (const lines of [['Host: x'], [`Host: ${host}`], ['Host: x', `Authorization: Bearer ${token}`]]) {
     const payloads = TARGETS.map((target) => [
@@ -61,7 +61,7 @@ t.test('lead nowhere: 400 or guarded, and no other server hears of it', async (t
   t.strictSame(elsewhere.requests, [])
 })
 
-t.test('with one’s own host, too, and by every method', async (t) => {
+t.test('also with our own host, and with every method', async (t) => {
   const payloads = ['GET', 'POST', 'OPTIONS', 'HEAD', 'DELETE'].map((method) => [
     method,
     head(

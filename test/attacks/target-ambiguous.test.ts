@@ -55,7 +55,7 @@ const TARGETS = [
   '/auth/login;x',
 ]
 
-t.test('each is 400, and the upstream sees nothing', async (t) => {
+t.test('each is 400, and the upstream gets nothing', async (t) => {
   const { access_token: token } = await logIn(url)
   for (const target of TARGETS) {
     for (const authorization of ['', `Authorization: Bearer ${token}\r\n`]) {

@@ -33,7 +33,7 @@ async function publicForms({ app, key }: TokenApp): Promise<Record<string, Buffe
 }
 
 for (const algorithm of ['RS256', 'PS256', 'ES256', 'EdDSA'] satisfies Algorithm[]) {
-  t.test(`an HMAC keyed by what is public of the ${algorithm} key is no signature`, async (t) => {
+  t.test(`an HMAC with the public part of the ${algorithm} key is refused`, async (t) => {
     const app = await openTokenApp(t, algorithm)
     const payload = encode({ ...app.claims, sub: 'root' })
     for (const [name, secret] of Object.entries(await publicForms(app))) {
@@ -57,7 +57,7 @@ const KIN: [own: Algorithm, others: Algorithm[]][] = [
   ['HS256', ['HS384', 'HS512']],
 ]
 for (const [own, others] of KIN) {
-  t.test(`a key for ${own} is for nothing else`, async (t) => {
+  t.test(`a key for ${own} verifies no other algorithm`, async (t) => {
     const app = await openTokenApp(t, own)
     const payload = encode(app.claims)
     for (const other of others) {
@@ -76,7 +76,7 @@ for (const [own, others] of KIN) {
   })
 }
 
-t.test('an algorithm’s name is taken literally', async (t) => {
+t.test('an algorithm’s name must match exactly', async (t) => {
   const app = await openTokenApp(t)
   for (const alg of [
     'es256',

@@ -2,7 +2,7 @@ import t from 'tap'
 import { encode, headerOf, seal } from '../support/access-tokens.js'
 import { openTokenApp } from '../support/token-app.js'
 
-t.test('claims that we would not have written are refused, though we signed them', async (t) => {
+t.test('claims that we never write are refused, even with our signature', async (t) => {
   const app = await openTokenApp(t)
   const { claims } = app
   const now = Math.floor(Date.now() / 1000)
@@ -53,7 +53,7 @@ t.test('claims that we would not have written are refused, though we signed them
   }
 })
 
-t.test('a number that JSON can write and no clock can mean is refused', async (t) => {
+t.test('a number that JSON can write but no clock can mean is refused', async (t) => {
   const app = await openTokenApp(t)
   const text = JSON.stringify({ ...app.claims, exp: 'EXP', iat: 'IAT' })
   const withTimes = (exp: string, iat: string) => {
@@ -73,7 +73,7 @@ t.test('a number that JSON can write and no clock can mean is refused', async (t
   await app.passes(t, withTimes(`${exp}.0`, `${iat}e0`), 'other spellings of good numbers')
 })
 
-t.test('an expired token says so, by the second', async (t) => {
+t.test('an expired token is reported as expired, to the second', async (t) => {
   const app = await openTokenApp(t)
   const now = Math.floor(Date.now() / 1000)
   for (const exp of [now, now - 1, now - 600]) {
@@ -82,7 +82,7 @@ t.test('an expired token says so, by the second', async (t) => {
   await app.passes(t, app.forge({ claims: { iat: now - 60, exp: now + 60 } }), 'a minute left')
 })
 
-t.test('the time is not told by the token’s sender', async (t) => {
+t.test('the sender of a token can’t set the time', async (t) => {
   const app = await openTokenApp(t)
   const now = Math.floor(Date.now() / 1000)
   const expired = app.forge({ claims: { iat: now - 90, exp: now - 60 } })

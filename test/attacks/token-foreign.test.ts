@@ -5,7 +5,7 @@ import t from 'tap'
 import { forge, headerOf, newKey } from '../support/access-tokens.js'
 import { isRefusal, openTokenApp } from '../support/token-app.js'
 
-t.test('a token of another key is refused, whatever it says of itself', async (t) => {
+t.test('a token of another key is refused, whatever it claims', async (t) => {
   const app = await openTokenApp(t)
   const other = await newKey('ES256')
   await app.refuses(t, forge(other, headerOf(other), app.claims), 'token_invalid', 'under its own kid')
@@ -19,7 +19,7 @@ t.test('a token of another key is refused, whatever it says of itself', async (t
   await app.passes(t, forge(app.key, headerOf(app.key), app.claims), 'ours, under our kid')
 })
 
-t.test('a token of another installation is refused, also where the key is the same', async (t) => {
+t.test('a token of another installation is refused, even with the same key', async (t) => {
   const app = await openTokenApp(t)
   const { key } = app
   const signing = key.private.export({ format: 'pem', type: 'pkcs8' }).toString()
@@ -37,7 +37,7 @@ t.test('a token of another installation is refused, also where the key is the sa
 })
 
 for (const algorithm of ['HS512', 'RS256', 'PS384', 'ES256', 'ES512', 'EdDSA'] as const) {
-  t.test(`${algorithm}: what another library signs with our key is good, and it takes ours`, async (t) => {
+  t.test(`${algorithm}: tokens of another library with our key are valid, and it accepts ours`, async (t) => {
     const app = await openTokenApp(t, algorithm)
     const key =
       algorithm === 'HS512'
@@ -65,7 +65,7 @@ for (const algorithm of ['HS512', 'RS256', 'PS384', 'ES256', 'ES512', 'EdDSA'] a
   })
 }
 
-t.test('a refresh token opens no route, and an access token renews nothing', async (t) => {
+t.test('a refresh token opens no route, and an access token refreshes nothing', async (t) => {
   const app = await openTokenApp(t)
   await app.refuses(t, app.refreshToken, 'token_malformed', 'the refresh token as access token')
   const [sid, family, secret] = app.refreshToken.split('.')

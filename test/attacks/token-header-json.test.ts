@@ -2,7 +2,7 @@ import t from 'tap'
 import { encode, headerOf, seal } from '../support/access-tokens.js'
 import { openTokenApp } from '../support/token-app.js'
 
-t.test('of members that come twice the last counts, for us as for the library (RFC 7515 §4)', async (t) => {
+t.test('of duplicate members the last counts, as in the library (RFC 7515 §4)', async (t) => {
   const app = await openTokenApp(t)
   const payload = encode(app.claims)
   const own = JSON.stringify(headerOf(app.key)).slice(1, -1)
@@ -31,7 +31,7 @@ t.test('of members that come twice the last counts, for us as for the library (R
   }
 })
 
-t.test('claims that come twice are the library’s and ours alike', async (t) => {
+t.test('duplicate claims are read as the library reads them', async (t) => {
   const app = await openTokenApp(t)
   const own = JSON.stringify(app.claims).slice(1, -1)
   const header = encode(headerOf(app.key))
@@ -69,7 +69,7 @@ t.test('a header that isn’t a JSON object in UTF-8 is malformed', async (t) =>
   }
 })
 
-t.test('letters that look alike, or arrive broken, are other letters', async (t) => {
+t.test('look-alike or broken characters are different characters', async (t) => {
   const app = await openTokenApp(t)
   const payload = encode(app.claims)
   const text = JSON.stringify(headerOf(app.key))
@@ -100,7 +100,7 @@ t.test('letters that look alike, or arrive broken, are other letters', async (t)
   await app.passes(t, seal(encode(escaped), payload, app.key), 'escapes of the very letters')
 })
 
-t.test('a payload that isn’t a JSON object is refused, though we signed it', async (t) => {
+t.test('a payload that isn’t a JSON object is refused, even with our signature', async (t) => {
   const app = await openTokenApp(t)
   const header = encode(headerOf(app.key))
   for (const payload of [

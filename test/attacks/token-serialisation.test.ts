@@ -2,7 +2,7 @@ import t from 'tap'
 import { encode, headerOf, otherSpellings, seal } from '../support/access-tokens.js'
 import { isRefusal, openTokenApp } from '../support/token-app.js'
 
-t.test('a token is three parts of base64url and two dots, and nothing else', async (t) => {
+t.test('a token is three base64url parts with two dots, and nothing else', async (t) => {
   const app = await openTokenApp(t)
   const { token } = app
   const [h, p, s] = token.split('.') as [string, string, string]
@@ -54,7 +54,7 @@ t.test('a token is three parts of base64url and two dots, and nothing else', asy
   await app.passes(t, token, 'the token itself')
 })
 
-t.test('base64 for base64url is refused, though the bytes are the same and we signed them', async (t) => {
+t.test('base64 instead of base64url is refused, even with our signature', async (t) => {
   const app = await openTokenApp(t)
   const inBase64 = (part: string) => part.replaceAll('-', '+').replaceAll('_', '/')
   const claims = { ...app.claims, wide: '\u00FB\u00FF?>~\u00BE\u00FF\u00FF' }
@@ -64,7 +64,7 @@ t.test('base64 for base64url is refused, though the bytes are the same and we si
   await app.passes(t, seal(header, payload, app.key), 'the payload in base64url')
 })
 
-t.test('header and payload have one spelling, though we signed another', async (t) => {
+t.test('header and payload have one spelling, even with our signature', async (t) => {
   const app = await openTokenApp(t)
   let tried = 0
   for (const space of ['', ' ', '  ']) {
@@ -85,7 +85,7 @@ t.test('header and payload have one spelling, though we signed another', async (
   t.equal(tried, 2 * (15 + 3))
 })
 
-t.test('raw bytes over a connection that no client should send', async (t) => {
+t.test('raw bytes in a token over a connection', async (t) => {
   const app = await openTokenApp(t)
   const { token } = app
   const [h, p, s] = token.split('.') as [string, string, string]

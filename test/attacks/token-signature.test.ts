@@ -5,7 +5,7 @@ import { otherSpellings } from '../support/access-tokens.js'
 const CLASSES = ['A', 'z', '5', '-', '_']
 
 for (const algorithm of ['ES256', 'HS256', 'EdDSA'] as const) {
-  t.test(`${algorithm}: with any one character changed, a signature is none`, async (t) => {
+  t.test(`${algorithm}: a signature with any one character changed is refused`, async (t) => {
     const app = await openTokenApp(t, algorithm)
     const [h, p, s] = app.token.split('.') as [string, string, string]
     for (let i = 0; i < s.length; i++) {
@@ -21,7 +21,7 @@ for (const algorithm of ['ES256', 'HS256', 'EdDSA'] as const) {
     await app.passes(t, app.token, 'unchanged')
   })
 
-  t.test(`${algorithm}: other spellings of the very same signature are malformed`, async (t) => {
+  t.test(`${algorithm}: other spellings of the same signature are malformed`, async (t) => {
     const app = await openTokenApp(t, algorithm)
     const others = otherSpellings(app.token)
     t.equal(others.length, algorithm === 'HS256' ? 3 : 15)
@@ -49,7 +49,7 @@ t.test('a signature belongs to its header and payload', async (t) => {
   t.equal((await app.bear(`${h2}.${p2}.${s2}`)).status, 200, 'the other is good in itself')
 })
 
-t.test('a signature cut short, doubled, or longer is none', async (t) => {
+t.test('a shortened, doubled or lengthened signature is refused', async (t) => {
   for (const algorithm of ['ES256', 'HS256', 'EdDSA', 'RS256', 'PS256'] as const) {
     const app = await openTokenApp(t, algorithm)
     const [h, p, s] = app.token.split('.') as [string, string, string]

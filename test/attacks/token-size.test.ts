@@ -14,7 +14,7 @@ function tokenOf(app: TokenApp, length: number): string {
   throw new Error(`no token has ${length} characters`)
 }
 
-t.test('a token of up to 8192 characters is looked at, a longer one is not', async (t) => {
+t.test('a token of up to 8192 characters is verified, a longer one is refused', async (t) => {
   const app = await openTokenApp(t)
   const [longest, longer] = [tokenOf(app, 8_192), tokenOf(app, 8_193)]
   await app.passes(t, longest, 'the longest')
@@ -23,7 +23,7 @@ t.test('a token of up to 8192 characters is looked at, a longer one is not', asy
   isRefusal(t, await app.send([`Authorization: Bearer ${longer}`]), 'token_malformed', 'one more', longer)
 })
 
-t.test('an oversized token costs no more than a look at its length', async (t) => {
+t.test('an oversized token costs only a length check', async (t) => {
   const app = await openTokenApp(t)
   const big = 'A'.repeat(100_000)
   const tokens = {
@@ -43,7 +43,7 @@ t.test('an oversized token costs no more than a look at its length', async (t) =
   }
 })
 
-t.test('what nests deeply within the limit is refused, and nothing overflows', async (t) => {
+t.test('deep nesting within the limit is refused without overflow', async (t) => {
   const app = await openTokenApp(t)
   const nested = (open: string, close: string, times: number) => open.repeat(times) + close.repeat(times)
   const deep = Buffer.from(nested('[', ']', 2_900)).toString('base64url')
@@ -54,7 +54,7 @@ t.test('what nests deeply within the limit is refused, and nothing overflows', a
   await app.passes(t, app.forge({ claims: { member } }), 'a good token with a deep claim')
 })
 
-t.test('headers of 100 kB over a connection are 431, and the server lives on', async (t) => {
+t.test('headers of 100 kB are 431, and the server continues', async (t) => {
   const app = await openTokenApp(t)
   const answer = await app.send([`Authorization: Bearer ${'A'.repeat(100_000)}`])
   t.equal(answer.status, 431)

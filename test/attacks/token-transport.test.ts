@@ -1,7 +1,7 @@
 import t from 'tap'
 import { isRefusal, openTokenApp } from '../support/token-app.js'
 
-t.test('a token in a place that isn’t one for tokens is not looked at', async (t) => {
+t.test('a token in an unsupported place is ignored', async (t) => {
   const app = await openTokenApp(t)
   const { token } = app
   const asked = {
@@ -38,7 +38,7 @@ t.test('a token in a place that isn’t one for tokens is not looked at', async 
   t.equal((await app.ask({ cookie: `__Host-access=${token}` })).status, 200, 'in its cookie')
 })
 
-t.test('nor does it count as a second one beside the header', async (t) => {
+t.test('nor does it count as a second token beside the header', async (t) => {
   const app = await openTokenApp(t)
   const authorization = `Bearer ${app.token}`
   t.equal(
@@ -47,7 +47,7 @@ t.test('nor does it count as a second one beside the header', async (t) => {
   )
 })
 
-t.test('a transport that is switched off is not looked at', async (t) => {
+t.test('a disabled transport is ignored', async (t) => {
   const app = await openTokenApp(t, 'ES256', { accept: { from: ['header'] } })
   isRefusal(
     t,
@@ -63,7 +63,7 @@ t.test('a transport that is switched off is not looked at', async (t) => {
   t.equal((await other.ask({ cookie: `__Host-access=${other.token}` })).status, 200)
 })
 
-t.test('a token doesn’t get into the host’s log, whether it is good or refused', async (t) => {
+t.test('no token appears in the host’s log, valid or refused', async (t) => {
   const app = await openTokenApp(t)
   const bad = app.forge({ claims: { exp: 1 } })
   await app.passes(t, app.token, 'a good one')

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { openTokenApp } from '../support/token-app.js'
 
-t.test('a JWT of another kind, though we signed it, is no access token', async (t) => {
+t.test('a JWT of another type is no access token, even with our signature', async (t) => {
   const app = await openTokenApp(t)
   const types = [
     'JWT',
@@ -40,19 +40,16 @@ t.test('a JWT of another kind, though we signed it, is no access token', async (
     await app.refuses(t, app.forge({ header: { typ } }), 'token_invalid', `typ ${JSON.stringify(typ)}`)
 })
 
-t.test(
-  'its own kind may be written as a media type, in any case (RFC 9068 §2.1, RFC 7515 §4.1.9)',
-  async (t) => {
-    const app = await openTokenApp(t)
-    for (const typ of [
-      'at+jwt',
-      'at+JWT',
-      'AT+JWT',
-      'application/at+jwt',
-      'APPLICATION/AT+JWT',
-      'Application/At+Jwt',
-    ]) {
-      await app.passes(t, app.forge({ header: { typ } }), typ)
-    }
-  },
-)
+t.test('the type may be a media type in any letter case (RFC 9068 §2.1, RFC 7515 §4.1.9)', async (t) => {
+  const app = await openTokenApp(t)
+  for (const typ of [
+    'at+jwt',
+    'at+JWT',
+    'AT+JWT',
+    'application/at+jwt',
+    'APPLICATION/AT+JWT',
+    'Application/At+Jwt',
+  ]) {
+    await app.passes(t, app.forge({ header: { typ } }), typ)
+  }
+})

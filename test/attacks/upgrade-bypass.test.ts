@@ -7,7 +7,7 @@ import { SMUGGLED, attack, head, send, startRecorder, startWire } from '../suppo
 
 const to = (target: string, ...more: readonly string[]) => handshake(...more).replace('/live', target)
 
-t.test('nobody gets to a guarded upstream by asking for a WebSocket', async (t) => {
+t.test('a WebSocket handshake doesn’t bypass the guard', async (t) => {
   const wire = await startWire(t)
   const { access_token } = await logIn(wire.url)
   const { access_token: ended } = await logIn(wire.url)
@@ -36,7 +36,7 @@ t.test('nobody gets to a guarded upstream by asking for a WebSocket', async (t) 
   t.equal(wire.upstream.requests.length, 0)
 })
 
-t.test('what is sent behind a refused handshake reaches nobody', async (t) => {
+t.test('data behind a refused handshake reaches nobody', async (t) => {
   const wire = await startWire(t)
   const answers = await attack(t, wire, {
     'refused by the gate': to('/guarded') + SMUGGLED,
@@ -51,7 +51,7 @@ t.test('what is sent behind a refused handshake reaches nobody', async (t) => {
   t.equal(wire.upstream.requests.length, 2)
 })
 
-t.test('a handshake behind a request that is not answered yet overtakes nothing', async (t) => {
+t.test('a handshake behind an unanswered request doesn’t overtake it', async (t) => {
   const wire = await startWire(t)
   const answers = await attack(t, wire, {
     'behind one that is guarded': head('GET /guarded HTTP/1.1', 'Host: x') + to('/open'),
@@ -60,7 +60,7 @@ t.test('a handshake behind a request that is not answered yet overtakes nothing'
   for (const [name, { text }] of Object.entries(answers)) t.notMatch(text, /101 Switching/, name)
 })
 
-t.test('however much is sent before the upstream has agreed, the gateway holds little of it', async (t) => {
+t.test('the gateway buffers little of what is sent before the upstream has switched', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const port = await open(t, upstream.port, { timeouts: { shutdown: '0s' } })
   const { socket } = client(t, port, handshake())
@@ -72,7 +72,7 @@ t.test('however much is sent before the upstream has agreed, the gateway holds l
   t.equal(afterHead(upstream.seen[0]!), '')
 })
 
-t.test('the headers that ask for it do not reach the upstream of a plain request', async (t) => {
+t.test('upgrade headers don’t reach the upstream of a plain request', async (t) => {
   const wire = await startWire(t)
   const one = client(
     t,
@@ -85,7 +85,7 @@ t.test('the headers that ask for it do not reach the upstream of a plain request
   t.notOk(names.includes('upgrade'))
 })
 
-t.test('what a success does to sessions is not avoided by asking for a WebSocket', async (t) => {
+t.test('a WebSocket handshake doesn’t bypass onSuccess', async (t) => {
   const upstream = await startRecorder(t)
   const { url } = await startGateway(t, {
     routes: [

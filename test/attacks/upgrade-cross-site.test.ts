@@ -7,7 +7,7 @@ import { logIn, logInByCookies, startGateway } from '../support/gateway-process.
 import { rawUpstream } from '../support/forwarding.js'
 import { agrees, client, handshake, isHead } from '../support/websocket-handshakes.js'
 
-t.test('with cookies, only pages of this host open WebSockets', async (t) => {
+t.test('with cookies, only pages of this host can open WebSockets', async (t) => {
   const upstream = await rawUpstream(t, agrees())
   const { url } = await startGateway(t, {
     routes: [{ path: '/', upstream: `http://127.0.0.1:${upstream.port}` }],

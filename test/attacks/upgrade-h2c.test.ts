@@ -23,7 +23,7 @@ const VARIANTS: Record<string, string[]> = {
   'something else': ['Connection: Upgrade', 'Upgrade: TLS/1.0'],
 }
 
-t.test('is never passed on, and nothing after it reaches the upstream', async (t) => {
+t.test('never passed on, and nothing after it reaches the upstream', async (t) => {
   const { access_token: token } = await logIn(wire.url)
   const payloads: Record<string, string> = {}
   for (const lines of [['Host: x'], ['Host: x', `Authorization: Bearer ${token}`]]) {

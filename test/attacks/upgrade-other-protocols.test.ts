@@ -17,7 +17,7 @@ const PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
 const get = (...lines: readonly string[]) => head('GET /open HTTP/1.1', 'Host: x', ...lines)
 const last = head('GET /open/last HTTP/1.1', ...CLOSE)
 
-t.test('no upgrade but WebSocket is asked of an upstream', async (t) => {
+t.test('no upgrade except WebSocket is passed on', async (t) => {
   const wire = await startWire(t)
   const post = (...lines: readonly string[]) => head('POST /open HTTP/1.1', 'Host: x', ...lines)
   const asks = (upgrade: string) => get(ASKS[0]!, upgrade, ASKS[2]!)
@@ -54,7 +54,7 @@ t.test('no upgrade but WebSocket is asked of an upstream', async (t) => {
   }
 })
 
-t.test('a body goes with its request, and what is behind it is judged', async (t) => {
+t.test('a body belongs to its request, and what follows is checked', async (t) => {
   const wire = await startWire(t)
   const body = 'GET /guarded/in-the-body HTTP/1.1\r\nHost: x\r\n\r\n'
   const sized = (first: string, ...lines: readonly string[]) =>
@@ -75,7 +75,7 @@ t.test('a body goes with its request, and what is behind it is judged', async (t
   t.ok(wire.upstream.requests.every((request) => request.body === body))
 })
 
-t.test('a client that waits for leave to send a body gets no tunnel', async (t) => {
+t.test('a client with Expect: 100-continue gets no tunnel', async (t) => {
   const wire = await startWire(t)
   const bytes = head('POST /open HTTP/1.1', 'Host: x', ...H2C, 'Expect: 100-continue', 'Content-Length: 4')
   const answers = await attack(t, wire, {
@@ -86,7 +86,7 @@ t.test('a client that waits for leave to send a body gets no tunnel', async (t) 
   t.strictSame(answers['h2c']!.statuses, [100, 200, 200])
 })
 
-t.test('framing that can be argued about stays refused', async (t) => {
+t.test('ambiguous framing stays refused', async (t) => {
   const wire = await startWire(t)
   const both = ['Content-Length: 4', 'Transfer-Encoding: chunked']
   const answers = await attack(t, wire, {
@@ -99,7 +99,7 @@ t.test('framing that can be argued about stays refused', async (t) => {
   t.equal(wire.upstream.requests.length, 0)
 })
 
-t.test('HTTP/2 is not spoken, asked for or not', async (t) => {
+t.test('HTTP/2 is not spoken, with prior knowledge or by upgrade', async (t) => {
   const wire = await startWire(t)
   const answers = await attack(t, wire, {
     'prior knowledge': PREFACE,
@@ -112,7 +112,7 @@ t.test('HTTP/2 is not spoken, asked for or not', async (t) => {
   )
 })
 
-t.test('asked often on one connection, it costs nothing that lasts', async (t) => {
+t.test('many attempts on one connection leave nothing behind', async (t) => {
   const wire = await startWire(t)
   const warnings: Error[] = []
   const onWarning = (warning: Error) => void warnings.push(warning)

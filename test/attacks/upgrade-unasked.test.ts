@@ -14,7 +14,7 @@ import { SMUGGLED, head } from '../support/wire.js'
 
 const bare = head('HTTP/1.1 101 Switching Protocols', 'Connection: Upgrade', 'Upgrade: websocket')
 
-t.test('101 to a request that asked for nothing is 502', async (t) => {
+t.test('101 for a request without an upgrade is 502', async (t) => {
   for (const answer of [switching(), bare, head('HTTP/1.1 101 Switching Protocols')]) {
     for (const lines of [[], ['Connection: Upgrade, HTTP2-Settings', 'Upgrade: h2c'], ASKS.slice(0, 2)]) {
       const upstream = await rawUpstream(t, (socket, seen) => void (isHead(seen) && socket.write(answer)))
@@ -31,7 +31,7 @@ t.test('101 to a request that asked for nothing is 502', async (t) => {
   }
 })
 
-t.test('101 to a handshake that it has not read is 502', async (t) => {
+t.test('101 before the handshake was sent is 502', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => void (isHead(seen) && socket.write(bare)))
   const port = await open(t, upstream.port)
   const one = client(t, port, handshake().replace('/live', '/redirect?status=101') + SMUGGLED)

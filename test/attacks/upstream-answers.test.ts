@@ -65,7 +65,7 @@ const BAD: Record<string, string> = {
 }
 
 t.test(
-  'what two readers would read differently is 502, or cut, and no part of it becomes a header',
+  'a response that two parsers could read differently is 502 or cut, and no part becomes a header',
   async (t) => {
     for (const { name, text, statuses } of await beforeAll(t, BAD)) {
       t.notMatch(text, /^set-cookie/im, name)
@@ -76,7 +76,7 @@ t.test(
   },
 )
 
-t.test('a reason that isn’t plain is replaced', async (t) => {
+t.test('an unusual reason phrase is replaced', async (t) => {
   const reasons = ['O\x01evil', 'caf\xe9 evil', '\x7fevil', '\xa0evil']
   const answers = reasons.map((reason) => [reason, `HTTP/1.1 200 ${reason}\r\nContent-Length: 2\r\n\r\nok`])
   for (const { name, text } of await beforeAll(t, Object.fromEntries(answers))) {
@@ -84,7 +84,7 @@ t.test('a reason that isn’t plain is replaced', async (t) => {
   }
 })
 
-t.test('an answer that nobody asked for is nobody’s', async (t) => {
+t.test('an unrequested response is nobody’s', async (t) => {
   for (const first of [
     GOOD + EVIL,
     `HTTP/1.1 204 No Content\r\n\r\n${EVIL}`,
@@ -103,7 +103,7 @@ t.test('an answer that nobody asked for is nobody’s', async (t) => {
   }
 })
 
-t.test('a body where none may be: HEAD, 204, 304 have none', async (t) => {
+t.test('HEAD, 204 and 304 have no body', async (t) => {
   for (const [method, status] of [
     ['HEAD', '200 OK'],
     ['GET', '204 No Content'],
@@ -116,7 +116,7 @@ t.test('a body where none may be: HEAD, 204, 304 have none', async (t) => {
   }
 })
 
-t.test('heads without an end: too large, too many', async (t) => {
+t.test('endless heads: too large, too many', async (t) => {
   const results = await beforeAll(t, {
     'one header': `HTTP/1.1 200 OK\r\nX: ${'evil'.repeat(50_000)}\r\n\r\n`,
     'many headers': `HTTP/1.1 200 OK\r\n${'X: evil\r\n'.repeat(20_000)}\r\n`,
@@ -127,7 +127,7 @@ t.test('heads without an end: too large, too many', async (t) => {
   }
 })
 
-t.test('interim answers without an end: a few pass, and then it is late', async (t) => {
+t.test('endless interim responses: a few pass, then a timeout', async (t) => {
   const hints = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'.repeat(5000)
   const { ask } = await before(t, { '/': hints })
   const { statuses } = await ask('/')
@@ -135,7 +135,7 @@ t.test('interim answers without an end: a few pass, and then it is late', async 
   t.match(String(statuses.at(-1)), /^50[24]$/)
 })
 
-t.test('hop-by-hop headers and trailers of an answer end here', async (t) => {
+t.test('hop-by-hop headers and trailers of a response are removed', async (t) => {
   const hop = [
     'Connection: close, X-Secret',
     'X-Secret: evil',

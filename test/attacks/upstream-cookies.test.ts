@@ -33,7 +33,7 @@ const THEIRS = [
   'legacy=2',
 ]
 
-t.test('none of them arrives; all of its own do, in their order', async (t) => {
+t.test('none of them arrives, and all of its own do in order', async (t) => {
   const answer =
     head('HTTP/1.1 200 OK', ...OURS, ...THEIRS.map((one) => `Set-Cookie: ${one}`), 'Content-Length: 2') + 'ok'
   const upstream = await rawUpstream(t, (socket) => socket.end(Buffer.from(answer, 'latin1')))
@@ -48,7 +48,7 @@ t.test('none of them arrives; all of its own do, in their order', async (t) => {
   t.strictSame(set, THEIRS)
 })
 
-t.test('nor by a folded line, a trailer, or an interim answer', async (t) => {
+t.test('nor by a folded line, a trailer, or an interim response', async (t) => {
   for (const answer of [
     'HTTP/1.1 200 OK\r\nSet-Cookie: a=1;\r\n __Host-access=evil\r\nContent-Length: 2\r\n\r\nok',
     'HTTP/1.1 200 OK\r\nSet-Cookie:\r\n\t__Host-access=evil\r\nContent-Length: 2\r\n\r\nok',

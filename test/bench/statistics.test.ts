@@ -20,13 +20,13 @@ t.test('the interval of the median leaves out as many ranks as the sign test all
   }
 })
 
-t.test('medians, and ratios round by round', async (t) => {
+t.test('medians, and ratios per round', async (t) => {
   t.equal(spreadOf([3, 1, 2]).median, 2)
   t.equal(spreadOf([4, 1, 2, 3]).median, 2.5)
   t.match(ratioOf([2, 9, 4], [1, 3, 4]), { median: 2, min: 1, max: 3 })
 })
 
-t.test('quiet rounds are those near the best one; too few of them are no choice', async (t) => {
+t.test('quiet rounds are those near the best one; too few of them are no basis', async (t) => {
   t.strictSame(quietRounds([10, 11, 20, 11.5, 10, 11, 30, 10.5]), [0, 1, 3, 4, 5, 7])
   t.strictSame(quietRounds([10, 20, 20, 20, 20, 20]), [0, 1, 2, 3, 4, 5])
 })

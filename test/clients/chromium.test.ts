@@ -42,7 +42,7 @@ async function through(command: string): Promise<void> {
     method: 'POST', headers: { 'content-type': 'application/json' }, body: ${JSON.stringify(JSON.stringify(body))},
   }); return answer.status`)
 
-  t.test('a page loads; what is guarded is not shown', async (t) => {
+  t.test('a page loads, and guarded content is not shown', async (t) => {
     t.match(await page.open(`${url}/private/page`), { status: 401 })
     t.strictSame(await page.open(`${url}/page`), { status: 200, text: 'Zoë’s blog' })
   })

@@ -69,7 +69,7 @@ async function through(): Promise<void> {
     return text.replaceAll(/^(?:date|connection|keep-alive|transfer-encoding|trailer): .*\r\n/gim, '')
   }
 
-  t.test('answers are the same as without the gateway, to HTTP/1.0 too', async (t) => {
+  t.test('responses equal those without the gateway, also for HTTP/1.0', async (t) => {
     for (const [path, ...options] of SAME) {
       // HTTP/1.0 is answered in HTTP/1.1, as RFC 9110 §6.2 has it, but the body in no chunks.
       const [passed, direct] = [
@@ -87,7 +87,7 @@ async function through(): Promise<void> {
     t.match(await post('/redirect/same-method'), { method: 'POST', sha256: sha256('kept') })
   })
 
-  t.test('a download goes on where it stopped; an ETag is remembered', async (t) => {
+  t.test('a download resumes, and an ETag is remembered', async (t) => {
     const [part, tag] = [file('part.bin'), file('etag')]
     await writeFile(part, FILE.subarray(0, 70_000))
     await curl('--continue-at', '-', '--output', part, `${url}/file`)
@@ -118,7 +118,7 @@ async function through(): Promise<void> {
     t.match(trace, 'HTTP/1.1 100 Continue')
   })
 
-  t.test('an upload that is too large, or not allowed, is refused before it is sent', async (t) => {
+  t.test('an upload that is too large or not allowed is refused before it is sent', async (t) => {
     await writeFile(file('huge.bin'), Buffer.alloc(9 << 20))
     const status = ['--output', file('refusal'), '--write-out', '%{http_code} %{size_upload}']
     const put = (name: string, path: string) =>
@@ -139,26 +139,23 @@ async function through(): Promise<void> {
     t.equal(await textOf(...args), '1 0 0 0 0 0 ')
   })
 
-  t.test(
-    'the cookies of a jar: login, a guarded page, the legacy app’s own beside them, logout',
-    async (t) => {
-      const jar = ['--cookie-jar', file('jar'), '--cookie', file('jar')]
-      const status = ['--output', file('out'), '--write-out', '%{http_code}']
-      const json = ['--header', 'Content-Type: application/json', '--header', `Origin: ${url}`]
-      const body = JSON.stringify({ username: 'ada', password: USERS.ada, cookies: true })
-      t.equal(await textOf(...jar, ...status, `${url}/private/page`), '401')
-      t.equal(await textOf(...jar, ...status, ...json, '--data', body, `${url}/auth/login`), '200')
-      await curl(...jar, '--output', file('out'), `${url}/cookies`)
-      const lines = String(await readFile(file('jar')))
-      for (const name of ['access', 'refresh', 'first', 'second']) t.match(lines, new RegExp(`\t${name}\t`))
-      t.match(await textOf(...jar, `${url}/private/page`), 'Hello ada')
-      const { cookie } = await jsonOf(...jar, `${url}/echo`)
-      t.strictSame(cookie?.split('; ').toSorted(), ['first=1', 'second="two', '2"'].slice(0, 2).toSorted())
-      // curl's cookies in the form of a logout; no Origin, no page: it is refused, as it might be another site's.
-      t.equal(await textOf(...jar, ...status, '--request', 'POST', `${url}/auth/logout`), '403')
-      const origin = ['--header', `Origin: ${url}`]
-      t.equal(await textOf(...jar, ...status, ...origin, '--request', 'POST', `${url}/auth/logout`), '204')
-      t.equal(await textOf(...jar, ...status, `${url}/private/page`), '401')
-    },
-  )
+  t.test('a cookie jar: login, a guarded page, the legacy app’s own beside them, logout', async (t) => {
+    const jar = ['--cookie-jar', file('jar'), '--cookie', file('jar')]
+    const status = ['--output', file('out'), '--write-out', '%{http_code}']
+    const json = ['--header', 'Content-Type: application/json', '--header', `Origin: ${url}`]
+    const body = JSON.stringify({ username: 'ada', password: USERS.ada, cookies: true })
+    t.equal(await textOf(...jar, ...status, `${url}/private/page`), '401')
+    t.equal(await textOf(...jar, ...status, ...json, '--data', body, `${url}/auth/login`), '200')
+    await curl(...jar, '--output', file('out'), `${url}/cookies`)
+    const lines = String(await readFile(file('jar')))
+    for (const name of ['access', 'refresh', 'first', 'second']) t.match(lines, new RegExp(`\t${name}\t`))
+    t.match(await textOf(...jar, `${url}/private/page`), 'Hello ada')
+    const { cookie } = await jsonOf(...jar, `${url}/echo`)
+    t.strictSame(cookie?.split('; ').toSorted(), ['first=1', 'second="two', '2"'].slice(0, 2).toSorted())
+    // curl's cookies in the form of a logout; no Origin, no page: it is refused, as it might be another site's.
+    t.equal(await textOf(...jar, ...status, '--request', 'POST', `${url}/auth/logout`), '403')
+    const origin = ['--header', `Origin: ${url}`]
+    t.equal(await textOf(...jar, ...status, ...origin, '--request', 'POST', `${url}/auth/logout`), '204')
+    t.equal(await textOf(...jar, ...status, `${url}/private/page`), '401')
+  })
 }

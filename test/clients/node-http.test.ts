@@ -37,7 +37,7 @@ function view({ response, body }: Got) {
   return { statusCode, statusMessage, headers: comparable(rawHeaders), rawTrailers, body: sha256(body) }
 }
 
-t.test('answers are the same as without the gateway: head, body, trailers', async (t) => {
+t.test('responses equal those without the gateway: head, body, trailers', async (t) => {
   for (const [method, path, headers = {}, body] of SAME) {
     const [direct, through] = [
       view(await send(app.url, method, path, { headers, body })),
@@ -47,24 +47,24 @@ t.test('answers are the same as without the gateway: head, body, trailers', asyn
   }
 })
 
-t.test('OPTIONS * asks for no route, so it ends here', async (t) => {
+t.test('OPTIONS * matches no route, so the gateway answers it', async (t) => {
   t.equal((await send(app.url, 'OPTIONS', '*')).response.headers['x-target'], '*')
   const { response, body } = await send(url, 'OPTIONS', '*')
   t.equal(response.statusCode, 400)
   t.match(JSON.parse(String(body)), { code: 'target_refused' })
 })
 
-t.test('a redirect to the origin itself names the one that was asked', async (t) => {
+t.test('a redirect to the origin names the origin that was requested', async (t) => {
   const { response } = await send(url, 'GET', '/redirect/absolute')
   t.equal(response.headers.location, `${url}/echo?from=absolute`)
 })
 
-t.test('of Set-Cookie, those that would set ours are missing, and no others', async (t) => {
+t.test('Set-Cookie headers that would set our cookies are removed, and no others', async (t) => {
   const { response } = await send(url, 'GET', '/our-cookies')
   t.strictSame(response.headers['set-cookie'], ['mine=1; Path=/'])
 })
 
-t.test('a kept connection is used again, by the client and by the gateway', async (t) => {
+t.test('a kept connection is reused, by the client and by the gateway', async (t) => {
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
   t.teardown(() => agent.destroy())
   const ports = new Set<number | undefined>()
@@ -94,7 +94,7 @@ t.test('a kept connection is used again, by the client and by the gateway', asyn
   t.ok(ports.size <= 1 + pauses, 'by the client', { pauses })
 })
 
-t.test('a body with its length, and one without', async (t) => {
+t.test('a body with a length, and one without', async (t) => {
   const sized = JSON.parse(String((await send(url, 'PUT', '/echo', { body: FILE })).body)) as Echo
   t.match(sized, { length: FILE.length, sha256: sha256(FILE), framing: String(FILE.length) })
 
@@ -119,7 +119,7 @@ t.test('Expect: 100-continue', async (t) => {
   t.match(JSON.parse(String(await buffer(response))), { length: FILE.length, sha256: sha256(FILE) })
 })
 
-t.test('103 Early Hints come before the answer', async (t) => {
+t.test('103 Early Hints come before the response', async (t) => {
   const hintsOf = async (base: string) => {
     const hints: unknown[] = []
     const request = http.get(`${base}/early-hints`)
@@ -133,7 +133,7 @@ t.test('103 Early Hints come before the answer', async (t) => {
   t.strictSame(await hintsOf(url), direct)
 })
 
-t.test('a client that goes away amid the answer: the upstream is told', async (t) => {
+t.test('a client that disconnects during the response: the upstream notices', async (t) => {
   const closed = new Promise<void>((resolve) => {
     app.server.once('request', (_request, response) => response.once('close', () => resolve()))
   })
@@ -146,7 +146,7 @@ t.test('a client that goes away amid the answer: the upstream is told', async (t
   t.pass('its answer is closed')
 })
 
-t.test('many at once, each gets its own answer', async (t) => {
+t.test('many requests at once each get their own response', async (t) => {
   const asked = Array.from({ length: 100 }, (_, n) => `/echo?n=${n}`)
   const answers = await Promise.all(asked.map((path) => send(url, 'GET', path)))
   t.strictSame(

@@ -11,7 +11,7 @@ const { url } = gateway
 
 const echoOf = async (answer: { json(): Promise<unknown> }) => (await answer.json()) as Echo
 
-t.test('request: answers are the same as without the gateway', async (t) => {
+t.test('request: responses equal those without the gateway', async (t) => {
   const view = async (base: string, [method, path, headers = {}, body]: (typeof SAME)[number]) => {
     const options = { method: method as 'GET', headers, body: body ?? null, responseHeaders: 'raw' as const }
     const answer = await request(`${base}${path}`, options)
@@ -46,14 +46,14 @@ t.test('fetch decodes what the upstream has compressed', async (t) => {
   }
 })
 
-t.test('two Set-Cookie stay two, in order; a Cookie comes back as it was', async (t) => {
+t.test('two Set-Cookie headers stay two, in order; a Cookie is returned unchanged', async (t) => {
   const set = (await fetch(`${url}/cookies`)).headers.getSetCookie()
   t.strictSame(set, ['first=1; Path=/; HttpOnly', 'second="two; 2"; Expires=Fri, 01 Jan 2100 00:00:00 GMT'])
   const cookie = 'first=1; second="two"; $odd=a=b;c'
   t.equal((await echoOf(await fetch(`${url}/echo`, { headers: { cookie } }))).cookie, cookie)
 })
 
-t.test('our own cookies reach no upstream, among others that do', async (t) => {
+t.test('our own cookies reach no upstream, others do', async (t) => {
   const { access, refresh } = await logInByCookies(url)
   t.ok(access && refresh)
   const cookie = `first=1; access=${access}; second=2; refresh=${refresh}`
@@ -65,7 +65,7 @@ t.test('our own cookies reach no upstream, among others that do', async (t) => {
   }
 })
 
-t.test('a multipart form, and a stream of no known length', async (t) => {
+t.test('a multipart form, and a stream of unknown length', async (t) => {
   const form = new FormData()
   form.append('name', 'Zoë')
   form.append('file', new Blob([FILE]), 'a b.bin')
@@ -81,7 +81,7 @@ t.test('a multipart form, and a stream of no known length', async (t) => {
   t.match(streamed, { framing: 'chunked', length: FILE.length, sha256: sha256(FILE) })
 })
 
-t.test('requests in a pipeline are answered in order, each by itself', async (t) => {
+t.test('pipelined requests are answered in order', async (t) => {
   const { access_token: token } = await logIn(url)
   const client = new Client(url, { pipelining: 10 })
   t.teardown(() => client.close())

@@ -23,14 +23,14 @@ async function portcullis(args: readonly string[], stdin = '') {
   return { code, out, err }
 }
 
-t.test('help is 0, no command or an unknown one 2', async (t) => {
+t.test('help exits with 0, a missing or unknown command with 2', async (t) => {
   t.match(await portcullis(['--help']), { code: 0, out: /users +adds a user/ })
   t.match(await portcullis(['users', '--help']), { code: 0, out: /users add NAME --file FILE/ })
   t.match(await portcullis([]), { code: 2 })
   t.match(await portcullis(['sessions']), { code: 2, err: /there is no command "sessions"/ })
 })
 
-t.test('users add: a new user can log in, and with a changed password by that alone', async (t) => {
+t.test('users add: a new user can log in, and with a changed password only with that', async (t) => {
   const file = join(await home(t), 'new.htpasswd')
   const add = (name: string, password: string) => portcullis(['users', 'add', name, '--file', file], password)
   t.match(await add('ada', 'the first one\nnot this\n'), { code: 0, out: 'added ada\n' })
@@ -52,7 +52,7 @@ t.test('users add: a changed password keeps the scopes', async (t) => {
   t.match(await users.verify('ada', 'the second one'), { name: 'ada', scope: 'admin read' })
 })
 
-t.test('users add: what is wrong is said without a stack, and changes nothing', async (t) => {
+t.test('users add: errors have no stack and change nothing', async (t) => {
   const directory = await home(t)
   const file = join(directory, 'users.htpasswd')
   const former = await readFile(file, 'utf8')

@@ -38,7 +38,7 @@ t.test('the open part shows published posts only', async (t) => {
   t.equal((await call('HEAD', '/post')).status, 200)
 })
 
-t.test('drafts too under /post/all, which says who the gateway says is reading', async (t) => {
+t.test('drafts are under /post/all, which shows the user that the gateway names', async (t) => {
   const call = await blog(t)
   const all = await call('GET', '/post/all', undefined, { 'x-forwarded-user': 'alice' })
   t.equal(titles(all).length, 3)
@@ -60,7 +60,7 @@ t.test('create, change, delete', async (t) => {
   t.equal((await call('PUT', '/post', { id: 4, title: 'T', body: 'B' })).status, 404)
 })
 
-t.test('wrong bodies, methods and paths are told apart', async (t) => {
+t.test('wrong bodies, methods and paths have their own errors', async (t) => {
   const call = await blog(t)
   for (const body of ['', '{', '[]', 'null', '"x"', {}, { title: '', body: '' }, { title: 'T' }]) {
     t.equal((await call('POST', '/post', body)).status, 400, JSON.stringify(body))

@@ -37,7 +37,7 @@ upstreams.ca none
 upstreams.connections 1024
 log.level info|log.requests false`
 
-t.test('the settings are the documented ones, no more and no less, with their defaults', async (t) => {
+t.test('the settings and defaults are exactly the documented ones', async (t) => {
   const documented = DOCUMENTED.trim().split(/[|\n]/)
   t.same(
     describeSettings().map((row) => `${row.path} ${row.default}`),
@@ -45,7 +45,7 @@ t.test('the settings are the documented ones, no more and no less, with their de
   )
 })
 
-t.test('every setting is described, and named for the command line and the environment', async (t) => {
+t.test('every setting has a description, a flag and a variable', async (t) => {
   for (const row of describeSettings()) {
     t.ok(row.description.length > 5, row.path)
     t.equal(row.flag, row.path.includes('[]') ? null : `--${row.path}`)
@@ -71,7 +71,7 @@ t.test('--help has a line for each setting', async (t) => {
   t.match(help, /--tokens\.access +lifetime of an access token.* \[15m\]/)
 })
 
-t.test('the plugin has what a host may set and nothing of the server', async (t) => {
+t.test('the plugin has the options for hosts and none of the server', async (t) => {
   const paths = describePluginOptions().map(({ path }) => path)
   t.ok(paths.includes('refusals'))
   t.notOk(

@@ -6,7 +6,7 @@ const settingsWith = (change: object) =>
   loadGatewaySettings({ preset: { name: 'test', values: { ...good, ...change } } }).settings
 const withToken = (token: object) => ({ identity: { token: { audience: 'legacy', ...token } } })
 
-t.test('what a route may have for the legacy application behind it', async (t) => {
+t.test('settings of a route for the legacy application behind it', async (t) => {
   const route = {
     rewritePrefix: '/v2',
     targetAllow: ['semicolon', 'double-slash', 'encoded-slash'],
@@ -25,7 +25,7 @@ t.test('what a route may have for the legacy application behind it', async (t) =
   t.equal(settingsWith(withRoute({ rewritePrefix: '/' })).routes[0].rewritePrefix, '/')
 })
 
-t.test('identity by template, and as a token with an audience of its own', async (t) => {
+t.test('identity headers by template, and a token with its own audience', async (t) => {
   const headers = { 'X-User': 'sub', 'X-Who': '{sub}@{tenant}', 'X-Text': 'user {https://example.com/id}' }
   t.strictSame(settingsWith({ identity: { headers } }).identity, { headers })
   t.strictSame(settingsWith(withToken({})).identity.token, {
@@ -35,7 +35,7 @@ t.test('identity by template, and as a token with an audience of its own', async
   })
 })
 
-t.test('every transport that the gateway can read may be accepted', async (t) => {
+t.test('every transport of the gateway can be accepted', async (t) => {
   const from = ['header', 'cookie', 'x-access-token', 'query']
   t.strictSame(settingsWith({ accept: { from } }).accept.from, from)
   t.ok(settingsWith({ accept: { from: ['query'] }, cookies: { enabled: false } }))

@@ -10,7 +10,7 @@ function loginOf(login: object) {
   return loadGatewaySettings({ preset: { name: 'test', values: { ...good, login } } }).settings.login
 }
 
-t.test('where the legacy API is and who its answer names is all that must be said', async (t) => {
+t.test('login.http needs only the URL and the pointer to the subject', async (t) => {
   const parsed = {
     ...http,
     body: 'json',
@@ -28,7 +28,7 @@ t.test('where the legacy API is and who its answer names is all that must be sai
   )
 })
 
-t.test('all of it can be said', async (t) => {
+t.test('every setting of login.http', async (t) => {
   const all = {
     url: 'https://Legacy.example:443/login?v=2',
     body: 'form',
@@ -45,7 +45,7 @@ t.test('all of it can be said', async (t) => {
   })
 })
 
-t.test('where browsers are sent to log in: a path, or a page elsewhere', async (t) => {
+t.test('login.page is a path or a URL elsewhere', async (t) => {
   for (const page of ['/login', '/auth/login?x=1', 'https://login.example.com', 'https://sso.example/a?b=c'])
     t.equal(loginOf({ page }).page, page)
 })

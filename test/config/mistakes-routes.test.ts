@@ -188,7 +188,7 @@ const routesOf = (routes: readonly object[]) =>
     preset: { name: 'the test', values: { issuer: 'https://a.test', audience: 'https://a.test', routes } },
   }).settings.routes
 
-t.test('routes are compared with those of their own path only, however many there are', async (t) => {
+t.test('routes are compared only with those of the same path, however many there are', async (t) => {
   let reads = 0
   const many = routesOf(Array.from({ length: 5_000 }, (_, i) => ({ ...route, path: `/${i}` })))
   const counted = many.map(
@@ -205,7 +205,7 @@ t.test('routes are compared with those of their own path only, however many ther
   t.ok(reads < 50 * 5_000, `${reads} properties read of 5,000 routes`)
 })
 
-t.test('the first route that takes a method is named, also among many of one path', async (t) => {
+t.test('an error names the first route that handles a method, also among many of one path', async (t) => {
   const [get, put, get2, all, head] = routesOf([
     { ...route, path: '/x', methods: ['GET'] },
     { ...route, path: '/y', methods: ['PUT'] },

@@ -205,7 +205,7 @@ refuses(t, [
   ],
 ])
 
-t.test('all problems are told at once, a line each, with key, message and source', async (t) => {
+t.test('all problems are reported at once, one per line with key, message and source', async (t) => {
   const change = { tokens: { access: 15 }, store: 'x', audience: undefined }
   const values = { ...good, ...change }
   try {
@@ -221,7 +221,7 @@ t.test('all problems are told at once, a line each, with key, message and source
   }
 })
 
-t.test('a rule over two settings is silent while one of them is wrong by itself', async (t) => {
+t.test('a rule over two settings is silent if one of them is invalid itself', async (t) => {
   const problems = problemsOf({ tokens: { access: '1h', refresh: 'soon' } })
   t.same(
     problems.map(({ key }) => key),
@@ -229,7 +229,7 @@ t.test('a rule over two settings is silent while one of them is wrong by itself'
   )
 })
 
-t.test('keys of the prototype are unknown keys, and pollute nothing', async (t) => {
+t.test('keys of the prototype are unknown keys and pollute nothing', async (t) => {
   for (const key of ['__proto__', 'constructor', 'hasOwnProperty']) {
     const hostile = JSON.parse(`{"${key}": {"polluted": true}}`) as object
     const values = Object.defineProperty({ ...good }, key, { value: hostile, enumerable: true })

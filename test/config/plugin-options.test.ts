@@ -10,7 +10,7 @@ const required = { issuer: 'https://api.example.com', audience: 'https://api.exa
 
 const login: PluginOptions['login'] = async ({ username }) => ({ sub: username })
 
-t.test('the plugin has the defaults of the gateway for what they share', async (t) => {
+t.test('the plugin shares the defaults of the gateway', async (t) => {
   const settings = parsePluginOptions({ ...required, tokens: { access: '5m' } } satisfies PluginOptions)
   t.match(settings, {
     ...required,
@@ -23,7 +23,7 @@ t.test('the plugin has the defaults of the gateway for what they share', async (
   t.ok(Object.isFrozen(settings))
 })
 
-t.test('a client’s options object and a login function pass through as they are', async (t) => {
+t.test('a client options object and a login function are passed through', async (t) => {
   const store = { host: '127.0.0.1', port: 6380, password: 'p', tls: {} }
   const settings = parsePluginOptions({ ...required, store, login } satisfies PluginOptions)
   t.equal(settings.store, store)
@@ -31,12 +31,12 @@ t.test('a client’s options object and a login function pass through as they ar
   t.notOk(Object.isFrozen(store))
 })
 
-t.test('a users file can stand in for the login function', async (t) => {
+t.test('a users file can replace the login function', async (t) => {
   const settings = parsePluginOptions({ ...required, login: { users: './users.htpasswd' } })
   t.strictSame(settings.login, { users: './users.htpasswd' })
 })
 
-t.test('options that are undefined are as good as absent', async (t) => {
+t.test('undefined options count as absent', async (t) => {
   t.equal(
     parsePluginOptions({ ...required, prefix: undefined, login: undefined, store: undefined }).prefix,
     '/auth',
@@ -71,7 +71,7 @@ for (const [name, options, words] of cases) {
   })
 }
 
-t.test('the environment has no say in the plugin', async (t) => {
+t.test('the environment doesn’t affect the plugin', async (t) => {
   process.env['PORTCULLIS_KEYPREFIX'] = 'from-environment'
   t.teardown(() => delete process.env['PORTCULLIS_KEYPREFIX'])
   t.equal(parsePluginOptions(required).keyPrefix, 'portcullis')

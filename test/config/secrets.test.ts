@@ -44,7 +44,7 @@ for (const [name, values] of cases) {
   })
 }
 
-t.test('a secret in a YAML file with a mistake beside it is not quoted', async (t) => {
+t.test('a secret in a YAML file is not quoted because of a mistake beside it', async (t) => {
   const file = join(t.testdir({ f: `issuer: i\nadmin: { token: "${SECRET} }\n` }), 'f')
   try {
     loadSettings({ file })
@@ -55,14 +55,14 @@ t.test('a secret in a YAML file with a mistake beside it is not quoted', async (
   }
 })
 
-t.test('a secret from a variable’s file that is wrong is not quoted', async (t) => {
+t.test('an invalid secret from a variable’s file is not quoted', async (t) => {
   const file = join(t.testdir({ f: SECRET }), 'f')
   t.throws(() => loadSettings({ env: { PORTCULLIS_ADMIN_TOKEN_FILE: file } }), {
     message: /^(?![^]*hunter2)[^]*admin\.token: is too short/,
   })
 })
 
-t.test('a secret of digits, which YAML takes for a number, is not quoted', async (t) => {
+t.test('a secret of digits, which YAML parses as a number, is not quoted', async (t) => {
   for (const values of [{ admin: { token: 8675309 } }, { keys: { signing: 8675309 } }]) {
     t.throws(() => loadSettings({ preset: { name: 'test', values } }), {
       message: /^(?![^]*8675309)[^]*the value is a number; write text \(in quotes\)/,

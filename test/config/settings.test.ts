@@ -5,7 +5,7 @@ const required = { issuer: 'https://api.example.com', audience: 'https://api.exa
 const preset = (change: object = {}) => ({ preset: { name: 'test', values: { ...required, ...change } } })
 const route = { path: '/', upstream: 'http://127.0.0.1:8080' }
 
-t.test('without a word, every setting has its documented default, parsed', async (t) => {
+t.test('every setting has its documented default, parsed', async (t) => {
   const { settings, warnings } = loadSettings(preset())
   t.same(warnings, [])
   t.strictSame(settings, {
@@ -68,7 +68,7 @@ t.test('without a word, every setting has its documented default, parsed', async
   })
 })
 
-t.test('a route has its defaults, and the gateway’s limits and timeouts unless it has its own', async (t) => {
+t.test('a route inherits the gateway’s limits and timeouts unless it has its own', async (t) => {
   const { settings } = loadGatewaySettings(
     preset({
       limits: { body: '2mb' },
@@ -102,7 +102,7 @@ t.test('a route has its defaults, and the gateway’s limits and timeouts unless
   t.strictSame(settings.routes[1]?.timeouts, { connect: 500, headers: 30_000, body: 0, total: 300_000 })
 })
 
-t.test('a path may have a route for each method', async (t) => {
+t.test('a path may have one route per method', async (t) => {
   const routes = [
     { ...route, methods: ['GET'] },
     { ...route, methods: ['POST', 'PUT'] },
@@ -117,42 +117,39 @@ t.test('a path may have routes that list methods beside one for all others', asy
   t.equal(loadGatewaySettings(preset({ routes: routes.toReversed() })).settings.routes.length, 3)
 })
 
-t.test('a route above our own paths shadows none of them', async (t) => {
+t.test('a route above our own paths doesn’t shadow them', async (t) => {
   const routes = ['/', '/.well-known', '/authors', '/healthz/deep'].map((path) => ({ ...route, path }))
   t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 4)
 })
 
-t.test(
-  'what a route prefers in an outage is written as a word or a mapping, or is the gateway’s',
-  async (t) => {
-    const { settings } = loadGatewaySettings(
-      preset({
-        revocation: { onOutage: { stale: '30s' }, horizon: '1h' },
-        routes: [
-          route,
-          { ...route, path: '/a', onOutage: 'open' },
-          { ...route, path: '/b', onOutage: { stale: '500ms' } },
-          { ...route, path: '/c', onOutage: 'closed' },
-          { ...route, path: '/d', onOutage: '{"stale":"2m"}' },
-        ],
-      }),
-    )
-    t.strictSame(settings.revocation.onOutage, { stale: 30_000 })
-    t.equal(settings.revocation.horizon, 3_600_000)
-    t.strictSame(
-      settings.routes.map(({ onOutage }) => onOutage),
-      [undefined, 'open', { stale: 500 }, 'closed', { stale: 120_000 }],
-    )
-  },
-)
+t.test('onOutage is a word or a mapping, and defaults to the gateway’s', async (t) => {
+  const { settings } = loadGatewaySettings(
+    preset({
+      revocation: { onOutage: { stale: '30s' }, horizon: '1h' },
+      routes: [
+        route,
+        { ...route, path: '/a', onOutage: 'open' },
+        { ...route, path: '/b', onOutage: { stale: '500ms' } },
+        { ...route, path: '/c', onOutage: 'closed' },
+        { ...route, path: '/d', onOutage: '{"stale":"2m"}' },
+      ],
+    }),
+  )
+  t.strictSame(settings.revocation.onOutage, { stale: 30_000 })
+  t.equal(settings.revocation.horizon, 3_600_000)
+  t.strictSame(
+    settings.routes.map(({ onOutage }) => onOutage),
+    [undefined, 'open', { stale: 500 }, 'closed', { stale: 120_000 }],
+  )
+})
 
-t.test('a horizon may be as short as the life of a token, and the default follows that', async (t) => {
+t.test('a horizon may be as short as the life of a token, which is its default', async (t) => {
   const horizonOf = (change: object) => loadSettings(preset(change)).settings.revocation.horizon
   t.equal(horizonOf({ revocation: { horizon: '15m' } }), 900_000)
   t.equal(horizonOf({ tokens: { access: '1h' } }), undefined)
 })
 
-t.test('durations and sizes are taken in each of their units', async (t) => {
+t.test('durations and sizes in each of their units', async (t) => {
   const { tokens, timeouts, limits } = loadSettings(
     preset({
       tokens: { access: '1h', refresh: '2d' },
@@ -165,7 +162,7 @@ t.test('durations and sizes are taken in each of their units', async (t) => {
   t.strictSame([limits.headers, limits.target, limits.body], [1024 ** 3, 512, 3 * 1024 ** 2])
 })
 
-t.test('stores, hosts, networks and origins of every good form are taken', async (t) => {
+t.test('every valid form of stores, hosts, networks and origins', async (t) => {
   for (const store of [
     'memory',
     'redis://h',
@@ -191,7 +188,7 @@ t.test('stores, hosts, networks and origins of every good form are taken', async
   ])
 })
 
-t.test('one upstream or several, with their slash or without, come as a list of origins', async (t) => {
+t.test('one upstream or several, with or without a slash, become a list of origins', async (t) => {
   const upstreamOf = (upstream: unknown) =>
     loadGatewaySettings(preset({ routes: [{ ...route, upstream }] })).settings.routes[0].upstream
   t.strictSame(upstreamOf('http://Blog:80/'), ['http://blog'])
@@ -202,7 +199,7 @@ t.test('one upstream or several, with their slash or without, come as a list of 
 
 const signing = (value: unknown) => loadSettings(preset({ keys: { signing: value } })).settings.keys.signing
 
-t.test('a signing key is told from a path by how it begins', async (t) => {
+t.test('a signing key and a path are told apart by their beginning', async (t) => {
   t.strictSame(signing('./key.pem'), { from: 'file', path: './key.pem' })
   t.strictSame(signing('-----BEGIN PRIVATE KEY-----\nx\n'), {
     from: 'text',
@@ -212,13 +209,13 @@ t.test('a signing key is told from a path by how it begins', async (t) => {
   t.strictSame(signing({ kty: 'oct' }), { from: 'text', text: '{"kty":"oct"}' })
 })
 
-t.test('both ports may be 0, and admin may share a port number that is nobody’s', async (t) => {
+t.test('both ports may be 0, and the admin port may equal another host’s port', async (t) => {
   const { settings } = loadSettings(preset({ listen: { port: 0 }, admin: { port: 0 } }))
   t.same([settings.listen.port, settings.admin && settings.admin.port], [0, 0])
   t.equal(loadSettings(preset({ listen: { port: 9400 }, admin: false })).settings.admin, false)
 })
 
-t.test('settings are frozen all the way down', async (t) => {
+t.test('settings are deeply frozen', async (t) => {
   const { settings } = loadGatewaySettings(preset({ routes: [route] }))
   const frozen = (value: unknown): boolean =>
     typeof value !== 'object' ||

@@ -24,24 +24,21 @@ function refusal(sources: Sources): ConfigError {
   throw new Error('was not refused')
 }
 
-t.test(
-  'flags come before the environment, that before the file, that before a preset and the defaults',
-  async (t) => {
-    const file = fileWith(t, `${base}listen: {port: 3, host: 3.3.3.3}\nkeyPrefix: file\nlog: {level: warn}\n`)
-    const { settings } = loadSettings({
-      file,
-      env: { PORTCULLIS_LISTEN_PORT: '2', PORTCULLIS_LISTEN_HOST: '2.2.2.2', PORTCULLIS_KEYPREFIX: 'env' },
-      flags: { 'listen.port': '1' },
-      preset: { name: 'demo', values: { log: { level: 'debug', requests: true } } },
-    })
-    t.match(settings, {
-      listen: { port: 1, host: '2.2.2.2' },
-      keyPrefix: 'env',
-      log: { level: 'warn', requests: true },
-      prefix: '/auth',
-    })
-  },
-)
+t.test('flags override the environment, then the file, a preset and the defaults', async (t) => {
+  const file = fileWith(t, `${base}listen: {port: 3, host: 3.3.3.3}\nkeyPrefix: file\nlog: {level: warn}\n`)
+  const { settings } = loadSettings({
+    file,
+    env: { PORTCULLIS_LISTEN_PORT: '2', PORTCULLIS_LISTEN_HOST: '2.2.2.2', PORTCULLIS_KEYPREFIX: 'env' },
+    flags: { 'listen.port': '1' },
+    preset: { name: 'demo', values: { log: { level: 'debug', requests: true } } },
+  })
+  t.match(settings, {
+    listen: { port: 1, host: '2.2.2.2' },
+    keyPrefix: 'env',
+    log: { level: 'warn', requests: true },
+    prefix: '/auth',
+  })
+})
 
 t.test('text from flags and variables becomes numbers, booleans, lists and mappings', async (t) => {
   const { settings } = loadSettings({
@@ -104,30 +101,27 @@ t.test('problems name the flag, the variable, or the file and line', async (t) =
   )
 })
 
-t.test(
-  'admin can be switched off and on from each source; the strongest that speaks of it decides',
-  async (t) => {
-    const token = 'a'.repeat(32)
-    const on = fileWith(t, `${base}admin: {port: 9, token: ${token}}\n`)
-    t.equal(loadSettings({ file: on, flags: { admin: 'false' } }).settings.admin, false)
-    t.equal(loadSettings({ file: on, env: { PORTCULLIS_ADMIN: 'false' } }).settings.admin, false)
-    t.strictSame(loadSettings({ file: on, env: { PORTCULLIS_ADMIN_PORT: '8' } }).settings.admin, {
-      host: '127.0.0.1',
-      port: 8,
-      hosts: [],
-      token,
-    })
-    writeFileSync(on, `${base}admin: false\n`)
-    t.equal(loadSettings({ file: on }).settings.admin, false)
-    t.strictSame(loadSettings({ file: on, flags: { 'admin.port': '8' } }).settings.admin, {
-      host: '127.0.0.1',
-      port: 8,
-      hosts: [],
-    })
-    const both = refusal({ file: on, env: { PORTCULLIS_ADMIN: 'false', PORTCULLIS_ADMIN_PORT: '8' } })
-    t.match(both.problems, [{ key: 'admin', message: 'contradicts PORTCULLIS_ADMIN_PORT; keep one of them' }])
-  },
-)
+t.test('admin can be disabled and enabled from each source, and the strongest decides', async (t) => {
+  const token = 'a'.repeat(32)
+  const on = fileWith(t, `${base}admin: {port: 9, token: ${token}}\n`)
+  t.equal(loadSettings({ file: on, flags: { admin: 'false' } }).settings.admin, false)
+  t.equal(loadSettings({ file: on, env: { PORTCULLIS_ADMIN: 'false' } }).settings.admin, false)
+  t.strictSame(loadSettings({ file: on, env: { PORTCULLIS_ADMIN_PORT: '8' } }).settings.admin, {
+    host: '127.0.0.1',
+    port: 8,
+    hosts: [],
+    token,
+  })
+  writeFileSync(on, `${base}admin: false\n`)
+  t.equal(loadSettings({ file: on }).settings.admin, false)
+  t.strictSame(loadSettings({ file: on, flags: { 'admin.port': '8' } }).settings.admin, {
+    host: '127.0.0.1',
+    port: 8,
+    hosts: [],
+  })
+  const both = refusal({ file: on, env: { PORTCULLIS_ADMIN: 'false', PORTCULLIS_ADMIN_PORT: '8' } })
+  t.match(both.problems, [{ key: 'admin', message: 'contradicts PORTCULLIS_ADMIN_PORT; keep one of them' }])
+})
 
 t.test('…_FILE reads the value from a file and trims its last newline', async (t) => {
   const dir = t.testdir({ token: `${'s'.repeat(40)}\n`, issuer: 'https://from-file\r\n' })
@@ -142,7 +136,7 @@ t.test('…_FILE reads the value from a file and trims its last newline', async 
   t.match(settings.admin, { token: 's'.repeat(40) })
 })
 
-t.test('…_FILE that can’t be read, or beside the variable itself, is an error', async (t) => {
+t.test('an unreadable …_FILE, or one beside its variable, is an error', async (t) => {
   const file = fileWith(t, base)
   t.match(refusal({ file, env: { PORTCULLIS_STORE_FILE: '/nowhere/store' } }).problems, [
     { key: 'store', source: 'PORTCULLIS_STORE_FILE', message: /can’t be read \(ENOENT\)/ },
@@ -163,7 +157,7 @@ t.test('an empty variable is an error, not a value', async (t) => {
   ])
 })
 
-t.test('unknown variables are warnings that don’t show values; others are none of ours', async (t) => {
+t.test('unknown variables with our prefix are warnings without values; others are ignored', async (t) => {
   const { warnings, settings } = loadSettings({
     file: fileWith(t, base),
     env: {
@@ -193,7 +187,7 @@ t.test('an unknown flag is an error with the nearest known one', async (t) => {
   t.match(problems, [{ key: 'listen.prot', message: 'is not a setting; did you mean --listen.port?' }])
 })
 
-t.test('the flags suit parseArgs, with a space or an equals sign', async (t) => {
+t.test('flags work with a space or an equals sign', async (t) => {
   const args = ['--listen.port', '3001', '--store=memory', '--admin', 'false', '--issuer=i', '--audience=a']
   const { values } = parseArgs({ args, options: settingFlags(), strict: true })
   t.match(loadSettings({ flags: values }).settings, { listen: { port: 3001 }, store: 'memory', admin: false })

@@ -36,7 +36,7 @@ const cases: [name: string, text: string, words: RegExp][] = [
 ]
 
 for (const [name, text, words] of cases) {
-  t.test(`${name} in the file is refused with words of our own`, async (t) => {
+  t.test(`${name} in the file is refused with our own message`, async (t) => {
     const file = join(t.testdir({ 'portcullis.yaml': text }), 'portcullis.yaml')
     t.throws(() => loadSettings({ file }), { name: 'ConfigError', message: words })
     t.throws(() => loadSettings({ file }), { message: /^(?![^]*hunter2)/ })
@@ -44,18 +44,18 @@ for (const [name, text, words] of cases) {
   })
 }
 
-t.test('a file that isn’t there is named, with --config as the place to look', async (t) => {
+t.test('a missing file is named, with --config as the setting to check', async (t) => {
   t.throws(() => loadSettings({ file: '/nowhere/p.yaml' }), {
     message:
       'the configuration file can’t be read (ENOENT); check the path given to --config (from /nowhere/p.yaml)',
   })
 })
 
-t.test('without a file none is read', async (t) => {
+t.test('without --config no file is read', async (t) => {
   t.equal(loadSettings({ flags: { issuer: 'i', audience: 'a' } }).settings.issuer, 'i')
 })
 
-t.test('an alias is good where it is no bomb, and its mistakes have a line', async (t) => {
+t.test('aliases work within limits, and their mistakes have a line', async (t) => {
   const text = `${base}timeouts: { connect: &t 3s, headers: *t }\n`
   const file = join(t.testdir({ 'portcullis.yaml': text }), 'portcullis.yaml')
   t.match(loadSettings({ file }).settings.timeouts, { connect: 3000, headers: 3000 })

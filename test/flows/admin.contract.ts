@@ -41,7 +41,7 @@ interface Listed {
 
 /** @param overrides Of the settings; asked for anew by each test, whose data is its own. */
 export async function testAdmin(t: Test, overrides: () => Overrides) {
-  await t.test('nothing without the admin token, whatever else is presented', async (t) => {
+  await t.test('without the admin token there is no access, whatever else is presented', async (t) => {
     const { url, adminUrl } = await rig(t, overrides)
     const { access_token } = await logIn(url)
     for (const path of ['/api/revocations', '/api/explain']) {
@@ -61,7 +61,7 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
     isRefused(t, await call(adminUrl, 'GET', '/auth/me', { token: TOKEN }), 404, 'not_found')
   })
 
-  await t.test('each target denies what it names, at once, and is listed', async (t) => {
+  await t.test('each target is revoked at once and listed', async (t) => {
     const { url, ask, passes } = await rig(t, overrides)
     const others = await logIn(url, 'bob')
     for (const kind of ['jti', 'sid', 'sub'] as const) {
@@ -87,7 +87,7 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
     t.match((await ask('GET', '/revocations?search=no-such-text')).body, { revocations: [] })
   })
 
-  await t.test('the list comes in pages, the newest first, each entry once', async (t) => {
+  await t.test('the list comes in pages, newest first, each entry once', async (t) => {
     const { ask } = await rig(t, overrides)
     for (const sid of ['one', 'two', 'three', 'one', 'four'])
       t.equal((await ask('POST', '/revocations', { sid, reason: `${sid} ended` })).status, 201)
@@ -110,7 +110,7 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
   })
 
   await t.test(
-    'before: what was issued later stays; a time to come is taken for now, and said so',
+    'before: later tokens stay valid; a future time means now, and the response says so',
     async (t) => {
       const { url, ask, passes } = await rig(t, overrides)
       const { access_token } = await logIn(url)
@@ -129,7 +129,7 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
     },
   )
 
-  await t.test('what is no single target is 400, and denies nothing', async (t) => {
+  await t.test('anything but exactly one target is 400 and revokes nothing', async (t) => {
     const { url, ask, passes } = await rig(t, overrides)
     const { access_token } = await logIn(url)
     const { sub, sid } = claimsOf(access_token)
@@ -155,7 +155,7 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
     t.match((await ask('GET', '/revocations')).body, { revocations: [] })
   })
 
-  await t.test('explain tells what a guard would answer, and at which step', async (t) => {
+  await t.test('explain returns what a guard would decide, and at which step', async (t) => {
     const { url, ask, passes } = await rig(t, overrides)
     const { access_token } = await logIn(url)
     const explain = async (token: string) => (await ask('POST', '/explain', { token })).body

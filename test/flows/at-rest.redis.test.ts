@@ -123,7 +123,7 @@ async function valueOf(key: string): Promise<string> {
   throw new Error(`${key} is of a type that the registry does not know: ${type}`)
 }
 
-t.test('every key is one of the registry’s, and has a TTL', async (t) => {
+t.test('every key is in the registry and has a TTL', async (t) => {
   const names = redisKeys(PREFIX)
   const kinds = {
     session: names.session('@'),
@@ -156,7 +156,7 @@ t.test('no token, secret or password is in any key or value', async (t) => {
   for (const secret of secrets) t.notOk(everything.includes(secret), secret.slice(0, 12))
 })
 
-t.test('nor in the log, even at its most talkative, where each event has its line', async (t) => {
+t.test('nor in the log at trace level, where each event has its line', async (t) => {
   const records = () => gateways.flatMap((gateway) => gateway.records())
   await soon('the last event is logged', () => records().some(({ event }) => event === 'login_limited'))
   const output = gateways.map((gateway) => gateway.output()).join('\n')

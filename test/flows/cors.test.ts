@@ -19,7 +19,7 @@ const { url } = await startGateway(t, {
   ],
 })
 
-t.test('a preflight is answered here, for the configured origin alone', async (t) => {
+t.test('the gateway answers a preflight, for the configured origin only', async (t) => {
   const before = upstream.seen.length
   for (const path of ['/open', '/guarded', '/auth/login', '/auth/logout', '/nowhere/at/all']) {
     const headers = {
@@ -40,30 +40,33 @@ t.test('a preflight is answered here, for the configured origin alone', async (t
   t.equal(upstream.seen.length, before, 'the upstream saw none of them')
 })
 
-t.test('an OPTIONS request that is no preflight is forwarded', async (t) => {
+t.test('an OPTIONS request that isn’t a preflight is forwarded', async (t) => {
   t.equal((await call(url, 'OPTIONS', '/open')).text, 'from the upstream')
   t.equal((await call(url, 'OPTIONS', '/open', { headers: { origin: PAGE } })).text, 'from the upstream')
   t.equal(upstream.seen.at(-1)!.method, 'OPTIONS')
   isRefused(t, await call(url, 'OPTIONS', '/guarded'), 401, 'credentials_missing')
 })
 
-t.test('answers are readable for the configured origin, ours and the upstream’s, good and bad', async (t) => {
-  const { access_token: token } = await logIn(url)
-  for (const [path, status] of [
-    ['/open', 200],
-    ['/guarded', 401],
-    ['/auth/me', 401],
-  ] as const) {
-    const { status: got, headers } = await call(url, 'GET', path, { headers: { origin: PAGE } })
-    t.equal(got, status, path)
-    t.equal(headers['access-control-allow-origin'], PAGE, 'the gateway’s word goes before the upstream’s')
-    t.equal(headers['access-control-allow-credentials'], 'true')
-    t.match(String(headers['vary']), /origin/i)
-  }
-  const foreign = await call(url, 'GET', '/auth/me', { token, headers: { origin: 'https://evil.example' } })
-  t.equal(foreign.status, 200, 'a bearer token is no cookie')
-  t.notOk(foreign.headers['access-control-allow-origin'])
-})
+t.test(
+  'responses are readable for the configured origin, ours and the upstream’s, good and bad',
+  async (t) => {
+    const { access_token: token } = await logIn(url)
+    for (const [path, status] of [
+      ['/open', 200],
+      ['/guarded', 401],
+      ['/auth/me', 401],
+    ] as const) {
+      const { status: got, headers } = await call(url, 'GET', path, { headers: { origin: PAGE } })
+      t.equal(got, status, path)
+      t.equal(headers['access-control-allow-origin'], PAGE, 'the gateway’s word goes before the upstream’s')
+      t.equal(headers['access-control-allow-credentials'], 'true')
+      t.match(String(headers['vary']), /origin/i)
+    }
+    const foreign = await call(url, 'GET', '/auth/me', { token, headers: { origin: 'https://evil.example' } })
+    t.equal(foreign.status, 200, 'a bearer token is no cookie')
+    t.notOk(foreign.headers['access-control-allow-origin'])
+  },
+)
 
 t.test('pages of the configured origin count as our own for cookies', async (t) => {
   const json = { username: 'ada', password: USERS.ada, cookies: true }

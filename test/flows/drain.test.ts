@@ -51,59 +51,62 @@ const isRefusing = (port: number) =>
     socket.once('error', () => resolve(true))
   })
 
-t.test('while it drains it is unready, takes connections, and every response closes its own', async (t) => {
-  const { gateway, port, open, isDraining, stages } = await rig(t)
-  const { access_token: token } = await logIn(gateway.url)
-  t.equal((await call(gateway.url, 'GET', '/readyz')).status, 200)
-  const before = call(gateway.url, 'GET', '/slow')
-  const kept = client(t, port, 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
-  await kept.got('it was answered', (text) => text.endsWith('from the upstream'))
-  t.notMatch(kept.text, /connection: close/i)
-  await soon('the upstream has it', () => open[0])
+t.test(
+  'while draining, the gateway is unready, accepts connections, and every response closes its own',
+  async (t) => {
+    const { gateway, port, open, isDraining, stages } = await rig(t)
+    const { access_token: token } = await logIn(gateway.url)
+    t.equal((await call(gateway.url, 'GET', '/readyz')).status, 200)
+    const before = call(gateway.url, 'GET', '/slow')
+    const kept = client(t, port, 'GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
+    await kept.got('it was answered', (text) => text.endsWith('from the upstream'))
+    t.notMatch(kept.text, /connection: close/i)
+    await soon('the upstream has it', () => open[0])
 
-  const stopped = gateway.stop('SIGTERM')
-  await soon('it drains', isDraining)
-  for (const [method, path, options, status] of [
-    ['GET', '/x', {}, 200],
-    ['GET', '/guarded', { token }, 200],
-    ['GET', '/guarded', {}, 401],
-    ['GET', '/readyz', {}, 503],
-    ['GET', '/healthz', {}, 200],
-    ['GET', '/auth/me', { token }, 200],
-    [
-      'GET',
-      '/auth/verify',
-      { token, headers: { 'x-forwarded-uri': '/x', 'x-forwarded-method': 'GET' } },
-      200,
-    ],
-    ['POST', '/auth/nothing', {}, 404],
-    ['GET', '/a%2F..%2Fb', {}, 400],
-    ['POST', '/auth/logout', { token }, 204],
-  ] as const) {
-    const answer = await call(gateway.url, method, path, options)
-    t.match(answer, { status, headers: { connection: 'close' } }, `${method} ${path}`)
-  }
-  kept.socket.write('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
-  t.equal(await kept.ended(), 'end')
-  t.match(kept.text, /200 OK[^]*200 OK[^]*connection: close/i, 'one that was kept, too')
-  open[0]!.end('late')
-  t.match(await before, { status: 200, text: 'late', headers: { connection: 'close' } }, 'begun before')
-  t.equal((await call(gateway.adminUrl!, 'GET', '/metrics')).status, 200, 'the admin listener stays')
-  t.strictSame(stages(), ['draining'])
+    const stopped = gateway.stop('SIGTERM')
+    await soon('it drains', isDraining)
+    for (const [method, path, options, status] of [
+      ['GET', '/x', {}, 200],
+      ['GET', '/guarded', { token }, 200],
+      ['GET', '/guarded', {}, 401],
+      ['GET', '/readyz', {}, 503],
+      ['GET', '/healthz', {}, 200],
+      ['GET', '/auth/me', { token }, 200],
+      [
+        'GET',
+        '/auth/verify',
+        { token, headers: { 'x-forwarded-uri': '/x', 'x-forwarded-method': 'GET' } },
+        200,
+      ],
+      ['POST', '/auth/nothing', {}, 404],
+      ['GET', '/a%2F..%2Fb', {}, 400],
+      ['POST', '/auth/logout', { token }, 204],
+    ] as const) {
+      const answer = await call(gateway.url, method, path, options)
+      t.match(answer, { status, headers: { connection: 'close' } }, `${method} ${path}`)
+    }
+    kept.socket.write('GET /x HTTP/1.1\r\nHost: x\r\n\r\n')
+    t.equal(await kept.ended(), 'end')
+    t.match(kept.text, /200 OK[^]*200 OK[^]*connection: close/i, 'one that was kept, too')
+    open[0]!.end('late')
+    t.match(await before, { status: 200, text: 'late', headers: { connection: 'close' } }, 'begun before')
+    t.equal((await call(gateway.adminUrl!, 'GET', '/metrics')).status, 200, 'the admin listener stays')
+    t.strictSame(stages(), ['draining'])
 
-  // The second signal ends the drain.
-  const late = call(gateway.url, 'GET', '/slow')
-  await soon('the upstream has it', () => open[1])
-  void gateway.stop('SIGTERM')
-  await soon('no new connection is taken', () => isRefusing(port))
-  t.equal((await call(gateway.adminUrl!, 'GET', '/metrics')).status, 200, 'the admin listener stays')
-  open[1]!.end('later')
-  t.match(await late, { status: 200, text: 'later' })
-  t.equal(await stopped, 0)
-  t.strictSame(stages(), ['draining', 'listener_closed', 'stopped'])
-})
+    // The second signal ends the drain.
+    const late = call(gateway.url, 'GET', '/slow')
+    await soon('the upstream has it', () => open[1])
+    void gateway.stop('SIGTERM')
+    await soon('no new connection is taken', () => isRefusing(port))
+    t.equal((await call(gateway.adminUrl!, 'GET', '/metrics')).status, 200, 'the admin listener stays')
+    open[1]!.end('later')
+    t.match(await late, { status: 200, text: 'later' })
+    t.equal(await stopped, 0)
+    t.strictSame(stages(), ['draining', 'listener_closed', 'stopped'])
+  },
+)
 
-t.test('it ends by itself', async (t) => {
+t.test('a drain ends by itself', async (t) => {
   const { gateway, stages } = await rig(t, { timeouts: { drain: '600ms', shutdown: '10s' } })
   t.equal(await gateway.stop('SIGINT'), 0)
   t.strictSame(stages(), ['draining', 'listener_closed', 'stopped'])
@@ -111,7 +114,7 @@ t.test('it ends by itself', async (t) => {
   t.ok(Number(closed!['afterMilliseconds']) >= 600)
 })
 
-t.test('WebSockets are taken while it drains, and have timeouts.shutdown after that', async (t) => {
+t.test('WebSockets are accepted while draining, and have timeouts.shutdown afterwards', async (t) => {
   const { gateway, port, isDraining } = await rig(t, { timeouts: { drain: '10m', shutdown: '500ms' } })
   const earlier = client(t, port, handshake())
   await earlier.got('it is open', isHead)

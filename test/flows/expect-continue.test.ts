@@ -41,7 +41,7 @@ function connect(t: Test, port: number, head: string) {
 const expecting = (target: string, more = '', length = 5) =>
   `POST ${target} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: ${length}\r\n${more}\r\n`
 
-t.test('refused before the body: no 100, and the connection ends though no body comes', async (t) => {
+t.test('refused before the body: no 100, and the connection is closed although no body comes', async (t) => {
   const upstream = await canned(t, OK)
   const { port } = await behind(t, `http://127.0.0.1:${upstream.port}`)
   for (const [head, status] of [
@@ -60,7 +60,7 @@ t.test('refused before the body: no 100, and the connection ends though no body 
   t.equal(upstream.sockets.length, 0)
 })
 
-t.test('admitted: 100 once, then the upload arrives whole, and the connection serves on', async (t) => {
+t.test('admitted: one 100, then the upload arrives complete, and the connection stays open', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (/hello(?:\r\n0\r\n\r\n)?$/.test(seen)) socket.write(OK)
   })
@@ -85,14 +85,14 @@ t.test('admitted: 100 once, then the upload arrives whole, and the connection se
   t.notMatch(upstream.seen.join(''), /expect/i)
 })
 
-t.test('no upstream: 502, and no 100 before it', async (t) => {
+t.test('no upstream: 502 without a 100 before it', async (t) => {
   const { port } = await behind(t, 'http://127.0.0.1:9')
   const client = connect(t, port, expecting('/open'))
   await until('the connection is closed', () => client.isClosed)
   t.match(client.text, /^HTTP\/1\.1 502 /)
 })
 
-t.test('an upstream’s own 100 is not passed on beside ours', async (t) => {
+t.test('the upstream’s own 100 is not passed on beside ours', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.endsWith('hello')) socket.write(`${CONTINUE}${CONTINUE}${OK}`)
   })
@@ -104,7 +104,7 @@ t.test('an upstream’s own 100 is not passed on beside ours', async (t) => {
   t.equal(client.text.split(' 100 ').length, 2)
 })
 
-t.test('HTTP/1.0 knows no 100: the body is read as it comes', async (t) => {
+t.test('HTTP/1.0 has no 100: the body is read as it comes', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => void (seen.endsWith('hello') && socket.write(OK)))
   const { port } = await behind(t, `http://127.0.0.1:${upstream.port}`)
   const { text } = await raw(port, `${expecting('/open').replace('1.1', '1.0')}hello`)
@@ -112,7 +112,7 @@ t.test('HTTP/1.0 knows no 100: the body is read as it comes', async (t) => {
   t.equal(bodyOf(text), 'ok')
 })
 
-t.test('a body that comes unasked, with its head, is taken; one without a body needs no 100', async (t) => {
+t.test('a body sent without waiting for 100 is accepted, and an empty one needs none', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.endsWith('hello') || /GET [^]*\r\n\r\n$/.test(seen)) socket.write(OK)
   })
@@ -126,7 +126,7 @@ t.test('a body that comes unasked, with its head, is taken; one without a body n
   t.match(text, /^HTTP\/1\.1 200 /)
 })
 
-t.test('told to go on, and nothing comes: 408, and the connection ends', async (t) => {
+t.test('a client that sends nothing after 100: 408, and the connection is closed', async (t) => {
   const upstream = await canned(t, OK)
   const limits = { bodyTimeout: '300ms' }
   const { port } = await behind(t, `http://127.0.0.1:${upstream.port}`, { limits })
@@ -135,7 +135,7 @@ t.test('told to go on, and nothing comes: 408, and the connection ends', async (
   t.match(client.text.slice(CONTINUE.length), /^HTTP\/1\.1 408 /)
 })
 
-t.test('our own routes: 100 once their guards are past, then the answer', async (t) => {
+t.test('our own routes: 100 after their guards, then the response', async (t) => {
   const { port } = await behind(t, 'http://127.0.0.1:9')
   const body = JSON.stringify({ username: 'ada', password: USERS.ada })
   const json = 'Content-Type: application/json\r\n'
@@ -146,7 +146,7 @@ t.test('our own routes: 100 once their guards are past, then the answer', async 
   t.match(client.text.slice(CONTINUE.length), /^HTTP\/1\.1 200 [^]*access_token/)
 })
 
-t.test('an expectation that nobody knows: 417', async (t) => {
+t.test('an unknown expectation: 417', async (t) => {
   const upstream = await canned(t, OK)
   const { port } = await behind(t, `http://127.0.0.1:${upstream.port}`)
   const client = connect(t, port, expecting('/open').replace('100-continue', 'x'))
@@ -164,7 +164,7 @@ async function upload(url: string, body: Buffer, ...args: string[]) {
   return { status, continues: way.split('< HTTP/1.1 100').length - 1 }
 }
 
-t.test('curl -T is told to go on where it has a token, and not where it has none', async (t) => {
+t.test('curl -T gets 100 with a token, and none without', async (t) => {
   const digests: string[] = []
   const server = http.createServer((request, response) => {
     const hash = createHash('sha256')

@@ -73,7 +73,7 @@ function traefik(method: string, uri: string, more: Readonly<Record<string, stri
   return head('GET /auth/verify?mode=redirect HTTP/1.1', `Host: ${host}`, agent, ...lines.toSorted())
 }
 
-t.test('Traefik: a 2xx grants access, and authResponseHeaders are taken from it', async (t) => {
+t.test('Traefik: 2xx grants access, and authResponseHeaders are copied from the response', async (t) => {
   const answers = await replay(
     traefik('POST', '/private/a?b=%2F', { Authorization: bearer }),
     traefik('GET', '/public'),
@@ -95,7 +95,7 @@ t.test('Traefik: a 2xx grants access, and authResponseHeaders are taken from it'
   t.equal(answers[0]!.headers['x-auth-request-session'], session_id)
 })
 
-t.test('Traefik: otherwise the answer is the client’s, with its status, headers and body', async (t) => {
+t.test('Traefik: any other response goes to the client with its status, headers and body', async (t) => {
   const answers = await replay(
     traefik('GET', '/private'),
     traefik('GET', '/admin', { Authorization: bearer }),
@@ -116,7 +116,7 @@ t.test('Traefik: otherwise the answer is the client’s, with its status, header
   ])
 })
 
-t.test('Traefik: the host that the client asked is X-Forwarded-Host', async (t) => {
+t.test('Traefik: the client’s host is X-Forwarded-Host', async (t) => {
   const cookies = await logInByCookies(url)
   const by = (origin: string) => ({ Cookie: `__Host-access=${cookies['__Host-access']}`, Origin: origin })
   const answers = await replay(
@@ -147,28 +147,31 @@ function envoy(method: string, path: string, more: Readonly<Record<string, strin
   return head(`${method} /auth/verify${path} HTTP/1.1`, ...lines)
 }
 
-t.test('Envoy: 200 alone allows, and allowed_upstream_headers are taken from it', async (t) => {
-  const answers = await replay(
-    envoy('GET', '/private/a?b=%2F', { authorization: bearer }),
-    envoy('PATCH', '/private', { authorization: bearer }),
-    envoy('PROPFIND', '/private', { authorization: bearer }),
-    envoy('OPTIONS', '/public'),
-    envoy('GET', '/news?mode=redirect'),
-  )
-  t.strictSame(
-    answers.map(({ status, headers, body }) => [status, headers['x-forwarded-user'], body]),
-    [
-      [200, 'ada', ''],
-      [200, 'ada', ''],
-      [200, 'ada', ''],
-      [200, undefined, ''],
-      [200, undefined, ''],
-    ],
-  )
-})
+t.test(
+  'Envoy: only 200 grants access, and allowed_upstream_headers are copied from the response',
+  async (t) => {
+    const answers = await replay(
+      envoy('GET', '/private/a?b=%2F', { authorization: bearer }),
+      envoy('PATCH', '/private', { authorization: bearer }),
+      envoy('PROPFIND', '/private', { authorization: bearer }),
+      envoy('OPTIONS', '/public'),
+      envoy('GET', '/news?mode=redirect'),
+    )
+    t.strictSame(
+      answers.map(({ status, headers, body }) => [status, headers['x-forwarded-user'], body]),
+      [
+        [200, 'ada', ''],
+        [200, 'ada', ''],
+        [200, 'ada', ''],
+        [200, undefined, ''],
+        [200, undefined, ''],
+      ],
+    )
+  },
+)
 
 t.test(
-  'Envoy: otherwise the answer is the client’s; the method and the path are the original’s',
+  'Envoy: any other response goes to the client; method and path are those of the original request',
   async (t) => {
     const answers = await replay(
       envoy('GET', '/'),
@@ -194,7 +197,7 @@ t.test(
   },
 )
 
-t.test('Envoy: the host that the client asked is Host', async (t) => {
+t.test('Envoy: the client’s host is Host', async (t) => {
   const cookie = `__Host-access=${(await logInByCookies(url))['__Host-access']}`
   const answers = await replay(
     envoy('POST', '/private', { cookie, origin: 'https://app.example' }),

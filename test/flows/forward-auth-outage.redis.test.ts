@@ -23,7 +23,7 @@ const ask = (uri: string, bearer: string | undefined = token) =>
   })
 
 t.test(
-  '503 with Retry-After; a route that opted for it says what it did; a bad token is bad all the same',
+  '503 with Retry-After; a route with onOutage says what it did; a bad token is still bad',
   async (t) => {
     t.equal((await ask('/private')).status, 200)
     await redis.kill()
@@ -42,7 +42,7 @@ t.test(
   },
 )
 
-t.test('a route’s rate limit is counted by each instance by itself', async (t) => {
+t.test('each instance counts a route’s rate limit by itself', async (t) => {
   t.equal((await ask('/limited')).status, 200)
   isRefused(t, await ask('/limited'), 429, 'rate_limited')
 })

@@ -69,7 +69,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     return seen.at(-1)!
   }
 
-  await t.test('a good token passes, the target byte for byte, and the identity arrives', async (t) => {
+  await t.test('a valid token passes, the target unchanged, and the identity arrives', async (t) => {
     const { access_token: token, session_id } = await logIn(front)
     const target = '/private/%61?b=c&d=%2Fe&f'
     const json = { some: 'body' }
@@ -80,7 +80,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     t.strictSame(valuesOf(received, 'authorization'), [], 'the token has done its work')
   })
 
-  await t.test('without a good token: 401 with the challenge', async (t) => {
+  await t.test('without a valid token: 401 with a challenge', async (t) => {
     const none = ask('GET', '/private')
     await isKeptOut(t, none, 401)
     t.equal((await none).headers['www-authenticate'], 'Bearer realm="portcullis"')
@@ -90,7 +90,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     await isKeptOut(t, ask('GET', '/maybe', { token: 'a.b.c' }), 401, 'also where none is needed')
   })
 
-  await t.test('the route table decides, by the original method and path', async (t) => {
+  await t.test('the route table decides by the original method and path', async (t) => {
     const { access_token: token } = await logIn(front)
     for (const path of ['/public', '/maybe', '/news?x']) await passes(t, ask('GET', path), path)
     t.equal((await ask('HEAD', '/news')).status, 200)
@@ -100,7 +100,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     await isKeptOut(t, ask('GET', '/admin', { token }), 403)
   })
 
-  await t.test('a logout on one gateway ends it everywhere at once', async (t) => {
+  await t.test('a logout on one gateway takes effect everywhere at once', async (t) => {
     const [token, other] = [(await logIn(front)).access_token, (await logIn(front)).access_token]
     for (let i = 0; i < 4; i++) await passes(t, ask('GET', '/private', { token }))
     const checks = () => [here, there].map((gateway) => checksOf(gateway.records()))
@@ -112,7 +112,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     t.ok(Math.min(...asked) >= 5, `both gateways were asked: ${asked.join(' and ')}`)
   })
 
-  await t.test('no header of the client’s makes it another request, or somebody else', async (t) => {
+  await t.test('no header of the client changes the request or the identity', async (t) => {
     const { access_token: token, session_id } = await logIn(front)
     const lies = lyingHeaders()
     for (const [name, value] of lies) {
@@ -143,7 +143,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     t.equal(seen.length, before, 'the application saw none of these')
   })
 
-  await t.test('no spelling of a path is judged as one and served as another', async (t) => {
+  await t.test('no spelling of a path is checked as one path and served as another', async (t) => {
     for (const target of [
       '/public/../private',
       '/public/%2e%2e/private',
@@ -165,7 +165,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     }
   })
 
-  await t.test('a cookie counts only on requests that another site can’t make a browser send', async (t) => {
+  await t.test('a cookie counts only for requests that another site can’t cause', async (t) => {
     const json = { username: 'ada', password: USERS.ada, cookies: true }
     const login = await ask('POST', '/auth/login', { json, headers: { origin: front } })
     const cookies = cookiesOf(login.setCookie)
@@ -185,7 +185,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
   })
 
   await t.test(
-    'a WebSocket passes the same gate, and other sites’ pages open none by a cookie',
+    'a WebSocket goes through the same check, and other sites can’t open one by cookie',
     async (t) => {
       const { access_token: token } = await logIn(front)
       const handshake = (...headers: string[]) =>
@@ -218,7 +218,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     },
   )
 
-  await t.test('a browser that opens a page is sent to log in', async (t) => {
+  await t.test('a browser that opens a page is redirected to the login page', async (t) => {
     const accept = { accept: 'text/html,application/xhtml+xml' }
     for (const target of ['/private', '/private/a?b=1&c=%2F']) {
       const { status, headers } = await ask('GET', target, { headers: accept })
@@ -228,7 +228,7 @@ export async function frontContract(t: Test, { start, statusFor, loginFor }: Fro
     await isKeptOut(t, ask('GET', '/private', { headers: { accept: '*/*' } }), 401, 'nor what a program asks')
   })
 
-  await t.test('nobody asks from outside', async (t) => {
+  await t.test('clients can’t reach the check', async (t) => {
     const { access_token: token } = await logIn(front)
     for (const path of ['/auth/verify', '/auth/verify/public', '/auth/%76erify', '/_portcullis']) {
       const { status } = await ask('GET', path, { token })

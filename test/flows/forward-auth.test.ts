@@ -39,7 +39,7 @@ const ask = (method: string, uri: string, options: CallOptions = {}, query = '')
     headers: { 'x-forwarded-method': method, 'x-forwarded-uri': uri, ...options.headers },
   })
 
-t.test('200 has an empty body, the identity, and nothing to be kept', async (t) => {
+t.test('200 has an empty body, the identity, and Cache-Control: no-store', async (t) => {
   for (const answer of [
     await ask('GET', '/private', { token }),
     await call(url, 'GET', '/auth/verify', { token }),
@@ -57,7 +57,7 @@ t.test('200 has an empty body, the identity, and nothing to be kept', async (t) 
   }
 })
 
-t.test('anonymous: 200 without identity, where the route lets anybody pass', async (t) => {
+t.test('anonymous: 200 without identity on a route that admits anonymous requests', async (t) => {
   for (const path of ['/public', '/public/x?y', '/maybe']) {
     const { status, headers } = await ask('GET', path)
     t.strictSame(
@@ -95,7 +95,7 @@ t.test('a route’s rate limit counts its checks', async (t) => {
   t.equal(other.status, 200, 'by the client’s address, not the proxy’s')
 })
 
-t.test('a logout ends it', async (t) => {
+t.test('a logout ends the access', async (t) => {
   const { access_token } = await logIn(url)
   t.equal((await ask('GET', '/private', { token: access_token })).status, 200)
   t.equal((await call(url, 'POST', '/auth/logout', { token: access_token })).status, 204)
@@ -103,7 +103,7 @@ t.test('a logout ends it', async (t) => {
   isRefused(t, await call(url, 'GET', '/auth/verify', { token: access_token }), 401, 'session_ended')
 })
 
-t.test('any method, and no body is waited for', async (t) => {
+t.test('any method works, and no body is waited for', async (t) => {
   for (const method of METHODS.filter((one) => one !== 'CONNECT' && one !== 'TRACE')) {
     t.equal((await call(url, method, '/auth/verify/public')).status, 200, method)
     const guarded = ['GET', 'HEAD', 'POST'].includes(method)
@@ -114,7 +114,7 @@ t.test('any method, and no body is waited for', async (t) => {
   t.match(answer, /^HTTP\/1\.1 200 /)
 })
 
-t.test('it never spends or looks at a refresh token, and sets no cookie', async (t) => {
+t.test('it never uses a refresh token and sets no cookie', async (t) => {
   const cookies = await logInByCookies(url)
   const access = { '__Host-access': await expired(directory, cookies['__Host-access']!) }
   for (const answer of [
@@ -130,12 +130,12 @@ t.test('it never spends or looks at a refresh token, and sets no cookie', async 
   t.equal(claimsOf((refreshed.body as { access_token: string }).access_token).sid, session_id)
 })
 
-t.test('a listed peer that tells no original: the token alone is judged', async (t) => {
+t.test('a listed peer without an original request: only the token is verified', async (t) => {
   isRefused(t, await call(url, 'GET', '/auth/verify'), 401, 'credentials_missing')
   t.equal((await call(url, 'POST', '/auth/verify?mode=redirect', { token })).status, 200)
 })
 
-t.test('to peers that aren’t listed, the token alone is judged, whatever they tell', async (t) => {
+t.test('an unlisted peer: only the token is verified, whatever it sends', async (t) => {
   for (const trustProxy of [[], ['10.0.0.0/8', '2000::/3']]) {
     const other = await startGateway(t, { listen: { ...LISTED, trustProxy }, login, routes }, directory)
     const own = (await logIn(other.url)).access_token
@@ -160,7 +160,7 @@ t.test('to peers that aren’t listed, the token alone is judged, whatever they 
   }
 })
 
-t.test('?mode=redirect sends browsers that open a page to log in', async (t) => {
+t.test('?mode=redirect redirects browsers that open a page to the login', async (t) => {
   const browser = { headers: { accept: 'text/html,*/*;q=0.8' } }
   const sent = await ask('GET', '/private/a?b=c&d=%2F', browser, '?mode=redirect')
   t.match(sent, {
@@ -178,7 +178,7 @@ t.test('?mode=redirect sends browsers that open a page to log in', async (t) => 
   isRefused(t, inPath, 401, 'credentials_missing', 'the query behind a path is the original’s')
 })
 
-t.test('login.page may be another origin’s, may have a query, and may be missing', async (t) => {
+t.test('login.page may be on another origin, have a query, or be absent', async (t) => {
   const headers = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': '/private', accept: 'text/html' }
   for (const [page, location] of [
     ['https://login.example.com/', 'https://login.example.com/?next=%2Fprivate'],
@@ -192,7 +192,7 @@ t.test('login.page may be another origin’s, may have a query, and may be missi
   }
 })
 
-t.test('in a host’s own application the token alone is judged', async (t) => {
+t.test('in a host’s application only the token is verified', async (t) => {
   const app = fastify({ trustProxy: true })
   await app.register(portcullis, sharedSettings(directory))
   t.teardown(() => app.close())
@@ -208,7 +208,7 @@ t.test('in a host’s own application the token alone is judged', async (t) => {
   t.notOk(app.supportedMethods.includes('PROPFIND'), 'its methods stay as they were')
 })
 
-t.test('a claim that no header can carry unchanged is refused, other text goes as UTF-8', async (t) => {
+t.test('a claim that no header can carry is refused, other text is sent as UTF-8', async (t) => {
   const identity = { headers: { 'X-Name': 'name' } }
   const app = fastify()
   await app.register(portcullis, { ...sharedSettings(directory), identity })

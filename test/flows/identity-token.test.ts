@@ -18,7 +18,7 @@ const LOWER = NAME.toLowerCase()
 const identity = { token: { header: NAME, audience: 'https://legacy.example' } }
 
 for (const algorithm of ['ES256', 'RS256', 'EdDSA'] as const) {
-  t.test(`${algorithm}: an upstream can verify who asks by the public keys alone`, async (t) => {
+  t.test(`${algorithm}: an upstream can verify the identity with the public keys alone`, async (t) => {
     const upstream = await startUpstream(t)
     const directory = await home(t)
     const keys = { ...sharedSettings(directory).keys, algorithm }
@@ -43,7 +43,7 @@ for (const algorithm of ['ES256', 'RS256', 'EdDSA'] as const) {
   })
 }
 
-t.test('it is never good as an access token, whatever it says', async (t) => {
+t.test('an identity token is never valid as an access token', async (t) => {
   const upstream = await startUpstream(t)
   const directory = await home(t)
   const { url } = await startGateway(
@@ -71,7 +71,7 @@ t.test('it is never good as an access token, whatever it says', async (t) => {
   )
 })
 
-t.test('no client can send one, in no spelling, on no route', async (t) => {
+t.test('a client can’t send an identity token, in any spelling, on any route', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     identity,
@@ -98,7 +98,7 @@ t.test('no client can send one, in no spelling, on no route', async (t) => {
   }
 })
 
-t.test('forward-auth gives it to the proxy in front, and to nobody else', async (t) => {
+t.test('forward-auth gives it to the trusted proxy only', async (t) => {
   for (const trustProxy of [['127.0.0.1'], []]) {
     const { url } = await startGateway(t, { identity, listen: { host: '127.0.0.1', port: 0, trustProxy } })
     const { access_token: token } = await logIn(url)

@@ -46,7 +46,7 @@ t.test('headers that do not arrive are 408', async (t) => {
   t.ok(performance.now() - begin < 2_000)
 })
 
-t.test('a connection that says nothing at all is closed', async (t) => {
+t.test('a silent connection is closed', async (t) => {
   const socket = net.connect(port, '127.0.0.1')
   t.teardown(() => socket.destroy())
   socket.resume()
@@ -64,7 +64,7 @@ t.test('a body that does not arrive is 408, on our routes and through the proxy'
   }
 })
 
-t.test('a body that drips is 408 on our routes, where all of it must come in time', async (t) => {
+t.test('a body that drips is 408 on our routes, which need all of it in time', async (t) => {
   const socket = net.connect(port, '127.0.0.1')
   socket.on('error', () => {})
   let text = ''
@@ -90,7 +90,7 @@ t.test('large bodies are 413, with a length and without one', async (t) => {
   t.equal((await call(url, 'POST', '/forwarded', { body: 'x'.repeat(10_000) })).status, 200)
 })
 
-t.test('too many headers, and too large ones, are 431; a long target is refused', async (t) => {
+t.test('too many or too large headers are 431, and a long target is refused', async (t) => {
   const before = upstream.seen.length
   const many = (count: number) => Array.from({ length: count }, (_, i) => `x-${i}: ${i}\r\n`).join('')
   const get = (headers: string, target = '/') =>
@@ -111,7 +111,7 @@ t.test('the default limits: 300 headers are 431', async (t) => {
 })
 
 t.test(
-  'a dead upstream is 502, a silent one 504, one that talks nonsense 502: without internals',
+  'a dead upstream is 502, a silent one 504, a broken one 502, all without internal details',
   async (t) => {
     const silent = await rawUpstream(t, () => {})
     const nonsense = await rawUpstream(t, (socket) => socket.write('nonsense\r\n\r\n'))

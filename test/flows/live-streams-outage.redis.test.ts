@@ -16,7 +16,7 @@ const routes = [
   { path: '/', upstream },
 ]
 
-t.test('without a lease they are cut, or go on, as their route prefers', async (t) => {
+t.test('without a lease connections are cut or continue, as their route says', async (t) => {
   const redis = await startRedis(t)
   const [instance] = (await startInstances(t, [redis.url], { routes })) as [Instance]
   const { access_token } = await logIn(instance.url)
@@ -53,7 +53,7 @@ t.test('without a lease they are cut, or go on, as their route prefers', async (
   for (const stream of await open()) t.ok(stream.ticks() > 1, `${stream.kind}: new ones may begin`)
 })
 
-t.test('check: redis: they are cut when it does not answer', async (t) => {
+t.test('check: redis: connections are cut if Redis doesn’t respond', async (t) => {
   const redis = await startRedis(t)
   const settings = { routes, revocation: { check: 'redis' } }
   const [instance] = (await startInstances(t, [redis.url], settings)) as [Instance]

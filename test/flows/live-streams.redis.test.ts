@@ -49,14 +49,14 @@ t.test('the replica', async (t) => {
   const { here, open } = instances
   const ofBob = await open(await logIn(here.url, 'bob'))
 
-  await t.test('a logout cuts the streams of its session on every instance, and no others', async (t) => {
+  await t.test('a logout cuts the connections of its session on every instance, and no others', async (t) => {
     const ofAnother = await open(await logIn(here.url))
     const began = performance.now()
     isInTime(t, 0, await logoutThree(t, instances), 'from the 204', began)
     await goOn(t, [...ofBob, ...ofAnother])
   })
 
-  await t.test('whatever is revoked cuts what it covers', async (t) => {
+  await t.test('every kind of entry cuts the connections that it covers', async (t) => {
     const covers = { jti: 'token_revoked', sid: 'session_ended', sub: 'token_revoked' } as const
     for (const [kind, code] of Object.entries(covers)) {
       const tokens = await logIn(here.url)
@@ -74,7 +74,7 @@ t.test('the replica', async (t) => {
   })
 })
 
-t.test('check: redis: a logout cuts them, too', async (t) => {
+t.test('check: redis: a logout cuts connections, too', async (t) => {
   const instances = await start(t, 'redis', 2)
   const ofBob = await instances.open(await logIn(instances.here.url, 'bob'))
   const began = performance.now()

@@ -8,7 +8,7 @@ import { areCut, goOn, isInTime, openAll, startTicker } from '../support/long-li
 const upstream = await startTicker(t)
 const admin = { host: '127.0.0.1', port: 0, token: 'a-token-for-the-admin-listener-of-tests' }
 
-t.test('a logout cuts the streams of its session, and no others', async (t) => {
+t.test('a logout cuts the connections of its session, and no others', async (t) => {
   const { url } = await startGateway(t, { routes: [{ path: '/', upstream }] })
   const [ended, stays, ofBob] = await Promise.all([logIn(url), logIn(url), logIn(url, 'bob')])
   const streams = await openAll(t, url, ended.access_token)
@@ -22,7 +22,7 @@ t.test('a logout cuts the streams of its session, and no others', async (t) => {
   await goOn(t, others)
 })
 
-t.test('a revocation of a token, a subject, or everything', async (t) => {
+t.test('a revoked token, subject, or everything', async (t) => {
   const { url, adminUrl } = await startGateway(t, { routes: [{ path: '/', upstream }], admin })
   const revoke = (json: object) =>
     call(adminUrl!, 'POST', '/api/revocations', { json, token: admin.token }).then(({ status }) => status)
@@ -39,19 +39,22 @@ t.test('a revocation of a token, a subject, or everything', async (t) => {
   await areCut(t, ofBob, 'token_revoked')
 })
 
-t.test('they end when their token expires, not before, and a refresh does not save them', async (t) => {
-  const { url } = await startGateway(t, { routes: [{ path: '/', upstream }], tokens: { access: '3s' } })
-  const { access_token, refresh_token } = await logIn(url)
-  const streams = await openAll(t, url, access_token)
-  const refreshed = await call(url, 'POST', '/auth/refresh', { json: { refresh_token } })
-  t.equal(refreshed.status, 200)
-  const ends = await areCut(t, streams, 'token_expired')
-  const expiredAt = claimsOf(access_token).exp * 1000 - Date.now() + performance.now()
-  t.ok(ends.every(({ at }) => at >= expiredAt - 5))
-  isInTime(t, expiredAt, ends, 'from its exp')
-})
+t.test(
+  'connections end when their token expires, not before, and a refresh doesn’t extend them',
+  async (t) => {
+    const { url } = await startGateway(t, { routes: [{ path: '/', upstream }], tokens: { access: '3s' } })
+    const { access_token, refresh_token } = await logIn(url)
+    const streams = await openAll(t, url, access_token)
+    const refreshed = await call(url, 'POST', '/auth/refresh', { json: { refresh_token } })
+    t.equal(refreshed.status, 200)
+    const ends = await areCut(t, streams, 'token_expired')
+    const expiredAt = claimsOf(access_token).exp * 1000 - Date.now() + performance.now()
+    t.ok(ends.every(({ at }) => at >= expiredAt - 5))
+    isInTime(t, expiredAt, ends, 'from its exp')
+  },
+)
 
-t.test('one that is nobody’s lasts', async (t) => {
+t.test('an anonymous connection stays open', async (t) => {
   const routes = [
     { path: '/open', upstream, rewritePrefix: '/', auth: 'none' },
     { path: '/optional', upstream, rewritePrefix: '/', auth: 'optional' },

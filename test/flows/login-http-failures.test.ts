@@ -11,7 +11,7 @@ const PASSWORD = 'gate-keeper-1843'
 const json = { username: 'ada', password: PASSWORD }
 const good = { data: { user: { id: 'u1' } } }
 
-t.test('what can’t be understood is 502, and no failed guess', async (t) => {
+t.test('an unclear response is 502 and not a failed attempt', async (t) => {
   const api = await startLegacyApi(t, answers(200))
   const { url } = await gatewayFor(t, api, {}, { rateLimit: { login: { perAccount: { failures: 1 } } } })
   const half: Behaviour = (response) => {
@@ -58,7 +58,7 @@ t.test('what can’t be understood is 502, and no failed guess', async (t) => {
   isRefused(t, await call(url, 'POST', '/auth/login', { json }), 502, 'upstream_unavailable', 'not there')
 })
 
-t.test('a redirect isn’t followed: the password doesn’t go elsewhere', async (t) => {
+t.test('a redirect isn’t followed, so the password goes nowhere else', async (t) => {
   const elsewhere = await startLegacyApi(t, answers(200, good))
   const api = await startLegacyApi(t, answers(200))
   const { url } = await gatewayFor(t, api)
@@ -76,7 +76,7 @@ t.test('a redirect isn’t followed: the password doesn’t go elsewhere', async
   t.strictSame(elsewhere.calls, [])
 })
 
-t.test('an answer without end is left after 64 KiB', async (t) => {
+t.test('an endless response is abandoned after 64 KiB', async (t) => {
   let written = 0
   let left: ServerResponse | undefined
   const flood: Behaviour = (response) => {
@@ -101,7 +101,7 @@ t.test('an answer without end is left after 64 KiB', async (t) => {
   t.ok(process.memoryUsage().arrayBuffers - before < 64 << 20)
 })
 
-t.test('of an answer that says no, the rest doesn’t matter', async (t) => {
+t.test('after a refusal the rest of the response is ignored', async (t) => {
   const endless: Behaviour = (response) => {
     response.writeHead(401)
     response.write('no')
@@ -112,7 +112,7 @@ t.test('of an answer that says no, the rest doesn’t matter', async (t) => {
   isRefused(t, answer, 401, 'invalid_credentials')
 })
 
-t.test('one that hangs is 504 after login.http.timeout, wherever it hangs', async (t) => {
+t.test('a hanging login is 504 after login.http.timeout, at any stage', async (t) => {
   const closed: string[] = []
   const api = await startLegacyApi(t, answers(200))
   const { url } = await gatewayFor(t, api, { timeout: '400ms' })
@@ -143,7 +143,7 @@ t.test('one that hangs is 504 after login.http.timeout, wherever it hangs', asyn
   }
 })
 
-t.test('no more than 32 at once, 100 waiting; who comes then is told so', async (t) => {
+t.test('at most 32 concurrent logins and 100 waiting; more are refused', async (t) => {
   const waiting: ServerResponse[] = []
   const api = await startLegacyApi(t, (response) => void waiting.push(response))
   const { url } = await gatewayFor(t, api, { timeout: '60s' })
@@ -162,7 +162,7 @@ t.test('no more than 32 at once, 100 waiting; who comes then is told so', async 
   t.equal(statuses.filter((status) => status === 200).length, 132, 'the others come in turn')
 })
 
-t.test('the log has a code, and nothing of name, password, address or answer', async (t) => {
+t.test('the log has a code, and no name, password, address or response', async (t) => {
   const api = await startLegacyApi(t, answers(500, { secret: 'from-the-answer' }))
   const gateway = await serveGateway(t, {
     log: { level: 'trace', requests: true },

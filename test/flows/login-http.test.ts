@@ -15,7 +15,7 @@ import { answers, gatewayFor, mapping, startLegacyApi } from '../support/legacy-
 const ada = { username: 'ada', password: 'gate & keeper=1843' }
 const good = { ok: true, data: { user: { id: 42, role: 'clerk' }, scope: 'read write' } }
 
-t.test('the legacy API decides who may log in, and says who it is', async (t) => {
+t.test('the legacy API decides who may log in and returns the identity', async (t) => {
   const api = await startLegacyApi(t, answers(200, good))
   const upstream = await startUpstream(t)
   const { url } = await gatewayFor(
@@ -64,7 +64,7 @@ t.test('the legacy API decides who may log in, and says who it is', async (t) =>
   t.equal(api.calls.length, 1, 'a refresh doesn’t ask it again')
 })
 
-t.test('as a form, with fields and a query of its own', async (t) => {
+t.test('as a form with its own fields and a query', async (t) => {
   const api = await startLegacyApi(t, answers(201, { id: 'u1' }))
   const http = { body: 'form', username: 'user[name]', password: '__proto__', subject: '/id', claims: {} }
   const { url } = await gatewayFor(t, { ...api, url: `${api.url}?v=2` }, http)
@@ -83,7 +83,7 @@ t.test('as a form, with fields and a query of its own', async (t) => {
   )
 })
 
-t.test('what says that it was wrong is 401, and a failure that counts', async (t) => {
+t.test('a refusal is 401 and counts as a failed login', async (t) => {
   const api = await startLegacyApi(t, answers(401))
   for (const [status, body] of [
     [400, ''],
@@ -112,7 +112,7 @@ t.test('what says that it was wrong is 401, and a failure that counts', async (t
   }
 })
 
-t.test('its own limit is passed on, its wait within bounds', async (t) => {
+t.test('its own rate limit is passed on, with a bounded wait', async (t) => {
   const api = await startLegacyApi(t, answers(429))
   const { url } = await gatewayFor(t, api, {}, { rateLimit: { login: { perAccount: { failures: 1 } } } })
   for (const [told, passed] of [
@@ -134,7 +134,7 @@ t.test('its own limit is passed on, its wait within bounds', async (t) => {
   t.equal(api.calls.length, 8, 'it is no failed guess of ours')
 })
 
-t.test('pointers lead to what the answer itself holds alone', async (t) => {
+t.test('JSON pointers read only own members of the response', async (t) => {
   const answer = '{"id":"u1","__proto__":{"role":"admin"},"list":["a"],"deep":{"__proto__":{"role":"admin"}}}'
   const api = await startLegacyApi(t, answers(200, answer))
   const claims = {
@@ -155,7 +155,7 @@ t.test('pointers lead to what the answer itself holds alone', async (t) => {
 
 const absent = (...names: string[]) => Object.fromEntries(names.map((name) => [name, undefined]))
 
-t.test('a host’s own application takes it, too', async (t) => {
+t.test('a host’s application can use login.http, too', async (t) => {
   const api = await startLegacyApi(t, answers(200, good))
   const app = fastify()
   t.teardown(() => app.close())

@@ -18,7 +18,7 @@ const { url } = await startGateway(t)
 const good = { username: 'ada', password: USERS.ada }
 const login = (json: unknown, headers = {}) => call(url, 'POST', '/auth/login', { json, headers })
 
-t.test('a login gives the token response, by the contract’s names, not to be stored', async (t) => {
+t.test('a login returns the documented token response with Cache-Control: no-store', async (t) => {
   const { status, headers, body, setCookie } = await login({ ...good, device: 'Ada’s laptop' })
   t.equal(status, 200)
   t.equal(headers['cache-control'], 'no-store')
@@ -32,13 +32,13 @@ t.test('a login gives the token response, by the contract’s names, not to be s
   t.equal(body.refresh_token.split('.')[0], body.session_id)
 })
 
-t.test('a form logs in like JSON, flags as text', async (t) => {
+t.test('a form works like JSON, with flags as text', async (t) => {
   const { status, body } = await call(url, 'POST', '/auth/login', { form: { ...good, cookies: 'false' } })
   t.equal(status, 200)
   t.strictSame(Object.keys(body).toSorted(), TOKEN_FIELDS)
 })
 
-t.test('with cookies: true the tokens come as cookies, and not in the body', async (t) => {
+t.test('with cookies: true the tokens are sent as cookies and not in the body', async (t) => {
   for (const body of [{ json: { ...good, cookies: true } }, { form: { ...good, cookies: 'true' } }]) {
     const answer = await call(url, 'POST', '/auth/login', { ...body, headers: { origin: url } })
     t.equal(answer.status, 200)
@@ -58,7 +58,7 @@ t.test('with cookies: true the tokens come as cookies, and not in the body', asy
   }
 })
 
-t.test('with cookies.secure: false the cookies have plain names, and no Secure', async (t) => {
+t.test('with cookies.secure: false the cookies have plain names and no Secure', async (t) => {
   const plain = await startGateway(t, { cookies: { secure: false } })
   const json = { ...good, cookies: true }
   const answer = await call(plain.url, 'POST', '/auth/login', { json, headers: { origin: plain.url } })
@@ -66,14 +66,14 @@ t.test('with cookies.secure: false the cookies have plain names, and no Secure',
   t.notMatch(answer.setCookie.join(), /secure/i)
 })
 
-t.test('a login with cookies where they are not enabled is told so', async (t) => {
+t.test('a login with cookies where they are disabled is refused with the reason', async (t) => {
   const without = await startGateway(t, { cookies: { enabled: false } })
   const json = { ...good, cookies: true }
   const answer = await call(without.url, 'POST', '/auth/login', { json, headers: { origin: without.url } })
   isRefused(t, answer, 400, 'invalid_request')
 })
 
-t.test('a wrong password and an unknown user are answered alike, without tokens', async (t) => {
+t.test('a wrong password and an unknown user get the same response, without tokens', async (t) => {
   const wrong = await login({ ...good, password: 'wrong' })
   const unknown = await login({ username: 'nobody', password: USERS.ada })
   for (const answer of [wrong, unknown]) isRefused(t, answer, 401, 'invalid_credentials')
@@ -83,7 +83,7 @@ t.test('a wrong password and an unknown user are answered alike, without tokens'
   t.notMatch(wrong.headers['www-authenticate'], 'error=')
 })
 
-t.test('what a body lacks, or has wrongly, is told by the field’s name', async (t) => {
+t.test('missing or invalid fields of a body are named', async (t) => {
   const bodies: [unknown, RegExp][] = [
     [{ username: 'ada' }, /password/],
     [{ password: 'x' }, /username/],
@@ -113,7 +113,7 @@ t.test('what a body lacks, or has wrongly, is told by the field’s name', async
   t.match(twice.body.detail, /^password/)
 })
 
-t.test('a name is known in any case and spelling that a person takes for the same', async (t) => {
+t.test('a user name matches in any case and equivalent spelling', async (t) => {
   for (const username of ['ADA', ' ada ', 'ａｄａ']) {
     const { status, body } = await login({ username, password: USERS.ada })
     t.equal(status, 200, username)
@@ -121,18 +121,21 @@ t.test('a name is known in any case and spelling that a person takes for the sam
   }
 })
 
-t.test('an argon2id line logs in too, and a changed users file counts without a restart', async (t) => {
-  const directory = await home(t)
-  const other = await startGateway(t, {}, directory)
-  await logIn(other.url)
-  await writeFile(join(directory, 'users.htpasswd'), `ada:${await hashPassword(USERS.ada)}\n`)
-  await logIn(other.url)
-  const json = { username: 'bob', password: USERS.bob }
-  isRefused(
-    t,
-    await call(other.url, 'POST', '/auth/login', { json }),
-    401,
-    'invalid_credentials',
-    'bob has left',
-  )
-})
+t.test(
+  'an argon2id line logs in, too, and a changed users file takes effect without a restart',
+  async (t) => {
+    const directory = await home(t)
+    const other = await startGateway(t, {}, directory)
+    await logIn(other.url)
+    await writeFile(join(directory, 'users.htpasswd'), `ada:${await hashPassword(USERS.ada)}\n`)
+    await logIn(other.url)
+    const json = { username: 'bob', password: USERS.bob }
+    isRefused(
+      t,
+      await call(other.url, 'POST', '/auth/login', { json }),
+      401,
+      'invalid_credentials',
+      'bob has left',
+    )
+  },
+)

@@ -17,7 +17,7 @@ const logout = (token: string | undefined, json?: unknown) =>
 const me = (token: string) => call(url, 'GET', '/auth/me', { token })
 const refresh = (refresh_token: string) => call(url, 'POST', '/auth/refresh', { json: { refresh_token } })
 
-t.test('a logout kills both tokens, and may be repeated', async (t) => {
+t.test('a logout ends both tokens and can be repeated', async (t) => {
   const { access_token, refresh_token } = await logIn(url)
   const answer = await logout(access_token)
   t.equal(answer.status, 204)
@@ -29,7 +29,7 @@ t.test('a logout kills both tokens, and may be repeated', async (t) => {
   t.equal((await logout(undefined, { refresh_token })).status, 204)
 })
 
-t.test('a refresh token alone suffices, in the body or as a form', async (t) => {
+t.test('a refresh token alone suffices, as JSON or as a form', async (t) => {
   for (const way of ['json', 'form']) {
     const { access_token, refresh_token } = await logIn(url)
     t.equal((await call(url, 'POST', '/auth/logout', { [way]: { refresh_token } })).status, 204)
@@ -49,7 +49,7 @@ t.test('the cookies suffice, both or either, and are deleted', async (t) => {
   }
 })
 
-t.test('an access token that has expired still ends its session', async (t) => {
+t.test('an expired access token still ends its session', async (t) => {
   const { access_token, refresh_token } = await logIn(url)
   const old = await expired(directory, access_token)
   isRefused(t, await me(old), 401, 'token_expired')
@@ -58,20 +58,20 @@ t.test('an access token that has expired still ends its session', async (t) => {
   isRefused(t, await refresh(refresh_token), 401, 'session_ended')
 })
 
-t.test('each session presented is ended', async (t) => {
+t.test('each presented session is ended', async (t) => {
   const [one, two] = [await logIn(url), await logIn(url, 'bob')]
   t.equal((await logout(one.access_token, { refresh_token: two.refresh_token })).status, 204)
   isRefused(t, await me(one.access_token), 401, 'session_ended')
   isRefused(t, await me(two.access_token), 401, 'session_ended')
 })
 
-t.test('an access token of nobody does not hide a good refresh token', async (t) => {
+t.test('a foreign access token beside a good refresh token is ignored', async (t) => {
   const { access_token, refresh_token } = await logIn(url)
   t.equal((await logout(`${access_token.slice(0, -8)}AAAAAAAA`, { refresh_token })).status, 204)
   isRefused(t, await me(access_token), 401, 'session_ended')
 })
 
-t.test('all ends every session of the subject, and no other’s', async (t) => {
+t.test('all ends every session of the subject and no others', async (t) => {
   const [one, two, other] = [await logIn(url), await logIn(url), await logIn(url, 'bob')]
   t.equal((await logout(one.access_token, { all: true })).status, 204)
   for (const { access_token } of [one, two]) isRefused(t, await me(access_token), 401, 'session_ended')
@@ -79,7 +79,7 @@ t.test('all ends every session of the subject, and no other’s', async (t) => {
   t.equal((await me((await logIn(url)).access_token)).status, 200, 'a login in the same second is good')
 })
 
-t.test('all with keepCurrent ends all but this one, whose cookies stay', async (t) => {
+t.test('all with keepCurrent ends all but the current session, whose cookies stay', async (t) => {
   const other = await logIn(url)
   const cookies = await logInByCookies(url)
   const json = { all: true, keepCurrent: true }
@@ -90,7 +90,7 @@ t.test('all with keepCurrent ends all but this one, whose cookies stay', async (
   t.equal((await call(url, 'GET', '/auth/me', { cookies })).status, 200)
 })
 
-t.test('all needs a live access token', async (t) => {
+t.test('all needs a valid access token', async (t) => {
   const { access_token, refresh_token } = await logIn(url)
   isRefused(t, await logout(undefined, { all: true, refresh_token }), 401, 'credentials_missing')
   isRefused(t, await logout(await expired(directory, access_token), { all: true }), 401, 'token_expired')
@@ -99,7 +99,7 @@ t.test('all needs a live access token', async (t) => {
   isRefused(t, await logout(access_token, { all: true }), 401, 'session_ended')
 })
 
-t.test('what cannot be meant is refused, and ends nothing', async (t) => {
+t.test('contradictory requests are refused and end nothing', async (t) => {
   const { access_token, refresh_token } = await logIn(url)
   isRefused(t, await logout(access_token, { keepCurrent: true }), 400, 'invalid_request')
   isRefused(t, await logout(access_token, { all: 'perhaps' }), 400, 'invalid_request')
@@ -115,7 +115,7 @@ t.test('what cannot be meant is refused, and ends nothing', async (t) => {
   t.equal((await me(access_token)).status, 200)
 })
 
-t.test('nothing recognisable is 401', async (t) => {
+t.test('without a recognisable token: 401', async (t) => {
   const { access_token, refresh_token, session_id } = await logIn(url)
   isRefused(t, await logout(undefined), 401, 'credentials_missing')
   isRefused(t, await logout(undefined, {}), 401, 'credentials_missing')

@@ -38,7 +38,7 @@ async function rig(t: Test) {
   return { asked, socket, head, me, own: own.access_token, other: other.access_token }
 }
 
-t.test('the password was changed, its client has left: the other sessions end', async (t) => {
+t.test('the password was changed and its client disconnected: the other sessions end', async (t) => {
   const { asked, socket, head, me, own, other } = await rig(t)
   socket.write(`${head('/password', 3)}new`)
   await soon('the upstream has all of it', () => asked[0])
@@ -53,7 +53,7 @@ t.test('the password was changed, its client has left: the other sessions end', 
   t.equal((await me(own)).status, 200)
 })
 
-t.test('the upstream refuses the change after its client has left: nothing ends', async (t) => {
+t.test('the upstream refuses the change after its client has disconnected: nothing ends', async (t) => {
   const { asked, socket, head, me, own, other } = await rig(t)
   socket.write(`${head('/password', 3)}new`)
   await soon('the upstream has all of it', () => asked[0])
@@ -64,7 +64,7 @@ t.test('the upstream refuses the change after its client has left: nothing ends'
   for (const token of [own, other]) t.equal((await me(token)).status, 200)
 })
 
-t.test('pipelined: the request under way ends the sessions, the one behind it is not sent', async (t) => {
+t.test('pipelined: the request in progress ends the sessions, the one behind it is not sent', async (t) => {
   const { asked, socket, head, me, other } = await rig(t)
   socket.write(`${head('/password', 3)}new${head('/next', 4)}next`)
   await soon('the upstream has the first', () => asked[0])
@@ -75,7 +75,7 @@ t.test('pipelined: the request under way ends the sessions, the one behind it is
   t.equal(asked.length, 1)
 })
 
-t.test('the second of two pipelined requests is under way when the client leaves', async (t) => {
+t.test('the second of two pipelined requests is in progress when the client disconnects', async (t) => {
   const { asked, socket, head, me, other } = await rig(t)
   socket.write(`${head('/first', 5)}first${head('/password', 3)}new`)
   await soon('the upstream has the first', () => asked[0])
@@ -87,7 +87,7 @@ t.test('the second of two pipelined requests is under way when the client leaves
   await soon('the other session has ended', async () => (await me(other)).status === 401)
 })
 
-t.test('a client that leaves in its body has changed nothing: nothing ends', async (t) => {
+t.test('a client that disconnects within its body has changed nothing: nothing ends', async (t) => {
   const { asked, socket, head, me, own, other } = await rig(t)
   socket.write(`${head('/password', 100)}only a part`)
   await new Promise((resolve) => setTimeout(resolve, 100))

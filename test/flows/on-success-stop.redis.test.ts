@@ -67,16 +67,19 @@ for (const [what, overrides] of [
   })
 }
 
-t.test('it waits no longer than timeouts.shutdown, and logs whose sessions may live on', async (t) => {
-  const { stops, me, own, closed } = await rig(t, { timeouts: { shutdown: '300ms' } })
-  t.equal(await stops.stop('SIGTERM'), 0)
-  await soon('the upstream is let go', () => closed() === 1)
-  const logged = { level: 40, sub: 'ada', sid: own.session_id, error: 'upstream_unavailable' }
-  t.match(failures(stops), [logged])
-  t.equal((await me()).status, 200)
-})
+t.test(
+  'a stop waits no longer than timeouts.shutdown, and logs whose sessions may still be active',
+  async (t) => {
+    const { stops, me, own, closed } = await rig(t, { timeouts: { shutdown: '300ms' } })
+    t.equal(await stops.stop('SIGTERM'), 0)
+    await soon('the upstream is let go', () => closed() === 1)
+    const logged = { level: 40, sub: 'ada', sid: own.session_id, error: 'upstream_unavailable' }
+    t.match(failures(stops), [logged])
+    t.equal((await me()).status, 200)
+  },
+)
 
-t.test('Redis is away when the upstream answers: logged, as nobody hears the 503', async (t) => {
+t.test('Redis is away when the upstream responds: logged, because nobody gets the 503', async (t) => {
   const { redis, stops, own, response } = await rig(t)
   await redis.freeze()
   response.end('changed')

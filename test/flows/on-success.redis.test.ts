@@ -36,7 +36,7 @@ async function rig(t: Test, meanwhile: () => Promise<void> = async () => {}) {
   return { redis, legacy, one: one.url, two: two.url, isReady }
 }
 
-t.test('when the answer comes, no instance takes a token of the other sessions any more', async (t) => {
+t.test('when the response arrives, no instance accepts a token of the other sessions', async (t) => {
   const { one, two } = await rig(t)
   for (let round = 0; round < 5; round++) {
     const [own, other] = [await logIn(one), await logIn(two)]
@@ -51,7 +51,7 @@ t.test('when the answer comes, no instance takes a token of the other sessions a
   }
 })
 
-t.test('where it can’t be had, the answer is 503, though the upstream has said 200', async (t) => {
+t.test('if the sessions can’t be ended, the response is 503 although the upstream said 200', async (t) => {
   const { redis, legacy, one, two, isReady } = await rig(t)
   const [own, other] = [await logIn(one), await logIn(two)]
   legacy.meanwhile = () => redis.freeze()

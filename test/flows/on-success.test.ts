@@ -56,7 +56,7 @@ async function sessions(url: string) {
   return { tokens, refreshTokens: { own: own.refresh_token, other: other.refresh_token } }
 }
 
-t.test('a 2xx on a changed password ends the other sessions, and nobody else’s', async (t) => {
+t.test('a 2xx to a password change ends the user’s other sessions only', async (t) => {
   for (const status of [200, 201, 204]) {
     const rig = await legacy(t)
     const { url } = rig
@@ -71,7 +71,7 @@ t.test('a 2xx on a changed password ends the other sessions, and nobody else’s
   }
 })
 
-t.test('end-session ends its own, end-all-sessions all of its subject’s', async (t) => {
+t.test('end-session ends the current session, end-all-sessions all of the subject', async (t) => {
   const { url } = await legacy(t)
   const { tokens } = await sessions(url)
   t.match(await call(url, 'GET', '/sign-out', { token: tokens.third }), { status: 200, text: 'done' })
@@ -100,7 +100,7 @@ t.test('anything but a 2xx ends nothing', async (t) => {
   t.strictSame(await alive(url, tokens), ['own', 'other', 'third', 'bob'])
 })
 
-t.test('who isn’t let through, or isn’t known, ends nothing', async (t) => {
+t.test('a refused or anonymous request ends nothing', async (t) => {
   const { url, ...rig } = await legacy(t)
   const { tokens } = await sessions(url)
   isRefused(t, await call(url, 'POST', '/password'), 401, 'credentials_missing')
@@ -110,7 +110,7 @@ t.test('who isn’t let through, or isn’t known, ends nothing', async (t) => {
   t.strictSame(await alive(url, tokens), ['own', 'other', 'third', 'bob'])
 })
 
-t.test('a browser loses its cookies with its own session, beside what the upstream sets', async (t) => {
+t.test('a browser’s cookies are cleared with its own session, beside the upstream’s cookies', async (t) => {
   const rig = await legacy(t)
   const { url } = rig
   rig.behave = (response) => response.writeHead(200, { 'set-cookie': ['a=1', 'b=2'] }).end()
@@ -129,27 +129,24 @@ t.test('a browser loses its cookies with its own session, beside what the upstre
   t.strictSame((await call(url, 'POST', '/sign-out', { token })).setCookie, ['a=1', 'b=2'], 'by header')
 })
 
-t.test(
-  'the answer itself comes whole, though its session has ended before its second half is sent',
-  async (t) => {
-    const rig = await legacy(t)
-    const { url } = rig
-    let response!: ServerResponse
-    rig.behave = (it) => (response = it).writeHead(200).write('first ')
-    for (const path of ['/sign-out', '/delete-me']) {
-      const { access_token: token } = await logIn(url)
-      const asked = get(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } })
-      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
-      isRefused(t, await call(url, 'GET', '/auth/me', { token }), 401, 'session_ended', 'at its head')
-      // Longer than any stream of an ended session is left.
-      await new Promise((resolve) => setTimeout(resolve, 300))
-      response.end('second')
-      t.equal(await text(answer), 'first second', path)
-    }
-  },
-)
+t.test('the response arrives complete although its session ends before its second half', async (t) => {
+  const rig = await legacy(t)
+  const { url } = rig
+  let response!: ServerResponse
+  rig.behave = (it) => (response = it).writeHead(200).write('first ')
+  for (const path of ['/sign-out', '/delete-me']) {
+    const { access_token: token } = await logIn(url)
+    const asked = get(`${url}${path}`, { headers: { authorization: `Bearer ${token}` } })
+    const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+    isRefused(t, await call(url, 'GET', '/auth/me', { token }), 401, 'session_ended', 'at its head')
+    // Longer than any stream of an ended session is left.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    response.end('second')
+    t.equal(await text(answer), 'first second', path)
+  }
+})
 
-t.test('a stream of another session is cut, the own ones go on', async (t) => {
+t.test('a connection of another session is cut, and those of the own session continue', async (t) => {
   const rig = await legacy(t)
   const { url } = rig
   const streams: ServerResponse[] = []

@@ -146,7 +146,7 @@ async function works(t: Test, [one, two]: readonly [GatewayProcess, GatewayProce
   isRefused(t, await call(two.url, 'GET', '/guarded', { token }), 401, 'session_ended')
 }
 
-t.test('killed, and started again empty', async (t) => {
+t.test('Redis killed, and restarted empty', async (t) => {
   const redis = await startRedis(t)
   const gateways = await twoGateways(t, redis.url)
   const ways = attempts(await victims(gateways[0].url))
@@ -158,7 +158,7 @@ t.test('killed, and started again empty', async (t) => {
   await works(t, gateways)
 })
 
-t.test('frozen, and thawed: sessions survive, and a logout that failed can be repeated', async (t) => {
+t.test('Redis frozen and thawed: sessions survive, and a failed logout can be repeated', async (t) => {
   const redis = await startRedis(t)
   const gateways = await twoGateways(t, redis.url)
   const [{ url: here }, { url: there }] = gateways
@@ -187,7 +187,7 @@ t.test('frozen, and thawed: sessions survive, and a logout that failed can be re
   }
 })
 
-t.test('absent at the start', async (t) => {
+t.test('Redis absent at the start', async (t) => {
   const port = await freePort()
   const store = `redis://127.0.0.1:${port}`
   await t.rejects(connect(t, store).ping(), 'the fault took place')

@@ -27,7 +27,7 @@ function blockTheLoop(t: Test): () => void {
 const answered = (path: string, base = url) => call(base, 'GET', path)
 const isOverloaded = async () => (await answered('/x')).status === 503
 
-t.test('while the event loop lags, requests are 503 before anything is done for them', async (t) => {
+t.test('while the event loop lags, requests are 503 before any work', async (t) => {
   const { access_token: token } = await logIn(url)
   const other = await logIn(url, 'bob')
   t.equal((await answered('/x')).status, 200, 'unloaded')
@@ -35,7 +35,7 @@ t.test('while the event loop lags, requests are 503 before anything is done for 
   await soon('requests are refused', isOverloaded)
   const before = upstream.seen.length
 
-  await t.test('whatever they ask for', async (t) => {
+  await t.test('whatever their path', async (t) => {
     isRefused(t, await answered('/x'), 503, 'overloaded')
     isRefused(t, await call(url, 'POST', '/x', { body: 'x'.repeat(100_000) }), 503, 'overloaded', 'a body')
     isRefused(t, await call(url, 'GET', '/auth/me', { token }), 503, 'overloaded', 'a guarded route')
@@ -46,12 +46,12 @@ t.test('while the event loop lags, requests are 503 before anything is done for 
     t.equal(upstream.seen.length, before, 'nothing has reached the upstream')
   })
 
-  await t.test('the process is up, and says whether it is ready', async (t) => {
+  await t.test('health and readiness still respond', async (t) => {
     t.equal((await answered('/healthz')).status, 200)
     t.equal((await answered('/readyz?verbose')).status, 200)
   })
 
-  await t.test('what ends a session is done', async (t) => {
+  await t.test('requests that end sessions are still served', async (t) => {
     const preflight = { origin: 'https://app.example', 'access-control-request-method': 'POST' }
     t.equal((await call(url, 'OPTIONS', '/auth/logout', { headers: preflight })).status, 204)
     t.equal((await call(url, 'POST', '/auth/logout', { token })).status, 204)
@@ -71,7 +71,7 @@ t.test('while the event loop lags, requests are 503 before anything is done for 
   )
 })
 
-t.test('limits.eventLoopDelay 0s: nothing is shed, however it lags', async (t) => {
+t.test('limits.eventLoopDelay 0s: nothing is shed, whatever the delay', async (t) => {
   const patient = await startGateway(t, { ...settings, limits: { eventLoopDelay: '0s' } })
   const stop = blockTheLoop(t)
   await soon('the other gateway, in the same process, refuses', isOverloaded)

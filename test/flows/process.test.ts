@@ -13,7 +13,7 @@ import {
   startBlog,
 } from '../support/gateway-process.js'
 
-t.test('SIGTERM lets an open request end, takes no new connection, and exits 0', async (t) => {
+t.test('SIGTERM lets an open request finish, accepts no new connection, and exits 0', async (t) => {
   let finish: (() => void) | undefined
   const slow = createServer((_request, response) => {
     response.write('begun, ')
@@ -39,7 +39,7 @@ t.test('SIGTERM lets an open request end, takes no new connection, and exits 0',
   t.ok(performance.now() - begin < 3_000, 'it waits for nothing else')
 })
 
-t.test('a request that does not end is cut after timeouts.shutdown', async (t) => {
+t.test('a request that does not finish is cut after timeouts.shutdown', async (t) => {
   let isOpen = false
   const never = createServer(() => (isOpen = true))
   const upstream = `http://127.0.0.1:${await listen(t, never)}`
@@ -58,7 +58,7 @@ t.test('a request that does not end is cut after timeouts.shutdown', async (t) =
   t.not(await open, 200)
 })
 
-t.test('health, readiness; metrics on the admin port and not on the public one', async (t) => {
+t.test('health and readiness; metrics on the admin listener only', async (t) => {
   const blog = await startBlog(t)
   const gateway = await serveGateway(t, {
     admin: { host: '127.0.0.1', port: 0 },
@@ -101,7 +101,7 @@ t.test('health, readiness; metrics on the admin port and not on the public one',
   t.equal((await call(adminUrl!, 'GET', '/metrics', { headers: { host: 'x' } })).status, 200)
 })
 
-t.test('what cannot be started ends with a message and exit code 1, without a stack', async (t) => {
+t.test('a failed start ends with a message and exit code 1, without a stack', async (t) => {
   const directory = await home(t)
   const first = await serveGateway(t, {}, directory)
   const port = Number(new URL(first.url).port)
@@ -126,7 +126,7 @@ t.test('what cannot be started ends with a message and exit code 1, without a st
   }
 })
 
-t.test('the log: a line a security event, none a request, and a newline stays in its record', async (t) => {
+t.test('the log has one line per security event, none per request, and newlines are escaped', async (t) => {
   const { url, records, output } = await serveGateway(t)
   const started = records().length
   const tokens = await logIn(url)
@@ -160,7 +160,7 @@ t.test('the log: a line a security event, none a request, and a newline stays in
   }
 })
 
-t.test('a line a request where it is asked for, without tokens', async (t) => {
+t.test('log.requests writes one line per request, without tokens', async (t) => {
   const { url, records, output } = await serveGateway(t, { log: { level: 'info', requests: true } })
   const { access_token } = await logIn(url)
   await call(url, 'GET', '/auth/me', { token: access_token, cookies: { x: 'cookie-secret' } })

@@ -9,7 +9,7 @@ import {
   startUpstream,
 } from '../support/gateway-process.js'
 
-t.test('in front of the legacy blog: open where declared open, guarded elsewhere', async (t) => {
+t.test('in front of the legacy blog: open and guarded routes', async (t) => {
   const blog = await startBlog(t)
   const { url } = await startGateway(t, {
     routes: [
@@ -83,7 +83,7 @@ t.test('auth required, optional and none; scope', async (t) => {
   t.equal(upstream.seen.length, before)
 })
 
-t.test('an accepted access token ends here; other credentials travel on', async (t) => {
+t.test('an accepted access token is removed; other credentials are passed on', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [
@@ -108,7 +108,7 @@ t.test('an accepted access token ends here; other credentials travel on', async 
   t.equal(await passedOn('/x', { cookies, headers: basic }), 'Basic YTpi', 'beside a cookie of ours')
 })
 
-t.test('what passes is forwarded byte for byte; Host is kept or changed as set', async (t) => {
+t.test('admitted requests are forwarded unchanged; Host is kept or replaced as configured', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [
@@ -131,7 +131,7 @@ t.test('what passes is forwarded byte for byte; Host is kept or changed as set',
   t.equal(upstream.seen.at(-1)!.headers['host'], new URL(upstream.url).host)
 })
 
-t.test('TRACE never passes; HEAD goes where GET does; OPTIONS is a method like others', async (t) => {
+t.test('TRACE never passes; HEAD follows GET; OPTIONS is a method like others', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [
@@ -156,7 +156,7 @@ t.test('TRACE never passes; HEAD goes where GET does; OPTIONS is a method like o
   t.equal(upstream.seen.length, before)
 })
 
-t.test('a body of any media type, or of none, is the upstream’s business', async (t) => {
+t.test('a body of any media type, or none, is passed on', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, { routes: [{ path: '/', upstream: upstream.url, auth: 'none' }] })
   for (const type of [
@@ -177,7 +177,7 @@ t.test('a body of any media type, or of none, is the upstream’s business', asy
   }
 })
 
-t.test('QUERY without a media type is refused, as its RFC says; with one it passes', async (t) => {
+t.test('QUERY without a media type is refused (its RFC); with one it passes', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, { routes: [{ path: '/', upstream: upstream.url, auth: 'none' }] })
   isRefused(t, await call(url, 'QUERY', '/x', { body: 'x' }), 400, 'invalid_request')
@@ -185,7 +185,7 @@ t.test('QUERY without a media type is refused, as its RFC says; with one it pass
   t.equal((await call(url, 'QUERY', '/x', { body: 'x', headers: { 'content-type': 'text/x' } })).status, 200)
 })
 
-t.test('our own paths reach no upstream, by whatever method', async (t) => {
+t.test('our own paths reach no upstream with any method', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, { routes: [{ path: '/', upstream: upstream.url, auth: 'none' }] })
   const own = ['/healthz', '/readyz', '/.well-known/jwks.json', '/auth/login']

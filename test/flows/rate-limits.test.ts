@@ -4,7 +4,7 @@ import { USERS, call, isRefused, logIn, startGateway } from '../support/gateway-
 const wrong = (base: string, username: string) =>
   call(base, 'POST', '/auth/login', { json: { username, password: 'wrong' } })
 
-t.test('ten failed logins of an account, by default; then 429, for the right password too', async (t) => {
+t.test('by default ten failed logins per account; then 429, for the right password, too', async (t) => {
   const { url } = await startGateway(t)
   for (let i = 0; i < 10; i++) t.equal((await wrong(url, 'ada')).status, 401)
   const limited = await wrong(url, 'ada')
@@ -24,7 +24,7 @@ t.test('spellings of a name count together', async (t) => {
   t.equal((await wrong(url, 'adam')).status, 401)
 })
 
-t.test('logins that succeed do not count, and do not wipe the failures', async (t) => {
+t.test('successful logins don’t count and don’t reset the failures', async (t) => {
   const { url } = await startGateway(t, {
     rateLimit: { login: { perAccount: { failures: 2 }, perAddress: { failures: 3 } } },
   })
@@ -43,43 +43,40 @@ t.test('successful logins of an account have a limit of their own', async (t) =>
   t.ok(await logIn(url, 'bob'))
 })
 
-t.test('failures from an address count together, whatever the names; unknown ones too', async (t) => {
+t.test('failures of an address count together over all names, also unknown ones', async (t) => {
   const { url } = await startGateway(t, { rateLimit: { login: { perAddress: { failures: 3 } } } })
   for (const name of ['ada', 'bob', 'nobody']) t.equal((await wrong(url, name)).status, 401)
   isRefused(t, await wrong(url, 'somebody'), 429, 'rate_limited')
 })
 
-t.test(
-  'the address is the socket’s peer, whatever a client says; a listed proxy’s word counts',
-  async (t) => {
-    const limit = { rateLimit: { login: { perAddress: { failures: 2 } } } }
-    const { url } = await startGateway(t, limit)
-    const from = (base: string, ip: string) =>
-      call(base, 'POST', '/auth/login', {
-        json: { username: `user of ${ip}`, password: 'wrong' },
-        headers: { 'x-forwarded-for': ip, forwarded: `for=${ip}`, 'x-real-ip': ip },
-      })
-    const statuses = [
-      await from(url, '203.0.113.1'),
-      await from(url, '203.0.113.2'),
-      await from(url, '203.0.113.3'),
-    ]
-    t.strictSame(
-      statuses.map(({ status }) => status),
-      [401, 401, 429],
-    )
+t.test('the address is the socket’s peer, unless a listed proxy names another one', async (t) => {
+  const limit = { rateLimit: { login: { perAddress: { failures: 2 } } } }
+  const { url } = await startGateway(t, limit)
+  const from = (base: string, ip: string) =>
+    call(base, 'POST', '/auth/login', {
+      json: { username: `user of ${ip}`, password: 'wrong' },
+      headers: { 'x-forwarded-for': ip, forwarded: `for=${ip}`, 'x-real-ip': ip },
+    })
+  const statuses = [
+    await from(url, '203.0.113.1'),
+    await from(url, '203.0.113.2'),
+    await from(url, '203.0.113.3'),
+  ]
+  t.strictSame(
+    statuses.map(({ status }) => status),
+    [401, 401, 429],
+  )
 
-    const listen = { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.0/8'] }
-    const behind = await startGateway(t, { ...limit, listen })
-    for (const ip of ['203.0.113.1', '203.0.113.1', '203.0.113.2'])
-      t.equal((await from(behind.url, ip)).status, 401)
-    t.equal((await from(behind.url, '203.0.113.1')).status, 429)
-    for (const ip of ['2001:db8::1', '2001:db8::2']) t.equal((await from(behind.url, ip)).status, 401)
-    t.equal((await from(behind.url, '2001:db8::3')).status, 429, 'of one /64')
-  },
-)
+  const listen = { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.0/8'] }
+  const behind = await startGateway(t, { ...limit, listen })
+  for (const ip of ['203.0.113.1', '203.0.113.1', '203.0.113.2'])
+    t.equal((await from(behind.url, ip)).status, 401)
+  t.equal((await from(behind.url, '203.0.113.1')).status, 429)
+  for (const ip of ['2001:db8::1', '2001:db8::2']) t.equal((await from(behind.url, ip)).status, 401)
+  t.equal((await from(behind.url, '2001:db8::3')).status, 429, 'of one /64')
+})
 
-t.test('parallel guesses overshoot by no more than the slots that hash', async (t) => {
+t.test('parallel guesses exceed the limit by no more than the hashing slots', async (t) => {
   const { url } = await startGateway(t, { rateLimit: { login: { perAccount: { failures: 3 } } } })
   const answers = await Promise.all(Array.from({ length: 40 }, () => wrong(url, 'ada')))
   const { availableParallelism } = await import('node:os')
@@ -89,7 +86,7 @@ t.test('parallel guesses overshoot by no more than the slots that hash', async (
   t.equal(answers.filter(({ status }) => status === 429).length, 40 - guesses)
 })
 
-t.test('refreshes are limited by address, and logouts by a refresh token alone with them', async (t) => {
+t.test('refreshes are limited by address, together with logouts by refresh token alone', async (t) => {
   const { url } = await startGateway(t, { rateLimit: { refresh: { perAddress: { max: 3 } } } })
   const { access_token: token, refresh_token } = await logIn(url)
   const json = { refresh_token }

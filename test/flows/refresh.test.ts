@@ -14,7 +14,7 @@ const { url } = await startGateway(t)
 const refresh = (refresh_token: string) => call(url, 'POST', '/auth/refresh', { json: { refresh_token } })
 const me = (token: string) => call(url, 'GET', '/auth/me', { token })
 
-t.test('a refresh gives new tokens of the same session', async (t) => {
+t.test('a refresh returns new tokens of the same session', async (t) => {
   const first = await logIn(url)
   const { status, headers, body } = await refresh(first.refresh_token)
   t.equal(status, 200)
@@ -27,12 +27,12 @@ t.test('a refresh gives new tokens of the same session', async (t) => {
   t.equal((await me(first.access_token)).status, 200, 'the former access token lives on until it expires')
 })
 
-t.test('a form refreshes like JSON', async (t) => {
+t.test('a form works like JSON', async (t) => {
   const { refresh_token } = await logIn(url)
   t.equal((await call(url, 'POST', '/auth/refresh', { form: { refresh_token } })).status, 200)
 })
 
-t.test('a refresh by cookie answers by cookie', async (t) => {
+t.test('a refresh by cookie responds with cookies', async (t) => {
   const cookies = await logInByCookies(url)
   const answer = await call(url, 'POST', '/auth/refresh', { cookies, headers: { origin: url } })
   t.equal(answer.status, 200)
@@ -44,7 +44,7 @@ t.test('a refresh by cookie answers by cookie', async (t) => {
   t.equal((await call(url, 'GET', '/auth/me', { cookies: renewed })).status, 200)
 })
 
-t.test('no refresh token, two of them, or one that cannot be', async (t) => {
+t.test('no refresh token, two of them, or a malformed one', async (t) => {
   const { refresh_token } = await logIn(url)
   isRefused(t, await call(url, 'POST', '/auth/refresh'), 400, 'refresh_token_missing', 'no body')
   isRefused(t, await call(url, 'POST', '/auth/refresh', { json: {} }), 400, 'refresh_token_missing', 'empty')
@@ -63,7 +63,7 @@ t.test('no refresh token, two of them, or one that cannot be', async (t) => {
   t.equal((await refresh(refresh_token)).status, 200, 'nothing of this has used it up')
 })
 
-t.test('neither token does the other’s work', async (t) => {
+t.test('access and refresh tokens can’t replace each other', async (t) => {
   const tokens = await logIn(url)
   isRefused(t, await refresh(tokens.access_token), 401, 'refresh_token_invalid')
   isRefused(t, await me(tokens.refresh_token), 401, 'token_malformed')
@@ -78,7 +78,7 @@ t.test('knowing a sid is not enough to end a session', async (t) => {
   t.equal((await refresh(tokens.refresh_token)).status, 200)
 })
 
-t.test('a retry within the grace gets the same successor, and ends with its use', async (t) => {
+t.test('a retry within the grace gets the same successor, until that was used', async (t) => {
   const { refresh_token: first } = await logIn(url)
   const { refresh_token: second } = (await refresh(first)).body
   t.equal((await refresh(first)).body.refresh_token, second)
@@ -87,7 +87,7 @@ t.test('a retry within the grace gets the same successor, and ends with its use'
   isRefused(t, await refresh(first), 401, 'refresh_token_reused')
 })
 
-t.test('after the grace a used token is theft, though its successor was never used', async (t) => {
+t.test('after the grace a used token is theft, even if its successor was never used', async (t) => {
   const strict = await startGateway(t, { tokens: { reuseGrace: '0s' } })
   const tokens = await logIn(strict.url)
   const again = () =>
@@ -101,7 +101,7 @@ t.test('after the grace a used token is theft, though its successor was never us
   }
 })
 
-t.test('a session may be refreshed as often as is set, retries not counted', async (t) => {
+t.test('the refresh limit counts refreshes, not retries', async (t) => {
   const few = await startGateway(t, { tokens: { refreshLimit: 2 } })
   const next = async (json: { refresh_token: string }) => call(few.url, 'POST', '/auth/refresh', { json })
   const zero = await logIn(few.url)

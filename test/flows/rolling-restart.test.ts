@@ -64,7 +64,7 @@ class Client {
   }
 }
 
-t.test('two restarts, with a drain that lasts until the balancer has noticed', async (t) => {
+t.test('two restarts, with a drain until the balancer has noticed', async (t) => {
   const directory = await home(t)
   const upstream = await startUpstream(t)
   const start = ({ port }: Backend) =>

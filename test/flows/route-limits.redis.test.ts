@@ -47,7 +47,7 @@ t.test('instances count together, by subject and by address', async (t) => {
   for (const key of keys) t.ok((await redis.pttl(key)) > 0, 'they don’t live for ever')
 })
 
-t.test('while Redis is away each instance counts by itself, in time', async (t) => {
+t.test('while Redis is away each instance counts by itself', async (t) => {
   const upstream = await startUpstream(t)
   const redis = await startRedis(t)
   const { url } = await startGateway(t, {
@@ -70,7 +70,7 @@ t.test('while Redis is away each instance counts by itself, in time', async (t) 
   await soon('Redis counts again', async () => (await call(url, 'GET', '/')).status === 200)
 })
 
-t.test('limits that differ in their counts and times count apart in Redis', async (t) => {
+t.test('limits with different counts and times are separate in Redis', async (t) => {
   const upstream = await startUpstream(t)
   const keyPrefix = uniquePrefix()
   cleanUp(t, keyPrefix)

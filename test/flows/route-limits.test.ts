@@ -11,7 +11,7 @@ async function calls(count: number, one: () => ReturnType<typeof call>) {
   return { statuses, last }
 }
 
-t.test('by subject: all that somebody asks, by whatever token; others have their own', async (t) => {
+t.test('by subject: all tokens of a subject count together, apart from other subjects', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [
@@ -32,7 +32,7 @@ t.test('by subject: all that somebody asks, by whatever token; others have their
   t.equal((await get(first.access_token, '/elsewhere')).status, 200, 'other routes don’t count')
 })
 
-t.test('by subject: what is refused doesn’t count, and anonymous requests count by address', async (t) => {
+t.test('by subject: refused requests don’t count, and anonymous ones count by address', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     listen: { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.1'] },
@@ -62,7 +62,7 @@ t.test('by subject: what is refused doesn’t count, and anonymous requests coun
   t.equal((await from('2001:db8::4')).status, 429, 'an IPv6 one by its /64')
 })
 
-t.test('by address: before the verdict, so that guesses count, and whoever asks', async (t) => {
+t.test('by address: counted before verification, so that guesses count', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [{ path: '/', upstream: upstream.url, rateLimit: { ...rateLimit, max: 5, by: 'address' } }],
@@ -75,7 +75,7 @@ t.test('by address: before the verdict, so that guesses count, and whoever asks'
   t.equal(upstream.seen.length, 2)
 })
 
-t.test('two routes with one path count apart, by their methods; auth: none by address', async (t) => {
+t.test('two routes with one path count separately by method; auth: none counts by address', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [
@@ -101,7 +101,7 @@ t.test('two routes with one path count apart, by their methods; auth: none by ad
   t.strictSame(statuses, [200, 429, 200, 200, 429, 429])
 })
 
-t.test('when the time is over there is room again', async (t) => {
+t.test('after the interval requests are admitted again', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: [{ path: '/', upstream: upstream.url, auth: 'none', rateLimit: { max: 1, per: '3s' } }],
@@ -117,7 +117,7 @@ t.test('when the time is over there is room again', async (t) => {
   t.ok(performance.now() - begin < 10_000)
 })
 
-t.test('3,000 routes with a limit each start, and count each by itself', async (t) => {
+t.test('3,000 routes with a limit each start and count separately', async (t) => {
   const upstream = await startUpstream(t)
   const { url } = await startGateway(t, {
     routes: Array.from({ length: 3_000 }, (_, i) => ({

@@ -7,7 +7,7 @@ const { url } = await startGateway(t)
 const list = (token: string) => call(url, 'GET', '/auth/sessions', { token })
 const end = (token: string, sid: string) => call(url, 'DELETE', `/auth/sessions/${sid}`, { token })
 
-t.test('the list has the subject’s own sessions, by the contract’s names, times in seconds', async (t) => {
+t.test('the list has the subject’s own sessions with the documented fields, times in seconds', async (t) => {
   await logIn(url, 'bob')
   const one = await logIn(url)
   const json = { username: 'ada', password: USERS.ada, device: 'phone' }
@@ -31,7 +31,7 @@ t.test('the list has the subject’s own sessions, by the contract’s names, ti
   t.match(bySid.get(one.session_id), { device: null, userAgent: null, current: false })
 })
 
-t.test('a session is ended by its sid, and its tokens with it', async (t) => {
+t.test('a session is ended by its sid, with its tokens', async (t) => {
   const [one, two] = [await logIn(url), await logIn(url)]
   const answer = await end(one.access_token, two.session_id)
   t.equal(answer.status, 204)
@@ -44,7 +44,7 @@ t.test('a session is ended by its sid, and its tokens with it', async (t) => {
   isRefused(t, await list(one.access_token), 401, 'session_ended')
 })
 
-t.test('a foreign, an unknown and a senseless sid are 404 alike, and nothing happens', async (t) => {
+t.test('a foreign, an unknown and a malformed sid are all 404 and change nothing', async (t) => {
   const mine = await logIn(url)
   const foreign = await logIn(url, 'bob')
   const details = new Set<string>()
@@ -57,7 +57,7 @@ t.test('a foreign, an unknown and a senseless sid are 404 alike, and nothing hap
   t.equal((await list(foreign.access_token)).status, 200)
 })
 
-t.test('without a good token there is neither list nor end', async (t) => {
+t.test('without a valid token there is neither list nor end', async (t) => {
   const { session_id } = await logIn(url)
   isRefused(t, await call(url, 'GET', '/auth/sessions'), 401, 'credentials_missing')
   isRefused(t, await call(url, 'DELETE', `/auth/sessions/${session_id}`), 401, 'credentials_missing')

@@ -94,7 +94,7 @@ async function normalRequest(t: Test): Promise<number> {
 
 const median = (values: readonly number[]) => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
-t.test('200 slow clients do not slow a normal request, cost little, and are cut', async (t) => {
+t.test('200 slow clients don’t slow a normal request, cost little, and are disconnected', async (t) => {
   for (let n = 0; n < 200; n++) await normalRequest(t)
   const unloaded: number[] = []
   for (let n = 0; n < 100; n++) unloaded.push(await normalRequest(t))

@@ -124,7 +124,7 @@ t.test('pipelined requests are all answered, and the last response closes', asyn
   await closed
 })
 
-t.test('what is sent behind a response that closes is not processed, and resets nothing', async (t) => {
+t.test('data behind a closing response is not processed and resets nothing', async (t) => {
   const { open, routes } = await startSlow(t)
   const server = await startGateway(t, { routes })
   const client = await connect(server.url)
@@ -146,7 +146,7 @@ t.test('what is sent behind a response that closes is not processed, and resets 
   await closed
 })
 
-t.test('a request of which a part had come is answered when the rest comes', async (t) => {
+t.test('a partly received request is answered when the rest arrives', async (t) => {
   const server = await startGateway(t)
   const client = await keep(await connect(server.url))
   const quiet = await connect(server.url)
@@ -162,22 +162,19 @@ t.test('a request of which a part had come is answered when the rest comes', asy
   await closed
 })
 
-t.test(
-  'a connection without a request is ended, not reset, though the client sends one after that',
-  async (t) => {
-    const server = await startGateway(t)
-    const client = await keep(await connect(server.url))
-    const closed = server.close()
-    await soon('the server has ended it', () => client.end !== 'open')
-    client.socket.write(HEALTH)
-    await delay(100)
-    t.match(client, { text: '', end: 'end' })
-    client.socket.end()
-    await closed
-  },
-)
+t.test('a connection without a request is ended, not reset, even if the client then sends one', async (t) => {
+  const server = await startGateway(t)
+  const client = await keep(await connect(server.url))
+  const closed = server.close()
+  await soon('the server has ended it', () => client.end !== 'open')
+  client.socket.write(HEALTH)
+  await delay(100)
+  t.match(client, { text: '', end: 'end' })
+  client.socket.end()
+  await closed
+})
 
-t.test('a body that is still being sent when the server stops arrives whole', async (t) => {
+t.test('a body that is being sent when the server stops arrives complete', async (t) => {
   const seen: string[] = []
   const echo = createServer(async (request, response) => {
     for await (const piece of request) seen.push(String(piece))

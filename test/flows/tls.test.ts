@@ -41,12 +41,12 @@ async function call(method: string, path: string, body = '', headers = {}) {
   )
 }
 
-t.test('it listens with the certificate given, and says https', async (t) => {
+t.test('the listener uses the configured certificate and reports https', async (t) => {
   t.match(url, /^https:/)
   t.equal((await call('GET', '/healthz')).status, 200)
 })
 
-t.test('a page of its own origin logs in by cookies', async (t) => {
+t.test('a page of its own origin logs in with cookies', async (t) => {
   const body = JSON.stringify({ username: 'ada', password: USERS.ada, cookies: true })
   const json = { 'content-type': 'application/json' }
   const own = await call('POST', '/auth/login', body, { ...json, origin: url })
@@ -56,12 +56,12 @@ t.test('a page of its own origin logs in by cookies', async (t) => {
   t.equal((await call('GET', '/auth/me', '', { cookie })).status, 200)
 })
 
-t.test('the upstream is told that the client came by https', async (t) => {
+t.test('the upstream is told that the client used https', async (t) => {
   t.equal((await call('GET', '/x')).body, 'from the upstream')
   t.equal(upstream.seen.at(-1)!.headers['x-forwarded-proto'], 'https')
 })
 
-t.test('plain http on the port gets no answer, and the old TLS 1.1 no connection', async (t) => {
+t.test('plain http on the port gets no response, and TLS 1.1 no connection', async (t) => {
   await t.rejects(fetch(url.replace('https', 'http') + '/healthz'))
   const { hostname: host, port } = new URL(url)
   const old = connect({ host, port: Number(port), ca: ca.cert, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' })

@@ -38,7 +38,7 @@ async function isDead(
   }
 }
 
-t.test('a token of one instance is good on the other, and dies on both', async (t) => {
+t.test('a token of one instance is valid on the other, and ends on both', async (t) => {
   const tokens = await logIn(here)
   t.equal((await me(there, tokens.access_token)).status, 200)
   t.equal((await logout(there, tokens.access_token)).status, 204)
@@ -46,7 +46,7 @@ t.test('a token of one instance is good on the other, and dies on both', async (
   t.equal((await logout(here, tokens.access_token)).status, 204, 'again')
 })
 
-t.test('a token that was used before ends its session on all instances, and no other one', async (t) => {
+t.test('a used refresh token ends its session on all instances, and no other one', async (t) => {
   const [stolen, sibling] = [await logIn(here), await logIn(there)]
   const first = (await refresh(there, stolen.refresh_token)).body as Tokens
   const second = (await refresh(here, first.refresh_token)).body as Tokens
@@ -72,7 +72,7 @@ t.test('24 parallel uses of one token over both instances yield one successor', 
   t.equal((await refresh(there, [...successors][0]!)).status, 200)
 })
 
-t.test('15 rounds of a logout that races refreshes leave nothing alive', async (t) => {
+t.test('15 rounds of a logout concurrent with refreshes leave nothing alive', async (t) => {
   for (let round = 0; round < 15; round++) {
     const tokens = await logIn(here)
     const [ended, ...refreshed] = await Promise.all([
@@ -92,7 +92,7 @@ t.test('15 rounds of a logout that races refreshes leave nothing alive', async (
   }
 })
 
-t.test('a logout by cookies, by the refresh token alone, by an expired token: dead everywhere', async (t) => {
+t.test('a logout by cookies, by refresh token alone, by an expired token: ended everywhere', async (t) => {
   const cookies = await logInByCookies(here)
   const answer = await call(there, 'POST', '/auth/logout', { cookies, headers: { origin: there } })
   t.equal(answer.status, 204)
@@ -109,7 +109,7 @@ t.test('a logout by cookies, by the refresh token alone, by an expired token: de
   await isDead(t, byExpired)
 })
 
-t.test('all, and all but this one, reach the sessions that began elsewhere', async (t) => {
+t.test('all, and all but the current session, end sessions of other instances', async (t) => {
   const [one, two, other] = [await logIn(here), await logIn(there), await logIn(there, 'bob')]
   t.equal((await logout(here, one.access_token, { all: true, keepCurrent: true })).status, 204)
   await isDead(t, two)

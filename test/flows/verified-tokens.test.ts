@@ -15,7 +15,7 @@ async function metric(adminUrl: string, name: string): Promise<number> {
 const hits = 'portcullis_verified_tokens_total{result="hit"}'
 const misses = 'portcullis_verified_tokens_total{result="miss"}'
 
-t.test('a token is verified once, and still dies with its session at once', async (t) => {
+t.test('a token is verified once, and still ends with its session at once', async (t) => {
   const { url, adminUrl } = await startGateway(t, { routes, admin: { port: 0 } })
   const { access_token: token } = await logIn(url)
   for (let n = 0; n < 5; n += 1) t.equal((await call(url, 'GET', '/x', { token })).status, 200)
@@ -26,7 +26,7 @@ t.test('a token is verified once, and still dies with its session at once', asyn
   isRefused(t, await call(url, 'GET', '/x', { token }), 401, 'session_ended')
 })
 
-t.test('junk doesn’t displace what is known', async (t) => {
+t.test('invalid tokens don’t displace cached ones', async (t) => {
   const { url, adminUrl } = await startGateway(t, {
     routes,
     admin: { port: 0 },

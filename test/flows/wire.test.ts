@@ -14,7 +14,7 @@ const routes: [path: string, allowed: string[]][] = [
   ['/readyz', ['GET', 'HEAD']],
 ]
 
-t.test('another method of a route of ours is 405, and told what is allowed', async (t) => {
+t.test('another method of our own route is 405 with Allow', async (t) => {
   for (const [path, allowed] of routes) {
     for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']) {
       if (allowed.includes(method)) continue
@@ -26,7 +26,7 @@ t.test('another method of a route of ours is 405, and told what is allowed', asy
   }
 })
 
-t.test('what is not a route of ours is 404, also under the prefix, however it is spelt', async (t) => {
+t.test('unknown paths are 404, also under the prefix, in any spelling', async (t) => {
   const { access_token: token } = await logIn(url)
   for (const path of [
     '/auth',
@@ -74,7 +74,7 @@ t.test('malformed JSON, other media types and large bodies are 400, 415 and 413'
   }
 })
 
-t.test('names of Object.prototype in a body are plain names', async (t) => {
+t.test('names of Object.prototype in a body are ordinary names', async (t) => {
   for (const body of ['constructor=1&toString=2&__proto__=3', 'hasOwnProperty=1']) {
     const headers = { 'content-type': 'application/x-www-form-urlencoded' }
     const answer = await call(url, 'POST', '/auth/refresh', { body, headers })
@@ -82,7 +82,7 @@ t.test('names of Object.prototype in a body are plain names', async (t) => {
   }
 })
 
-t.test('the public keys stand at their well-known place, and nothing of the private one', async (t) => {
+t.test('the JWKS is at its well-known path, without private members', async (t) => {
   const { status, headers, body } = await call(url, 'GET', '/.well-known/jwks.json')
   t.equal(status, 200)
   t.match(headers['content-type'], /^application\/(jwk-set\+)?json/)
@@ -94,7 +94,7 @@ t.test('the public keys stand at their well-known place, and nothing of the priv
   t.strictSame(header, { alg: 'ES256', typ: 'at+jwt', kid: body.keys[0].kid })
 })
 
-t.test('me gives the claims to a good token, and a challenge to others', async (t) => {
+t.test('me returns the claims for a valid token, and a challenge otherwise', async (t) => {
   const { access_token: token, session_id } = await logIn(url)
   const { status, body, headers } = await call(url, 'GET', '/auth/me', { token })
   t.equal(status, 200)

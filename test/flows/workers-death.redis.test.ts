@@ -17,44 +17,47 @@ import {
 const gateway = await serveWithWorkers(t)
 const { url } = gateway
 
-t.test('a worker is killed under load: at most what it had fails, and another takes its place', async (t) => {
-  const [victim, other] = pidsOf(gateway)
-  const { access_token } = await logIn(url)
-  const refusals = 'portcullis_refusals_total{code="credentials_missing"}'
-  for (let i = 0; i < 20; i++) await ask(url, 'GET', '/auth/me')
-  await untilMetric(gateway, refusals, 20)
+t.test(
+  'a worker is killed under load: at most its own requests fail, and another one replaces it',
+  async (t) => {
+    const [victim, other] = pidsOf(gateway)
+    const { access_token } = await logIn(url)
+    const refusals = 'portcullis_refusals_total{code="credentials_missing"}'
+    for (let i = 0; i < 20; i++) await ask(url, 'GET', '/auth/me')
+    await untilMetric(gateway, refusals, 20)
 
-  const load = { isOver: false, asked: 0, failed: 0 }
-  const loading = (async () => {
-    while (!load.isOver) {
-      load.asked += 1
-      const answer = await ask(url, 'GET', '/auth/me', { token: access_token }).catch(() => undefined)
-      if (answer?.status !== 200) load.failed += 1
-    }
-  })()
-  await soon('both have answered', () => answersOf(gateway, 200).size === 2)
-  process.kill(victim!, 'SIGKILL')
-  await untilGone([victim!])
-  t.ok((await metric(gateway, refusals)) >= 20, 'no count goes back')
-  const third = await soon('another listens', () => pidsOf(gateway)[2])
-  await soon('it answers', () => answersOf(gateway, 200).has(third))
-  load.isOver = true
-  await loading
-  // The one that it was about to answer, and one that was given to it before its end was noticed.
-  t.ok(load.failed <= 2, `${load.failed} of ${load.asked} failed`)
-  t.ok(isAlive(other!), 'the other one is as it was')
+    const load = { isOver: false, asked: 0, failed: 0 }
+    const loading = (async () => {
+      while (!load.isOver) {
+        load.asked += 1
+        const answer = await ask(url, 'GET', '/auth/me', { token: access_token }).catch(() => undefined)
+        if (answer?.status !== 200) load.failed += 1
+      }
+    })()
+    await soon('both have answered', () => answersOf(gateway, 200).size === 2)
+    process.kill(victim!, 'SIGKILL')
+    await untilGone([victim!])
+    t.ok((await metric(gateway, refusals)) >= 20, 'no count goes back')
+    const third = await soon('another listens', () => pidsOf(gateway)[2])
+    await soon('it answers', () => answersOf(gateway, 200).has(third))
+    load.isOver = true
+    await loading
+    // The one that it was about to answer, and one that was given to it before its end was noticed.
+    t.ok(load.failed <= 2, `${load.failed} of ${load.asked} failed`)
+    t.ok(isAlive(other!), 'the other one is as it was')
 
-  const deaths = deathsOf(gateway)
-  t.match(deaths, [{ worker: victim, code: null, signal: 'SIGKILL', restartInMilliseconds: 100 }])
-  t.equal(deaths.length, 1)
-  t.equal(await metric(gateway, 'portcullis_worker_restarts_total'), 1)
-  t.equal(await metric(gateway, 'portcullis_workers'), 2)
-  for (let i = 0; i < 20; i++) await ask(url, 'GET', '/auth/me')
-  // None is lost that had been told.
-  await untilMetric(gateway, refusals, 40)
-})
+    const deaths = deathsOf(gateway)
+    t.match(deaths, [{ worker: victim, code: null, signal: 'SIGKILL', restartInMilliseconds: 100 }])
+    t.equal(deaths.length, 1)
+    t.equal(await metric(gateway, 'portcullis_worker_restarts_total'), 1)
+    t.equal(await metric(gateway, 'portcullis_workers'), 2)
+    for (let i = 0; i < 20; i++) await ask(url, 'GET', '/auth/me')
+    // None is lost that had been told.
+    await untilMetric(gateway, refusals, 40)
+  },
+)
 
-t.test('a connection that was given to a worker, but not taken before its death, is closed', async (t) => {
+t.test('a connection given to a worker that dies before it accepts is closed', async (t) => {
   const before = pidsOf(gateway).length
   const victim = pidsOf(gateway).find((pid) => isAlive(pid))!
   process.kill(victim, 'SIGSTOP')
@@ -74,7 +77,7 @@ t.test('a connection that was given to a worker, but not taken before its death,
   await soon('another listens', () => pidsOf(gateway).length > before)
 })
 
-t.test('all die at once: they come back on the same port', async (t) => {
+t.test('all workers die at once: they are replaced on the same port', async (t) => {
   const before = pidsOf(gateway)
   for (const pid of before.filter((one) => isAlive(one))) process.kill(pid, 'SIGKILL')
   await untilGone(before)

@@ -10,7 +10,7 @@ import {
   workersSettings,
 } from '../support/gateway-workers.js'
 
-t.test('a worker that cannot end is ended, and the exit code tells', async (t) => {
+t.test('a worker that can’t stop is killed, and the exit code says so', async (t) => {
   const gateway = await serveWithWorkers(t, { timeouts: { shutdown: '300ms' } })
   const pids = pidsOf(gateway)
   process.kill(pids[0]!, 'SIGSTOP')
@@ -18,7 +18,7 @@ t.test('a worker that cannot end is ended, and the exit code tells', async (t) =
   await untilGone(pids)
 })
 
-t.test('a primary that is killed takes its workers along', async (t) => {
+t.test('a killed primary takes its workers along', async (t) => {
   const directory = await home(t)
   const { pid, records, ended } = await runServe(t, directory, workersSettings(t))
   await soon('it has started', () => records().some(({ event }) => event === 'started'))

@@ -14,7 +14,7 @@ import {
   workersSettings,
 } from '../support/gateway-workers.js'
 
-t.test('what one process could not be started with ends all, once, with exit code 1', async (t) => {
+t.test('a failed start ends everything once, with exit code 1', async (t) => {
   const directory = await home(t)
   const taken = { host: '127.0.0.1', port: await listen(t, createServer()) }
   const starts: [what: string, overrides: Record<string, unknown>, message: RegExp][] = [
@@ -34,24 +34,27 @@ t.test('what one process could not be started with ends all, once, with exit cod
   }
 })
 
-t.test('one that cannot start any more is tried again, ever more rarely; the other answers', async (t) => {
-  const directory = await home(t)
-  const gateway = await serveWithWorkers(t, {}, directory)
-  const [victim] = pidsOf(gateway)
-  const [users, aside] = [join(directory, 'users.htpasswd'), join(directory, 'aside')]
-  await rename(users, aside)
-  process.kill(victim!, 'SIGKILL')
-  await soon('it has failed twice', () => deathsOf(gateway).length >= 3)
-  t.equal((await ask(gateway.url, 'GET', '/healthz')).status, 200)
-  const [killed, ...failures] = deathsOf(gateway).slice(0, 3)
-  t.match(killed, { worker: victim, restartInMilliseconds: 100 })
-  t.strictSame(
-    failures.map(({ restartInMilliseconds }) => restartInMilliseconds),
-    [200, 400],
-  )
-  for (const failure of failures) {
-    t.match(failure, { code: 1, signal: null, reason: /users\.htpasswd can’t be read/ })
-  }
-  await rename(aside, users)
-  await soon('it listens again', () => pidsOf(gateway).length === 3)
-})
+t.test(
+  'a worker that can’t start any more is retried ever more rarely, while the other serves',
+  async (t) => {
+    const directory = await home(t)
+    const gateway = await serveWithWorkers(t, {}, directory)
+    const [victim] = pidsOf(gateway)
+    const [users, aside] = [join(directory, 'users.htpasswd'), join(directory, 'aside')]
+    await rename(users, aside)
+    process.kill(victim!, 'SIGKILL')
+    await soon('it has failed twice', () => deathsOf(gateway).length >= 3)
+    t.equal((await ask(gateway.url, 'GET', '/healthz')).status, 200)
+    const [killed, ...failures] = deathsOf(gateway).slice(0, 3)
+    t.match(killed, { worker: victim, restartInMilliseconds: 100 })
+    t.strictSame(
+      failures.map(({ restartInMilliseconds }) => restartInMilliseconds),
+      [200, 400],
+    )
+    for (const failure of failures) {
+      t.match(failure, { code: 1, signal: null, reason: /users\.htpasswd can’t be read/ })
+    }
+    await rename(aside, users)
+    await soon('it listens again', () => pidsOf(gateway).length === 3)
+  },
+)

@@ -14,7 +14,7 @@ import {
   untilGone,
 } from '../support/gateway-workers.js'
 
-t.test('SIGTERM to all of them lets open requests end on each, and exits 0', async (t) => {
+t.test('SIGTERM lets open requests finish on each worker, and exits 0', async (t) => {
   const open: ServerResponse[] = []
   const slow = createServer((_request, response) => {
     response.write('begun, ')
@@ -49,7 +49,7 @@ t.test('SIGTERM to all of them lets open requests end on each, and exits 0', asy
   t.strictSame(deathsOf(gateway), [], 'none was thought to have died')
 })
 
-t.test('requests that do not end are cut after timeouts.shutdown, on each', async (t) => {
+t.test('requests that do not finish are cut after timeouts.shutdown on each worker', async (t) => {
   let open = 0
   const upstream = `http://127.0.0.1:${await listen(
     t,
@@ -71,41 +71,38 @@ t.test('requests that do not end are cut after timeouts.shutdown, on each', asyn
   await untilGone(pidsOf(gateway))
 })
 
-t.test(
-  'all drain together: each is unready and closes its connections; a second signal ends it',
-  async (t) => {
-    const upstream = `http://127.0.0.1:${await listen(
-      t,
-      createServer((_request, response) => response.end('done')),
-    )}`
-    const gateway = await serveWithWorkers(t, {
-      timeouts: { drain: '10m' },
-      routes: [{ path: '/', upstream, auth: 'none' }],
-    })
-    const isReady = async () => (await ask(gateway.url, 'GET', '/readyz')).status === 200
-    await soon('they are ready', isReady)
-    const stopped = gateway.stop('SIGTERM')
-    const pids = new Set(pidsOf(gateway))
-    const unready = () => [...answersOf(gateway, 503).keys()].filter((pid) => pids.has(pid)).length
-    // One after the other, so that each worker gets some.
-    await soon('each has said that it is unready', async () => {
-      await ask(gateway.url, 'GET', '/readyz')
-      return unready() === pids.size
-    })
-    for (let nth = 0; nth < 4; nth++) {
-      const answer = await call(gateway.url, 'GET', '/x')
-      t.match(answer, { status: 200, text: 'done', headers: { connection: 'close' } })
-    }
-    t.equal((await call(gateway.adminUrl!, 'GET', '/metrics')).status, 200)
-    void gateway.stop('SIGTERM')
-    t.equal(await stopped, 0)
-    const stages = gateway
-      .records()
-      .filter(({ event }) => /^(draining|listener_closed|stopped)$/.test(String(event)))
-    t.strictSame(
-      stages.map(({ event, pid }) => [event, pid]),
-      ['draining', 'listener_closed', 'stopped'].map((event) => [event, primaryOf(gateway)]),
-    )
-    await untilGone([...pids])
-  },
-)
+t.test('all workers drain together, and a second signal ends the drain', async (t) => {
+  const upstream = `http://127.0.0.1:${await listen(
+    t,
+    createServer((_request, response) => response.end('done')),
+  )}`
+  const gateway = await serveWithWorkers(t, {
+    timeouts: { drain: '10m' },
+    routes: [{ path: '/', upstream, auth: 'none' }],
+  })
+  const isReady = async () => (await ask(gateway.url, 'GET', '/readyz')).status === 200
+  await soon('they are ready', isReady)
+  const stopped = gateway.stop('SIGTERM')
+  const pids = new Set(pidsOf(gateway))
+  const unready = () => [...answersOf(gateway, 503).keys()].filter((pid) => pids.has(pid)).length
+  // One after the other, so that each worker gets some.
+  await soon('each has said that it is unready', async () => {
+    await ask(gateway.url, 'GET', '/readyz')
+    return unready() === pids.size
+  })
+  for (let nth = 0; nth < 4; nth++) {
+    const answer = await call(gateway.url, 'GET', '/x')
+    t.match(answer, { status: 200, text: 'done', headers: { connection: 'close' } })
+  }
+  t.equal((await call(gateway.adminUrl!, 'GET', '/metrics')).status, 200)
+  void gateway.stop('SIGTERM')
+  t.equal(await stopped, 0)
+  const stages = gateway
+    .records()
+    .filter(({ event }) => /^(draining|listener_closed|stopped)$/.test(String(event)))
+  t.strictSame(
+    stages.map(({ event, pid }) => [event, pid]),
+    ['draining', 'listener_closed', 'stopped'].map((event) => [event, primaryOf(gateway)]),
+  )
+  await untilGone([...pids])
+})

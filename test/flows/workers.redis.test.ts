@@ -27,7 +27,7 @@ async function bothAnswered(status: number, times: number): Promise<boolean> {
   return [...counts.keys()].toSorted().join() === [one, two].toSorted().join()
 }
 
-t.test('it says once where it listens, when both workers do', async (t) => {
+t.test('the log says once where the gateway listens, when both workers do', async (t) => {
   const { records } = gateway
   t.equal(records().filter(({ event }) => event === 'started').length, 1)
   t.match(
@@ -41,7 +41,7 @@ t.test('it says once where it listens, when both workers do', async (t) => {
   )
 })
 
-t.test('both workers answer, with one key, and what they refuse is counted together', async (t) => {
+t.test('both workers serve with one key, and their refusals are counted together', async (t) => {
   const { access_token } = await logIn(url)
   for (let i = 0; i < 30; i++) t.equal((await me(access_token)).status, 200)
   t.ok(await bothAnswered(200, 30), 'by both')
@@ -51,7 +51,7 @@ t.test('both workers answer, with one key, and what they refuse is counted toget
   await untilMetric(gateway, 'portcullis_events_total{event="login"}', 1)
 })
 
-t.test('a logout that has answered holds on both at once', async (t) => {
+t.test('a logout takes effect on both at once', async (t) => {
   const before = answersOf(gateway, 401)
   const logouts = () => answersOf(gateway, 204)
   let asked = 0
@@ -86,7 +86,7 @@ t.test('the admin listener is the primary’s: what it revokes, both workers ref
   isRefused(t, await call(adminUrl!, 'GET', '/api/revocations'), 401, 'credentials_missing')
 })
 
-t.test('gauges are joined as each means it', async (t) => {
+t.test('gauges are combined as each one says', async (t) => {
   t.equal(await metric(gateway, 'portcullis_workers'), 2)
   t.equal(await metric(gateway, 'portcullis_worker_restarts_total'), 0)
   // As the primary needs one for /api.

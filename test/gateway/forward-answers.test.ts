@@ -3,7 +3,7 @@ import t from 'tap'
 import { bodyOf, canned, gateway, get, listen, raw, rawUpstream } from '../support/forwarding.js'
 
 t.test(
-  'head and body go through unchanged: case, order, duplicates, two Set-Cookie, reason phrase',
+  'response head and body pass unchanged: case, order, duplicates, two Set-Cookie, reason phrase',
   async (t) => {
     const upstream = await canned(
       t,
@@ -21,7 +21,7 @@ t.test(
   },
 )
 
-t.test('the request goes through: target, headers as they came, ours last', async (t) => {
+t.test('the request passes through: target, headers as received, ours last', async (t) => {
   const upstream = await canned(t, 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
   const { port } = await gateway(t, upstream.port)
   await raw(
@@ -37,7 +37,7 @@ t.test('the request goes through: target, headers as they came, ours last', asyn
   )
 })
 
-t.test('a reason phrase outside ASCII is replaced, not the answer refused', async (t) => {
+t.test('a reason phrase outside ASCII is replaced, and the response passes', async (t) => {
   const upstream = await canned(t, 'HTTP/1.1 200 Tr\xe8s bien\r\nContent-Length: 2\r\n\r\nok')
   const { port } = await gateway(t, upstream.port)
   const { text } = await get(port)
@@ -45,7 +45,7 @@ t.test('a reason phrase outside ASCII is replaced, not the answer refused', asyn
   t.equal(bodyOf(text), 'ok')
 })
 
-t.test('answers without a body end with their head', async (t) => {
+t.test('responses without a body end with their head', async (t) => {
   for (const [method, answer] of [
     ['HEAD', 'HTTP/1.1 200 OK\r\nContent-Length: 1234\r\n\r\n'],
     ['HEAD', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n'],
@@ -68,7 +68,7 @@ t.test('answers without a body end with their head', async (t) => {
   }
 })
 
-t.test('a 204 that claims a length is sent without', async (t) => {
+t.test('a 204 with Content-Length is sent without it', async (t) => {
   const upstream = await canned(t, 'HTTP/1.1 204 No Content\r\nContent-Length: 5\r\nX-A: 1\r\n\r\n')
   const { port } = await gateway(t, upstream.port)
   const { text } = await get(port)
@@ -76,7 +76,7 @@ t.test('a 204 that claims a length is sent without', async (t) => {
   t.match(text, /X-A: 1/)
 })
 
-t.test('chunked answers and their trailers', async (t) => {
+t.test('chunked responses and their trailers', async (t) => {
   const upstream = await canned(
     t,
     'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: abc\r\nSet-Cookie: x=1\r\n\r\n',
@@ -86,7 +86,7 @@ t.test('chunked answers and their trailers', async (t) => {
   t.equal(bodyOf(text), '5\r\nhello\r\n0\r\nX-Sum: abc\r\n\r\n')
 })
 
-t.test('an answer that lasts until the upstream closes', async (t) => {
+t.test('a response that lasts until the upstream closes', async (t) => {
   const upstream = await canned(t, 'HTTP/1.0 200 OK\r\n\r\nhello', 'end')
   const { port, outcome } = await gateway(t, upstream.port)
   const { text } = await get(port)
@@ -94,7 +94,7 @@ t.test('an answer that lasts until the upstream closes', async (t) => {
   t.equal((await outcome()).kind, 'answered')
 })
 
-t.test('interim answers come before the answer (RFC 9110 §15.2); HTTP/1.0 knows none', async (t) => {
+t.test('interim responses come before the final one (RFC 9110 §15.2), but not for HTTP/1.0', async (t) => {
   const hint = 'HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n'
   const hop =
     'HTTP/1.1 103 Early Hints\r\nConnection: X-Hop\r\nX-Hop: 1\r\nSet-Cookie: __Host-access=evil\r\n\r\n'
@@ -115,7 +115,7 @@ t.test('interim answers come before the answer (RFC 9110 §15.2); HTTP/1.0 knows
   }
 })
 
-t.test('100 Continue, unasked, is not passed on', async (t) => {
+t.test('an unrequested 100 Continue is not passed on', async (t) => {
   for (const [method, informational] of [
     ['POST', 'HTTP/1.1 100 Continue\r\n\r\n'],
     ['POST', 'HTTP/1.1 100 Continue\r\nX-A: 1\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n'],
@@ -129,7 +129,7 @@ t.test('100 Continue, unasked, is not passed on', async (t) => {
   }
 })
 
-t.test('an unasked 100 Continue in pieces, on a connection that is used again', async (t) => {
+t.test('an unrequested 100 Continue in pieces, on a reused connection', async (t) => {
   const parts = [
     'HT',
     'TP/1.1 1',
@@ -154,7 +154,7 @@ t.test('an unasked 100 Continue in pieces, on a connection that is used again', 
   t.equal(upstream.sockets.length, 1, 'one connection')
 })
 
-t.test('headers that the caller set before are sent too', async (t) => {
+t.test('headers that the caller set before are sent, too', async (t) => {
   const upstream = await canned(
     t,
     'HTTP/1.1 200 OK\r\nset-cookie: a=1\r\nSet-Cookie: b=2\r\nvary: Accept\r\nx-portcullis-outage: evil\r\n' +
@@ -172,7 +172,7 @@ t.test('headers that the caller set before are sent too', async (t) => {
   t.match(text, /set-cookie: b=2\r\n/i)
 })
 
-t.test('the head goes on at once when the body takes its time', async (t) => {
+t.test('the head is sent at once if the body takes its time', async (t) => {
   let held: http.ServerResponse | undefined
   const upstream = http.createServer((_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
@@ -187,7 +187,7 @@ t.test('the head goes on at once when the body takes its time', async (t) => {
   t.equal((await response.toArray()).join(''), 'data: 1\n\n')
 })
 
-t.test('requests that a client sends without waiting are answered in order', async (t) => {
+t.test('pipelined requests are answered in order', async (t) => {
   const upstream = http.createServer((request, response) => {
     setTimeout(() => response.end(`<${request.url}>`), request.url === '/1' ? 100 : 0)
   })

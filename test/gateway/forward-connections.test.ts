@@ -8,7 +8,7 @@ const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 const heads = (seen: string) => seen.split('\r\n\r\n').length - 1
 
-t.test('requests one after the other share a connection', async (t) => {
+t.test('consecutive requests share a connection', async (t) => {
   const upstream = await rawUpstream(
     t,
     (socket, seen) => void (seen.endsWith('\r\n\r\n') && socket.write(OK)),
@@ -19,7 +19,7 @@ t.test('requests one after the other share a connection', async (t) => {
   t.equal(heads(upstream.seen[0]!), 20)
 })
 
-t.test('requests at once have connections of their own: none is sent behind another', async (t) => {
+t.test('concurrent requests get connections of their own, without pipelining', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const { port } = await gateway(t, upstream.port)
   const answers = Array.from({ length: 10 }, () => get(port))
@@ -32,7 +32,7 @@ t.test('requests at once have connections of their own: none is sent behind anot
   )
 })
 
-t.test('a kept connection that the upstream closed meanwhile is not used', async (t) => {
+t.test('a kept connection that the upstream has closed is not used', async (t) => {
   for (const end of ['end', 'reset'] as const) {
     const upstream = await rawUpstream(
       t,
@@ -56,7 +56,7 @@ const closesOnReuse = (end: 'end' | 'reset') => (socket: net.Socket, seen: strin
   else socket.resetAndDestroy()
 }
 
-t.test('lost between two requests: what changes nothing is sent once more', async (t) => {
+t.test('lost on a kept connection: a safe request is sent once more', async (t) => {
   for (const end of ['end', 'reset'] as const) {
     for (const method of ['GET', 'HEAD', 'OPTIONS']) {
       const upstream = await rawUpstream(t, closesOnReuse(end))
@@ -72,7 +72,7 @@ t.test('lost between two requests: what changes nothing is sent once more', asyn
   }
 })
 
-t.test('lost between two requests: anything else is 502, and was sent once', async (t) => {
+t.test('lost on a kept connection: any other request is 502 and was sent once', async (t) => {
   for (const request of ['POST / HTTP/1.1', 'PUT / HTTP/1.1', 'DELETE / HTTP/1.1']) {
     const upstream = await rawUpstream(t, closesOnReuse('reset'))
     const { port } = await gateway(t, upstream.port)
@@ -83,7 +83,7 @@ t.test('lost between two requests: anything else is 502, and was sent once', asy
   }
 })
 
-t.test('an upstream that always closes gets a GET twice, not for ever', async (t) => {
+t.test('an upstream that always closes gets a GET twice, not more', async (t) => {
   const upstream = await rawUpstream(t, (socket) => socket.resetAndDestroy())
   const { port, outcome } = await gateway(t, upstream.port)
   t.match((await get(port)).text, /^HTTP\/1\.1 502 /)
@@ -91,7 +91,7 @@ t.test('an upstream that always closes gets a GET twice, not for ever', async (t
   t.equal(upstream.sockets.length, 2)
 })
 
-t.test('what an upstream says unasked is nobody’s answer', async (t) => {
+t.test('data that an upstream sends without a request is nobody’s response', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen, at) => {
     if (!seen.endsWith('\r\n\r\n')) return
     // A second answer, for whoever comes next.
@@ -103,7 +103,7 @@ t.test('what an upstream says unasked is nobody’s answer', async (t) => {
   t.equal(upstream.sockets.length, 2, 'the connection was given up')
 })
 
-t.test('a client that reads slowly slows the upstream, not this process’s memory', async (t) => {
+t.test('a client that reads slowly slows the upstream and doesn’t fill memory', async (t) => {
   let written = 0
   let freed = false
   const size = 256 << 20
@@ -135,7 +135,7 @@ t.test('a client that reads slowly slows the upstream, not this process’s memo
   await until('the upstream is let go', () => freed)
 })
 
-t.test('a client that takes nothing of its answer is cut, within it and at its end', async (t) => {
+t.test('a client that stops reading is disconnected, within a response and at its end', async (t) => {
   for (const size of [64 << 20, 8 << 20]) {
     const upstream = http.createServer((_request, response) => response.end(Buffer.alloc(size)))
     const { port, outcome, server } = await gateway(t, await listen(t, upstream), { limits: { idle: 400 } })
@@ -148,7 +148,7 @@ t.test('a client that takes nothing of its answer is cut, within it and at its e
   }
 })
 
-t.test('one pool for an origin and connect timeout', async (t) => {
+t.test('there is one pool per origin and connect timeout', async (t) => {
   const upstreams = createUpstreams()
   const origin = 'http://127.0.0.1:2'
   const one = upstreams.get([origin], 1000).pick()!

@@ -16,7 +16,7 @@ function client(port: number, bytes: string) {
 }
 
 t.test(
-  'cut before the head: failed with the code; the upstream is let go, the client still served',
+  'cut before the head: fails with the code, frees the upstream, and the client is still served',
   async (t) => {
     const upstream = await rawUpstream(t, (socket, seen) => void (seen.includes('/next') && socket.write(OK)))
     const { port, forwardings, outcome } = await gateway(t, upstream.port)
@@ -33,7 +33,7 @@ t.test(
   },
 )
 
-t.test('cut in line for a connection: failed; it is never sent', async (t) => {
+t.test('cut while queued for a connection: fails and is never sent', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const { port, forwardings, outcome } = await gateway(t, upstream.port, { upstreams: { connections: 1 } })
   const first = raw(port, 'GET /first HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
@@ -52,7 +52,7 @@ t.test('cut in line for a connection: failed; it is never sent', async (t) => {
   t.notMatch(upstream.seen.join(''), /second/)
 })
 
-t.test('cut within an upload: failed, and the upstream never sees the body’s end', async (t) => {
+t.test('cut within an upload: fails, and the upstream never sees the end of the body', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const { port, forwardings, outcome } = await gateway(t, upstream.port)
   const one = client(port, 'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n')
@@ -65,7 +65,7 @@ t.test('cut within an upload: failed, and the upstream never sees the body’s e
 })
 
 t.test(
-  'cut within the answer: the client’s connection ends, and what it has does not look whole',
+  'cut within the response: the client’s connection ends and the response looks incomplete',
   async (t) => {
     for (const [head, body] of [
       ['Content-Length: 100\r\n', 'half'],
@@ -89,7 +89,7 @@ t.test(
   },
 )
 
-t.test('cut while the client is slow to take the last of it: what was not sent is dropped', async (t) => {
+t.test('cut while the client is slow to read the rest: unsent data is dropped', async (t) => {
   const size = 64 << 20
   const upstream = http.createServer((_request, response) => response.end(Buffer.alloc(size)))
   const { port, forwardings, outcome } = await gateway(t, await listen(t, upstream))
@@ -123,7 +123,7 @@ t.test('cut after the end, or twice, does nothing', async (t) => {
   one.socket.destroy()
 })
 
-t.test('what is refused for its length can be cut, too: nothing happens', async (t) => {
+t.test('cutting a request that was refused for its length does nothing', async (t) => {
   const { port, forwardings, outcome, outcomes } = await gateway(t, 9, { limits: { body: 1 } })
   const { text } = await raw(
     port,
@@ -135,7 +135,7 @@ t.test('what is refused for its length can be cut, too: nothing happens', async 
   t.equal(outcomes.length, 1)
 })
 
-t.test('cutting one exchange leaves the others alone', async (t) => {
+t.test('cutting one exchange leaves the others running', async (t) => {
   const upstream = await rawUpstream(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf')
   })

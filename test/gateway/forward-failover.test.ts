@@ -14,7 +14,7 @@ function recorded() {
   return { changes, upstreams: { onHealth } }
 }
 
-t.test('targets take turns', async (t) => {
+t.test('upstream servers take turns', async (t) => {
   const [a, b] = [await upstreamProcess(t, 'a'), await upstreamProcess(t, 'b')]
   const { port } = await gateway(t, [a.origin, b.origin])
   const names: string[] = []
@@ -22,7 +22,7 @@ t.test('targets take turns', async (t) => {
   t.strictSame(names, ['a', 'b', 'a', 'b', 'a', 'b'])
 })
 
-t.test('one of two is killed under load: no GET fails; it comes back by itself', async (t) => {
+t.test('one of two servers is killed under load: no GET fails, and it returns by itself', async (t) => {
   const a = await upstreamProcess(t, 'a')
   const b = await upstreamProcess(t, 'b')
   const { changes, upstreams } = recorded()
@@ -53,7 +53,7 @@ t.test('one of two is killed under load: no GET fails; it comes back by itself',
 })
 
 t.test(
-  'refused: any method goes on to the next, its body untouched; each target is tried once',
+  'refused: any method goes to the next server with its body intact, and each server is tried once',
   async (t) => {
     const a = await upstreamProcess(t, 'a')
     const b = await upstreamProcess(t, 'b')
@@ -78,7 +78,7 @@ t.test(
 )
 
 t.test(
-  'none is up: all are tried all the same, and one that is back answers before it is looked at',
+  'all servers down: all are tried anyway, and one that is back answers before its health check',
   async (t) => {
     const a = await upstreamProcess(t, 'a')
     const b = await upstreamProcess(t, 'b')
@@ -97,7 +97,7 @@ const closesOnReuse = (socket: net.Socket, seen: string) => {
   else socket.resetAndDestroy()
 }
 
-t.test('lost on a kept connection: a GET is sent to another target; a POST to none', async (t) => {
+t.test('lost on a kept connection: a GET goes to another server, a POST to none', async (t) => {
   const a = await rawUpstream(t, closesOnReuse)
   const b = await rawUpstream(t, closesOnReuse)
   const { port, outcomes } = await gateway(
@@ -115,7 +115,7 @@ t.test('lost on a kept connection: a GET is sent to another target; a POST to no
   t.equal(a.sockets.length, before + 1, 'and answered by the other')
 })
 
-t.test('killed within an upload: 502, and no other target sees it', async (t) => {
+t.test('killed within an upload: 502, and no other server receives the request', async (t) => {
   const a = await rawUpstream(t, (socket, seen) => void (seen.includes('half') && socket.resetAndDestroy()))
   const b = await rawUpstream(t, () => {})
   const { port } = await gateway(
@@ -133,7 +133,7 @@ t.test('killed within an upload: 502, and no other target sees it', async (t) =>
   socket.destroy()
 })
 
-t.test('an answer begun, or awaited too long, is never asked for again', async (t) => {
+t.test('a response that has begun, or timed out, is never requested again', async (t) => {
   const a = await upstreamProcess(t, 'a')
   const other = await rawUpstream(t, () => {})
   const origins = [a.origin, `http://127.0.0.1:${other.port}`]
@@ -150,7 +150,7 @@ t.test('an answer begun, or awaited too long, is never asked for again', async (
   t.equal(other.sockets.length, 0)
 })
 
-t.test('a connection that takes longer than the connect timeout to make: on to the next', async (t) => {
+t.test('a connection that exceeds the connect timeout: the next server is tried', async (t) => {
   const stopped = await upstreamProcess(t, 'stopped')
   const b = await upstreamProcess(t, 'b')
   stopped.signal('SIGSTOP')

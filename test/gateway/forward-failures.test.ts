@@ -15,14 +15,14 @@ async function closedPort(): Promise<number> {
   return port
 }
 
-t.test('no upstream: 502, and nothing of it inside', async (t) => {
+t.test('no upstream: 502 without internal details', async (t) => {
   const { port, outcome } = await gateway(t, await closedPort())
   const { text } = await get(port)
   t.match(text, /^HTTP\/1\.1 502 /)
   t.strictSame(await outcome(), { kind: 'failed', error: 'upstream_unavailable', reason: 'ECONNREFUSED' })
 })
 
-t.test('answers that are no HTTP, or too much of it: 502', async (t) => {
+t.test('responses that aren’t HTTP or are too large: 502', async (t) => {
   for (const [answer, reason] of [
     ['SSH-2.0-OpenSSH_9\r\n\r\n', 'bad_head'],
     ['HTTP/1.1 200 OK\r\nBad Header: x\r\n\r\n', 'bad_head'],
@@ -40,7 +40,7 @@ t.test('answers that are no HTTP, or too much of it: 502', async (t) => {
   }
 })
 
-t.test('an upstream that closes before it answers: 502', async (t) => {
+t.test('an upstream that closes before it responds: 502', async (t) => {
   for (const end of ['end', 'reset'] as const) {
     const upstream = await canned(t, '', end)
     const { port, outcome } = await gateway(t, upstream.port)
@@ -67,7 +67,7 @@ t.test('an upstream that hangs before its head: 504', async (t) => {
   t.equal(upstream.sockets.length, 1, 'a timeout is not tried again')
 })
 
-t.test('an upstream that takes no connection: 504', async (t) => {
+t.test('an upstream that accepts no connection: 504', async (t) => {
   // A stopped process accepts nothing; once its line of waiting connections is full, the kernel answers no more.
   const code = `require('net').createServer().listen({port:0,host:'127.0.0.1',backlog:1},function(){console.log(this.address().port)})`
   const stopped = spawn(process.execPath, ['-e', code])
@@ -91,14 +91,14 @@ t.test('an upstream that takes no connection: 504', async (t) => {
   })
 })
 
-t.test('the total runs out before the head: 504', async (t) => {
+t.test('the total timeout before the head: 504', async (t) => {
   const upstream = await canned(t, '')
   const { port, outcome } = await gateway(t, upstream.port, { timeouts: { total: 300 } })
   t.match((await get(port)).text, /^HTTP\/1\.1 504 /)
   t.strictSame(await outcome(), { kind: 'failed', error: 'upstream_timeout', reason: 'total_timeout' })
 })
 
-t.test('in line for a connection longer than an answer may take: 504, and the others go on', async (t) => {
+t.test('queued for a connection for longer than the timeout: 504, and the others continue', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.includes('/last')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
     else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf ')
@@ -120,7 +120,7 @@ t.test('in line for a connection longer than an answer may take: 504, and the ot
   t.equal(upstream.sockets.length, 1, 'and costs no connection')
 })
 
-t.test('an upstream that dies within its body: the client sees a cut, never a whole answer', async (t) => {
+t.test('an upstream that dies within its body: the client sees an incomplete response', async (t) => {
   for (const [head, version] of [
     ['HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf', '1.1'],
     ['HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n', '1.1'],
@@ -143,7 +143,7 @@ t.test('an upstream that dies within its body: the client sees a cut, never a wh
   }
 })
 
-t.test('a chunk that is none: 502 if it comes with the head, else cut', async (t) => {
+t.test('an invalid chunk: 502 if it comes with the head, else a cut response', async (t) => {
   const begun = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'
   const together = await gateway(t, (await canned(t, `${begun}XX\r\n`)).port)
   t.match((await get(together.port)).text, /^HTTP\/1\.1 502 (?![^]*half)/)
@@ -162,7 +162,7 @@ t.test('a chunk that is none: 502 if it comes with the head, else cut', async (t
   t.notMatch(text, COMPLETE)
 })
 
-t.test('an upstream that stalls within its body: cut', async (t) => {
+t.test('an upstream that stalls within its body: a cut response', async (t) => {
   const upstream = await canned(t, 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')
   const { port, outcome } = await gateway(t, upstream.port, { timeouts: { body: 300 } })
   const { text } = await get(port)
@@ -170,7 +170,7 @@ t.test('an upstream that stalls within its body: cut', async (t) => {
   t.strictSame(await outcome(), { kind: 'cut', status: 200, reason: 'body_timeout' })
 })
 
-t.test('an answer that drips for longer than the total: cut', async (t) => {
+t.test('a response that drips for longer than the total timeout: a cut response', async (t) => {
   const upstream = await rawUpstream(t, (socket) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n')
     const drip = setInterval(() => socket.write('x'), 20)
@@ -182,7 +182,7 @@ t.test('an answer that drips for longer than the total: cut', async (t) => {
   await until('the upstream is let go', () => upstream.sockets[0]!.destroyed)
 })
 
-t.test('a client that leaves while it waits: the upstream is let go', async (t) => {
+t.test('a client that disconnects while it waits frees the upstream', async (t) => {
   const upstream = await canned(t, '')
   const { port, outcome } = await gateway(t, upstream.port)
   const client = net.connect(port, '127.0.0.1')
@@ -193,25 +193,28 @@ t.test('a client that leaves while it waits: the upstream is let go', async (t) 
   await until('its connection is closed', () => upstream.sockets[0]!.destroyed)
 })
 
-t.test('a client that leaves while it stands in line is not sent, and costs no connection', async (t) => {
-  let first: net.Socket | undefined
-  const upstream = await rawUpstream(t, (socket, seen) => {
-    first ??= socket
-    if (seen.includes('/last')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
-  })
-  const { port, outcomes } = await gateway(t, upstream.port, { upstreams: { connections: 1 } })
-  const holder = raw(port, 'GET /first HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
-  await until('the first is sent', () => first !== undefined)
-  const gone = net.connect(port, '127.0.0.1')
-  gone.write('POST /gone HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  gone.destroy()
-  await until('it is noticed', () => outcomes.some(({ kind }) => kind === 'aborted'))
-  const last = raw(port, 'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
-  await new Promise((resolve) => setTimeout(resolve, 100))
-  first!.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1')
-  t.equal(bodyOf((await holder).text), '1')
-  t.equal(bodyOf((await last).text), 'ok')
-  t.notMatch(upstream.seen.join(''), /gone/)
-  t.equal(upstream.sockets.length, 1)
-})
+t.test(
+  'the request of a client that disconnects while queued is not sent and uses no connection',
+  async (t) => {
+    let first: net.Socket | undefined
+    const upstream = await rawUpstream(t, (socket, seen) => {
+      first ??= socket
+      if (seen.includes('/last')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok')
+    })
+    const { port, outcomes } = await gateway(t, upstream.port, { upstreams: { connections: 1 } })
+    const holder = raw(port, 'GET /first HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await until('the first is sent', () => first !== undefined)
+    const gone = net.connect(port, '127.0.0.1')
+    gone.write('POST /gone HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    gone.destroy()
+    await until('it is noticed', () => outcomes.some(({ kind }) => kind === 'aborted'))
+    const last = raw(port, 'GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+    first!.write('HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1')
+    t.equal(bodyOf((await holder).text), '1')
+    t.equal(bodyOf((await last).text), 'ok')
+    t.notMatch(upstream.seen.join(''), /gone/)
+    t.equal(upstream.sockets.length, 1)
+  },
+)

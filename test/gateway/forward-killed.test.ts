@@ -11,28 +11,31 @@ const showsCut = (text: string, end: 'end' | 'reset') =>
   /content-length: 100/i.test(text) ||
   (/transfer-encoding: chunked/i.test(text) && !text.endsWith('0\r\n\r\n'))
 
-t.test('killed before its head: 502; amid its answer: cut, never whole', async (t) => {
-  for (const path of ['/hang', '/half', '/half-chunked']) {
-    for (const version of ['1.1', '1.0']) {
-      const upstream = await upstreamProcess(t, 'a')
-      const { port, outcome } = await gateway(t, upstream.port)
-      const answer = ask(port, path, version)
-      await until('it was asked', async () => (await upstream.seen()).length === 1)
-      await upstream.kill()
-      const { text, end } = await answer
-      if (path === '/hang') {
-        t.match(text, /^HTTP\/1\.1 502 /)
-        t.match(await outcome(), { kind: 'failed', error: 'upstream_unavailable' })
-      } else {
-        t.match(text, /half/)
-        t.ok(showsCut(text, end), `${path} ${version}`)
-        t.match(await outcome(), { kind: 'cut', status: 200 })
+t.test(
+  'upstream killed before its head: 502; within its body: a cut response, never a complete one',
+  async (t) => {
+    for (const path of ['/hang', '/half', '/half-chunked']) {
+      for (const version of ['1.1', '1.0']) {
+        const upstream = await upstreamProcess(t, 'a')
+        const { port, outcome } = await gateway(t, upstream.port)
+        const answer = ask(port, path, version)
+        await until('it was asked', async () => (await upstream.seen()).length === 1)
+        await upstream.kill()
+        const { text, end } = await answer
+        if (path === '/hang') {
+          t.match(text, /^HTTP\/1\.1 502 /)
+          t.match(await outcome(), { kind: 'failed', error: 'upstream_unavailable' })
+        } else {
+          t.match(text, /half/)
+          t.ok(showsCut(text, end), `${path} ${version}`)
+          t.match(await outcome(), { kind: 'cut', status: 200 })
+        }
       }
     }
-  }
-})
+  },
+)
 
-t.test('stopped, so that it hangs: 504 in time before its head, cut in time after it', async (t) => {
+t.test('upstream stopped: 504 in time before its head, a cut response in time after it', async (t) => {
   for (const path of ['/hang', '/half', '/half-chunked']) {
     const upstream = await upstreamProcess(t, 'a')
     const { port, outcome } = await gateway(t, upstream.port, { timeouts: { headers: 500, body: 500 } })
@@ -53,7 +56,7 @@ t.test('stopped, so that it hangs: 504 in time before its head, cut in time afte
   }
 })
 
-t.test('killed and started again: the next request is served, a POST too', async (t) => {
+t.test('upstream killed and restarted: the next request is served, also a POST', async (t) => {
   const upstream = await upstreamProcess(t, 'a')
   const { port } = await gateway(t, upstream.port)
   const post = 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx'

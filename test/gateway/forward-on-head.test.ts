@@ -24,7 +24,7 @@ function gate() {
   return { opened, open }
 }
 
-t.test('told the status once, of the answer proper, before any of it is passed on', async (t) => {
+t.test('onHead gets the status of the final response once, before anything is passed on', async (t) => {
   const upstream = await canned(
     t,
     `HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n${OK.replace('200 OK', '201 Made')}`,
@@ -36,7 +36,7 @@ t.test('told the status once, of the answer proper, before any of it is passed o
   t.strictSame(await outcome(), { kind: 'answered', status: 201 })
 })
 
-t.test('the answer waits for the promise; then it passes whole, whatever its form', async (t) => {
+t.test('the response waits for the promise, then passes complete in any form', async (t) => {
   for (const [answer, body, method] of [
     [OK, 'ok', 'GET'],
     ['HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', '', 'GET'],
@@ -72,7 +72,7 @@ t.test('the answer waits for the promise; then it passes whole, whatever its for
   }
 })
 
-t.test('a PortcullisError is answered instead; nothing of the upstream’s answer shows', async (t) => {
+t.test('a PortcullisError is sent instead, and nothing of the upstream’s response', async (t) => {
   const refusal = new PortcullisError('store_unavailable', { reason: 'a test' })
   for (const onHead of [
     () => {
@@ -95,7 +95,7 @@ t.test('a PortcullisError is answered instead; nothing of the upstream’s answe
   }
 })
 
-t.test('another error is ours: 500, with its cause for the log', async (t) => {
+t.test('any other error is a 500 of ours, with its cause in the log', async (t) => {
   const upstream = await canned(t, OK)
   const cause = new TypeError('a fault')
   const { port, outcome } = await gateway(t, upstream.port, { onHead: () => Promise.reject(cause) })
@@ -103,7 +103,7 @@ t.test('another error is ours: 500, with its cause for the log', async (t) => {
   t.match(await outcome(), { kind: 'failed', error: 'internal_error', refusal: { cause } })
 })
 
-t.test('while it waits: the upstream is not read on, and no timeout of its body runs', async (t) => {
+t.test('while onHead waits, the upstream isn’t read and no body timeout runs', async (t) => {
   let written = 0
   const size = 64 << 20
   const server = http.createServer((_request, response) => {
@@ -132,7 +132,7 @@ t.test('while it waits: the upstream is not read on, and no timeout of its body 
   t.equal(bodyOf((await answer).text).length, size)
 })
 
-t.test('whatever happens while it waits, the outcome comes after it', async (t) => {
+t.test('whatever happens while onHead waits, the outcome comes after it', async (t) => {
   for (const [what, outcome] of [
     ['reset', { kind: 'failed', error: 'upstream_unavailable', reason: 'ECONNRESET' }],
     ['total', { kind: 'failed', error: 'upstream_timeout', reason: 'total_timeout' }],
@@ -168,7 +168,7 @@ t.test('whatever happens while it waits, the outcome comes after it', async (t) 
   }
 })
 
-t.test('what it throws is told of a client that has left, too', async (t) => {
+t.test('an error of onHead is logged even if the client has disconnected', async (t) => {
   const upstream = await canned(t, OK)
   const refusal = new PortcullisError('store_unavailable', { reason: 'a test' })
   let reject!: (error: Error) => void
@@ -185,7 +185,7 @@ t.test('what it throws is told of a client that has left, too', async (t) => {
 })
 
 t.test(
-  'a client that leaves, or is cut, before the head: it is still told the status, then all ends',
+  'a client that disconnects before the head: onHead still gets the status, then everything ends',
   async (t) => {
     for (const method of ['DELETE', 'POST']) {
       for (const what of ['leave', 'cut'] as const) {
@@ -216,7 +216,7 @@ t.test(
   },
 )
 
-t.test('a client that has left is waited for no longer than the timeouts allow', async (t) => {
+t.test('the wait for a disconnected client’s response is bounded by the timeouts', async (t) => {
   for (const [timeouts, reason] of [
     [{ headers: 300 }, 'headers_timeout'],
     [{ total: 300 }, 'total_timeout'],
@@ -235,7 +235,7 @@ t.test('a client that has left is waited for no longer than the timeouts allow',
   }
 })
 
-t.test('a client that leaves before all of its body was sent: the upstream is let go at once', async (t) => {
+t.test('a client that disconnects within its body frees the upstream at once', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   let asked = 0
   const rig = await gateway(t, upstream.port, { onHead: () => void (asked += 1) })

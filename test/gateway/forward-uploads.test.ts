@@ -28,7 +28,7 @@ t.test('sized and chunked bodies arrive as such', async (t) => {
   t.notMatch(all, /evil|ext=1/, 'neither request trailers nor chunk extensions go on')
 })
 
-t.test('what brings no body sends none', async (t) => {
+t.test('requests without a body send none', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.endsWith('\r\n\r\n')) socket.write(OK)
   })
@@ -63,7 +63,7 @@ t.test('a GET with a body, and a body after Expect: 100-continue', async (t) => 
   client.destroy()
 })
 
-t.test('a body over the limit, by its own account: 413 before anything is sent', async (t) => {
+t.test('a Content-Length over the limit: 413 before anything is sent', async (t) => {
   const upstream = await canned(t, OK)
   const { port, outcome } = await gateway(t, upstream.port, { limits: { body: 10 } })
   const client = net.connect(port, '127.0.0.1')
@@ -80,7 +80,7 @@ t.test('a body over the limit, by its own account: 413 before anything is sent',
   client.destroy()
 })
 
-t.test('exactly the limit passes', async (t) => {
+t.test('a body of exactly the limit passes', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (/x{10}(?:\r\n0\r\n\r\n)?$/.test(seen)) socket.write(OK)
   })
@@ -96,7 +96,7 @@ t.test('exactly the limit passes', async (t) => {
   }
 })
 
-t.test('a chunked body over the limit: 413, counted while it streams; the upstream is let go', async (t) => {
+t.test('a chunked body over the limit: 413 while it streams, and the upstream is freed', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const { port, outcome } = await gateway(t, upstream.port, { limits: { body: 10 } })
   const client = net.connect(port, '127.0.0.1')
@@ -113,7 +113,7 @@ t.test('a chunked body over the limit: 413, counted while it streams; the upstre
   client.destroy()
 })
 
-t.test('a body that stops coming: 408; one that comes slowly passes', async (t) => {
+t.test('a body that stalls: 408; a slow one passes', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.endsWith('12345')) socket.write(OK)
   })
@@ -144,7 +144,7 @@ t.test('a body that stops coming: 408; one that comes slowly passes', async (t) 
 })
 
 t.test(
-  'a client that leaves within its body frees the upstream, which never sees the body’s end',
+  'a client that disconnects within its body frees the upstream, which never sees the end',
   async (t) => {
     const upstream = await rawUpstream(t, () => {})
     const { port, outcome } = await gateway(t, upstream.port)
@@ -158,7 +158,7 @@ t.test(
   },
 )
 
-t.test('an answer before the body is over reaches the client', async (t) => {
+t.test('a response before the end of the body reaches the client', async (t) => {
   const upstream = await canned(t, 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno')
   const { port, outcome } = await gateway(t, upstream.port)
   const client = net.connect(port, '127.0.0.1')
@@ -172,7 +172,7 @@ t.test('an answer before the body is over reaches the client', async (t) => {
   client.destroy()
 })
 
-t.test('an upload that goes on after its answer is cut within seconds', async (t) => {
+t.test('an upload that continues after its response is cut within seconds', async (t) => {
   const upstream = await canned(t, 'HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno')
   const { port } = await gateway(t, upstream.port)
   const client = net.connect(port, '127.0.0.1').on('error', () => {})
@@ -185,7 +185,7 @@ t.test('an upload that goes on after its answer is cut within seconds', async (t
   t.ok(performance.now() - started < 9000)
 })
 
-t.test('50 MB up and 50 MB down arrive whole', async (t) => {
+t.test('50 MB up and 50 MB down arrive complete', async (t) => {
   const size = 50 << 20
   const piece = randomBytes(1 << 16)
   const expected = createHash('sha256')
@@ -222,7 +222,7 @@ t.test('50 MB up and 50 MB down arrive whole', async (t) => {
 })
 
 t.test(
-  'an upload waits for an upstream that does not read, and no timeout of the client’s runs meanwhile',
+  'an upload waits for an upstream that doesn’t read, and no client timeout runs meanwhile',
   async (t) => {
     const held: net.Socket[] = []
     const server = net.createServer((socket) => void held.push(socket.pause()))

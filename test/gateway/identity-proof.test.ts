@@ -43,13 +43,13 @@ function authOf(clock: MovableClock, jti: string, lifeSeconds = 900, scope?: str
   return { ...ids, scope: [], issuedAt, expiresAt, claims }
 }
 
-t.test('without identity.token there are the plain headers alone', async (t) => {
+t.test('without identity.token there are only the plain headers', async (t) => {
   const { made, clock } = await proof()
   t.strictSame(made.names, ['X-User'])
   t.strictSame(made.build(authOf(clock, 'j1')), { 'X-User': 'ada' })
 })
 
-t.test('what it says, and that clients can’t say it', async (t) => {
+t.test('the identity token’s claims, which clients can’t set', async (t) => {
   const { made, of, clock } = await proof({ life: '20s' })
   t.strictSame(made.names, ['X-User', 'X-Portcullis-Identity'])
   const { header, claims } = of(authOf(clock, 'j1', 900, 'read write'))
@@ -70,7 +70,7 @@ t.test('what it says, and that clients can’t say it', async (t) => {
   t.notOk('scope' in of(authOf(clock, 'j2')).claims)
 })
 
-t.test('one is sent for half of its life, to each access token its own', async (t) => {
+t.test('an identity token is reused for half of its life, one per access token', async (t) => {
   const { of, clock } = await proof({ life: '20s' })
   const [one, two] = [authOf(clock, 'j1'), authOf(clock, 'j2')]
   const first = of(one)
@@ -85,7 +85,7 @@ t.test('one is sent for half of its life, to each access token its own', async (
   t.equal(of(one).jwt, second.jwt)
 })
 
-t.test('it doesn’t outlive the access token', async (t) => {
+t.test('an identity token doesn’t outlive the access token', async (t) => {
   const { of, clock } = await proof({ life: '20s' })
   const auth = authOf(clock, 'j1', 25)
   t.equal(of(auth).claims.exp, auth.issuedAt + 20)

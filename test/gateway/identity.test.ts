@@ -50,7 +50,7 @@ for (const [template, value] of templates) {
   })
 }
 
-t.test('each header by its own name, for one caller after the other', async (t) => {
+t.test('each identity header has its configured name, for one caller after the other', async (t) => {
   const headers = identityHeaders({ 'X-User': 'sub', 'X-Tenant': '{tenant}' })
   t.strictSame(headers(claims), { 'X-User': 'u1', 'X-Tenant': 'acme' })
   const { tenant: _, ...homeless } = claims

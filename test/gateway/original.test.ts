@@ -8,7 +8,7 @@ const read = (rawHeaders: readonly string[], url = PATH, method = 'GET') =>
   readOriginal({ method, url, rawHeaders: ['Host', 'app.example', ...rawHeaders] }, PATH)
 const told = { kind: 'told', method: 'POST', target: '/a?b=c', host: 'app.example' }
 
-t.test('each way of telling it', async (t) => {
+t.test('every way to describe the original request', async (t) => {
   t.strictSame(read(FORWARDED), { ...told, by: 'headers' })
   t.strictSame(read(ORIGINAL), { ...told, by: 'headers' })
   t.strictSame(read(ORIGINAL, `${PATH}?mode=redirect`), { ...told, by: 'headers' })
@@ -18,7 +18,7 @@ t.test('each way of telling it', async (t) => {
   t.match(read([], `${PATH}/auth/verify/x`), { target: '/auth/verify/x' })
 })
 
-t.test('nobody told it', async (t) => {
+t.test('no original request described', async (t) => {
   for (const url of [PATH, `${PATH}?`, `${PATH}?mode=redirect`])
     t.strictSame(read([], url), { kind: 'untold' })
   const others = ['X_Forwarded_Uri', '/a', 'X.Original.URI', '/a', 'X-Rewrite-URL', '/a']
@@ -57,12 +57,12 @@ t.test('the whole URL of ingress-nginx', async (t) => {
   t.match(read(['X-Original-URL', 'https://shop.example/a'], `${PATH}/a`), { kind: 'unclear' })
 })
 
-t.test('the host is the one that the client asked, as far as the proxy says it', async (t) => {
+t.test('the host is the client’s, as far as the proxy reports it', async (t) => {
   t.match(read([...FORWARDED, 'X-Forwarded-Host', 'shop.example:8443']), { host: 'shop.example:8443' })
   t.match(readOriginal({ method: 'GET', url: PATH, rawHeaders: ORIGINAL }, PATH), { host: undefined })
 })
 
-t.test('what is said twice, in two ways, or by half is unclear', async (t) => {
+t.test('an original request described twice or partly is ambiguous', async (t) => {
   const unclear = (rawHeaders: readonly string[], url?: string) =>
     t.match(
       read(rawHeaders, url),
@@ -92,7 +92,7 @@ t.test('what is said twice, in two ways, or by half is unclear', async (t) => {
   unclear([], '/auth/%76erify/a')
 })
 
-t.test('a peer is listed by its address, whatever its family’s spelling', async (t) => {
+t.test('a peer matches by its address in any spelling and family', async (t) => {
   const isListed = createPeerCheck(['10.0.0.0/8', '192.168.1.7', 'fd00::/8', '::1'])
   for (const address of ['10.0.0.0', '10.255.255.255', '192.168.1.7', 'fd12::1', '::1', '::ffff:10.1.2.3']) {
     t.ok(isListed(address), address)

@@ -119,7 +119,7 @@ const BAD: [target: string, reason: TargetRefusal][] = [
   ['/\uff0e\uff0e/', 'raw_non_ascii'],
 ]
 
-t.test('targets that pass, and how routes see them', async (t) => {
+t.test('accepted request targets, and the paths that routes see', async (t) => {
   for (const [target, match] of GOOD) {
     const judged = checkTarget(target, limits)
     const mark = target.indexOf('?')
@@ -137,7 +137,7 @@ t.test('targets that pass, and how routes see them', async (t) => {
   }
 })
 
-t.test('targets that are refused, and why', async (t) => {
+t.test('refused request targets, and the reasons', async (t) => {
   for (const [target, reason] of BAD) {
     const judged = checkTarget(target, limits)
     t.match(judged, { ok: false, reason }, JSON.stringify(target))
@@ -145,13 +145,13 @@ t.test('targets that are refused, and why', async (t) => {
   t.strictSame(checkTarget(undefined, limits), { ok: false, reason: 'empty' })
 })
 
-t.test('a byte more than the limit is too long', async (t) => {
+t.test('one byte over the limit is too long', async (t) => {
   const target = `/${'a'.repeat(99)}`
   t.equal(checkTarget(target, { target: 100 }).ok, true)
   t.strictSame(checkTarget(`${target}a`, { target: 100 }), { ok: false, reason: 'too_long' })
 })
 
-t.test('every byte that is not visible ASCII is refused raw, in path and query', async (t) => {
+t.test('every byte outside visible ASCII is refused raw, in path and query', async (t) => {
   for (let code = 0; code < 256; code++) {
     if (code > 0x20 && code < 0x7f) continue
     const character = String.fromCharCode(code)
@@ -216,7 +216,7 @@ function walked(path: string): string {
 }
 
 t.test(
-  '10,000 random targets: what passes reaches the same route however an upstream decodes it',
+  '10,000 random targets: an accepted one reaches the same route in every decoding of an upstream',
   async (t) => {
     const routes = compileRoutes(['/', '/public', '/public/post', '/admin', '/a/b'].map((path) => ({ path })))
     const random = new Random(20_261)

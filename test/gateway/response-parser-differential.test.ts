@@ -75,7 +75,7 @@ function mutate(text: string, random: Random): string {
   return changed
 }
 
-t.test(`${CASES} broken answers from seed ${SEED}`, async (t) => {
+t.test(`${CASES} broken responses from seed ${SEED}`, async (t) => {
   const random = new Random(SEED)
   let taken = 0
   let refused = 0

@@ -66,7 +66,7 @@ const good: Record<string, [text: string, expected: Partial<Read>, options?: Par
 }
 
 for (const [name, [text, expected, options]] of Object.entries(good)) {
-  t.test(`${name}: read, in whatever pieces it comes`, async (t) => {
+  t.test(`${name}: parsed, whatever the pieces`, async (t) => {
     const whole = read([text], options)
     t.match(whole, { isWhole: true, error: undefined, ...expected })
     // What follows a switch belongs to the other protocol, and is no longer read here.
@@ -140,7 +140,7 @@ const bad: Record<string, [text: string, reason: string]> = {
   ],
 }
 
-t.test('attack: what two readers could read differently is no answer', async (t) => {
+t.test('attack: responses that two parsers could read differently are refused', async (t) => {
   for (const [name, [text, reason]] of Object.entries(bad)) {
     const whole = read([text])
     t.match({ ...whole, body: '' }, { isWhole: false, isReusable: false, error: reason }, name)
@@ -148,7 +148,7 @@ t.test('attack: what two readers could read differently is no answer', async (t)
   }
 })
 
-t.test('what ends too early is no answer', async (t) => {
+t.test('an incomplete response is refused', async (t) => {
   for (const text of [
     '',
     'HTT',
@@ -163,7 +163,7 @@ t.test('what ends too early is no answer', async (t) => {
   }
 })
 
-t.test('attack: what comes behind an answer spoils the connection', async (t) => {
+t.test('attack: data behind a response makes the connection unusable', async (t) => {
   for (const behind of ['\n', '\r\n\r\n', '\r\nx', 'x', `${OK}Content-Length: 4\r\n\r\nevil`]) {
     for (const [text, method] of [
       [`${OK}Content-Length: 2\r\n\r\nok`, 'GET'],
@@ -180,7 +180,7 @@ t.test('attack: what comes behind an answer spoils the connection', async (t) =>
   }
 })
 
-t.test('paused, nothing is told; then all of it, an end of the connection included', async (t) => {
+t.test('paused, nothing is reported; then everything, including the end of the connection', async (t) => {
   for (const [text, ends] of [
     [`${OK}Content-Length: 2\r\n\r\nok`, false],
     [`${OK}Content-Length: 0\r\n\r\n`, false],
@@ -212,7 +212,7 @@ t.test('paused, nothing is told; then all of it, an end of the connection includ
   }
 })
 
-t.test('paused while the connection ends within an answer: that shows when it is read on', async (t) => {
+t.test('a connection that ends within a response while paused is reported after resuming', async (t) => {
   const parser: ResponseParser = new ResponseParser({
     onInterim() {},
     onHead: () => parser.pause(),

@@ -14,7 +14,7 @@ const table = compileRoutes([
 
 const found = (method: string, path: string) => table.find(method, path)?.name
 
-t.test('the longest path among the routes that list the method', async (t) => {
+t.test('the longest path wins among the routes that list the method', async (t) => {
   t.equal(found('GET', '/post'), 'read')
   t.equal(found('GET', '/post/1'), 'read')
   t.equal(found('POST', '/post/1'), 'write')
@@ -26,7 +26,7 @@ t.test('the longest path among the routes that list the method', async (t) => {
   t.equal(found('GET', `/${'x/'.repeat(4000)}`), 'rest')
 })
 
-t.test('whole segments, with case', async (t) => {
+t.test('paths match by whole segments and case', async (t) => {
   t.equal(found('GET', '/posts'), 'rest')
   t.equal(found('GET', '/post/allow'), 'read')
   t.equal(found('GET', '/Post'), 'rest')
@@ -35,7 +35,7 @@ t.test('whole segments, with case', async (t) => {
   t.equal(found('GET', '/files/a'), 'files')
 })
 
-t.test('escapes: a route may be written encoded, a request may be, and they meet', async (t) => {
+t.test('escaped characters in a route or a request match their plain form', async (t) => {
   for (const [target, name] of [
     ['/api/x', 'api'],
     ['/%61%70%69/x', 'api'],
@@ -47,7 +47,7 @@ t.test('escapes: a route may be written encoded, a request may be, and they meet
   }
 })
 
-t.test('GET brings HEAD; no methods means all but TRACE and CONNECT', async (t) => {
+t.test('GET includes HEAD; no methods means all except TRACE and CONNECT', async (t) => {
   t.equal(found('HEAD', '/post'), 'read')
   t.equal(found('PROPFIND', '/x'), 'rest')
   t.equal(found('TRACE', '/x'), undefined)
@@ -56,14 +56,14 @@ t.test('GET brings HEAD; no methods means all but TRACE and CONNECT', async (t) 
   t.ok(traced.find('TRACE', '/x'), 'a route may list it by name')
 })
 
-t.test('a HEAD of its own goes before the one that GET brings, in either order', async (t) => {
+t.test('a route for HEAD comes before one for GET, in either order', async (t) => {
   const get = { path: '/', methods: ['GET'] }
   const head = { path: '/', methods: ['HEAD'] }
   t.equal(compileRoutes([get, head]).find('HEAD', '/'), head)
   t.equal(compileRoutes([head, get]).find('HEAD', '/'), head)
 })
 
-t.test('of two routes with one path, the one that names the method', async (t) => {
+t.test('of two routes with one path, the one that lists the method wins', async (t) => {
   const some = { path: '/x', methods: ['GET'] }
   const all = { path: '/x' }
   for (const routes of [
@@ -76,7 +76,7 @@ t.test('of two routes with one path, the one that names the method', async (t) =
   }
 })
 
-t.test('nothing is found where no route covers the path', async (t) => {
+t.test('no route is found if none covers the path', async (t) => {
   const narrow = compileRoutes([{ path: '/post', methods: ['GET'] }])
   t.equal(narrow.find('GET', '/'), undefined)
   t.equal(narrow.find('GET', '/pos'), undefined)
@@ -85,7 +85,7 @@ t.test('nothing is found where no route covers the path', async (t) => {
   t.equal(compileRoutes([]).find('GET', '/'), undefined)
 })
 
-t.test('a table that cannot mean what it says is an error', async (t) => {
+t.test('a contradictory route table is an error', async (t) => {
   t.throws(
     () => compileRoutes([{ path: '/x' }, { path: '/x/' }]),
     /two routes with the path \/x\/ accept every method/,
@@ -105,7 +105,7 @@ t.test('a table that cannot mean what it says is an error', async (t) => {
   t.throws(() => compileRoutes([{ path: '/a?b' }]), /must not contain a query/)
 })
 
-t.test('a long path is read once, however long the routes are that it almost has', async (t) => {
+t.test('a long path is read once, however long the routes that almost match', async (t) => {
   /** The least CPU time of look-ups, in µs a segment. */
   const cost = (segments: number) => {
     const start = '/a'.repeat(segments)

@@ -15,7 +15,7 @@ import {
 
 const linesOf = (text: string) => text.slice(0, text.indexOf('\r\n\r\n')).split('\r\n')
 
-t.test('the upstream gets the handshake, and the client the answer to it', async (t) => {
+t.test('the upstream gets the handshake, and the client its response', async (t) => {
   const answer = switching(
     'Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=15',
     'Sec-WebSocket-Protocol: chat.v2',
@@ -64,7 +64,7 @@ t.test('the upstream gets the handshake, and the client the answer to it', async
   t.strictSame([...asks('keep-alive'), ...asks('x-forwarded-user')], [])
 })
 
-t.test('what comes early is not lost, and the upstream has none of it before it has agreed', async (t) => {
+t.test('early data isn’t lost, and the upstream gets none of it before it has switched', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const port = await open(t, upstream.port)
   const { socket, got } = client(t, port, handshake() + 'with the head, ')
@@ -79,7 +79,7 @@ t.test('what comes early is not lost, and the upstream has none of it before it 
   t.equal(afterHead(upstream.seen[0]!), 'with the head, after it, at last')
 })
 
-t.test('an ordinary answer is passed on as one, and the connection closed', async (t) => {
+t.test('an ordinary response is passed on, and the connection closed', async (t) => {
   const answers = {
     'HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 8\r\nContent-Length: 3\r\n\r\nno!':
       /\r\n\r\nno!$/,
@@ -104,7 +104,7 @@ t.test('an ordinary answer is passed on as one, and the connection closed', asyn
   }
 })
 
-t.test('a large ordinary answer comes whole, as slowly as the client takes it', async (t) => {
+t.test('a large ordinary response arrives complete at the client’s pace', async (t) => {
   // More than the buffers of the system hold on both ways.
   const size = 32 << 20
   const upstream = await rawUpstream(t, (socket, seen) => {
@@ -120,7 +120,7 @@ t.test('a large ordinary answer comes whole, as slowly as the client takes it', 
   t.equal(afterHead(await got('all of it', isHead)).length, size)
 })
 
-t.test('a 101 that does not answer the handshake is 502', async (t) => {
+t.test('a 101 that doesn’t match the handshake is 502', async (t) => {
   const wrong = {
     'no Sec-WebSocket-Accept': switching().replace(/Sec-WebSocket-Accept.*\r\n/, ''),
     'a wrong one': switching().replace(ACCEPT, KEY),
@@ -140,7 +140,7 @@ t.test('a 101 that does not answer the handshake is 502', async (t) => {
   }
 })
 
-t.test('a target that cannot be reached: the next one is asked', async (t) => {
+t.test('a server that can’t be reached: the next one is tried', async (t) => {
   const upstream = await rawUpstream(t, agrees())
   const dead = `http://127.0.0.1:${await freePort()}`
   const port = await open(t, [dead, `http://127.0.0.1:${upstream.port}`])
@@ -150,7 +150,7 @@ t.test('a target that cannot be reached: the next one is asked', async (t) => {
   }
 })
 
-t.test('an upstream that does not answer is 504, one that goes away 502', async (t) => {
+t.test('an upstream that doesn’t respond is 504, one that disconnects 502', async (t) => {
   const silent = await rawUpstream(t, () => {})
   const port = await open(t, silent.port, { timeouts: { headers: '600ms' } })
   const late = client(t, port, handshake())
@@ -162,7 +162,7 @@ t.test('an upstream that does not answer is 504, one that goes away 502', async 
   t.match(lost.text, /^HTTP\/1\.1 502 /)
 })
 
-t.test('a client that goes away while it waits takes the upstream’s connection with it', async (t) => {
+t.test('a client that disconnects while it waits closes the upstream’s connection', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const port = await open(t, upstream.port)
   for (const how of ['end', 'resetAndDestroy'] as const) {

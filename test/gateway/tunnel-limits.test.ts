@@ -6,7 +6,7 @@ import { agrees, client, handshake, isHead, open } from '../support/websocket-ha
 
 const isOverloaded = /^HTTP\/1\.1 503 [^]*\r\nretry-after: \d+\r\n[^]*"code":"overloaded"/i
 
-t.test('one more than limits.upgradesPerAddress is refused, and the upstream not asked', async (t) => {
+t.test('one more than limits.upgradesPerAddress is refused without a request to the upstream', async (t) => {
   const upstream = await rawUpstream(t, (socket, seen) => {
     if (seen.startsWith('GET /live')) agrees()(socket, seen)
     else socket.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
@@ -40,7 +40,7 @@ t.test('one more than limits.upgradesPerAddress is refused, and the upstream not
   t.match(await plain.got('an answer', isHead), /^HTTP\/1\.1 200 /, 'other requests are not counted')
 })
 
-t.test('one more than limits.upgrades is refused; handshakes count from their beginning', async (t) => {
+t.test('one more than limits.upgrades is refused, and handshakes count from their start', async (t) => {
   const upstream = await rawUpstream(t, () => {})
   const port = await open(t, upstream.port, { limits: { upgrades: 2 }, timeouts: { headers: '2s' } })
   const waiting = [client(t, port, handshake()), client(t, port, handshake())]
@@ -61,7 +61,7 @@ t.test('one more than limits.upgrades is refused; handshakes count from their be
   })
 })
 
-t.test('handshakes that are refused leave nothing behind', async (t) => {
+t.test('refused handshakes leave nothing behind', async (t) => {
   const upstream = await rawUpstream(t, agrees())
   const origin = `http://127.0.0.1:${upstream.port}`
   const routes = [

@@ -10,7 +10,7 @@ import { home, startGateway } from '../support/gateway-process.js'
 import { listen, rawUpstream, settled, until } from '../support/forwarding.js'
 import { afterHead, agrees, client, handshake, isHead, open } from '../support/websocket-handshakes.js'
 
-t.test('messages go both ways, compressed by those who speak, and its end by Close arrives', async (t) => {
+t.test('messages pass both ways, also compressed, and so does the closing handshake', async (t) => {
   const server = createServer()
   const closes: number[] = []
   const sockets = new WebSocketServer({ server, perMessageDeflate: { threshold: 0 } })
@@ -33,7 +33,7 @@ t.test('messages go both ways, compressed by those who speak, and its end by Clo
   t.equal(closes[0], 4000)
 })
 
-t.test('silence does not end it, nor what timed the connection before', async (t) => {
+t.test('silence doesn’t end a tunnel, nor do the HTTP timeouts of its connection', async (t) => {
   const limits = { idle: '200ms', headersTimeout: '200ms', bodyTimeout: '200ms' }
   const timeouts = { headers: '200ms', body: '200ms', total: '200ms' }
   const upstream = await rawUpstream(t, (socket, seen) => {
@@ -62,7 +62,7 @@ t.test('silence does not end it, nor what timed the connection before', async (t
 
 const LOT = 32 << 20
 
-t.test('neither side is sent more than it takes', async (t) => {
+t.test('backpressure works in both directions', async (t) => {
   const upstream = await rawUpstream(t, agrees())
   const { socket, got } = client(t, await open(t, upstream.port), handshake())
   await got('101 Switching')
@@ -85,7 +85,7 @@ t.test('neither side is sent more than it takes', async (t) => {
   }
 })
 
-t.test('an end on either side is passed on, behind all that was sent', async (t) => {
+t.test('an end on either side is passed on after all data', async (t) => {
   for (const side of ['client', 'upstream'] as const) {
     const upstream = await rawUpstream(t, agrees())
     const { socket, got, ended, ...connection } = client(t, await open(t, upstream.port), handshake())
@@ -121,7 +121,7 @@ t.test('a connection that breaks on one side is closed on the other', async (t) 
   await right.ended()
 })
 
-t.test('one that stays half open is closed after a while', async (t) => {
+t.test('a half-open tunnel is closed after a while', async (t) => {
   const upstream = await rawUpstream(t, agrees())
   const { socket, got } = client(t, await open(t, upstream.port), handshake())
   await got('101 Switching')
@@ -137,7 +137,7 @@ t.test('one that stays half open is closed after a while', async (t) => {
   await until('both are closed', () => behind.destroyed && socket.destroyed)
 })
 
-t.test('over TLS', async (t) => {
+t.test('WebSockets over TLS', async (t) => {
   const directory = await home(t)
   const [cert, key] = [join(directory, 'cert.pem'), join(directory, 'key.pem')]
   const request = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=localhost'
@@ -173,7 +173,7 @@ t.test('over TLS', async (t) => {
   await until('another upgrade is answered', () => plain.text().endsWith('ok'))
 })
 
-t.test('a gateway that stops waits for open ones as long as for requests, then closes them', async (t) => {
+t.test('a stopping gateway waits for open tunnels as long as for requests, then closes them', async (t) => {
   const upstream = await rawUpstream(t, agrees())
   const server = await startGateway(t, {
     timeouts: { shutdown: '300ms' },

@@ -29,7 +29,7 @@ const answering = (answer: string) => (socket: net.Socket, seen: string) => {
   if (seen.endsWith('\r\n\r\n')) socket.write(Buffer.from(answer, 'latin1'))
 }
 
-t.test('a connection is kept after every answer that says where it ends', async (t) => {
+t.test('a connection is kept after every response with a known end', async (t) => {
   for (const [method, answer] of [
     ['GET', OK],
     ['GET', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n'],
@@ -44,7 +44,7 @@ t.test('a connection is kept after every answer that says where it ends', async 
   }
 })
 
-t.test('and after no other', async (t) => {
+t.test('and after no other response', async (t) => {
   for (const answer of [
     'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok',
     'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok',
@@ -64,7 +64,7 @@ t.test('and after no other', async (t) => {
   }
 })
 
-t.test('no more connections than allowed; who waits gets the next that is free, in order', async (t) => {
+t.test('the number of connections is limited, and waiting requests are served in order', async (t) => {
   const waiting: net.Socket[] = []
   const { pool, sockets } = await poolOf(t, (socket) => void waiting.push(socket), { connections: 2 })
   const order: number[] = []
@@ -82,34 +82,31 @@ t.test('no more connections than allowed; who waits gets the next that is free, 
   t.equal(sockets.length, 2)
 })
 
-t.test(
-  'a connection without requests is closed after four seconds, and sooner where the server says so',
-  async (t) => {
-    for (const [header, before, after] of [
-      ['', 3_000, 4_000],
-      ['Keep-Alive: timeout=60\r\n', 3_000, 4_000],
-      ['Keep-Alive: max=9, timeout=3\r\n', 1_000, 2_000],
-    ] as const) {
-      const { pool, sockets } = await poolOf(t, answering(OK.replace('Content', `${header}Content`)))
-      let shift = 0
-      const real = performance.now.bind(performance)
-      performance.now = () => real() + shift
-      t.equal(await ask(pool), '200 ok')
-      shift = before
-      t.equal(await ask(pool), '200 ok')
-      shift += before
-      await new Promise((resolve) => setTimeout(resolve, 350))
-      t.equal(pool.size, 1, 'kept')
-      shift += after - before
-      await until('it is closed', () => pool.size === 0)
-      await until('the server hears of it', () => sockets[0]!.destroyed)
-      t.equal(sockets.length, 1)
-      performance.now = real
-    }
-  },
-)
+t.test('an idle connection is closed after four seconds, or sooner if the server says so', async (t) => {
+  for (const [header, before, after] of [
+    ['', 3_000, 4_000],
+    ['Keep-Alive: timeout=60\r\n', 3_000, 4_000],
+    ['Keep-Alive: max=9, timeout=3\r\n', 1_000, 2_000],
+  ] as const) {
+    const { pool, sockets } = await poolOf(t, answering(OK.replace('Content', `${header}Content`)))
+    let shift = 0
+    const real = performance.now.bind(performance)
+    performance.now = () => real() + shift
+    t.equal(await ask(pool), '200 ok')
+    shift = before
+    t.equal(await ask(pool), '200 ok')
+    shift += before
+    await new Promise((resolve) => setTimeout(resolve, 350))
+    t.equal(pool.size, 1, 'kept')
+    shift += after - before
+    await until('it is closed', () => pool.size === 0)
+    await until('the server hears of it', () => sockets[0]!.destroyed)
+    t.equal(sockets.length, 1)
+    performance.now = real
+  }
+})
 
-t.test('attack: a line break in what is sent would be another header, or another request', async (t) => {
+t.test('attack: a line break in a value would be another header, or another request', async (t) => {
   const { pool, sockets } = await poolOf(t, answering(OK))
   for (const bad of ['\r\nX-Evil: 1', '\nX-Evil: 1', '\r', '\0']) {
     t.equal(await ask(pool, { target: `/${bad}` }), 'line_break')
@@ -119,7 +116,7 @@ t.test('attack: a line break in what is sent would be another header, or another
   t.equal(sockets.length, 0)
 })
 
-t.test('what waits in line no longer than it may; the rest goes on', async (t) => {
+t.test('a request that has waited too long fails, and the rest continue', async (t) => {
   const { pool, sockets } = await poolOf(t, () => {}, { connections: 1 })
   const first = ask(pool)
   await until('the first is sent', () => sockets.length === 1)
@@ -128,7 +125,7 @@ t.test('what waits in line no longer than it may; the rest goes on', async (t) =
   t.equal(await first, '200 ok')
 })
 
-t.test('destroyed: all that is under way or in line fails, and what comes later', async (t) => {
+t.test('destroy fails everything in progress, queued or added later', async (t) => {
   const { pool, sockets, upstreams } = await poolOf(t, () => {}, { connections: 1 })
   const answers = [ask(pool), ask(pool)]
   await until('the first is sent', () => sockets.length === 1)
@@ -138,7 +135,7 @@ t.test('destroyed: all that is under way or in line fails, and what comes later'
   t.equal(sockets.length, 1)
 })
 
-t.test('a request that nobody waits for any more is not sent', async (t) => {
+t.test('a request that nobody waits for is not sent', async (t) => {
   const { pool, sockets, seen } = await poolOf(t, answering(OK), { connections: 1 })
   const given = { isSettled: false }
   const dropped = ask(pool, { target: '/dropped' }, given)
@@ -149,7 +146,7 @@ t.test('a request that nobody waits for any more is not sent', async (t) => {
   t.equal(await Promise.race([dropped, 'nothing is told']), 'nothing is told')
 })
 
-t.test('aborted by who no longer has it, a connection goes on for who has it now', async (t) => {
+t.test('aborting a finished request doesn’t affect the connection’s next user', async (t) => {
   const { pool, sockets } = await poolOf(t, (socket, seen) => {
     if (seen.endsWith('GET /1 HTTP/1.1\r\nhost: x\r\nconnection: keep-alive\r\n\r\n')) socket.write(OK)
   })
@@ -163,7 +160,7 @@ t.test('aborted by who no longer has it, a connection goes on for who has it now
   t.equal(sockets.length, 1)
 })
 
-t.test('a connection that can’t be made is told to one who waits, and keeps nobody waiting', async (t) => {
+t.test('a failed connection is reported to one waiting request and blocks no other', async (t) => {
   const { port } = await rawUpstream(t, (socket, seen) => {
     if (seen.slice(seen.lastIndexOf('GET')).includes('/served')) socket.write(OK)
   })
@@ -223,7 +220,7 @@ t.test('refused connections cost linear work, however many requests wait', async
 })
 
 t.test(
-  'an answer whose reader pauses is told whole, however its connection ends, which carries no other',
+  'a response with a paused reader is delivered complete even if its connection ends, which isn’t reused',
   async (t) => {
     for (const end of ['end', 'resetAndDestroy'] as const) {
       let isFirst = true
@@ -250,7 +247,7 @@ t.test(
   },
 )
 
-t.test('attack: what comes behind an answer, by itself, is no answer to who waits in line', async (t) => {
+t.test('attack: unrequested data behind a response isn’t a response for a waiting request', async (t) => {
   for (const behind of [OK.replace('ok', 'no'), undefined]) {
     const { pool, sockets } = await poolOf(
       t,
@@ -268,7 +265,7 @@ t.test('attack: what comes behind an answer, by itself, is no answer to who wait
 })
 
 t.test(
-  'a request that isn’t all sent when its answer has come leaves no connection for another',
+  'a request that isn’t fully sent when its response has come makes the connection unusable',
   async (t) => {
     const { pool, sockets } = await poolOf(t, (socket, seen) => {
       if (!seen.includes('GET')) socket.pause()

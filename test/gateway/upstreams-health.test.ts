@@ -38,7 +38,7 @@ function group(t: Test, ...names: readonly string[]) {
   }
 }
 
-t.test('targets in turn; none that was tried; those that are down while others are up', async (t) => {
+t.test('servers take turns: untried ones first, those that are down last', async (t) => {
   const { upstream, pick, down } = group(t, 'a', 'b', 'c')
   t.equal(upstream.name, 'http://a, http://b, http://c')
   t.strictSame([pick(), pick(), pick(), pick()], ['a', 'b', 'c', 'a'])
@@ -53,7 +53,7 @@ t.test('targets in turn; none that was tried; those that are down while others a
   t.strictSame([pick(), pick(), pick()].toSorted(), ['a', 'b', 'c'], 'all are down')
 })
 
-t.test('one target is picked once; the same origin twice is one target', (t) => {
+t.test('a server is tried once, and an origin listed twice is one server', (t) => {
   const { pick, down, upstream } = group(t, 'a', 'a')
   t.equal(upstream.targets.length, 1)
   t.equal(pick(), 'a')
@@ -64,7 +64,7 @@ t.test('one target is picked once; the same origin twice is one target', (t) => 
   t.end()
 })
 
-t.test('refused: down at once, told once; up by itself when it listens again', async (t) => {
+t.test('refused: down at once and logged once; up again when it listens', async (t) => {
   const { changes, onHealth } = record()
   const target = await freePort()
   const { port } = await gateway(t, target, { upstreams: { onHealth } })
@@ -81,7 +81,7 @@ t.test('refused: down at once, told once; up by itself when it listens again', a
   await until('which is over', () => connections[0]!.destroyed)
 })
 
-t.test('a certificate that is not accepted: down, and stays so while it connects', async (t) => {
+t.test('an untrusted certificate: down, although TCP connects', async (t) => {
   const { changes, onHealth } = record()
   const { cert, key } = authority('unknown').issue('localhost')
   let looks = 0
@@ -94,7 +94,7 @@ t.test('a certificate that is not accepted: down, and stays so while it connects
   t.match(changes, [[`https://localhost:${target}`, false, 'UNABLE_TO_VERIFY_LEAF_SIGNATURE']])
 })
 
-t.test('three in a row without an answer: down for five seconds, though it takes connections', async (t) => {
+t.test('three timeouts in a row: down for five seconds, although it accepts connections', async (t) => {
   const { changes, onHealth } = record()
   const hung = await canned(t, '')
   const { port } = await gateway(t, hung.port, { upstreams: { onHealth }, timeouts: { headers: 200 } })
@@ -109,7 +109,7 @@ t.test('three in a row without an answer: down for five seconds, though it takes
   t.strictSame(changes[1], [origin, true, 'connected'])
 })
 
-t.test('lost requests count, too; one that is answered begins the count anew', async (t) => {
+t.test('lost requests count as failures, and a response resets the count', async (t) => {
   const { changes, onHealth } = record()
   let answers = false
   const upstream = await rawUpstream(t, (socket) => {
@@ -127,7 +127,7 @@ t.test('lost requests count, too; one that is answered begins the count anew', a
   t.match(changes, [[/./, false, /closed|ECONNRESET/]])
 })
 
-t.test('closing ends the looking: nothing is told afterwards, and nobody asked', async (t) => {
+t.test('after close, nothing is probed or reported', async (t) => {
   const { changes, onHealth } = record()
   const upstreams = createUpstreams({ onHealth })
   let looks = 0

@@ -23,7 +23,7 @@ async function secureUpstream(t: Test, { cert, key }: Certificate) {
   return { port: await listen(t, server), seen, connections: () => connections }
 }
 
-t.test('a certificate of the CA given, for the upstream’s name or address', async (t) => {
+t.test('a certificate of the configured CA for the upstream’s name or address is accepted', async (t) => {
   for (const name of ['localhost', '127.0.0.1']) {
     const upstream = await secureUpstream(t, ours.issue(name))
     const { port } = await gateway(t, [`https://${name}:${upstream.port}`], { upstreams: { ca: ours.cert } })
@@ -32,14 +32,14 @@ t.test('a certificate of the CA given, for the upstream’s name or address', as
   }
 })
 
-t.test('two CAs in one PEM, with words between', async (t) => {
+t.test('two CAs in one PEM file, with text between them', async (t) => {
   const upstream = await secureUpstream(t, ours.issue('localhost'))
   const ca = `the first\n${foreign.cert}the second\n${ours.cert}`
   const { port } = await gateway(t, [`https://localhost:${upstream.port}`], { upstreams: { ca } })
   t.equal(bodyOf((await get(port)).text), 'secret')
 })
 
-t.test('any other certificate: 502, nothing sent, nothing of it inside', async (t) => {
+t.test('any other certificate: 502, nothing sent, no internal details', async (t) => {
   for (const [what, certificate, name, reason] of [
     ['another name', ours.issue('other.example'), 'localhost', 'ERR_TLS_CERT_ALTNAME_INVALID'],
     ['another address', ours.issue('127.0.0.2'), '127.0.0.1', 'ERR_TLS_CERT_ALTNAME_INVALID'],
@@ -67,7 +67,7 @@ t.test('any other certificate: 502, nothing sent, nothing of it inside', async (
   }
 })
 
-t.test('without a CA given, one that Node doesn’t know is not trusted', async (t) => {
+t.test('without a configured CA, only CAs that Node trusts are accepted', async (t) => {
   const upstream = await secureUpstream(t, ours.issue('localhost'))
   const { port, outcome } = await gateway(t, [`https://localhost:${upstream.port}`])
   t.match((await get(port)).text, /^HTTP\/1\.1 502 /)
@@ -85,33 +85,36 @@ t.test('plain http behind an https origin: 502', async (t) => {
   t.match(await outcome(), { kind: 'failed', error: 'upstream_unavailable', reason: /^E/ })
 })
 
-t.test('whatever Host is sent, the server name is the upstream’s, and connections are kept', async (t) => {
-  for (const [name, servername] of [
-    ['localhost', 'localhost'],
-    ['127.0.0.1', false],
-  ] as const) {
-    const upstream = await secureUpstream(t, ours.issue(name))
-    const origin = `https://${name}:${upstream.port}`
-    const options = { upstreams: { ca: ours.cert } }
-    const keep = await gateway(t, [origin], options)
-    const own = await gateway(t, [origin], { ...options, host: 'upstream' })
-    const sent = (port: number, host: string) =>
-      raw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
-    for (const host of ['other.example', 'another.example']) {
-      t.match((await sent(keep.port, host)).text, /^HTTP\/1\.1 200 /)
-      t.match((await sent(own.port, host)).text, /^HTTP\/1\.1 200 /)
+t.test(
+  'the TLS server name is the upstream’s, whatever Host is sent, and connections are kept',
+  async (t) => {
+    for (const [name, servername] of [
+      ['localhost', 'localhost'],
+      ['127.0.0.1', false],
+    ] as const) {
+      const upstream = await secureUpstream(t, ours.issue(name))
+      const origin = `https://${name}:${upstream.port}`
+      const options = { upstreams: { ca: ours.cert } }
+      const keep = await gateway(t, [origin], options)
+      const own = await gateway(t, [origin], { ...options, host: 'upstream' })
+      const sent = (port: number, host: string) =>
+        raw(port, `GET / HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+      for (const host of ['other.example', 'another.example']) {
+        t.match((await sent(keep.port, host)).text, /^HTTP\/1\.1 200 /)
+        t.match((await sent(own.port, host)).text, /^HTTP\/1\.1 200 /)
+      }
+      t.strictSame(upstream.seen, [
+        { host: 'other.example', servername },
+        { host: `${name}:${upstream.port}`, servername },
+        { host: 'another.example', servername },
+        { host: `${name}:${upstream.port}`, servername },
+      ])
+      t.equal(upstream.connections(), 2, 'one a gateway')
     }
-    t.strictSame(upstream.seen, [
-      { host: 'other.example', servername },
-      { host: `${name}:${upstream.port}`, servername },
-      { host: 'another.example', servername },
-      { host: `${name}:${upstream.port}`, servername },
-    ])
-    t.equal(upstream.connections(), 2, 'one a gateway')
-  }
-})
+  },
+)
 
-t.test('what is no PEM is told at once', (t) => {
+t.test('an invalid PEM file is reported at once', (t) => {
   t.throws(() => createUpstreams({ ca: 'ca.pem' }), /PEM/)
   t.throws(() => createUpstreams({ ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' }))
   t.end()

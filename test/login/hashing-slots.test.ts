@@ -1,7 +1,7 @@
 import t from 'tap'
 import { hashingSlots } from '../../src/login/users-file.js'
 
-t.test('all processes together leave a core free for the checks of tokens, and each can hash', async (t) => {
+t.test('all processes together leave a core free for verification, and each can hash', async (t) => {
   t.equal(hashingSlots(1, 8), 7)
   t.equal(hashingSlots(1, 1), 1)
   t.equal(hashingSlots(2, 8), 3)

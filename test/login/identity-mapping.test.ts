@@ -38,7 +38,7 @@ for (const [id, outcome] of subjects) {
   })
 }
 
-t.test('claims as they are; what is missing, or null, is left out', async (t) => {
+t.test('claims are copied unchanged; missing or null ones are left out', async (t) => {
   const answer = { user: { id: 'u1', role: { name: 'clerk', grades: [1, null] } }, tenant: null, list: [] }
   t.strictSame(mapIdentity(answer, mapping), {
     kind: 'somebody',
@@ -46,7 +46,7 @@ t.test('claims as they are; what is missing, or null, is left out', async (t) =>
   })
 })
 
-t.test('a scope counts where it is text', async (t) => {
+t.test('a scope must be text', async (t) => {
   const claimsWith = (scope: unknown) => {
     const mapped = mapIdentity({ user: { id: 'u1' }, scope }, mapping)
     return mapped.kind === 'somebody' && mapped.identity.claims
@@ -55,7 +55,7 @@ t.test('a scope counts where it is text', async (t) => {
   for (const scope of [7, ['read'], { read: true }, true]) t.strictSame(claimsWith(scope), {}, String(scope))
 })
 
-t.test('claims that no token could hold are refused, not cut', async (t) => {
+t.test('claims too large for a token are refused, not cut', async (t) => {
   const withList = (list: unknown) => mapIdentity({ user: { id: 'u1' }, list }, mapping)
   t.match(withList('x'.repeat(4_000)), { kind: 'somebody' })
   t.strictSame(withList('x'.repeat(4_096)), { kind: 'unusable', reason: 'claims_too_large' })

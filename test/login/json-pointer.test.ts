@@ -60,12 +60,12 @@ const nowhere: [document: unknown, pointer: string][] = [
   [undefined, '/x'],
 ]
 for (const [document, pointer] of nowhere) {
-  t.test(`${pointer} leads nowhere in ${JSON.stringify(document)}`, async (t) => {
+  t.test(`${pointer} finds nothing in ${JSON.stringify(document)}`, async (t) => {
     t.equal(valueAt(document, pointer), undefined)
   })
 }
 
-t.test('what a document itself calls __proto__ is a member like others, and no prototype', async (t) => {
+t.test('a member named __proto__ is an ordinary member', async (t) => {
   const document: unknown = JSON.parse('{"__proto__": {"sub": "mallory"}, "a": {"__proto__": 1}}')
   t.equal(valueAt(document, '/sub'), undefined)
   t.equal(valueAt(document, '/__proto__/sub'), 'mallory')

@@ -54,7 +54,7 @@ t.test('a file of 100,000 users is read again in many turns of the event loop', 
   t.ok(longest < all / 3, `the longest of ${turns.length} turns took ${longest} of ${all} µs`)
 })
 
-t.test('a user who is removed while the password is hashed isn’t let in', async (t) => {
+t.test('a user who is removed while the password is hashed can’t log in', async (t) => {
   const { file, write, open } = await rig(t, [`alice:${await bcrypt('right', 12)}`, `bob:${cheap}`])
   const users = await open()
   const order: string[] = []
@@ -67,7 +67,7 @@ t.test('a user who is removed while the password is hashed isn’t let in', asyn
   t.strictSame(order, ['bob', 'alice'], 'the reload had finished before')
 })
 
-t.test('nor is one whose password is changed meanwhile', async (t) => {
+t.test('nor can one whose password is changed meanwhile', async (t) => {
   const { file, write, open } = await rig(t, [`alice:${await bcrypt('right', 12)}`, `bob:${cheap}`])
   const users = await open()
   const alice = nameOf(users, 'alice', 'right')
@@ -77,7 +77,7 @@ t.test('nor is one whose password is changed meanwhile', async (t) => {
   t.equal(await alice, undefined)
 })
 
-t.test('a change that can’t be used is read and logged once, not at every login', async (t) => {
+t.test('an invalid change is read and logged once, not at every login', async (t) => {
   const { file, write, open, warnings } = await rig(t, [`alice:${cheap}`])
   const users = await open()
   const reads = countReads(t)
@@ -100,7 +100,7 @@ t.test('a change that can’t be used is read and logged once, not at every logi
   t.equal(warnings.filter((warning) => warning.includes('ENOENT')).length, 2, 'each time that it was gone')
 })
 
-t.test('logins that find a change at once read it once, and each sees the new file', async (t) => {
+t.test('concurrent logins after a change read the file once, and all use the new one', async (t) => {
   const { write, open } = await rig(t, [...many(5_000), `alice:${cheap}`])
   const users = await open()
   const reads = countReads(t)
@@ -122,7 +122,7 @@ t.test('a file that changes while it is read is read again', async (t) => {
   t.equal(reads(), 2)
 })
 
-t.test('a file that changes whenever it is read holds no login for good', async (t) => {
+t.test('a file that keeps changing delays no login for good', async (t) => {
   const { write, open } = await rig(t, [`alice:${cheap}`])
   const users = await open()
   await write([`alice:${cheap}`, `bob:${cheap}`])
@@ -147,19 +147,16 @@ t.test('a login during a reload that has missed a change waits for the next one'
   t.equal(await late, undefined)
 })
 
-t.test(
-  'a name is found across the pieces in which the file is read, and a line without an end is refused',
-  async (t) => {
-    const lines = many(3_000).map((line, i) => line.replace('@', `-zoë-${'ö'.repeat(i % 7)}@`))
-    const users = await (await rig(t, lines)).open()
-    for (let i = 0; i < 3_000; i += 250) {
-      const name = lines[i]!.split(':')[0]!
-      t.equal(await nameOf(users, name, 'right'), name)
-    }
-    const { open } = await rig(t, [`alice:${cheap}`, 'x'.repeat(200_000)])
-    await t.rejects(open(), /line 2: the line is longer than 65536 characters/)
-  },
-)
+t.test('a name is found across the chunks of the file, and an endless line is refused', async (t) => {
+  const lines = many(3_000).map((line, i) => line.replace('@', `-zoë-${'ö'.repeat(i % 7)}@`))
+  const users = await (await rig(t, lines)).open()
+  for (let i = 0; i < 3_000; i += 250) {
+    const name = lines[i]!.split(':')[0]!
+    t.equal(await nameOf(users, name, 'right'), name)
+  }
+  const { open } = await rig(t, [`alice:${cheap}`, 'x'.repeat(200_000)])
+  await t.rejects(open(), /line 2: the line is longer than 65536 characters/)
+})
 
 /** Counts how often a file is read, and does something at the end of each time. */
 function countReads(t: Test, atEnd: (count: number) => Promise<void> = async () => {}): () => number {

@@ -37,7 +37,7 @@ async function rig(t: Test, ...lines: string[]): Promise<Rig> {
   return { file, warnings, write, open: () => UsersFile.open(file, (warning) => void warnings.push(warning)) }
 }
 
-t.test('argon2id and each spelling of bcrypt let the right password in, and no other', async (t) => {
+t.test('argon2id and each spelling of bcrypt accept the right password only', async (t) => {
   const tail = bcrypt2b.slice(4)
   const lines = [`argon:${argon2id}`, ...['2a', '2b', '2y'].map((kind) => `b${kind}:$${kind}$${tail}`)]
   const users = await (await rig(t, ...lines)).open()
@@ -50,31 +50,28 @@ t.test('argon2id and each spelling of bcrypt let the right password in, and no o
   t.equal(await nameOf(users, 'nobody', 'right'), undefined, 'though it is somebody’s password')
 })
 
-t.test('a hash that hashPassword makes is one that the file takes', async (t) => {
+t.test('a hash of hashPassword is accepted in the file', async (t) => {
   const users = await (await rig(t, `alice:${await hashPassword('pässwörd \u{1f511}')}`)).open()
   t.equal(await nameOf(users, 'alice', 'pässwörd \u{1f511}'), 'alice')
 })
 
-t.test(
-  'a name is found in any spelling that a person takes for the same, and told as in the file',
-  async (t) => {
-    const users = await (await rig(t, `Zoë:${bcrypt2b}`, `ﬁnn:${bcrypt2b}`)).open()
-    for (const name of ['Zoë', 'zoë', 'ZOË', ' zoë\t', 'zoe\u0308'])
-      t.equal(await nameOf(users, name, 'right'), 'Zoë')
-    t.equal(await nameOf(users, 'FINN', 'right'), 'ﬁnn')
-    for (const name of ['zoe', 'zo ë', '']) t.equal(await nameOf(users, name, 'right'), undefined)
-    t.equal(normaliseName(' ＡLICE '), 'alice')
-  },
-)
+t.test('a name matches in any equivalent spelling, and is reported as in the file', async (t) => {
+  const users = await (await rig(t, `Zoë:${bcrypt2b}`, `ﬁnn:${bcrypt2b}`)).open()
+  for (const name of ['Zoë', 'zoë', 'ZOË', ' zoë\t', 'zoe\u0308'])
+    t.equal(await nameOf(users, name, 'right'), 'Zoë')
+  t.equal(await nameOf(users, 'FINN', 'right'), 'ﬁnn')
+  for (const name of ['zoe', 'zo ë', '']) t.equal(await nameOf(users, name, 'right'), undefined)
+  t.equal(normaliseName(' ＡLICE '), 'alice')
+})
 
-t.test('names of objects’ own are no users', async (t) => {
+t.test('names of Object.prototype are no users', async (t) => {
   const users = await (await rig(t, `alice:${bcrypt2b}`)).open()
   for (const name of ['__proto__', 'constructor', 'toString']) {
     t.equal(await nameOf(users, name, 'right'), undefined)
   }
 })
 
-t.test('empty lines, comments and the line ends of Windows are no users', async (t) => {
+t.test('empty lines, comments and CRLF are accepted', async (t) => {
   const { open, warnings } = await rig(t, '# users', '', `alice:${bcrypt2b}\r`, '   ', '#bob:x', '')
   t.equal(await nameOf(await open(), 'alice', 'right'), 'alice')
   t.same(warnings, [])
@@ -147,7 +144,7 @@ t.test('the third field has the scopes', async (t) => {
     await t.rejects((await rig(t, line)).open(), { message })
 })
 
-t.test('a password longer than is looked at is wrong, whatever it begins with', async (t) => {
+t.test('a password over the maximum length is wrong, whatever it begins with', async (t) => {
   const long = 'é'.repeat(MAX_PASSWORD_BYTES / 2)
   const users = await (await rig(t, `alice:${await hashPassword(long)}`, `bob:${bcrypt2b}`)).open()
   t.equal(await nameOf(users, 'alice', long), 'alice')
@@ -155,7 +152,7 @@ t.test('a password longer than is looked at is wrong, whatever it begins with', 
   t.equal(await nameOf(users, 'bob', `right${'x'.repeat(MAX_PASSWORD_BYTES)}`), undefined)
 })
 
-t.test('the least hashes that are taken can be verified', async (t) => {
+t.test('the weakest accepted hashes can be verified', async (t) => {
   const least = ['$argon2id$v=19$m=8,t=1,p=1$AAAAAAAAAAA$', '$argon2id$v=19$m=16,t=1,p=2$AAAAAAAAAAA$']
   const users = await (await rig(t, ...least.map((start, i) => `u${i}:${start}${'A'.repeat(22)}`))).open()
   for (const name of ['u0', 'u1']) t.equal(await nameOf(users, name, 'x'), undefined)
@@ -165,7 +162,7 @@ const BODY = bcrypt2b.slice(7)
 const SALT = 'A'.repeat(22)
 const OUT = 'A'.repeat(43)
 
-t.test('a line that can’t be used is named, with its file, and its hash isn’t repeated', async (t) => {
+t.test('an invalid line is named with its file, without its hash', async (t) => {
   const bad: [string, RegExp][] = [
     ['alice', /NAME:HASH/],
     [`:${bcrypt2b}`, /NAME:HASH/],
@@ -204,7 +201,7 @@ t.test('a line that can’t be used is named, with its file, and its hash isn’
   }
 })
 
-t.test('a file that isn’t there is told when it is opened', async (t) => {
+t.test('a missing file is reported when it is opened', async (t) => {
   const { file, open } = await rig(t)
   await rm(file)
   await t.rejects(open(), {
@@ -213,7 +210,7 @@ t.test('a file that isn’t there is told when it is opened', async (t) => {
   })
 })
 
-t.test('it is read again when it changes', async (t) => {
+t.test('the file is read again when it changes', async (t) => {
   const { write, open, warnings } = await rig(t, `alice:${bcrypt2b}`)
   const users = await open()
   await write(`bob:${argon2id}`)
@@ -225,7 +222,7 @@ t.test('it is read again when it changes', async (t) => {
   t.same(warnings, [])
 })
 
-t.test('a change that can’t be used leaves the users as they were, and says so', async (t) => {
+t.test('an invalid change keeps the previous users, and is logged', async (t) => {
   const { file, write, open, warnings } = await rig(t, `alice:${bcrypt2b}`)
   const users = await open()
   await write(`bob:${bcrypt2b}`, 'carol')
@@ -261,7 +258,7 @@ async function work(
   return [Math.min(...taken[0]), Math.min(...taken[1])]
 }
 
-t.test('an unknown user is as much work as one of the file, whichever hashes it has', async (t) => {
+t.test('an unknown user costs as much work as a known one, whichever hashes there are', async (t) => {
   const kinds = {
     argon2id,
     'bcrypt, cheap': await bcrypt('right', 5),
@@ -275,7 +272,7 @@ t.test('an unknown user is as much work as one of the file, whichever hashes it 
   }
 })
 
-t.test('where hashes are of two kinds, an unknown name is the work of the same one always', async (t) => {
+t.test('with two kinds of hashes, an unknown name always costs the same kind', async (t) => {
   const users = await (await rig(t, `a:${await bcrypt('right', 4)}`, `b:${await bcrypt('right', 9)}`)).open()
   const [cheap, dear] = await work(users, ['a', 'b'], 5)
   t.ok(dear > 8 * cheap, 'the kinds can be told apart')

@@ -15,7 +15,7 @@ function work() {
 /** Lets everything that can go on, go on. */
 const settle = () => new Promise((resolve) => setImmediate(resolve))
 
-t.test('no more run at once than there are slots, and the rest come in their order', async (t) => {
+t.test('no more run at once than there are slots, and the rest run in order', async (t) => {
   const slots = new WorkSlots(3, 100)
   const works = Array.from({ length: 20 }, work)
   const begun: number[] = []
@@ -48,7 +48,7 @@ t.test('no more run at once than there are slots, and the rest come in their ord
   )
 })
 
-t.test('beyond the queue it is overloaded at once, and works again when there is room', async (t) => {
+t.test('beyond the queue work is overloaded at once, and accepted again when there is room', async (t) => {
   const slots = new WorkSlots(1, 2)
   const works = [work(), work(), work()]
   const runs = works.map(({ done }) => slots.run(ADA, () => done))
@@ -65,7 +65,7 @@ t.test('beyond the queue it is overloaded at once, and works again when there is
   t.equal(await late, 'late')
 })
 
-t.test('without a queue only the slots are there', async (t) => {
+t.test('without a queue there are only the slots', async (t) => {
   const slots = new WorkSlots(1, 0)
   const one = work()
   const run = slots.run(ADA, () => one.done)
@@ -75,7 +75,7 @@ t.test('without a queue only the slots are there', async (t) => {
   t.equal(await outcomeOf(() => slots.run(ADA, async () => {})), 'good')
 })
 
-t.test('work that fails, at once or later, gives its slot back', async (t) => {
+t.test('work that fails frees its slot', async (t) => {
   const slots = new WorkSlots(1, 10)
   for (let i = 0; i < 5; i += 1) {
     const failing = work()

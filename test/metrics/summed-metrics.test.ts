@@ -35,7 +35,7 @@ function start() {
 const lines = async (summed: SummedMetrics) =>
   (await summed.metrics()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
 
-t.test('counters and histograms are summed by their labels, gauges joined as they say', async (t) => {
+t.test('counters and histograms are summed by their labels, gauges combined as they say', async (t) => {
   const { primary, one, two, summed } = start()
   one.requests.inc({ code: 'a' }, 2)
   two.requests.inc({ code: 'a' }, 3)
@@ -61,7 +61,7 @@ t.test('counters and histograms are summed by their labels, gauges joined as the
   ])
 })
 
-t.test('what a worker has told stays counted after its end, its gauges don’t; over many ends', async (t) => {
+t.test('counters of an ended worker still count, its gauges don’t, also after many ends', async (t) => {
   const { one, two, answering, summed } = start()
   one.requests.inc({ code: 'a' }, 2)
   one.seconds.observe(1)
@@ -87,20 +87,23 @@ t.test('what a worker has told stays counted after its end, its gauges don’t; 
   t.strictSame(await lines(summed), found, 'also when nothing happens')
 })
 
-t.test('a worker that does not answer in time counts as it last did; one that never did, not', async (t) => {
-  const { one, two, answering, summed } = start()
-  one.requests.inc({ code: 'a' }, 2)
-  two.requests.inc({ code: 'a' }, 1)
-  answering.delete(2)
-  t.ok((await lines(summed)).includes('requests{code="a"} 2'))
-  answering.set(2, two)
-  t.ok((await lines(summed)).includes('requests{code="a"} 3'))
-  answering.clear()
-  one.requests.inc({ code: 'a' }, 1)
-  t.ok((await lines(summed)).includes('requests{code="a"} 3'))
-})
+t.test(
+  'a worker that responds late counts with its last values; one that never did doesn’t count',
+  async (t) => {
+    const { one, two, answering, summed } = start()
+    one.requests.inc({ code: 'a' }, 2)
+    two.requests.inc({ code: 'a' }, 1)
+    answering.delete(2)
+    t.ok((await lines(summed)).includes('requests{code="a"} 2'))
+    answering.set(2, two)
+    t.ok((await lines(summed)).includes('requests{code="a"} 3'))
+    answering.clear()
+    one.requests.inc({ code: 'a' }, 1)
+    t.ok((await lines(summed)).includes('requests{code="a"} 3'))
+  },
+)
 
-t.test('who asks while the workers are being asked gets the same answer', async (t) => {
+t.test('concurrent scrapes get the same response', async (t) => {
   const { asked, summed } = start()
   const [first, second] = await Promise.all([summed.metrics(), summed.metrics()])
   t.equal(first, second)
@@ -109,7 +112,7 @@ t.test('who asks while the workers are being asked gets the same answer', async 
   t.equal(asked.times, 2)
 })
 
-t.test('one that ends between its answer and that of others counts once, and its gauges don’t', async (t) => {
+t.test('a worker that ends during a scrape counts once, and its gauges don’t', async (t) => {
   const { one, answering, asked, summed } = start()
   one.requests.inc({ code: 'a' }, 2)
   one.open.set(5)

@@ -43,7 +43,7 @@ const places = (token: string): Record<From[number], CallOptions & { path?: stri
 })
 const ALL = ['header', 'cookie', 'x-access-token', 'query', 'body'] as const
 
-t.test('each transport opens, alone, where it is enabled, and is not looked at where it isn’t', async (t) => {
+t.test('each transport works alone where it is enabled, and is ignored where it isn’t', async (t) => {
   for (const enabled of ALL) {
     const { url, token } = await host(t, [enabled])
     for (const [place, { path = '/late', ...options }] of Object.entries(places(token))) {
@@ -55,7 +55,7 @@ t.test('each transport opens, alone, where it is enabled, and is not looked at w
   }
 })
 
-t.test('a bad token is refused in each; so is one in two', async (t) => {
+t.test('a bad token is refused in each transport, and so are two tokens', async (t) => {
   const { url, token } = await host(t, ALL)
   for (const [place, { path = '/late', ...options }] of Object.entries(places('nonsense'))) {
     const bad = { ...options, headers: { ...options.headers, origin: url } }
@@ -73,7 +73,7 @@ t.test('a bad token is refused in each; so is one in two', async (t) => {
   }
 })
 
-t.test('a form’s field counts like a JSON one; twice there is ambiguous', async (t) => {
+t.test('a form field counts like a JSON one; two are ambiguous', async (t) => {
   const { url, token } = await host(t, ['body'])
   t.match(await call(url, 'POST', '/late', { form: { access_token: token, a: '1' } }), { status: 200 })
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
@@ -88,7 +88,7 @@ t.test('a guard that runs before the body is read doesn’t see a token in it', 
   t.equal((await call(url, 'POST', '/early', { json, token })).status, 200)
 })
 
-t.test('what a token in the URL opened is not to be stored (RFC 6750 §2.3)', async (t) => {
+t.test('a response to a token in the URL is not stored (RFC 6750 §2.3)', async (t) => {
   const { url, token } = await host(t, ALL)
   const inQuery = await call(url, 'GET', `/early?access_token=${token}`)
   t.match(inQuery, { status: 200, headers: { 'cache-control': 'private, no-store' } })
@@ -96,7 +96,7 @@ t.test('what a token in the URL opened is not to be stored (RFC 6750 §2.3)', as
   t.match(inHeader, { status: 200, headers: { 'cache-control': undefined } })
 })
 
-t.test('only the cookie needs to come from this origin: no other site can send the rest', async (t) => {
+t.test('only a cookie needs the origin check, because no other site can send the rest', async (t) => {
   const { url, token } = await host(t, ALL)
   for (const [place, { path = '/late', ...options }] of Object.entries(places(token))) {
     const headers = { ...options.headers, origin: 'https://evil.example' }
@@ -106,7 +106,7 @@ t.test('only the cookie needs to come from this origin: no other site can send t
   }
 })
 
-t.test('the routes under the prefix take them, too; a logout by each works', async (t) => {
+t.test('the routes under the prefix accept them, too, and a logout by each works', async (t) => {
   for (const place of ['x-access-token', 'query'] as const) {
     const { url, token } = await host(t, [place])
     const path = (route: string) => (place === 'query' ? `${route}?access_token=${token}` : route)

@@ -20,7 +20,7 @@ async function host(t: Test, options: Partial<PluginOptions>, routes: (app: Fast
   return { app, url, token: token!, sid: session_id }
 }
 
-t.test('as onRequest, as preHandler, and awaited in a hook of the host’s own', async (t) => {
+t.test('as onRequest, as preHandler, and awaited in a hook of the host', async (t) => {
   let ran = 0
   const { url, token, sid } = await host(t, {}, (app) => {
     const answer = async ({ auth }: { auth: unknown }) => (ran++, { auth })
@@ -61,7 +61,7 @@ t.test('as onRequest, as preHandler, and awaited in a hook of the host’s own',
   )
 })
 
-t.test('authenticate.optional: nobody without credentials, 401 with bad ones', async (t) => {
+t.test('authenticate.optional: anonymous without credentials, 401 with bad ones', async (t) => {
   const { app, url, token, sid } = await host(t, {}, (it) => {
     it.get('/maybe', { onRequest: it.authenticate.optional }, async ({ auth }) => ({
       sub: auth && auth.sub,
@@ -80,7 +80,7 @@ t.test('authenticate.optional: nobody without credentials, 401 with bad ones', a
   isRefused(t, await call(url, 'GET', '/maybe', { token }), 401, 'session_ended')
 })
 
-t.test('authorize asks for every scope, and authenticates by itself', async (t) => {
+t.test('authorize demands every scope and authenticates by itself', async (t) => {
   const { url, token } = await host(t, {}, (app) => {
     const ok = async () => ({ ok: true })
     app.get('/read', { onRequest: app.authorize({ scope: 'read' }) }, ok)
@@ -99,7 +99,7 @@ t.test('authorize asks for every scope, and authenticates by itself', async (t) 
   }
 })
 
-t.test('refusals: throw gives them to the host’s error handler', async (t) => {
+t.test('refusals: throw passes errors to the host’s error handler', async (t) => {
   const seen: unknown[] = []
   const { url, token } = await host(t, { refusals: 'throw' }, (app) => {
     app.setErrorHandler((error, _request, reply) => {
@@ -135,7 +135,7 @@ t.test('refusals: throw gives them to the host’s error handler', async (t) => 
   )
 })
 
-t.test('with refusals: throw and no error handler, Fastify answers with status and headers', async (t) => {
+t.test('refusals: throw without an error handler: Fastify sends status and headers', async (t) => {
   const { url } = await host(t, { refusals: 'throw' }, (app) => {
     app.get('/guarded', { onRequest: app.authenticate }, async () => 'passed')
   })

@@ -47,7 +47,7 @@ for (const order of ['before', 'after'] as const) {
     const hostToken = app.jwt.sign({ name: 'of the host' })
     const { access_token } = await logIn(url)
 
-    await t.test('its jwt signs and verifies; ours and its tokens are not each other’s', async (t) => {
+    await t.test('the host’s jwt signs and verifies, and neither accepts the other’s tokens', async (t) => {
       t.match(app.jwt.verify(hostToken), { name: 'of the host' })
       const own = await call(url, 'GET', '/host-jwt', { token: hostToken })
       t.match(own.body, { user: { name: 'of the host' } })
@@ -60,7 +60,7 @@ for (const order of ['before', 'after'] as const) {
       })
     })
 
-    await t.test('its cookies are parsed and set; a login of ours sets ours', async (t) => {
+    await t.test('the host’s cookies are parsed and set, and our login sets ours', async (t) => {
       const answer = await call(url, 'GET', '/cookies', { cookies: { a: '1', b: 'x%20y' } })
       t.strictSame(answer.body, { a: '1', b: 'x y' })
       t.match(answer.setCookie, [/^host=set\./])
@@ -69,14 +69,14 @@ for (const order of ['before', 'after'] as const) {
       t.match(setCookie, [/^__Host-access=/, /^__Secure-refresh=/])
     })
 
-    await t.test('its CORS is answered as it says', async (t) => {
+    await t.test('the host’s CORS applies', async (t) => {
       const headers = { origin: 'https://pages.host.test', 'access-control-request-method': 'GET' }
       const preflight = await call(url, 'OPTIONS', '/open', { headers })
       t.equal(preflight.status, 204)
       t.equal(preflight.headers['access-control-allow-origin'], 'https://pages.host.test')
     })
 
-    await t.test('its routes stay open, and its rate limit counts', async (t) => {
+    await t.test('the host’s routes stay open, and its rate limit counts', async (t) => {
       const statuses: number[] = []
       for (let i = 0; i <= HOST_MAX; i++) statuses.push((await call(url, 'GET', '/open')).status)
       t.equal(statuses[0], 200)
@@ -86,7 +86,7 @@ for (const order of ['before', 'after'] as const) {
   })
 }
 
-t.test('a host’s limit on its own login routes and ours do not count together', async (t) => {
+t.test('a host’s limit on its own login routes and ours count separately', async (t) => {
   const directory = await home(t)
   const app = fastify()
   t.teardown(() => app.close())

@@ -38,7 +38,7 @@ async function host(t: Test, options: Partial<PluginOptions> = {}) {
   return { app, open, watched: () => watched }
 }
 
-t.test('a WebSocket whose session ends is closed by 4401 and the reason; others go on', async (t) => {
+t.test('a WebSocket whose session ends is closed with 4401 and the reason; others stay open', async (t) => {
   const { app, open, watched } = await host(t)
   const [one, another, third] = [await open('ada'), await open('ada'), await open('bob')]
   await app.portcullis.revoke({ sid: one.sid })
@@ -53,7 +53,7 @@ t.test('a WebSocket whose session ends is closed by 4401 and the reason; others 
   await soon('what is closed is watched no longer', () => watched() === 1)
 })
 
-t.test('one whose token expires, likewise', async (t) => {
+t.test('a WebSocket whose token expires is closed, too', async (t) => {
   const { open } = await host(t, { tokens: { access: '2s' } })
   const [code, reason] = await (await open('ada')).closed
   t.strictSame([code, String(reason)], [4401, 'token_expired'])

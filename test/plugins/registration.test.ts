@@ -3,21 +3,24 @@ import t from 'tap'
 import named, { portcullis, PortcullisError } from '../../src/index.js'
 import { USERS, call, home, isRefused, sharedSettings } from '../support/gateway-process.js'
 
-t.test('it decorates portcullis, authenticate, authorize and request.auth, and nothing else', async (t) => {
-  const app = fastify()
-  t.teardown(() => app.close())
-  const request = await probe(app, '/before')
-  const before = names(app)
-  await app.register(portcullis, sharedSettings(await home(t)))
-  const added = [...names(app)].filter((name) => !before.has(name))
-  t.strictSame(added.toSorted(), ['authenticate', 'authorize', 'portcullis'])
-  t.ok(app.hasRequestDecorator('auth'))
-  for (const foreign of ['user', 'jwtVerify', 'cookies', 'rateLimit'])
-    t.notOk(app.hasRequestDecorator(foreign), foreign)
-  for (const foreign of ['jwtSign', 'setCookie', 'cookie']) t.notOk(app.hasReplyDecorator(foreign), foreign)
-  await app.ready()
-  t.equal(request.path, '/before')
-})
+t.test(
+  'the plugin decorates portcullis, authenticate, authorize and request.auth, and nothing else',
+  async (t) => {
+    const app = fastify()
+    t.teardown(() => app.close())
+    const request = await probe(app, '/before')
+    const before = names(app)
+    await app.register(portcullis, sharedSettings(await home(t)))
+    const added = [...names(app)].filter((name) => !before.has(name))
+    t.strictSame(added.toSorted(), ['authenticate', 'authorize', 'portcullis'])
+    t.ok(app.hasRequestDecorator('auth'))
+    for (const foreign of ['user', 'jwtVerify', 'cookies', 'rateLimit'])
+      t.notOk(app.hasRequestDecorator(foreign), foreign)
+    for (const foreign of ['jwtSign', 'setCookie', 'cookie']) t.notOk(app.hasReplyDecorator(foreign), foreign)
+    await app.ready()
+    t.equal(request.path, '/before')
+  },
+)
 
 /** Own and inherited property names of an application, symbols' descriptions too. */
 function names(app: object): Set<string> {
@@ -37,7 +40,7 @@ async function probe(app: ReturnType<typeof fastify>, path: string) {
   return { path }
 }
 
-t.test('its routes stand under the prefix and /.well-known only', async (t) => {
+t.test('the plugin’s routes are under the prefix and /.well-known only', async (t) => {
   const paths: string[] = []
   const app = fastify()
   t.teardown(() => app.close())
@@ -69,7 +72,7 @@ t.test('a second registration in one application is a clear error', async (t) =>
   await t.rejects(async () => app.register(named, options), { message: /portcullis.*already/ })
 })
 
-t.test('two applications in one process do not meet', async (t) => {
+t.test('two applications in one process are independent', async (t) => {
   const [one, two] = [fastify(), fastify()]
   t.teardown(() => Promise.all([one.close(), two.close()]).then(() => undefined))
   await one.register(portcullis, sharedSettings(await home(t)))
@@ -79,7 +82,7 @@ t.test('two applications in one process do not meet', async (t) => {
   await t.rejects(two.portcullis.verifyToken(access_token!), { code: 'token_invalid' })
 })
 
-t.test('options that cannot be used stop the start, by their names', async (t) => {
+t.test('invalid options stop the start and are named', async (t) => {
   const good = sharedSettings(await home(t))
   const bad: [object, RegExp][] = [
     [{ ...good, issuer: undefined }, /issuer/],
@@ -130,7 +133,7 @@ t.test('the host’s own login function', async (t) => {
   isRefused(t, await login('nameless', 'x'), 500, 'internal_error', 'a sub that is none')
 })
 
-t.test('without a login there is no login route; the host issues by itself', async (t) => {
+t.test('without a login there is no login route, and the host issues tokens itself', async (t) => {
   const app = fastify()
   t.teardown(() => app.close())
   await app.register(portcullis, sharedSettings(await home(t)))

@@ -4,7 +4,7 @@ import t from 'tap'
 import { childLoggerFactory } from '../../plugins/gateway/request-log.js'
 
 t.test(
-  'lines of a request carry its id, its level and children work, and none is made unasked',
+  'a request’s log lines have its id, level and children, and the logger is created lazily',
   async (t) => {
     const lines: Record<string, unknown>[] = []
     const loggerInstance = pino(

@@ -13,7 +13,7 @@ const outcomeOf = (work: Promise<void>) =>
   )
 
 t.test(
-  'the routes of a deployment share one bounded store, in which addresses push out no subject',
+  'the routes of a deployment share one bounded store, in which addresses displace no subject',
   async (t) => {
     const [open, strict] = [route('/open'), route('/strict')]
     const limiters = await createRouteLimiters([open, strict], redisKeys('test'), undefined, 20)

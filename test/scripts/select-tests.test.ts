@@ -14,7 +14,7 @@ const { SLOW, selectTests } = (await import(new URL('scripts/select-tests.mjs', 
   selectTests: (selection?: Selection) => string[]
 }
 
-t.test('a path of a source selects its compiled file, in every spelling', (t) => {
+t.test('the path of a source file selects its compiled file, in every spelling', (t) => {
   const file = 'test/token/token-cookies.test'
   const absolute = fileURLToPath(new URL(`${file}.ts`, root))
   for (const filter of [
@@ -29,7 +29,7 @@ t.test('a path of a source selects its compiled file, in every spelling', (t) =>
   t.end()
 })
 
-t.test('a path relative to the folder where npm was called selects, too', (t) => {
+t.test('a path relative to the current folder works, too', (t) => {
   const before = process.env['INIT_CWD']
   t.teardown(() => {
     if (before === undefined) delete process.env['INIT_CWD']
@@ -40,14 +40,14 @@ t.test('a path relative to the folder where npm was called selects, too', (t) =>
   t.end()
 })
 
-t.test('several filters select what each of them matches; one without a match is an error', (t) => {
+t.test('several filters select all their matches; one without a match is an error', (t) => {
   const filters = ['test/token/token-cookies.test.ts', 'redis/url']
   t.same(selectTests({ filters }), ['test/redis/url.test.js', 'test/token/token-cookies.test.js'])
   t.throws(() => selectTests({ filters: [...filters, 'no-such-test'] }), /"no-such-test"/)
   t.end()
 })
 
-t.test('the fast tests need no Redis, and start no server and no process, not even by a helper', (t) => {
+t.test('the fast tests need no Redis and start no server or process, also not through a helper', (t) => {
   const fast = selectTests({ fast: true })
   t.ok(fast.includes('test/token/token-verifier.test.js'))
   t.ok(fast.includes('test/store/session-store.test.js'), 'the contract on memory')
@@ -58,7 +58,7 @@ t.test('the fast tests need no Redis, and start no server and no process, not ev
   t.end()
 })
 
-t.test('the list of slow tests names files that exist and that the fast tests would have otherwise', (t) => {
+t.test('the list of slow tests names existing files that would otherwise be fast tests', (t) => {
   const all = selectTests()
   const fast = selectTests({ fast: true })
   for (const file of SLOW) {

@@ -20,7 +20,7 @@ async function reportRecorded(recording: string, file: string) {
   return { counts, lines: lines.join('\n') }
 }
 
-t.test('tests are counted, not their assertions: one that fails in two rounds fails once', async (t) => {
+t.test('tests are counted, not assertions: one that fails in two rounds fails once', async (t) => {
   const { counts, lines } = await reportRecorded('mixed', 'fails')
   // passed: "leaf 1" (5 assertions), "inner", "has a todo assertion", "no assertions"
   // failed: "leaf 2", "leaf 3" (2 assertions), "same", "outer" (by its own assertion), "throws", "wrong plan"
@@ -30,15 +30,15 @@ t.test('tests are counted, not their assertions: one that fails in two rounds fa
   t.match(lines, 'skipped: dist/test/fails.test.js > skipped (why)')
 })
 
-t.test('a file without blocks is one test', async (t) => {
+t.test('a file without test blocks is one test', async (t) => {
   t.same((await reportRecorded('no-block', 'top')).counts, { passed: 1, failed: 0, skipped: 0 })
 })
 
-t.test('an assertion outside of the blocks of its file fails once more than they do', async (t) => {
+t.test('a failed assertion outside of the blocks counts as one more failure', async (t) => {
   t.same((await reportRecorded('failure-outside', 'topfails')).counts, { passed: 1, failed: 1, skipped: 0 })
 })
 
-t.test('the test during which its file was killed has failed, though tap adds up no failure', async (t) => {
+t.test('the test during which its file was killed has failed, although tap counts no failure', async (t) => {
   const { counts, lines } = await reportRecorded('killed', 'killed')
   t.same(counts, { passed: 1, failed: 1, skipped: 0 })
   t.match(lines, 'is killed amid its work: ended without a result')
@@ -52,7 +52,7 @@ t.test('a file that was killed between two tests has failed', async (t) => {
   t.same(counts, { passed: 1, failed: 1, skipped: 0 })
 })
 
-t.test('a file that timed out has failed, and so has the test that hung', async (t) => {
+t.test('a file that timed out has failed, and so has the hanging test', async (t) => {
   const { counts, lines } = await reportRecorded('timed-out', 'timeout')
   t.same(counts, { passed: 2, failed: 2, skipped: 0 })
   t.match(lines, 'outer > hangs > timeout!')
@@ -65,12 +65,12 @@ t.test('a file that crashed, exited with an error or ended before its plan has f
   t.same((await reportRecorded('unfinished', 'exitzero')).counts, { passed: 1, failed: 1, skipped: 0 })
 })
 
-t.test('a file that ends before its first test has failed; one that skips itself has not', async (t) => {
+t.test('a file that ends before its first test has failed; a skipped one has not', async (t) => {
   t.same((await reportRecorded('no-test', 'empty')).counts, { passed: 0, failed: 1, skipped: 0 })
   t.same((await reportRecorded('skipped', 'skipall')).counts, { passed: 0, failed: 0, skipped: 1 })
 })
 
-t.test('a run that was broken off has failed, with every file that gave no result', async (t) => {
+t.test('an interrupted run has failed, with every file without a result', async (t) => {
   const { counts, lines } = await reportRecorded('bail-out', 'bail')
   t.ok(counts.failed >= 2)
   t.match(lines, 'Bail out! server is away')

@@ -33,7 +33,7 @@ function judged(
   }
 }
 
-t.test('good claims are handed on as they are', async (t) => {
+t.test('valid claims are returned unchanged', async (t) => {
   const claims = { ...good, role: 'editor', nested: { a: [1] } }
   t.strictSame(verifyClaims(claims, rules, TIMES), { claims, expired: false })
 })
@@ -130,7 +130,7 @@ for (const [name, change, outcome, settings] of cases) {
   t.test(`${name}: ${outcome}`, async (t) => t.equal(judged(change, settings), outcome))
 }
 
-t.test('claims that come by the prototype don’t count', async (t) => {
+t.test('inherited claims don’t count', async (t) => {
   const payload = JSON.parse(`{"__proto__": ${JSON.stringify(good)}}`) as Record<string, unknown>
   t.throws(() => verifyClaims(payload, rules, TIMES), { code: 'token_invalid' })
   const both = { ...good, ...(JSON.parse('{"__proto__": {"sub": "root"}}') as object) }

@@ -9,7 +9,7 @@ import { SIGNING_KEY_FILE, loadKey } from '../../src/token/key-directory.js'
 const PROGRAM = fileURLToPath(new URL('../fixtures/load-key.js', import.meta.url))
 const mode = (path: string) => statSync(path).mode & 0o777
 
-t.test('20 that load at once in one process end with one key, which one of them made', async (t) => {
+t.test('20 concurrent loads in one process create one key', async (t) => {
   const dir = join(t.testdir(), 'not', 'there', 'yet')
   const loaded = await Promise.all(Array.from({ length: 20 }, () => loadKey({ algorithm: 'ES256', dir })))
   t.equal(new Set(loaded.map(({ key }) => key.kid)).size, 1)
@@ -17,7 +17,7 @@ t.test('20 that load at once in one process end with one key, which one of them 
   t.strictSame(readdirSync(dir), ['.gitignore', SIGNING_KEY_FILE], 'and nothing is left over')
 })
 
-t.test('6 processes that start at once end with one key, which one of them made', async (t) => {
+t.test('6 processes that start at once create one key', async (t) => {
   const dir = join(t.testdir(), 'keys')
   const children = Array.from({ length: 6 }, () => fork(PROGRAM, [dir]))
   t.teardown(() => children.forEach((child) => child.kill()))

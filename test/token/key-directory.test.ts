@@ -23,7 +23,7 @@ const place = (t: Test) => {
 }
 const keyText = () => JSON.stringify(generateKey(algorithm))
 
-t.test('on the first start a key is made that only its owner can read', async (t) => {
+t.test('the first start creates a key that only its owner can read', async (t) => {
   const { dir, file } = place(t)
   const umask = process.umask(0)
   t.teardown(() => process.umask(umask))
@@ -40,7 +40,7 @@ t.test('on the first start a key is made that only its owner can read', async (t
   })
 })
 
-t.test('on the next start it is kept', async (t) => {
+t.test('the next start uses it', async (t) => {
   const { dir, file } = place(t)
   const first = await loadKey({ algorithm, dir })
   const text = readFileSync(file, 'utf8')
@@ -50,20 +50,17 @@ t.test('on the next start it is kept', async (t) => {
   t.equal(readFileSync(file, 'utf8'), text)
 })
 
-t.test(
-  'a key that somebody put there is used, as PEM too, and the directory’s mode left alone',
-  async (t) => {
-    const { dir, file } = place(t)
-    mkdirSync(dir, { mode: 0o750 })
-    chmodSync(dir, 0o750)
-    const given = await loadKey({ algorithm, dir: 'unused', signing: { from: 'text', text: keyText() } })
-    const pem = given.key.private.export({ format: 'pem', type: 'pkcs8' })
-    writeFileSync(file, pem, { mode: 0o600 })
-    t.equal((await loadKey({ algorithm, dir })).key.kid, given.key.kid)
-    t.equal(readFileSync(file, 'utf8'), pem)
-    t.equal(mode(dir), '750')
-  },
-)
+t.test('an existing key is used, also as PEM, and the directory’s mode isn’t changed', async (t) => {
+  const { dir, file } = place(t)
+  mkdirSync(dir, { mode: 0o750 })
+  chmodSync(dir, 0o750)
+  const given = await loadKey({ algorithm, dir: 'unused', signing: { from: 'text', text: keyText() } })
+  const pem = given.key.private.export({ format: 'pem', type: 'pkcs8' })
+  writeFileSync(file, pem, { mode: 0o600 })
+  t.equal((await loadKey({ algorithm, dir })).key.kid, given.key.kid)
+  t.equal(readFileSync(file, 'utf8'), pem)
+  t.equal(mode(dir), '750')
+})
 
 const unusable: [name: string, put: (file: string) => void, words: RegExp][] = [
   ['an empty file', (file) => writeFileSync(file, ''), /neither PEM nor a JWK/],
@@ -90,7 +87,7 @@ for (const [name, put, words] of unusable) {
   })
 }
 
-t.test('a directory that can’t be made is an error that names the setting', async (t) => {
+t.test('a directory that can’t be created is an error that names the setting', async (t) => {
   const base = t.testdir({ file: 'no directory', link: t.fixture('symlink', 'nowhere') })
   for (const dir of [
     join(base, 'file'),
@@ -131,7 +128,7 @@ for (const [bits, warns] of [
   })
 }
 
-t.test('a directory that others may enter is warned of', async (t) => {
+t.test('a directory that others may enter causes a warning', async (t) => {
   const { dir } = place(t)
   t.strictSame((await loadKey({ algorithm, dir })).warnings, [])
   for (const bits of [0o755, 0o710, 0o777]) {
@@ -146,7 +143,7 @@ t.test('a directory that others may enter is warned of', async (t) => {
   }
 })
 
-t.test('a key that is given as text or file leaves the directory alone', async (t) => {
+t.test('a key given as text or file leaves the directory alone', async (t) => {
   const { dir } = place(t)
   const text = keyText()
   const path = join(t.testdirName, 'mine.jwk')
@@ -159,7 +156,7 @@ t.test('a key that is given as text or file leaves the directory alone', async (
 })
 
 t.test(
-  'a given key that can’t be used is an error that names its setting, and no key is made instead',
+  'an invalid given key is an error that names its setting, and no key is created instead',
   async (t) => {
     const { dir } = place(t)
     const missing = join(t.testdirName, 'missing.pem')

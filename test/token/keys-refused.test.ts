@@ -107,7 +107,7 @@ for (const [name, key, algorithm, words] of cases) {
   })
 }
 
-t.test('for each algorithm, the key of every other kind is refused', async (t) => {
+t.test('each algorithm refuses the keys of every other kind', async (t) => {
   const kind = (algorithm: Algorithm) =>
     ({ R: 'rsa', P: 'rsa', E: algorithm.startsWith('Ed') ? algorithm : `ec ${algorithm}`, H: 'oct' })[
       algorithm[0]!
@@ -134,7 +134,7 @@ t.test('for each algorithm, the key of every other kind is refused', async (t) =
   }
 })
 
-t.test('a secret exactly as long as its hash is good', async (t) => {
+t.test('a secret exactly as long as its hash is accepted', async (t) => {
   for (const [algorithm, bytes] of [
     ['HS256', 32],
     ['HS384', 48],

@@ -91,7 +91,7 @@ t.test('a denylist entry ends what it covers, once, by the code that a new reque
   }
 })
 
-t.test('what was denied before it was watched ends, too', async (t) => {
+t.test('an entry from before the watch ends them, too', async (t) => {
   const { watch, denylist } = rig(t)
   await denylist.revoke([{ kind: 'sid', id: 'gone' }])
   const { ends } = watch({ sid: 'gone' })
@@ -99,7 +99,7 @@ t.test('what was denied before it was watched ends, too', async (t) => {
   t.strictSame(ends, ['session_ended'])
 })
 
-t.test('it ends when its token expires, with the leeway, and not before', async (t) => {
+t.test('a connection ends when its token expires, with the leeway, and not before', async (t) => {
   const { watch, clock } = rig(t, { leeway: 5_000 })
   const { ends } = watch()
   clock.advance(64_999)
@@ -110,7 +110,7 @@ t.test('it ends when its token expires, with the leeway, and not before', async 
   t.strictSame(ends, ['token_expired'])
 })
 
-t.test('one that is over by itself is not ended', async (t) => {
+t.test('a closed connection is not ended again', async (t) => {
   const { watch, denylist, live } = rig(t)
   const { auth, ends, unwatch } = watch()
   unwatch()
@@ -120,7 +120,7 @@ t.test('one that is over by itself is not ended', async (t) => {
   t.strictSame(ends, [])
 })
 
-t.test('one whose end fails does not keep the others from theirs', async (t) => {
+t.test('an error while ending one doesn’t keep the others open', async (t) => {
   const { watch, denylist, live } = rig(t)
   const warned = new Promise<Error>((resolve) => process.once('warning', resolve))
   const first = watch()
@@ -137,7 +137,7 @@ t.test('one whose end fails does not keep the others from theirs', async (t) => 
   await soon('it goes on looking', () => later.ends.length > 0)
 })
 
-t.test('while nothing has changed, only new streams are asked about', async (t) => {
+t.test('while nothing has changed, only new connections are checked', async (t) => {
   let version = 'first'
   const asked: string[] = []
   const peek = ({ sid }: { sid: string }) => void asked.push(sid)
@@ -180,7 +180,7 @@ function fickle(t: Test) {
 }
 
 t.test(
-  'nothing can be known: after a little patience it ends, unless its route says otherwise',
+  'without a decision a connection ends after a short wait, unless its route says otherwise',
   async (t) => {
     const { state, watch } = fickle(t)
     const closed = watch()
@@ -197,7 +197,7 @@ t.test(
   },
 )
 
-t.test('what is denied as far as is known ends on any route', async (t) => {
+t.test('a known entry ends connections on any route', async (t) => {
   const { state, watch } = fickle(t)
   const { ends } = watch({}, 'open')
   state.outage = 'sid'
@@ -206,7 +206,7 @@ t.test('what is denied as far as is known ends on any route', async (t) => {
   t.strictSame(ends, ['session_ended'])
 })
 
-t.test('a moment of not knowing is forgiven, as often as it comes', async (t) => {
+t.test('a short time without a decision is tolerated, as often as it happens', async (t) => {
   const { state, watch, askedOnce } = fickle(t)
   const { ends } = watch()
   for (let n = 0; n < 6; n += 1) {
@@ -219,7 +219,7 @@ t.test('a moment of not knowing is forgiven, as often as it comes', async (t) =>
   t.strictSame(ends, [])
 })
 
-t.test('a store that does not answer leaves nothing open, and hides no expiry', async (t) => {
+t.test('an unresponsive store leaves nothing open and hides no expiry', async (t) => {
   const { watch, clock } = rig(t, { revocation: { peek: () => new Promise(() => {}) } })
   const [silent, short] = [watch(), watch({}, 'open')]
   await soon('it has ended', () => silent.ends.length > 0)

@@ -22,7 +22,7 @@ const session: Session = {
 const claimsOf = (change: Partial<Session> = {}, access = rules.access) =>
   newClaims({ ...session, ...change }, stamp, { ...rules, access })
 
-t.test('a token says who, for whom, which session, and for how long', async (t) => {
+t.test('a token has subject, audience, session and lifetime', async (t) => {
   const { jti, ...rest } = claimsOf()
   t.strictSame(rest, {
     iss: ISSUER,
@@ -45,13 +45,13 @@ t.test('a token doesn’t outlive its session', async (t) => {
   t.equal(claimsOf({ expiresAt: Number.POSITIVE_INFINITY }).exp, NOW + 900, 'also one without an end')
 })
 
-t.test('a part of a second is not rounded up', async (t) => t.equal(claimsOf({}, 1_999).exp, NOW + 1))
+t.test('fractions of a second are not rounded up', async (t) => t.equal(claimsOf({}, 1_999).exp, NOW + 1))
 
-t.test('claims of the host’s own are carried along', async (t) => {
+t.test('claims of the host are included', async (t) => {
   t.match(claimsOf({ claims: { role: 'editor', tags: ['a'] } }), { role: 'editor', tags: ['a'] })
 })
 
-t.test('claims of the host’s own can’t replace ours, not even one that is absent', async (t) => {
+t.test('claims of the host can’t replace ours, not even absent ones', async (t) => {
   const names = ['iss', 'aud', 'sub', 'client_id', 'sid', 'jti', 'iat', 'exp', 'auth_time', 'scope']
   const claims = Object.fromEntries(names.map((name) => [name, 'forged']))
   t.notOk(Object.values(claimsOf({ claims })).includes('forged'))

@@ -24,7 +24,7 @@ for (const [target, without] of targets) {
   })
 }
 
-t.test('a long query is read in no time', async (t) => {
+t.test('a long query takes linear time', async (t) => {
   const target = `/x?${'a%61=1&'.repeat(20_000)}access_token=t`
   const begin = performance.now()
   t.strictSame(queryTokens(target), ['t'])

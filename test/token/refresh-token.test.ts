@@ -13,7 +13,7 @@ const token = newRefreshToken()
 const text = formatRefreshToken(token)
 const [sid, family, secret] = text.split('.') as [string, string, string]
 
-t.test('a token is three random parts of 128, 128 and 256 bits, and is read back', async (t) => {
+t.test('a token has three random parts of 128, 128 and 256 bits, and can be parsed', async (t) => {
   t.strictSame(
     [sid, family, secret].map((part) => Buffer.from(part, 'base64url').length),
     [16, 16, 32],
@@ -59,14 +59,14 @@ for (const [name, value] of bad) {
   t.test(`${name} is no refresh token`, async (t) => t.equal(parseRefreshToken(value), undefined))
 }
 
-t.test('a successor has a new secret, of the same form, in the same session and family', async (t) => {
+t.test('a successor has a new secret in the same session and family', async (t) => {
   const next = deriveSuccessor(token, newSalt())
   t.match(next, { sid, family })
   t.not(next.secret, secret)
   t.strictSame(parseRefreshToken(formatRefreshToken(next)), next)
 })
 
-t.test('a successor follows from parent and salt alone, and from both', async (t) => {
+t.test('a successor depends on parent and salt only, and on both', async (t) => {
   const salt = newSalt()
   t.strictSame(deriveSuccessor(token, salt), deriveSuccessor({ ...token }, salt))
   t.not(deriveSuccessor(token, newSalt()).secret, deriveSuccessor(token, salt).secret, 'another salt')
@@ -76,7 +76,7 @@ t.test('a successor follows from parent and salt alone, and from both', async (t
   )
 })
 
-t.test('what the store holds does not give the successor away', async (t) => {
+t.test('the stored values don’t reveal the successor', async (t) => {
   const salt = newSalt()
   const next = deriveSuccessor(token, salt)
   const fromTheHash = deriveSuccessor({ ...token, secret: hashSecret(secret) }, salt)

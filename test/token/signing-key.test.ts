@@ -21,7 +21,7 @@ const trust = { issuer: ISSUER, audience: AUDIENCE }
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 for (const algorithm of ALGORITHMS) {
-  t.test(`${algorithm}: a key that we made signs, and verifies here and elsewhere`, async (t) => {
+  t.test(`${algorithm}: a generated key signs, and its tokens verify here and elsewhere`, async (t) => {
     const jwk = generateKey(algorithm)
     const key = await importKey(JSON.stringify(jwk), algorithm)
     const jwt = await createJwt(key, trust)
@@ -45,7 +45,7 @@ for (const algorithm of ALGORITHMS) {
     t.throws(() => other.verifier.verify(token), { code: 'FAST_JWT_INVALID_SIGNATURE' })
   })
 
-  t.test(`${algorithm}: what is published has no private member`, async (t) => {
+  t.test(`${algorithm}: the published key has no private member`, async (t) => {
     const key = await importKey(JSON.stringify(generateKey(algorithm)), algorithm)
     if (algorithm.startsWith('HS')) {
       t.equal(key.publicJwk, undefined, 'an HMAC’s key is not published at all')
@@ -87,7 +87,7 @@ t.test('white space around a key does not matter', async (t) => {
   t.equal((await importKey(`\n  ${text}\r\n\n`, 'ES256')).kid, (await importKey(text, 'ES256')).kid)
 })
 
-t.test('the kid does not depend on members that are no part of the key', async (t) => {
+t.test('the kid does not depend on members that aren’t part of the key', async (t) => {
   for (const algorithm of ['HS256', 'ES256', 'EdDSA'] satisfies Algorithm[]) {
     const jwk: JWK = generateKey(algorithm)
     const { kid } = await importKey(JSON.stringify(jwk), algorithm)

@@ -68,7 +68,7 @@ async function outcome(judge: () => unknown): Promise<string> {
   }
 }
 
-t.test('a good token says who it speaks for, at once', async (t) => {
+t.test('a valid token yields its identity synchronously', async (t) => {
   const { verdict, token, claims } = await court()
   const auth = verdict.verifyToken(token())
   t.notOk(auth instanceof Promise, 'a denylist in memory is not waited for')
@@ -83,18 +83,18 @@ t.test('a good token says who it speaks for, at once', async (t) => {
   })
 })
 
-t.test('a token that we signed ourselves is a good one', async (t) => {
+t.test('a token that we have signed is valid', async (t) => {
   const { verdict, claims } = await court()
   t.match(verdict.verifyToken(jwt.sign(claims)), { sub: 'alice' })
 })
 
-t.test('no scope is no scope', async (t) => {
+t.test('without a scope the list is empty', async (t) => {
   const { verdict, token } = await court()
   t.match(verdict.verifyToken(token({ scope: undefined })), { scope: [] })
   t.match(verdict.verifyToken(token({ scope: '' })), { scope: [] })
 })
 
-t.test('the first thing wrong is the reason: shape, signature, claims, expiry, revocation', async (t) => {
+t.test('the first failed check is reported: shape, signature, claims, expiry, revocation', async (t) => {
   const { verdict, revocation, token, clock, claims } = await court()
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
   const [h, , s] = token().split('.') as [string, string, string]
@@ -113,17 +113,20 @@ t.test('the first thing wrong is the reason: shape, signature, claims, expiry, r
   t.equal(await judged(token({ sid: 's2' })), 'good', 'nothing')
 })
 
-t.test('a denied token is revoked, a denied session has ended, and the session is named first', async (t) => {
-  const { verdict, revocation, token, claims } = await court()
-  const judged = (change: object) => outcome(() => verdict.verifyToken(token(change)))
-  await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
-  t.equal(await judged({}), 'token_revoked')
-  t.equal(await judged({ jti: `${claims.jti}2` }), 'good', 'another token of the session')
-  await revocation.revoke([{ kind: 'sid', id: 's1' }])
-  t.equal(await judged({}), 'session_ended')
-  t.equal(await judged({ jti: `${claims.jti}2` }), 'session_ended')
-  t.equal(await judged({ sid: 's2', jti: `${claims.jti}2` }), 'good', 'another session')
-})
+t.test(
+  'a revoked token is token_revoked, an ended session session_ended, and the session comes first',
+  async (t) => {
+    const { verdict, revocation, token, claims } = await court()
+    const judged = (change: object) => outcome(() => verdict.verifyToken(token(change)))
+    await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
+    t.equal(await judged({}), 'token_revoked')
+    t.equal(await judged({ jti: `${claims.jti}2` }), 'good', 'another token of the session')
+    await revocation.revoke([{ kind: 'sid', id: 's1' }])
+    t.equal(await judged({}), 'session_ended')
+    t.equal(await judged({ jti: `${claims.jti}2` }), 'session_ended')
+    t.equal(await judged({ sid: 's2', jti: `${claims.jti}2` }), 'good', 'another session')
+  },
+)
 
 t.test('a jti is not a sid, nor the other way round', async (t) => {
   const { verdict, revocation, token, claims } = await court()
@@ -147,7 +150,7 @@ t.test('a denylist entry holds to the end of the token, whatever the leeway', as
   }
 })
 
-t.test('a token from before the start, of whose fate nothing is known, is refused', async (t) => {
+t.test('a token from before the start with an unknown history is refused', async (t) => {
   const { verdict, token, claims, clock } = await court()
   const judged = (iat: number) =>
     outcome(() => verdict.verifyToken(token({ jti: 'of-another-process', iat, exp: iat + 900 })))
@@ -157,7 +160,7 @@ t.test('a token from before the start, of whose fate nothing is known, is refuse
   t.equal(await judged(claims.iat + 1), 'good')
 })
 
-t.test('recognise takes an expired and a revoked token, and no forged one', async (t) => {
+t.test('decodeOwnToken accepts expired and revoked tokens, and no forged one', async (t) => {
   const { verdict, revocation, token, clock, claims } = await court()
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
   t.match(verdict.decodeOwnToken(token()), { claims, key: { kid: key.kid }, expired: false })
@@ -180,7 +183,7 @@ t.test('a refresh token is no access token, and an access token no refresh token
   t.equal(parseRefreshToken(token()), undefined)
 })
 
-t.test('a denylist that is waited for decides just the same', async (t) => {
+t.test('an asynchronous denylist decides the same', async (t) => {
   const denials = ['sid', 'jti', 'history', undefined] as const
   const codes = ['session_ended', 'token_revoked', 'history_lost', 'good']
   for (const [i, denial] of denials.entries()) {
@@ -194,7 +197,7 @@ t.test('a denylist that is waited for decides just the same', async (t) => {
   }
 })
 
-t.test('a denylist that can’t be asked is no verdict, neither good nor bad', async (t) => {
+t.test('a denylist that can’t decide is store_unavailable, neither valid nor revoked', async (t) => {
   const down = new PortcullisError('store_unavailable')
   const late = await court({ denylist: stub(() => Promise.reject(down)) })
   t.equal(await outcome(() => late.verdict.verifyToken(late.token())), 'store_unavailable')
@@ -213,7 +216,7 @@ t.test('a denylist that can’t be asked is no verdict, neither good nor bad', a
   t.equal(asked, 1, 'and no store is asked about it')
 })
 
-t.test('a denied subject, everybody, and a denied key are revoked tokens', async (t) => {
+t.test('an entry for a subject, everybody or a key makes a token token_revoked', async (t) => {
   for (const entry of [
     { kind: 'sub', id: 'alice' },
     { kind: 'all', id: '*' },
@@ -227,7 +230,7 @@ t.test('a denied subject, everybody, and a denied key are revoked tokens', async
   }
 })
 
-t.test('the denylist is asked about just this token, and about the key that signed it', async (t) => {
+t.test('the denylist is queried for exactly this token and its key', async (t) => {
   const asked: RevocableToken[] = []
   const denylist = stub((about) => void asked.push(about))
   const { verdict, token, claims } = await court({ denylist })
@@ -237,7 +240,7 @@ t.test('the denylist is asked about just this token, and about the key that sign
   t.equal(asked.length, 1)
 })
 
-t.test('in an outage only a route that asks for it is judged without the denylist', async (t) => {
+t.test('in an outage only a route with onOutage decides without the denylist', async (t) => {
   const down = new PortcullisError('store_unavailable')
   const preferred: unknown[] = []
   const denylist = stub(
@@ -262,37 +265,34 @@ t.test('in an outage only a route that asks for it is judged without the denylis
   t.equal(await outcome(() => verdict.verifyTokenInOutage(`${token()}=`, 'open')), 'token_malformed')
 })
 
-t.test('without an outage a route’s preference for one changes nothing', async (t) => {
+t.test('without an outage onOutage changes nothing', async (t) => {
   const { verdict, revocation, token } = await court()
   t.strictSame(Object.keys(await verdict.verifyTokenInOutage(token(), 'open')), ['auth'])
   await revocation.revoke([{ kind: 'sid', id: 's1' }])
   t.equal(await outcome(() => verdict.verifyTokenInOutage(token(), 'open')), 'session_ended')
 })
 
-t.test(
-  'a token that was verified before is judged like any other: denied, expired, its key gone',
-  async (t) => {
-    const { verdict, verified, revocation, keys, clock, token, claims } = await court()
-    const text = token()
-    const judged = () => outcome(() => verdict.verifyToken(text))
-    t.equal(await judged(), 'good')
-    t.equal(await judged(), 'good')
-    t.match(verified.stats, { hits: 1, misses: 1, size: 1 }, 'the second time it was known')
+t.test('a cached token is checked like any other: revoked, expired, its key removed', async (t) => {
+  const { verdict, verified, revocation, keys, clock, token, claims } = await court()
+  const text = token()
+  const judged = () => outcome(() => verdict.verifyToken(text))
+  t.equal(await judged(), 'good')
+  t.equal(await judged(), 'good')
+  t.match(verified.stats, { hits: 1, misses: 1, size: 1 }, 'the second time it was known')
 
-    const held = keys.get(key.kid)!
-    keys.delete(key.kid)
-    t.equal(await judged(), 'token_invalid', 'its key was retired')
-    keys.set(key.kid, { ...held })
-    t.equal(await judged(), 'good', 'verified anew, by the key of now')
-    await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
-    t.equal(await judged(), 'token_revoked')
-    clock.advance(900_000)
-    t.equal(await judged(), 'token_expired')
-    t.equal(verified.stats.size, 0, 'and forgotten')
-  },
-)
+  const held = keys.get(key.kid)!
+  keys.delete(key.kid)
+  t.equal(await judged(), 'token_invalid', 'its key was retired')
+  keys.set(key.kid, { ...held })
+  t.equal(await judged(), 'good', 'verified anew, by the key of now')
+  await revocation.revoke([{ kind: 'jti', id: claims.jti, until: claims.exp * 1000 }])
+  t.equal(await judged(), 'token_revoked')
+  clock.advance(900_000)
+  t.equal(await judged(), 'token_expired')
+  t.equal(verified.stats.size, 0, 'and forgotten')
+})
 
-t.test('what was refused is never remembered', async (t) => {
+t.test('a refused token is never cached', async (t) => {
   const { verdict, verified, token, clock } = await court()
   const [h, p, s] = token().split('.') as [string, string, string]
   await outcome(() => verdict.verifyToken(`${h}.${p}.${s.startsWith('A') ? 'B' : 'A'}${s.slice(1)}`))
@@ -302,7 +302,7 @@ t.test('what was refused is never remembered', async (t) => {
   t.equal(verified.stats.size, 0)
 })
 
-t.test('what requests with one token share, none of them can change', async (t) => {
+t.test('requests with one token can’t change what they share', async (t) => {
   const { verdict, token } = await court()
   const text = token({ roles: ['reader'], tenant: { name: 'acme' } })
   const auth = await verdict.verifyToken(text)

@@ -77,7 +77,7 @@ for (const [body, outcome] of bodies) {
   })
 }
 
-t.test('the header X-Access-Token holds the token alone', async (t) => {
+t.test('the header X-Access-Token contains only the token', async (t) => {
   t.equal(found([['X-Access-Token', 'a']], all), 'x-access-token a')
   t.equal(found([['x-access-token', 'a']], all), 'x-access-token a')
   t.equal(found([['X-Access-Token', 'Bearer a']], all), 'token_malformed')
@@ -102,7 +102,7 @@ const SWITCHED_OFF: Readonly<Record<string, Partial<Transports>>> = {
 }
 
 for (const [one, first] of Object.entries(PLACES)) {
-  t.test(`${one}: found where it is enabled, alone, and not looked at elsewhere`, async (t) => {
+  t.test(`${one}: found where it is enabled, alone, and ignored elsewhere`, async (t) => {
     t.equal(found(first.raw ?? [], all, first), `${one} a`)
     t.equal(found(first.raw ?? [], { ...all, ...SWITCHED_OFF[one] }, first), 'nothing')
     for (const [two, second] of Object.entries(PLACES)) {

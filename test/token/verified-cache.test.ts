@@ -11,7 +11,7 @@ function filled(entries: number, count: number): VerifiedCache<ReturnType<typeof
   return tokens
 }
 
-t.test('it gives what belongs to the very token, and nothing for any other', async (t) => {
+t.test('a cached value is returned for exactly its token', async (t) => {
   const tokens = filled(10, 1)
   t.equal(tokens.get(token(0))?.n, 0)
   t.equal(tokens.get(`other${token(0)}`), undefined, 'one that ends like it')
@@ -21,14 +21,14 @@ t.test('it gives what belongs to the very token, and nothing for any other', asy
   t.match(tokens.stats, { hits: 1, misses: 4, size: 1 })
 })
 
-t.test('a token that ends like another takes its place, and is never taken for it', async (t) => {
+t.test('a token with the same end replaces it, and is never confused with it', async (t) => {
   const tokens = filled(10, 1)
   tokens.set({ token: `other${token(0)}`, n: 7, bytes: 1 })
   t.equal(tokens.get(`other${token(0)}`)?.n, 7)
   t.equal(tokens.get(token(0)), undefined)
 })
 
-t.test('it holds as many as it may and never more, however many come: the first goes first', async (t) => {
+t.test('the cache never exceeds its size, and evicts the oldest first', async (t) => {
   for (const room of [0, 1, 2, 3, 100]) {
     const tokens = filled(room, 1_000)
     t.equal(tokens.stats.size, room)
@@ -40,13 +40,13 @@ t.test('it holds as many as it may and never more, however many come: the first 
   }
 })
 
-t.test('as many tokens as it has room for, in turn, are all known', async (t) => {
+t.test('as many tokens as fit are all cached', async (t) => {
   const tokens = filled(1_000, 1_000)
   for (let n = 0; n < 3_000; n += 1) if (tokens.get(token(n % 1_000)) === undefined) t.fail(String(n))
   t.match(tokens.stats, { hits: 3_000, misses: 0 })
 })
 
-t.test('a token that was deleted isn’t known, and leaves its room to others', async (t) => {
+t.test('a deleted token is unknown and frees its place', async (t) => {
   const tokens = filled(3, 3)
   tokens.delete({ token: `other${token(0)}`, n: 0, bytes: 1 })
   t.equal(tokens.get(token(0))?.n, 0, 'one that ends like it was not')
@@ -59,7 +59,7 @@ t.test('a token that was deleted isn’t known, and leaves its room to others', 
   t.equal(tokens.stats.size, 3)
 })
 
-t.test('a token that comes again is held once', async (t) => {
+t.test('a token that comes again is stored once', async (t) => {
   const tokens = filled(2, 2)
   tokens.set({ token: token(0), n: 5, bytes: 1 })
   t.equal(tokens.get(token(0))?.n, 5)
