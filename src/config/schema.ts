@@ -9,7 +9,7 @@ import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
- * The only definition of each setting. Types, checks, defaults, flags, environment names, help and docs are derived
+ * The source of each setting. Types, checks, defaults, flags, environment names, help and docs are derived
  * from it. Parsed durations are milliseconds, and parsed sizes are bytes.
  */
 
@@ -273,7 +273,7 @@ export const SettingsSchema = Type.Object({
         }),
         token: Type.Optional(
           leaf('bearerSecret', {
-            description: 'bearer token for /api, at least 32 characters; without it only /metrics is served',
+            description: 'bearer token for /api, at least 32 characters; without it there is no /api',
             secret: true,
           }),
         ),

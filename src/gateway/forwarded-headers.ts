@@ -1,4 +1,4 @@
-/** Verified facts about the client of a request, for the headers that an upstream receives. */
+/** What the gateway knows about the client of a request, for the headers that an upstream receives. */
 export interface ForwardedClient {
   /** The client's address. */
   readonly ip: string
@@ -16,8 +16,7 @@ export function isPlainHost(host: string): boolean {
 }
 
 /**
- * Appends the headers that describe the client to an upstream: `X-Forwarded-*`, `X-Real-IP` and `Forwarded` (RFC
- * 7239).
+ * Appends the headers that tell an upstream about the client: `X-Forwarded-*`, `X-Real-IP` and `Forwarded` (RFC 7239).
  *
  * @param prefix The part of the path that the upstream doesn't get (`X-Forwarded-Prefix`).
  */

@@ -15,7 +15,7 @@ export interface IdentityProof {
   readonly names: readonly string[]
   /** Returns values by header name, `undefined` for a header to leave out. For upstreams and trusted proxies only. */
   build(auth: Auth): Record<string, string | undefined>
-  /** Returns the headers without the signed proof. A holder of the proof could present it to an upstream. */
+  /** Returns the headers without the signed proof, for clients: whoever holds the proof could present it to an upstream. */
   withoutProof(auth: Auth): Record<string, string | undefined>
 }
 

@@ -3,11 +3,11 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { parseForwarded } from './forwarded-elements.js'
 
-/** The family of headers that the listed proxies write. The other family has no effect. */
+/** The values of `listen.trustHeaders`: the headers that listed proxies write. The other headers have no effect. */
 export const TRUST_HEADERS = ['x-forwarded', 'forwarded'] as const
 export type TrustHeaders = (typeof TRUST_HEADERS)[number]
 
-/** An address with an optional port, which may be obfuscated (RFC 7239 §6). */
+/** An address with an optional port. The port may be obfuscated (RFC 7239 §6). */
 const ADDRESS_AND_PORT = /^(?:\[(?<v6>[^\]]+)\]|(?<v4>[\d.]+))(?::(?:\d{1,5}|_[\w.-]+))?$/
 
 /**
@@ -20,7 +20,7 @@ export function parseNode(text: string): string | undefined {
   // X-Forwarded-For has IPv6 addresses without brackets.
   const address = isIP(plain) === 6 ? plain : (v6 ?? v4)
   if (address === undefined || isIP(address) !== (address === v4 ? 4 : 6)) return undefined
-  // IPv4 mapped to IPv6, as a socket shows it that listens on both.
+  // IPv4 mapped to IPv6, as a dual-stack socket shows it.
   return /^::ffff:[\d.]+$/i.test(address) ? address.slice(7) : address
 }
 
@@ -29,9 +29,12 @@ function unquote(text: string): string {
   return bare.length >= 2 && bare.startsWith('"') && bare.endsWith('"') ? bare.slice(1, -1).trim() : bare
 }
 
-/** The client as the proxy in front of it describes it. */
+/** The client as the listed proxies describe it. */
 interface DescribedClient {
-  /** The node that the client's proxy wrote, or `unknown`. `undefined` if there is no such header. */
+  /**
+   * The client's address as a listed proxy wrote it, `unknown`, or a malformed `Forwarded` for the log. `undefined` if
+   * there is no such header.
+   */
   readonly node: string | undefined
   readonly proto: string | undefined
   readonly host: string | undefined
@@ -70,8 +73,8 @@ function readXForwarded(
   const protocols = splitList(headers['x-forwarded-proto'])
   const hosts = splitList(headers['x-forwarded-host'])
   const at = findClient(nodes, isListed)
-  // Proxies that append to each header write one entry per hop. Entries of a list with another length can't be matched
-  // to hops. Then the host is the one that the peer itself wrote. The protocol only has to be encrypted somewhere.
+  // Proxies that append to each header write one entry per hop. If a list has another length, its entries can't be
+  // matched to hops. Take the last host then, which the peer itself wrote, and `https` if any hop used it.
   const proto =
     protocols.length === nodes.length
       ? toProtocol(protocols[at])
@@ -102,7 +105,7 @@ function findClient(nodes: readonly string[], isListed: (address: string) => boo
   return 0
 }
 
-/** Returns the protocol of HTTP for a protocol that a proxy names. WebSockets are `ws` and `wss` to some proxies. */
+/** Returns `http` or `https` for the protocol that a proxy names. Some name WebSockets `ws` and `wss`. */
 function toProtocol(text: string | undefined): 'http' | 'https' | undefined {
   if (text === undefined) return undefined
   const name = unquote(text).toLowerCase()

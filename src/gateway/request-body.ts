@@ -33,8 +33,8 @@ export class RequestBody extends Readable {
   #rate: BodyRate | undefined
 
   /**
-   * @param onLimit Called at most once, when a limit is exceeded. The stream is then destroyed without an `end`
-   * event.
+   * @param onLimit Called at most once, when a limit is exceeded. By then the stream has been destroyed without an
+   * `end` event.
    */
   constructor(request: IncomingMessage, limits: BodyLimits, onLimit: (error: BodyError) => void) {
     super({ highWaterMark: 65_536 })
@@ -95,13 +95,13 @@ export class RequestBody extends Readable {
 }
 
 /**
- * Reads and discards the rest of a request's body for up to 5 s, and then closes the connection. Closing it immediately
+ * Discards the rest of a request's body. If the body hasn't ended after 5 s, closes the connection. Closing it immediately
  * would reset it, and the client would lose the response.
  */
 export function discard(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed) return
   request.resume()
-  // The whole body has arrived. No timer is needed.
+  // If the whole body has arrived, no timer is needed.
   if (request.complete) return
   const { socket } = request
   const timer = setTimeout(() => socket.destroy(), LINGER)

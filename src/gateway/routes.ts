@@ -13,8 +13,8 @@ export interface RoutePattern {
 /** A compiled list of routes. */
 export interface RouteTable<R> {
   /**
-   * Returns the route with the longest path that accepts the method and the host. Of two routes with that path, the one
-   * that lists the host takes precedence, then the one that lists the method.
+   * Of the routes that accept the method and the host, returns the one with the longest path. If two have that path, the
+   * one that lists the host takes precedence, then the one that lists the method.
    *
    * @param match The path, from `checkTarget`.
    * @param host The value of `Host`, or `undefined` if there is none.
@@ -39,7 +39,8 @@ interface RouteNode<R> extends RouteSet<R> {
 /**
  * Compiles a route table. The comparison of paths is case-sensitive, and ignores how unreserved characters are escaped.
  *
- * @throws Error if a path can't match any request, or if two routes with the same path accept the same method.
+ * @throws Error if a path has a query or can't match any request, if `methods` is empty, or if two routes with the same
+ *   path and host list the same method or both leave out `methods`.
  */
 export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): RouteTable<R> {
   const root = createNode<R>()
@@ -51,7 +52,8 @@ export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): Rou
 
 /**
  * Compiles a table of the same routes for servers that ignore letter case, and dots at the end of a segment (Express and
- * ASP.NET, for example). Of two routes with paths that are equal for them, the first one is found.
+ * ASP.NET, for example). The gate refuses a path that leads to another route in this table. Of two routes with paths that
+ * are equal for such servers, the first one is found.
  *
  * @param routes Routes that `compileRoutes` has accepted.
  */
@@ -166,11 +168,9 @@ function selectByMethod<R>({ byMethod, fallback }: RouteSet<R>, method: string):
 
 function addRoute<R extends RoutePattern>(set: RouteSet<R>, route: R): void {
   const conflict = (what: string) =>
-    new Error(
-      `routes: two routes with the path ${route.path} accept ${what}. List each method in only one of them.`,
-    )
+    new Error(`routes: two routes with the path ${route.path} and the same hosts ${what}.`)
   if (route.methods === undefined) {
-    if (set.fallback !== undefined) throw conflict('every method')
+    if (set.fallback !== undefined) throw conflict('have no "methods"; add "methods" to one of them')
     set.fallback = route
     return
   }
@@ -181,7 +181,7 @@ function addRoute<R extends RoutePattern>(set: RouteSet<R>, route: R): void {
   }
   for (const name of route.methods) {
     const method = name.toUpperCase()
-    if (set.byMethod.has(method)) throw conflict(method)
+    if (set.byMethod.has(method)) throw conflict(`both list ${method}; remove it from one of them`)
     set.byMethod.set(method, route)
   }
 }

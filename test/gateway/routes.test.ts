@@ -88,7 +88,7 @@ t.test('no route is found if none covers the path', async (t) => {
 t.test('a contradictory route table is an error', async (t) => {
   t.throws(
     () => compileRoutes([{ path: '/x' }, { path: '/x/' }]),
-    /two routes with the path \/x\/ accept every method/,
+    /two routes with the path \/x\/ .* no "methods"/,
   )
   t.throws(
     () =>
@@ -96,7 +96,7 @@ t.test('a contradictory route table is an error', async (t) => {
         { path: '/x', methods: ['GET', 'PUT'] },
         { path: '/%78', methods: ['PUT'] },
       ]),
-    /two routes .* accept PUT/,
+    /two routes .* list PUT/,
   )
   t.throws(() => compileRoutes([{ path: '/x', methods: [] }]), /lists no method/)
   for (const path of ['x', '/a/../b', '/a//b', '/a%2fb', '/é', '/a;b', '']) {
@@ -165,5 +165,5 @@ t.test('a route for a host goes before one for all hosts, on the same path only'
     t.equal(find('POST', '/x', 'b.example'), 'all')
   }
   const [, , one] = routes
-  t.throws(() => compileRoutes([one!, { ...one!, hosts: ['b.example', 'a.example'] }]), /every method/)
+  t.throws(() => compileRoutes([one!, { ...one!, hosts: ['b.example', 'a.example'] }]), /no "methods"/)
 })
