@@ -7,7 +7,7 @@ import { addressKey } from './client-address.js'
 /**
  * Counts the logins of one account from one address.
  *
- * The limit by address doesn't apply to an account that has logged in from this address in the last week, so that one
+ * The limit on failures by address doesn't apply to an account that has logged in from this address in the last week, so that one
  * guesser doesn't lock out an office behind one address. The limit by account still does.
  *
  * @param ip The client's address. `undefined` if it is unknown, in which case only the account is counted.
@@ -23,17 +23,18 @@ export function createAttempts({ limiters }: Core, username: string, ip: string 
     account,
     address: address ?? 'unknown',
     async waitSeconds() {
-      const [byAccount, bySuccess, byAddress, known, learnt] = await Promise.all([
+      const [byAccount, successes, byAddress, addressSuccesses, known, learnt] = await Promise.all([
         limiters.loginPerAccount.waitSeconds(account),
         limiters.successPerAccount.waitSeconds(account),
         address === undefined ? 0 : limiters.loginPerAddress.waitSeconds(address),
+        address === undefined ? 0 : limiters.successPerAddress.waitSeconds(address),
         limiters.knownLogin.waitSeconds(pair),
         limiters.knownPerAccount.waitSeconds(account),
       ])
       const isKnown = known > 0
       // Bounds the keys that one account can create by logging in from many addresses.
       isSettled = isKnown || learnt > 0 || address === undefined
-      return Math.max(byAccount, bySuccess, isKnown ? 0 : byAddress)
+      return Math.max(byAccount, successes, addressSuccesses, isKnown ? 0 : byAddress)
     },
     async countFailure() {
       const byAddress = address === undefined ? 0 : limiters.loginPerAddress.count(address)
@@ -43,7 +44,12 @@ export function createAttempts({ limiters }: Core, username: string, ip: string 
       const first = isSettled
         ? []
         : [limiters.knownLogin.count(pair), limiters.knownPerAccount.count(account)]
-      await Promise.all([limiters.successPerAccount.count(account), ...first])
+      const successes = [
+        limiters.successPerAccount.count(account),
+        ...(address === undefined ? [] : [limiters.successPerAddress.count(address)]),
+      ]
+      const [waits] = await Promise.all([Promise.all(successes), Promise.all(first)])
+      return Math.max(...waits)
     },
   }
 }

@@ -93,6 +93,7 @@ t.test('docs/operations.md lists exactly the metrics that exist', async (t) => {
   metrics.watchReplica({ state: () => 'OUT', leaseLeft: () => 0, size: () => 0 })
   metrics.watchVerified(() => ({ hits: 0, misses: 0, size: 0 }))
   metrics.watchStreams(() => 0)
+  metrics.watchMemory(() => 0)
   const ofGateway = ['src/commands/primary.ts', 'src/logger.ts'].flatMap((file) =>
     [...read(file).matchAll(/name: '(portcullis_\w+)'/g)].map(([, name = '']) => name),
   )

@@ -24,7 +24,8 @@ export async function measureSessions(
   const users = join(launcher.directory, 'users.htpasswd')
   await writeFile(users, `ada:${PASSWORD_HASH}\n`)
   const many = { max: 1_000_000 }
-  const settings = { store, login: { users }, rateLimit: { refresh: { perAddress: many } } }
+  const successes = { perAccount: { successes: 1_000_000 }, perAddress: { successes: 1_000_000 } }
+  const settings = { store, login: { users }, rateLimit: { login: successes, refresh: { perAddress: many } } }
   const gateway = await startGateway({ ...launcher, ready: '/readyz' }, settings)
   if (!gateway) throw new Error('the gateway ended by itself')
   const redis = new Redis(store)

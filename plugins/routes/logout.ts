@@ -5,8 +5,8 @@ import type { Sid } from '../../src/session/session.js'
 import { readPresentedToken } from '../../src/token/presented-token.js'
 import { clearCookies } from '../../src/token/token-cookies.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
-import { parseRefreshToken } from '../../src/token/refresh-token.js'
-import { clientAddress } from '../client-address.js'
+import type { OwnToken } from '../../src/token/token-verifier.js'
+import { countedAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
 import { FastifyRequestFacts, readBrowserHeaders } from '../request-facts.js'
 import { countRefresh } from './refresh.js'
@@ -63,32 +63,32 @@ async function endPresented(
   token: string | undefined,
   refreshToken: string | undefined,
 ): Promise<void> {
-  const refresh = refreshToken === undefined ? undefined : parseRefreshToken(refreshToken)
-  const access =
-    token === undefined ? undefined : decodeSid(core, request, token, { isAlone: refresh === undefined })
-  if (access === undefined && refresh === undefined) {
+  const refresh = refreshToken === undefined ? undefined : core.sessions.parseRefreshToken(refreshToken)
+  const own =
+    token === undefined ? undefined : decodeOwn(core, request, token, { isAlone: refresh === undefined })
+  if (own === undefined && refresh === undefined) {
     throw new PortcullisError(refreshToken === undefined ? 'credentials_missing' : 'refresh_token_invalid')
   }
-  // An invented refresh token causes a denylist entry for an unknown session. So these logouts are limited like
-  // refreshes.
-  if (access === undefined) await countRefresh(core, clientAddress(request))
-  await core.sessions.logout({ access, refresh })
+  // A good access token can be used for one logout. Other tokens can be sent again and again.
+  const isSpent = own === undefined || (await core.verifier.isSpent(own))
+  if (isSpent) await countRefresh(core, countedAddress(request), own ? { isProven: true } : refresh!)
+  await core.sessions.logout({ access: own?.claims.sid as Sid | undefined, refresh })
 }
 
 /**
- * Returns the session id of an access token that we have issued, expired or not. Returns `undefined` for any other
- * token if a well-formed refresh token was presented, too.
+ * Returns an access token that we have issued, expired or not. Returns `undefined` for any other token if a well-formed
+ * refresh token was presented, too.
  *
  * @throws {PortcullisError} `token_malformed`, `token_invalid` or `rate_limited` if no such refresh token was presented
  */
-function decodeSid(
+function decodeOwn(
   core: Core,
   request: FastifyRequest,
   token: string,
   { isAlone }: { isAlone: boolean },
-): Sid | undefined {
+): OwnToken | undefined {
   try {
-    return core.verifier.decodeOwnToken(token, new FastifyRequestFacts(request)).claims.sid as Sid
+    return core.verifier.decodeOwnToken(token, new FastifyRequestFacts(request))
   } catch (error) {
     if (isAlone) throw error
     return undefined

@@ -1,6 +1,8 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { RefreshBody } from '../../src/contract.js'
 import { PortcullisError, rateLimited } from '../../src/errors.js'
+import type { TokenSet } from '../../src/session/issue.js'
+import type { Sessions } from '../../src/session/sessions.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
 import { clearCookies } from '../../src/token/token-cookies.js'
 import { addressKey, countedAddress } from '../client-address.js'
@@ -24,10 +26,8 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       }
       if (fromCookie !== undefined)
         rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
-      const address = countedAddress(request)
-      if (address !== undefined) await countRefresh(core, address)
       const sessions = sessionsFor(core, fromCookie !== undefined)
-      const tokens = await sessions.refresh(token).catch((error: unknown) => {
+      const tokens = await countedRefresh(core, sessions, request, token).catch((error: unknown) => {
         // No later refresh with this cookie can succeed. A 503 isn't final, and leaves the cookies as they are.
         const isFinal = error instanceof PortcullisError && error.statusCode === 401
         if (fromCookie && isFinal)
@@ -39,12 +39,32 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
   )
 }
 
+async function countedRefresh(
+  core: Core,
+  sessions: Sessions,
+  request: FastifyRequest,
+  token: string,
+): Promise<TokenSet> {
+  const parsed = sessions.parseRefreshToken(token)
+  if (!parsed) throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
+  await countRefresh(core, countedAddress(request), parsed)
+  return sessions.refresh(parsed)
+}
+
 /**
- * Counts one use of a refresh token for the client's address.
+ * Counts one use of a token for the client's address. A token that may be invented is counted in this process only, so
+ * that it causes no write to Redis.
  *
+ * @param ip The client's address. Nothing is counted if it is unknown.
  * @throws {PortcullisError} `rate_limited`
  */
-export async function countRefresh({ limiters }: Core, ip: string): Promise<void> {
-  const seconds = await limiters.refreshPerAddress.count(addressKey(ip))
+export async function countRefresh(
+  { limiters }: Core,
+  ip: string | undefined,
+  { isProven }: { readonly isProven: boolean },
+): Promise<void> {
+  if (ip === undefined) return
+  const limiter = isProven ? limiters.refreshPerAddress : limiters.unprovenPerAddress
+  const seconds = await limiter.count(addressKey(ip))
   if (seconds > 0) throw rateLimited(seconds)
 }

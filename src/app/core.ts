@@ -9,9 +9,11 @@ import { LongLivedConnections } from '../token/long-lived-connections.js'
 import { CLOCK_SLACK } from '../revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
 import type { SecurityEvent } from '../session/security-events.js'
+import { RateBound } from '../rate-bound.js'
 import { Sessions } from '../session/sessions.js'
 import type { Sid } from '../session/session.js'
 import { redisKeys } from '../redis/keys.js'
+import { MemoryWatch } from '../redis/memory-watch.js'
 import { MemorySessionStore } from '../store/memory-session-store.js'
 import type { SessionStore } from '../store/session-store.js'
 import type { RedisClient } from '../redis/redis-client.js'
@@ -19,6 +21,7 @@ import { RedisSessionStore } from '../store/redis-session-store.js'
 import { defineScripts } from '../store/define-scripts.js'
 import type { Transports } from '../token/presented-token.js'
 import { clearCookies, cookieNames } from '../token/token-cookies.js'
+import { RefreshTokenProof } from '../token/refresh-token-proof.js'
 import { loadKey } from '../token/key-directory.js'
 import type { SigningKey } from '../token/signing-key.js'
 import { VerifiedCache } from '../token/verified-cache.js'
@@ -43,14 +46,21 @@ type CoreLimiter =
   | 'loginPerAccount'
   | 'loginPerAddress'
   | 'successPerAccount'
+  | 'successPerAddress'
   | 'knownLogin'
   | 'knownPerAccount'
   | 'refreshPerAddress'
+  | 'unprovenPerAddress'
 
 /** How long an account is known at an address after it has logged in there. */
 const KNOWN_FOR: Milliseconds = 7 * 86_400_000
 /** Maximum number of addresses at which one account becomes known in that time. */
 const MAX_KNOWN = 100
+
+/** Sessions per second and process that only a refresh token without a good proof may name. */
+const MAX_UNPROVEN = 100
+/** Sessions without a record that may be entered in the denylist, per second and process. */
+const MAX_UNKNOWN = 20
 
 export interface Core {
   readonly settings: PluginSettings
@@ -89,7 +99,8 @@ export interface Islands {
 
 export interface Readiness {
   readonly isReady: boolean
-  readonly store: 'reachable' | 'unreachable'
+  /** `full` if the memory of Redis is short, so that logins are refused. Everything else works. */
+  readonly store: 'reachable' | 'full' | 'unreachable'
   readonly revocation: Readonly<Record<string, unknown>>
   /** The state of the Redis server. `undefined` with `store: memory` and before the first connection. */
   readonly redis: ServerChecks | undefined
@@ -152,6 +163,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     },
   })
   const { denylist } = revocation
+  const memory = redis && (await watchMemory(redis.client, log, metrics))
   const verified = new VerifiedCache<VerifiedToken>(tokens.verifiedCache)
   const live = new LongLivedConnections({ denylist, clock, leeway: tokens.leeway })
   metrics.watchVerified(() => verified.stats)
@@ -184,6 +196,9 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
       denylist,
       clock,
       sign: jwt.sign,
+      proof: new RefreshTokenProof([key.private]),
+      isFull: () => memory?.isShort ?? false,
+      bounds: { unproven: new RateBound(MAX_UNPROVEN), unknown: new RateBound(MAX_UNKNOWN) },
       settings: { issuer, audience, ...tokens, ...settings.sessions, tombstone },
       emit: (event) => {
         metrics.event(event.event)
@@ -211,17 +226,31 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
       const isReady = isReachable && revocation.isLive()
       return {
         isReady,
-        store: isReachable ? 'reachable' : 'unreachable',
+        store: !isReachable ? 'unreachable' : memory?.isShort ? 'full' : 'reachable',
         revocation: revocation.status(),
         redis: server?.checks(),
       }
     },
     close: async () => {
       live.close()
+      memory?.stop()
       await revocation.close()
       redis?.close()
     },
   }
+}
+
+/** Watches the memory of Redis, of which logins leave a part for logouts and revokes. */
+async function watchMemory(redis: RedisClient, log: Log, metrics: Metrics): Promise<MemoryWatch> {
+  const memory = new MemoryWatch(redis, (isShort, usage) => {
+    const used = Math.round(usage * 100) / 100
+    if (isShort)
+      log.warn({ event: 'store_full', used }, 'the memory of Redis is short, so logins are refused')
+    else log.info({ event: 'store_has_room', used }, 'the memory of Redis has room for logins again')
+  })
+  metrics.watchMemory(() => memory.usage)
+  await memory.start()
+  return memory
 }
 
 function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: PluginSettings): SessionStore {
@@ -230,7 +259,7 @@ function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: Plugi
     : new MemorySessionStore(steadyClock)
 }
 
-function createCoreLimiters(
+async function createCoreLimiters(
   createCounter: CreateCounter,
   { rateLimit, keyPrefix }: PluginSettings,
   redis: RedisClient | undefined,
@@ -238,7 +267,8 @@ function createCoreLimiters(
   const { limit } = redisKeys(keyPrefix)
   const { perAccount, perAddress } = rateLimit.login
   const refresh = rateLimit.refresh.perAddress
-  return createLimiters(
+  const refreshPerAddress = { namespace: limit('refresh-address'), max: refresh.max, per: refresh.per }
+  const shared = await createLimiters(
     createCounter,
     {
       loginPerAccount: { namespace: limit('login-account'), max: perAccount.failures, per: perAccount.per },
@@ -248,12 +278,20 @@ function createCoreLimiters(
         max: perAccount.successes,
         per: perAccount.per,
       },
+      successPerAddress: {
+        namespace: limit('login-address-success'),
+        max: perAddress.successes,
+        per: perAddress.per,
+      },
       knownLogin: { namespace: limit('login-known'), max: 1, per: KNOWN_FOR },
       knownPerAccount: { namespace: limit('login-addresses'), max: MAX_KNOWN, per: KNOWN_FOR },
-      refreshPerAddress: { namespace: limit('refresh-address'), max: refresh.max, per: refresh.per },
+      refreshPerAddress,
     },
     redis,
   )
+  // Counted in this process only: an invented token must not write anything to Redis.
+  const local = await createLimiters(createCounter, { unprovenPerAddress: refreshPerAddress }, undefined)
+  return { ...shared, ...local }
 }
 
 /** The log levels of events that aren't logged as `info`. */

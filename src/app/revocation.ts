@@ -87,7 +87,16 @@ export async function openRevocation(
   }
   return {
     ...unleased(
-      new RedisDenylist({ redis, keys, log, clock: systemClock, grace, tolerance: TOLERANCE, mayEvict }),
+      new RedisDenylist({
+        redis,
+        keys,
+        log,
+        clock: systemClock,
+        horizon: life.horizon,
+        grace,
+        tolerance: TOLERANCE,
+        mayEvict,
+      }),
       'redis',
       (query) => listDenylist(redis, keys, query, Date.now()),
     ),
@@ -158,6 +167,7 @@ async function openReplica(
       syncLoop,
       log,
       lease,
+      horizon: logSettings.horizon,
       grace: entryGrace(logSettings),
       onLostHistory,
       now,

@@ -203,15 +203,13 @@ const shared = {
     login: Type.Object({
       perAccount: Type.Object({
         failures: count({ description: 'maximum number of failed logins per account', default: 10 }),
-        successes: count({
-          description: 'maximum number of successful logins per account, in the same time window',
-          default: 300,
-        }),
-        per: bound({ description: 'time window of that limit', default: '15m' }),
+        successes: count({ description: 'maximum number of successful logins per account', default: 300 }),
+        per: bound({ description: 'time window of these limits', default: '15m' }),
       }),
       perAddress: Type.Object({
         failures: count({ description: 'maximum number of failed logins per address', default: 50 }),
-        per: bound({ description: 'time window of that limit', default: '15m' }),
+        successes: count({ description: 'maximum number of successful logins per address', default: 5_000 }),
+        per: bound({ description: 'time window of these limits', default: '15m' }),
       }),
     }),
     refresh: Type.Object({

@@ -159,8 +159,8 @@ export interface PluginOptions<Request = unknown> {
     login?: {
       /** Failed and successful logins per account. Default: 10 and 300 per `15m`. */
       perAccount?: { failures?: number; successes?: number; per?: string }
-      /** Failed logins per address. Default: 50 per `15m`. */
-      perAddress?: { failures?: number; per?: string }
+      /** Failed and successful logins per address. Default: 50 and 5,000 per `15m`. */
+      perAddress?: { failures?: number; successes?: number; per?: string }
     }
     refresh?: {
       /** Refreshes per address. Default: 600 per `1m`. */

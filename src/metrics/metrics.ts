@@ -20,6 +20,8 @@ export interface Metrics {
   watchReplica(replica: WatchedReplica): void
   /** Reads the statistics of the cache of verified tokens whenever metrics are collected. */
   watchVerified(stats: () => VerifiedCacheStats): void
+  /** Reads the used part of Redis' `maxmemory` whenever metrics are collected. */
+  watchMemory(usage: () => number): void
   /** Reads the number of long-lived connections whenever metrics are collected. */
   watchStreams(size: () => number): void
 }
@@ -82,6 +84,14 @@ export function createMetrics({ ofProcess }: { ofProcess: boolean }): Metrics {
     epochChange: () => epochChanges.inc(),
     watchReplica: (replica) => watchReplica(registry, replica),
     watchVerified: (stats) => watchVerified(registry, stats),
+    watchMemory: (usage) =>
+      gauge(
+        registry,
+        'redis_memory_ratio',
+        'Used part of the maxmemory of Redis (of the fullest primary in a Cluster), 0 without a limit; above 0.9 logins are refused',
+        usage,
+        'max',
+      ),
     watchStreams: (size) =>
       gauge(
         registry,

@@ -114,19 +114,36 @@ export interface EntryLifetime {
 }
 
 /**
+/**
+ * The tolerated difference between the clock readings of a session's end and of its denylist entry. Together with the
+ * rounding of `until` to seconds, it uses up less than the third of the grace that is spare.
+ */
+const END_SLACK: Milliseconds = 500
+
+/** An entry with its defaults, as it is passed to the log. */
+export interface EntryToWrite extends NewEntry {
+  /** An entry with this `until` or a later one makes this one unnecessary. `undefined` if it must be written. */
+  readonly enough?: UnixMs | undefined
+}
+
+/**
  * Adds the defaults of an entry. The entry of a `jti` outlives its token by `grace`. A time that isn't a number counts
  * as missing, because the entry must not be without effect.
+ *
+ * @param life.horizon The longest lifetime of a token.
+ * @param life.grace The time that an entry outlives its tokens.
  */
 export function withDefaults(
   entry: NewEntry,
-  grace: Milliseconds,
-): NewEntry & Required<Pick<NewEntry, 'before'>> {
-  const { kind, before, until } = entry
+  { horizon, grace }: { readonly horizon: Milliseconds; readonly grace: Milliseconds },
+): EntryToWrite & Required<Pick<NewEntry, 'before'>> {
+  const { kind, before, until, endedAt } = entry
   return {
     ...entry,
     before: hasBefore(kind) ? (toTime(before) ?? (kind === 'lost' ? 'birth' : 'now')) : 0,
     until:
       kind === 'jti' && until !== undefined && Number.isFinite(until) ? Math.ceil(until) + grace : undefined,
+    enough: endedAt === undefined ? undefined : endedAt + horizon + grace - END_SLACK,
   }
 }
 

@@ -45,8 +45,21 @@ export interface NewEntry {
   readonly before?: UnixMs | 'now' | 'birth' | undefined
   /** The `exp` of the token of a `jti`. In the log, the time at which the entry is dropped. */
   readonly until?: UnixMs | undefined
+  /**
+   * The time at which the session of a `sid` had ended, by the clock of the store. If the denylist has an entry from
+   * then or later, none is written. The call still waits until no instance admits the tokens.
+   */
+  readonly endedAt?: UnixMs | undefined
   /** A note for people. */
   readonly reason?: string | undefined
+}
+
+/**
+ * Returns the id in the name of an entry's denylist key. It has no jti prefix, because the script that writes an
+ * entry of kind `lost` gets the name of the key before it knows the epoch.
+ */
+export function toKeyId({ kind, id }: Pick<DenylistEntry, 'kind' | 'id'>): string {
+  return kind === 'lost' ? id.slice(JTI_PREFIX_LENGTH) : id
 }
 
 /** A position in the log: the id of a Redis stream entry. Positions are compared as pairs of numbers, never as text. */

@@ -24,6 +24,8 @@ export interface LeasedDenylistOptions {
   readonly log: Pick<RevocationLog, 'revoke'>
   /** L: the duration of a lease. */
   readonly lease: Milliseconds
+  /** H: the longest lifetime of a token. */
+  readonly horizon: Milliseconds
   /** G: the time that an entry outlives its token. */
   readonly grace: Milliseconds
   readonly onLostHistory: 'reject' | 'heal' | 'accept'
@@ -115,11 +117,11 @@ export class LeasedDenylist implements Denylist {
    * still lose the record of a login, because `WAIT` covers only the log.
    */
   async revoke(entries: readonly NewEntry[]): Promise<void> {
-    const { instance, syncLoop, log, now, grace, onBarrier } = this.#options
+    const { instance, syncLoop, log, now, onBarrier } = this.#options
     if (entries.length === 0) return
     const began = now().monotonic
     const barrier = instance.revoke(
-      entries.map((entry) => withDefaults(entry, grace)),
+      entries.map((entry) => withDefaults(entry, this.#options)),
       now(),
     )
     try {
@@ -135,8 +137,10 @@ export class LeasedDenylist implements Denylist {
           await syncLoop.nextSync(deadline - monotonic)
         } else {
           const { generation } = instance
-          const reply = await log.revoke(barrier.entries, wall)
-          instance.onRevoke(barrier, generation, reply, now())
+          const missing = instance.selectMissing(barrier.entries)
+          const reply = await log.revoke(missing, wall)
+          const isPartial = missing.length < barrier.entries.length
+          instance.onRevoke(barrier, generation, reply, now(), { isPartial })
           syncLoop.hurry()
         }
       }

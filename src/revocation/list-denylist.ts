@@ -2,7 +2,7 @@ import type { UnixMs } from '../clock.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { Keys } from '../redis/keys.js'
 import type { RedisClient } from '../redis/redis-client.js'
-import { parseRow } from './entry.js'
+import { parseRow, toKeyId } from './entry.js'
 import type { DenylistEntry } from './entry.js'
 import { DEFAULT_LISTED, MAX_EXAMINED } from './denylist.js'
 import type { ListedEntry, Listing, ListQuery } from './denylist.js'
@@ -37,7 +37,7 @@ export async function listDenylist(
   let examined = 0
   try {
     for await (const places of readBatches(redis, keys, parseCursor(cursor))) {
-      const values = await redis.mget(places.map(({ entry: { kind, id } }) => keys.deny(kind, id)))
+      const values = await redis.mget(places.map(({ entry }) => keys.deny(entry.kind, toKeyId(entry))))
       for (const [i, { entry, row, behind }] of places.entries()) {
         examined += 1
         const listed = toListedEntry(entry, values[i])

@@ -69,10 +69,19 @@ export class MemoryDenylist implements Denylist {
 
   async revoke(entries: readonly NewEntry[]): Promise<void> {
     const now = this.#clock.now()
-    const grace = this.#life.leeway + CLOCK_SLACK
-    const longest = Math.max(now, this.#steady.now()) + this.#life.horizon + grace
+    const { horizon, leeway } = this.#life
+    const grace = leeway + CLOCK_SLACK
+    const longest = Math.max(now, this.#steady.now()) + horizon + grace
     for (const entry of withoutLost(entries)) {
-      const { kind, id, before, until = longest, reason = '' } = withDefaults(entry, grace)
+      const {
+        kind,
+        id,
+        before,
+        until = longest,
+        reason = '',
+        enough,
+      } = withDefaults(entry, { horizon, grace })
+      if (enough !== undefined && this.#replica.covers({ kind, id, before: 0, until: enough })) continue
       const listed = {
         kind,
         id,

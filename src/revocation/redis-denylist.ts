@@ -8,6 +8,7 @@ import type { RevocationLog } from './replica/revocation-log.js'
 import { withDefaults, withoutLost } from './denylist.js'
 import type { NewEntry } from './entry.js'
 import type {
+  EntryToWrite,
   RevocationReason,
   OnOutage,
   OutageDecision,
@@ -23,6 +24,8 @@ export interface RedisDenylistOptions {
   /** The log to which entries are written. Instances that have a replica read it. */
   readonly log: RevocationLog
   readonly clock: Clock
+  /** H: the longest lifetime of a token. */
+  readonly horizon: Milliseconds
   /** G: the time that an entry outlives its token. */
   readonly grace: Milliseconds
   /** τ: the greatest accepted difference between a wall clock and the clock of Redis. */
@@ -76,15 +79,30 @@ export class RedisDenylist implements Denylist {
     return onOutage === 'open' ? { reason: undefined, outage: 'open' } : undefined
   }
 
-  /** Writes the entries. Those of kind `lost` are omitted, because this denylist doesn't detect a loss of data. */
+  /**
+   * Writes the entries that Redis doesn't have. Those of kind `lost` are omitted, because this denylist doesn't detect a
+   * loss of data.
+   */
   async revoke(all: readonly NewEntry[]): Promise<void> {
     const entries = withoutLost(all)
     if (entries.length === 0) return
-    const { log, clock, grace } = this.#options
-    await log.revoke(
-      entries.map((entry) => withDefaults(entry, grace)),
-      clock.now(),
-    )
+    const { log, clock } = this.#options
+    const missing = await this.#selectMissing(entries.map((entry) => withDefaults(entry, this.#options)))
+    if (missing.length > 0) await log.revoke(missing, clock.now())
+  }
+
+  async #selectMissing(entries: readonly EntryToWrite[]): Promise<readonly EntryToWrite[]> {
+    const { redis, keys } = this.#options
+    if (entries.every(({ enough }) => enough === undefined)) return entries
+    try {
+      const values = await redis.mget(entries.map(({ kind, id }) => keys.deny(kind, id)))
+      return entries.filter(({ enough }, i) => {
+        const until = Number(values[i]?.split(' ', 2)[1] ?? 0)
+        return enough === undefined || until < enough
+      })
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
   }
 
   stamp(sub?: string): Promise<TokenStamp> {

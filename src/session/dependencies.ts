@@ -2,6 +2,8 @@ import type { Clock, Milliseconds } from '../clock.js'
 import type { Denylist } from '../revocation/denylist.js'
 import type { SessionStore } from '../store/session-store.js'
 import type { AccessClaims } from '../token/access-token.js'
+import type { RefreshTokenProof } from '../token/refresh-token-proof.js'
+import type { RateBound } from '../rate-bound.js'
 import type { SecurityEvent } from './security-events.js'
 
 /** The settings about sessions. Durations are in ms. */
@@ -34,6 +36,17 @@ export interface SessionDependencies {
   readonly denylist: Denylist
   /** Returns the signed access token (a JWT) with these claims. */
   readonly sign: (claims: AccessClaims) => string
+  /** Creates and checks the proofs in refresh tokens. */
+  readonly proof: RefreshTokenProof
+  /** Bounds what clients can cause with tokens of sessions that may not exist. */
+  readonly bounds: {
+    /** Look-ups of sessions that only a refresh token without a good proof names. */
+    readonly unproven: RateBound
+    /** Sessions without a record that are entered in the denylist, because a token proves that they existed. */
+    readonly unknown: RateBound
+  }
+  /** Returns true if the store has no room for new sessions. */
+  readonly isFull: () => boolean
   readonly clock: Clock
   readonly settings: SessionSettings
   /** Logs a security event. */

@@ -21,6 +21,11 @@ export interface SessionToEnd {
   readonly sub?: string
   /** The subject in whose index the id was found. The session is then ended and revoked even if it has no record. */
   readonly indexedFor?: string
+  /**
+   * Given if a client's token names the session: true if the token proves that the session has existed, and false if the
+   * token may be invented. Without a record, only a session that has existed is revoked.
+   */
+  readonly isProven?: boolean
 }
 
 /** Number of records that are ended at once. Other commands on the connection can run between two batches. */
@@ -47,10 +52,10 @@ export async function endSessions(
 /**
  * Runs the first step. When it resolves, no refresh token of these sessions works.
  *
- * @throws {PortcullisError} `store_unavailable`
+ * @throws {PortcullisError} `store_unavailable`; `overloaded` if too many sessions without a record are ended
  */
 export async function endRecords(
-  { store, clock, settings }: SessionDependencies,
+  { store, clock, settings, bounds }: SessionDependencies,
   sessions: readonly SessionToEnd[],
   reason: EndReason,
 ): Promise<EndOutcome[]> {
@@ -60,10 +65,27 @@ export async function endRecords(
     const now = clock.now()
     const ends = sessions
       .slice(i, i + BATCH)
-      .map((session) => store.end({ ...session, reason, tombstone, now }))
+      .map((session) =>
+        endRecord(session, bounds, (ending) => store.end({ ...ending, reason, tombstone, now })),
+      )
     outcomes.push(...(await Promise.all(ends)))
   }
   return outcomes
+}
+
+/**
+ * Ends one record. If there is none although a token proves that the session has existed, a tombstone takes its place.
+ * That is bounded, because each of these sessions costs memory in Redis.
+ */
+async function endRecord(
+  { isProven, ...session }: SessionToEnd,
+  { unknown }: SessionDependencies['bounds'],
+  end: (session: SessionToEnd) => Promise<EndOutcome>,
+): Promise<EndOutcome> {
+  const outcome = await end(session)
+  if (outcome.kind !== 'unknown' || !isProven) return outcome
+  unknown.take()
+  return end({ ...session, isProven })
 }
 
 /**
@@ -80,11 +102,13 @@ export async function revokeEnded(
   note: string = reason,
   others: readonly NewEntry[] = [],
 ): Promise<void> {
-  const revoked = sessions.filter((session, i) => mustRevoke(session, outcomes[i]!))
-  await denylist.revoke([
-    ...revoked.map(({ sid }) => ({ kind: 'sid' as const, id: sid, reason: note })),
-    ...others,
-  ])
+  const entries = sessions.flatMap((session, i) => {
+    const outcome = outcomes[i]!
+    if (!isRevoked(session, outcome)) return []
+    const endedAt = outcome.kind === 'already_ended' ? outcome.endedAt : undefined
+    return [{ kind: 'sid' as const, id: session.sid, reason: note, endedAt }]
+  })
+  await denylist.revoke([...entries, ...others])
   for (const [sub, sids] of groupBySubject(sessions, outcomes)) {
     // The tokens are invalid already, so an error is ignored. An id that stays in the index is only ended again later.
     store.unindex(sub, sids).catch(() => {})
@@ -97,12 +121,12 @@ export async function revokeEnded(
 }
 
 /**
- * Returns true if the access tokens of the session must be revoked. That includes a session without a record: the
+ * Returns true if the access tokens of the session are revoked. That includes a session without a record: the
  * record may have been lost while its access tokens are still valid. If the session had to belong to a given subject, a
- * missing record revokes nothing, because the owner is unknown.
+ * missing record revokes nothing, because the owner is unknown. The same holds for a session that may be invented.
  */
-function mustRevoke(session: SessionToEnd, { kind }: EndOutcome): boolean {
-  return kind !== 'foreign' && !(kind === 'unknown' && session.sub !== undefined)
+export function isRevoked({ sub, isProven }: SessionToEnd, { kind }: EndOutcome): boolean {
+  return kind !== 'foreign' && !(kind === 'unknown' && (sub !== undefined || isProven === false))
 }
 
 function groupBySubject(
@@ -113,7 +137,8 @@ function groupBySubject(
   sessions.forEach(({ sid, indexedFor }, i) => {
     const outcome = outcomes[i]!
     const sub = 'sub' in outcome ? outcome.sub : indexedFor
-    if (sub === undefined) return
+    // The tombstone of a session that had no record may have no subject.
+    if (sub === undefined || sub === '') return
     const sids = found.get(sub)
     if (sids) sids.push(sid)
     else found.set(sub, [sid])

@@ -1,6 +1,7 @@
 import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
+import { PortcullisError } from '../errors.js'
 import type { TokenStamp } from '../revocation/denylist.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret, newRefreshToken } from '../token/refresh-token.js'
@@ -28,7 +29,7 @@ export interface TokenSet {
  * @param deadline Maximum time in ms for storing the session, without that wait. Default: `STORE_DEADLINE`.
  * @throws {TypeError} if the identity isn't valid, or if its claims make the access token too long. These are errors of
  *   the host, not of the request.
- * @throws {PortcullisError} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `store_unavailable`
+ * @throws {PortcullisError} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `overloaded`, `store_unavailable`
  */
 export async function issue(
   dependencies: SessionDependencies,
@@ -40,6 +41,7 @@ export async function issue(
   // A host may also pass the scope as a claim.
   const scope = identity.scope ?? identity.claims?.['scope']
   checkIdentity(identity, scope)
+  rejectIfFull(dependencies)
   const { store, denylist, clock, settings } = dependencies
   const stamp = await denylist.stamp(sub)
   const now = clock.now()
@@ -69,6 +71,15 @@ export async function issue(
 }
 
 /**
+ * Refuses a new session while the memory of the store is short. The rest of the memory is for logouts and revokes.
+ *
+ * @throws {PortcullisError} `overloaded`
+ */
+export function rejectIfFull({ isFull }: Pick<SessionDependencies, 'isFull'>): void {
+  if (isFull()) throw new PortcullisError('overloaded', { reason: 'the memory of Redis is short' })
+}
+
+/**
  * Checks an identity at run time, for hosts in plain JavaScript. No token may be issued that the guards would refuse
  * later.
  *
@@ -91,7 +102,7 @@ function checkIdentity({ clientId }: Identity, scope: unknown): asserts scope is
  * @throws {TypeError} if the access token would be longer than `MAX_TOKEN_LENGTH`
  */
 export function tokenSet(
-  { sign, settings }: Pick<SessionDependencies, 'sign' | 'settings'>,
+  { sign, proof, settings }: Pick<SessionDependencies, 'sign' | 'proof' | 'settings'>,
   session: Session,
   stamp: TokenStamp,
   token: RefreshToken,
@@ -108,7 +119,7 @@ export function tokenSet(
   return {
     accessToken,
     expiresIn: Math.max(0, claims.exp - claims.iat),
-    refreshToken: formatRefreshToken(token),
+    refreshToken: formatRefreshToken(token, proof),
     refreshExpiresIn: toSeconds(session.expiresAt - now),
     session,
   }

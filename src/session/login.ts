@@ -1,6 +1,6 @@
 /** A login: checks the limits, then the password, and starts a session. */
 import { PortcullisError, rateLimited } from '../errors.js'
-import { issue } from './issue.js'
+import { issue, rejectIfFull } from './issue.js'
 import type { TokenSet } from './issue.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo } from './session.js'
@@ -14,7 +14,7 @@ export interface LoginRequest {
   readonly attempts: LoginAttempts
 }
 
-/** The counts of logins for the account and for the client address of one login. */
+/** The counted logins for the account and for the client address of one login. */
 export interface LoginAttempts {
   /** The hash of the account's name. */
   readonly account: string
@@ -24,8 +24,8 @@ export interface LoginAttempts {
   waitSeconds(): Promise<number>
   /** Counts this login as failed. */
   countFailure(): Promise<void>
-  /** Counts this login as successful. */
-  countSuccess(): Promise<void>
+  /** Counts this login as successful. Returns the seconds to wait if there were too many, else 0. */
+  countSuccess(): Promise<number>
 }
 
 /**
@@ -49,6 +49,8 @@ export async function login(
     await attempts.countFailure()
     emit({ event: 'login_failed', account: attempts.account, ip: client.ip })
   }
+  // Before the limits and the password: a login that fails writes counters, and hashing is expensive.
+  rejectIfFull(dependencies)
   await rejectIfLimited(attempts, emit, client)
   const identity = await slots.run(attempts, async () => {
     // Check again when a slot is free. Otherwise every guess that was sent at the same time would pass the limit.
@@ -58,7 +60,9 @@ export async function login(
       if (isRefusal(error)) await countFailure()
       throw error
     })
-    await (found ? attempts.countSuccess() : countFailure())
+    // Logins that were sent at the same time may all have passed the check of the limit on successes.
+    if (found) rejectIfOver(await attempts.countSuccess(), attempts, emit, client)
+    else await countFailure()
     return found
   })
   if (!identity) throw new PortcullisError('invalid_credentials')
@@ -72,9 +76,17 @@ function isRefusal(error: unknown): boolean {
 async function rejectIfLimited(
   attempts: LoginAttempts,
   emit: SessionDependencies['emit'],
-  { ip }: ClientInfo,
+  client: ClientInfo,
 ): Promise<void> {
-  const seconds = await attempts.waitSeconds()
+  rejectIfOver(await attempts.waitSeconds(), attempts, emit, client)
+}
+
+function rejectIfOver(
+  seconds: number,
+  attempts: LoginAttempts,
+  emit: SessionDependencies['emit'],
+  { ip }: ClientInfo,
+): void {
   if (seconds === 0) return
   emit({ event: 'login_limited', account: attempts.account, ip })
   throw rateLimited(seconds)

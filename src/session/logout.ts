@@ -2,8 +2,8 @@
 import { PortcullisError } from '../errors.js'
 import type { NewEntry } from '../revocation/entry.js'
 import { hashSecret } from '../token/refresh-token.js'
-import type { RefreshToken } from '../token/refresh-token.js'
-import { revokeEnded, endRecords, endSessions } from './end-sessions.js'
+import type { PresentedRefreshToken } from '../token/refresh-token.js'
+import { revokeEnded, endRecords, endSessions, isRevoked } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Sid } from './session.js'
@@ -12,27 +12,31 @@ import type { Sid } from './session.js'
 export interface PresentedTokens {
   /** The session id in an access token whose signature was verified. The token may have expired. */
   readonly access?: Sid | undefined
-  readonly refresh?: RefreshToken | undefined
+  readonly refresh?: PresentedRefreshToken | undefined
 }
 
 /**
  * Ends the sessions of the presented tokens. When it resolves, no instance admits a token of these sessions. A call may
  * be repeated.
  *
- * @throws {PortcullisError} `refresh_token_invalid` if none of the tokens belongs to its session; `store_unavailable`
+ * @throws {PortcullisError} `refresh_token_invalid` if none of the tokens belongs to a session; `overloaded`,
+ *   `store_unavailable`
  */
 export async function logout(
   dependencies: SessionDependencies,
   { access, refresh }: PresentedTokens,
 ): Promise<void> {
   const sessions: SessionToEnd[] = []
-  if (access !== undefined) sessions.push({ sid: access })
+  if (access !== undefined) sessions.push({ sid: access, isProven: true })
   if (refresh && refresh.sid !== access) {
-    sessions.push({ sid: refresh.sid, familyHash: hashSecret(refresh.family) })
+    const { sid, family, isProven } = refresh
+    if (!isProven) dependencies.bounds.unproven.take()
+    sessions.push({ sid, familyHash: hashSecret(family), isProven })
   }
   const outcomes = await endSessions(dependencies, sessions, 'logout')
-  if (outcomes.every(({ kind }) => kind === 'foreign')) {
-    throw new PortcullisError('refresh_token_invalid', { reason: 'family' })
+  // Nothing was revoked, because the token has another family, or because it may be invented.
+  if (!outcomes.some((outcome, i) => isRevoked(sessions[i]!, outcome))) {
+    throw new PortcullisError('refresh_token_invalid', { reason: outcomes.map(({ kind }) => kind).join() })
   }
 }
 

@@ -11,6 +11,7 @@ import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { Denylist, TokenStamp } from '../revocation/denylist.js'
 import type { PreviousWrite, RotationOutcome } from '../store/session-store.js'
 import { hashSecret, newSalt, parseRefreshToken, deriveSuccessor } from '../token/refresh-token.js'
+import type { PresentedRefreshToken } from '../token/refresh-token.js'
 import { tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
 import { endSessions } from './end-sessions.js'
@@ -21,13 +22,18 @@ import type { Session, Sid } from './session.js'
  * Refreshes a session and returns its next tokens.
  *
  * @throws {PortcullisError} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`,
- *   `refresh_limit_reached`, `session_ended`, `signed_in_elsewhere`, `reauthentication_required`; `store_unavailable`.
+ *   `refresh_limit_reached`, `session_ended`, `signed_in_elsewhere`, `reauthentication_required`; `overloaded`,
+ *   `store_unavailable`.
  *   After `store_unavailable` the client may present the same token again within the grace.
  */
-export async function refresh(dependencies: SessionDependencies, refreshToken: string): Promise<TokenSet> {
-  const { store, denylist, clock, settings } = dependencies
-  const token = parseRefreshToken(refreshToken)
+export async function refresh(
+  dependencies: SessionDependencies,
+  refreshToken: string | PresentedRefreshToken,
+): Promise<TokenSet> {
+  const { store, denylist, proof, clock, settings } = dependencies
+  const token = typeof refreshToken === 'string' ? parseRefreshToken(refreshToken, proof) : refreshToken
   if (!token) throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
+  if (!token.isProven) dependencies.bounds.unproven.take()
   // Take the stamp before the session is read. An entry that revokes the session after the read then also covers the
   // new access token, because the token's `iat` is not later than the entry.
   const stamp = await denylist.stamp()
@@ -129,7 +135,8 @@ async function endReusedSession(
 ): Promise<void> {
   if (outcome.kind !== 'reused' && !(outcome.kind === 'ended' && outcome.reason === 'reuse')) return
   if (outcome.kind === 'reused') emit({ event: 'refresh_token_reused', sub: outcome.sub, sid })
-  await denylist.revoke([{ kind: 'sid', id: sid, reason: 'reuse' }])
+  const endedAt = outcome.kind === 'ended' ? outcome.endedAt : undefined
+  await denylist.revoke([{ kind: 'sid', id: sid, reason: 'reuse', endedAt }])
   store.unindex(outcome.sub, [sid]).catch(() => {})
 }
 

@@ -11,6 +11,8 @@ import type { LoginRequest } from './login.js'
 import { logout, logoutAll } from './logout.js'
 import type { LogoutAllOptions, PresentedTokens } from './logout.js'
 import { refresh } from './refresh.js'
+import { parseRefreshToken } from '../token/refresh-token.js'
+import type { PresentedRefreshToken } from '../token/refresh-token.js'
 import { revoke } from './revoke.js'
 import type { RevokeRequest } from './revoke.js'
 import type { ClientInfo, Identity, Sid } from './session.js'
@@ -64,8 +66,13 @@ export class Sessions {
     return issue(this.#dependencies, identity, client)
   }
 
+  /** Returns the parts of a refresh token, or `undefined` if the text doesn't have its form. */
+  parseRefreshToken(text: string): PresentedRefreshToken | undefined {
+    return parseRefreshToken(text, this.#dependencies.proof)
+  }
+
   /** Exchanges a refresh token for new tokens. */
-  refresh(refreshToken: string): Promise<TokenSet> {
+  refresh(refreshToken: string | PresentedRefreshToken): Promise<TokenSet> {
     return withinDeadline(refresh(this.#dependencies, refreshToken))
   }
 

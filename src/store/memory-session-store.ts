@@ -84,7 +84,10 @@ export class MemorySessionStore implements SessionStore {
     if (!record) return { kind: 'unknown' }
     if (record.familyHash !== undefined && record.familyHash !== rotation.familyHash)
       return { kind: 'forged' }
-    if (record.kind === 'tombstone') return { kind: 'ended', sub: record.sub, reason: record.reason }
+    if (record.kind === 'tombstone') {
+      const endedAt = record.forgetAt - rotation.tombstone
+      return { kind: 'ended', sub: record.sub, reason: record.reason, endedAt }
+    }
     const { session } = record
     if (now >= session.expiresAt) return { kind: 'expired' }
     if (secretHash === record.previousHash && now < record.rotatedAt + rotation.reuseGrace) {
@@ -117,17 +120,20 @@ export class MemorySessionStore implements SessionStore {
     }
   }
 
-  async end({ sid, reason, familyHash, sub, indexedFor, tombstone, now }: EndRequest): Promise<EndOutcome> {
+  async end(ending: EndRequest): Promise<EndOutcome> {
+    const { sid, reason, familyHash, sub, indexedFor, isProven, tombstone, now } = ending
     const record = this.#read(sid, now)
     if (!record) {
-      if (indexedFor !== undefined) this.#writeTombstone(sid, indexedFor, undefined, reason, now + tombstone)
+      if (indexedFor !== undefined || isProven)
+        this.#writeTombstone(sid, indexedFor ?? '', undefined, reason, now + tombstone)
       return { kind: 'unknown' }
     }
     const owner = record.kind === 'living' ? record.session.sub : record.sub
     const isOther = familyHash !== record.familyHash && record.familyHash !== undefined
     if (familyHash !== undefined && isOther) return { kind: 'foreign' }
     if (sub !== undefined && sub !== owner) return { kind: 'foreign' }
-    if (record.kind === 'tombstone') return { kind: 'already_ended', sub: owner }
+    if (record.kind === 'tombstone')
+      return { kind: 'already_ended', sub: owner, endedAt: record.forgetAt - tombstone }
     this.#writeTombstone(sid, owner, record.familyHash, reason, now + tombstone)
     return { kind: 'ended', sub: owner }
   }

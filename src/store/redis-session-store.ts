@@ -79,13 +79,14 @@ export class RedisSessionStore implements SessionStore {
     familyHash = '',
     sub = '',
     indexedFor = '',
+    isProven = false,
     tombstone,
   }: EndRequest): Promise<EndOutcome> {
-    const args = [reason, familyHash, sub, tombstone, indexedFor]
+    const args = [reason, familyHash, sub, tombstone, indexedFor, isProven ? '1' : '']
     const reply = await this.#run('endSession', this.#keys.session(sid), args)
-    const [kind, owner] = reply as [EndOutcome['kind'], string]
+    const [kind, owner, endedAt] = reply as [EndOutcome['kind'], string, string?]
     if (kind === 'foreign' || kind === 'unknown') return { kind }
-    return { kind, sub: owner }
+    return kind === 'ended' ? { kind, sub: owner } : { kind, sub: owner, endedAt: Number(endedAt) }
   }
 
   async count(sub: string): Promise<number> {
@@ -205,7 +206,7 @@ function toOutcome(
     case 'reused':
       return { kind, sub: first as string }
     case 'ended':
-      return { kind, sub: first as string, reason: second as EndReason }
+      return { kind, sub: first as string, reason: second as EndReason, endedAt: Number(third) }
     default:
       return { kind }
   }

@@ -41,6 +41,16 @@ local function bury(key, reason, sub, family, ttl)
 end`
 
 /**
+ * Returns the time (ms) at which a tombstone was written, from the rest of its lifetime. `ttl` is the whole lifetime.
+ */
+const ENDED_AT = `
+local function endedAt(key, ttl)
+  local t = redis.call('TIME')
+  local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+  return string.format('%.0f', now + redis.call('PTTL', key) - tonumber(ttl))
+end`
+
+/**
  * Removes ids whose latest end has passed by both the caller's clock and the clock of Redis. A caller's clock that is
  * ahead for a moment must not remove ids that "log out everywhere" still needs.
  */
@@ -107,7 +117,8 @@ return 1`,
  * ARGV family hash, secret hash, salt, successor hash, now (ms), idle (ms), refresh limit (a number), grace (ms),
  *   lifetime of a tombstone (ms), slack (ms), jti prefix, time when the command was sent (ms)
  * Returns { 'rotated', fields, previous jti prefix, previous time } ·
- *   { 'retried', fields, previous jti prefix, previous time, salt } · { 'reused', sub } · { 'ended', sub, reason } ·
+ *   { 'retried', fields, previous jti prefix, previous time, salt } · { 'reused', sub } ·
+ *   { 'ended', sub, reason, time of the end (ms) } ·
  *   { 'expired' } · { 'limit_reached' } · { 'forged' } · { 'unknown' }
  * Error LATE if the command was in transit for more than 5 s. A server that was frozen would otherwise rotate for a
  *   caller that no longer waits, and the caller's later retry would count as reuse.
@@ -116,7 +127,7 @@ return 1`,
 const rotateSession: Script = {
   name: 'portcullisRotateSession',
   keys: 1,
-  lua: `${BURY}
+  lua: `${BURY}${ENDED_AT}
 local key = KEYS[1]
 local t = redis.call('TIME')
 if tonumber(t[1]) * 1000 - tonumber(ARGV[12]) > 5000 then
@@ -128,7 +139,7 @@ local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previou
   'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen')
 if not r[1] and not r[2] then return { 'unknown' } end
 if r[1] and r[1] ~= family then return { 'forged' } end
-if r[2] then return { 'ended', r[3], r[2] } end
+if r[2] then return { 'ended', r[3], r[2], endedAt(key, ARGV[9]) } end
 if now >= tonumber(r[8]) then return { 'expired' } end
 if secret == r[5] and now < tonumber(r[7]) + grace then
   return { 'retried', redis.call('HMGET', key, ${FIELD_LIST}), r[13], r[14], r[6] }
@@ -149,25 +160,26 @@ return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}), r[11], r[12] }`,
 }
 
 /**
- * Ends a session and writes its tombstone. If there is no record, it writes a tombstone only for an id from an index.
+ * Ends a session and writes its tombstone. If there is no record, it writes a tombstone only for an id that can't be
+ * invented, because it is from an index or from a token of ours.
  *
  * KEYS session · ARGV reason, family hash or '', subject or '', lifetime of the tombstone (ms), subject whose index has
- *   the id or ''
- * Returns { 'ended', sub } · { 'already_ended', sub } · { 'foreign' } · { 'unknown' }
+ *   the id or '', '1' if a token proves that the session has existed or ''
+ * Returns { 'ended', sub } · { 'already_ended', sub, time of the end (ms) } · { 'foreign' } · { 'unknown' }
  * Atomic: no rotation may happen between the check of family and subject and the end of the session.
  */
 const endSession: Script = {
   name: 'portcullisEndSession',
   keys: 1,
-  lua: `${BURY}
+  lua: `${BURY}${ENDED_AT}
 local r = redis.call('HMGET', KEYS[1], 'family', 'sub', 'ended')
 if not r[1] and not r[3] then
-  if ARGV[5] ~= '' then bury(KEYS[1], ARGV[1], ARGV[5], nil, ARGV[4]) end
+  if ARGV[5] ~= '' or ARGV[6] ~= '' then bury(KEYS[1], ARGV[1], ARGV[5], nil, ARGV[4]) end
   return { 'unknown' }
 end
 if ARGV[2] ~= '' and r[1] and ARGV[2] ~= r[1] then return { 'foreign' } end
 if ARGV[3] ~= '' and ARGV[3] ~= r[2] then return { 'foreign' } end
-if r[3] then return { 'already_ended', r[2] } end
+if r[3] then return { 'already_ended', r[2], endedAt(KEYS[1], ARGV[4]) } end
 bury(KEYS[1], ARGV[1], r[2], r[1], ARGV[4])
 return { 'ended', r[2] }`,
 }

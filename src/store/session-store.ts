@@ -46,7 +46,7 @@ export type RotationOutcome =
     }
   /** The refresh token was used before, so it may be stolen. The same atomic step has ended the session. */
   | { readonly kind: 'reused'; readonly sub: string }
-  | { readonly kind: 'ended'; readonly sub: string; readonly reason: EndReason }
+  | { readonly kind: 'ended'; readonly sub: string; readonly reason: EndReason; readonly endedAt: UnixMs }
   /** The session is past its idle limit or its absolute limit. */
   | { readonly kind: 'expired' }
   | { readonly kind: 'limit_reached' }
@@ -67,13 +67,16 @@ export interface EndRequest {
    * a login that is still in progress from storing its session afterwards.
    */
   readonly indexedFor?: string | undefined
+  /** True if a token proves that the session has existed. With it, a tombstone is written even if there is no record. */
+  readonly isProven?: boolean | undefined
   readonly tombstone: Milliseconds
   readonly now: UnixMs
 }
 
 export type EndOutcome =
   | { readonly kind: 'ended'; readonly sub: string }
-  | { readonly kind: 'already_ended'; readonly sub: string }
+  /** The session had ended before. `endedAt` is by the clock of the store. */
+  | { readonly kind: 'already_ended'; readonly sub: string; readonly endedAt: UnixMs }
   /** The session exists, but `familyHash` or `sub` belongs to another one. Nothing was changed. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'unknown' }

@@ -182,14 +182,7 @@ export class TokenVerifier {
    * @param client As in `verifyToken`.
    * @throws {PortcullisError} `token_malformed`, `token_invalid`, `rate_limited`
    */
-  decodeOwnToken(
-    token: string,
-    client?: TokenClient,
-  ): {
-    claims: AccessClaims
-    key: KeyVerifier
-    expired: boolean
-  } {
+  decodeOwnToken(token: string, client?: TokenClient): OwnToken {
     const { keys, settings } = this.#dependencies
     const key = selectKey(token, keys)
     return { ...verifyClaims(this.#verifySignature(key, token, client), settings, this.#times()), key }
@@ -221,10 +214,24 @@ export class TokenVerifier {
     }
   }
 
+  /** Returns true if a token has expired, or is known to be revoked. Never waits for a lease. */
+  async isSpent({ claims, key, expired }: OwnToken): Promise<boolean> {
+    if (expired) return true
+    const reason = await this.#dependencies.denylist.peek(toRevocableToken(toAuth(claims, key.kid)))
+    return reason !== undefined && reason !== 'unknown'
+  }
+
   #times() {
     const { clock, denylist } = this.#dependencies
     return { now: clock.now(), latestIssue: denylist.latestIssue() }
   }
+}
+
+/** A token with a good signature and good claims, which may have expired or been revoked. */
+export interface OwnToken {
+  readonly claims: AccessClaims
+  readonly key: KeyVerifier
+  readonly expired: boolean
 }
 
 /**

@@ -18,7 +18,7 @@ login.http.subject required with login.http|login.http.claims {}|login.http.time
 identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
 identity.token.header X-Portcullis-Identity|identity.token.audience required with identity.token|identity.token.life 30s
 rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.successes 300|rateLimit.login.perAccount.per 15m
-rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.per 15m
+rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.successes 5000|rateLimit.login.perAddress.per 15m
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
 workers 1
 routes []|routes[].path required|routes[].methods none|routes[].hosts none|routes[].upstream none

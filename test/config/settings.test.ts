@@ -39,7 +39,7 @@ t.test('every setting has its documented default, parsed', async (t) => {
     rateLimit: {
       login: {
         perAccount: { failures: 10, successes: 300, per: 900_000 },
-        perAddress: { failures: 50, per: 900_000 },
+        perAddress: { failures: 50, successes: 5_000, per: 900_000 },
       },
       refresh: { perAddress: { max: 600, per: 60_000 } },
     },

@@ -132,6 +132,7 @@ t.test('every key is in the registry and has a TTL', async (t) => {
     log: `${names.log}@`,
     'state of the log': `${names.logState}@`,
     'limit of accounts': `${names.limit('login-account')}@`,
+    'limit of successes by address': `${names.limit('login-address-success')}@`,
     'limit of addresses': `${names.limit('login-address')}@`,
     'limit of good logins': `${names.limit('login-success')}@`,
     'accounts known at an address': `${names.limit('login-known')}@`,

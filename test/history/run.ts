@@ -114,7 +114,7 @@ async function startGateways(t: Scope, { settings, gateways: count }: Mix, store
     tokens: { access: '15m', reuseGrace: `${GRACE_MILLISECONDS}ms` },
     sessions: { perSubject: 0 },
     rateLimit: {
-      login: { perAccount: { successes: 1_000_000 } },
+      login: { perAccount: { successes: 1_000_000 }, perAddress: { successes: 1_000_000 } },
       refresh: { perAddress: { max: 1_000_000 } },
     },
     routes: [

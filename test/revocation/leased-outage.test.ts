@@ -23,6 +23,7 @@ function open() {
   const replica = new LeasedDenylist({
     ...parts,
     syncLoop,
+    horizon: 0,
     grace: 0,
     onLostHistory: 'heal',
     onBarrier: () => {},

@@ -44,6 +44,7 @@ t.test('a stamp that waited for a lease takes the time after the wait', async (t
     },
     log: { revoke: () => Promise.reject(new Error('not asked for')) },
     lease: LOG_SETTINGS.lease,
+    horizon: 0,
     grace: 0,
     onLostHistory: 'heal',
     now: () => now,

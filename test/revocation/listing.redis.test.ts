@@ -72,3 +72,17 @@ t.test('expired entries aren’t listed, and a lengthened entry shows its later 
     { kind: 'jti', id: 'long', before: 0, until: now + 60_000, reason: 'second' },
   ])
 })
+
+t.test('an entry of kind lost has its reason, also after it was published again', async (t) => {
+  const rig = openLog(t)
+  const { epoch } = await rig.sync()
+  await rig.revoke({ kind: 'lost', id: 'ada', before: 'birth', reason: 'logout' })
+  const id = `${epoch.slice(0, 8)}ada`
+  const { entries } = await list(rig)
+  t.match(entries, [{ kind: 'lost', id, reason: 'logout' }])
+  const entry = { kind: 'lost', id: 'XXXXXXXXben', before: 1_000, until: Date.now() + KEEP } as const
+  await rig.log.publish([entry], Date.now())
+  await rig.log.deny([entry], 'republished')
+  t.match((await list(rig, { search: 'ben' })).entries, [{ id: entry.id, reason: 'republished' }])
+  t.match((await list(rig, { search: 'logout' })).entries, [{ id }], 'and is found by it')
+})

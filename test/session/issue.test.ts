@@ -3,6 +3,7 @@ import { issue } from '../../src/session/issue.js'
 import { refresh } from '../../src/session/refresh.js'
 import type { Identity } from '../../src/session/session.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import { living } from '../support/session-store.js'
 import { claimsOf, embedded, judged, told, HOUR, MINUTE, RULES, SECOND } from '../support/sessions.js'
 
@@ -30,7 +31,7 @@ t.test('a login issues a valid access token with the identity', async (t) => {
   t.match(jti, /^[\w-]{30}$/)
   t.equal(expiresIn, 900)
   t.equal(refreshExpiresIn, 3_600)
-  t.equal(parseRefreshToken(refreshToken)?.sid, session.sid)
+  t.equal(parseRefreshToken(refreshToken, PROOF)?.sid, session.sid)
   t.equal(await judged(rig, accessToken), 'good')
   t.strictSame(rig.events, [{ event: 'login', sub: 'alice', sid: session.sid, ip: '127.0.0.1' }])
   t.strictSame(await living(rig.ports.store, 'alice', rig.clock.now()), [session])

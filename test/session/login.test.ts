@@ -40,7 +40,7 @@ async function door({ slots = new WorkSlots(1, 100) } = {}): Promise<Door> {
         counted += 1
         await failures.count(username)
       },
-      async countSuccess() {},
+      countSuccess: async () => 0,
     },
     async authenticate() {
       reached.push(password)

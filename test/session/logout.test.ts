@@ -5,6 +5,7 @@ import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import { failingOnce } from '../support/failing-denylist.js'
 import { embedded, judged, outcomeOf, refreshed, told, HOUR, MINUTE } from '../support/sessions.js'
 import type { Instance } from '../support/sessions.js'
@@ -19,7 +20,7 @@ async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: To
   t.equal(await refreshed(rig, refreshToken), 'good')
 }
 
-const partsOf = ({ refreshToken }: TokenSet) => parseRefreshToken(refreshToken)
+const partsOf = ({ refreshToken }: TokenSet) => parseRefreshToken(refreshToken, PROOF)
 
 t.test('a logout by access token, refresh token or both ends the session', async (t) => {
   for (const form of ['access', 'refresh', 'both']) {
@@ -58,7 +59,7 @@ t.test('tokens of two sessions end both', async (t) => {
 t.test('an invented refresh token with a known sid is invalid and ends nothing', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
-  const forged = { ...newRefreshToken(), sid: login.session.sid }
+  const forged = { ...newRefreshToken(), sid: login.session.sid, isProven: true }
   t.equal(await outcomeOf(() => logout(rig.ports, { refresh: forged })), 'refresh_token_invalid')
   await isAlive(t, rig, login)
   t.same([...told(rig, 'logout'), ...told(rig, 'session_ended')], [])
@@ -67,7 +68,7 @@ t.test('an invented refresh token with a known sid is invalid and ends nothing',
 t.test('an invented refresh token beside an access token is ignored', async (t) => {
   const rig = embedded()
   const [mine, foreign] = [await issue(rig.ports, { sub: 'alice' }), await issue(rig.ports, { sub: 'bob' })]
-  const forged = { ...newRefreshToken(), sid: foreign.session.sid }
+  const forged = { ...newRefreshToken(), sid: foreign.session.sid, isProven: true }
   await logout(rig.ports, { access: mine.session.sid, refresh: forged })
   await isDead(t, rig, mine)
   await isAlive(t, rig, foreign)

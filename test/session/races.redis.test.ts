@@ -5,6 +5,7 @@ import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import { judged, outcomeOf, refreshed, told, twoInstances } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
 import type { Instance } from '../support/sessions.js'
@@ -81,7 +82,9 @@ for (const denylist of ['replica', 'redis'] as const) {
         const refreshing = refreshUntilRefused(two, login, given)
         for (let i = 0; i < round % 5; i += 1) await living(one.ports.store, 'nobody', Date.now()) // a little later each time
         const presented =
-          round % 2 === 0 ? { access: login.session.sid } : { refresh: parseRefreshToken(login.refreshToken) }
+          round % 2 === 0
+            ? { access: login.session.sid }
+            : { refresh: parseRefreshToken(login.refreshToken, PROOF) }
         await logout(one.ports, presented)
         const atLogout = [...given]
         t.same(await survivors([one, two], atLogout), [], `round ${round}: of what was given by then`)

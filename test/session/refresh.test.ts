@@ -5,6 +5,7 @@ import { logout } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
 import { embedded, judged, refreshed, told, HOUR, MINUTE, SECOND } from '../support/sessions.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import { failingOnce } from '../support/failing-denylist.js'
 
 t.test('a refresh returns valid tokens and leaves the previous access token valid', async (t) => {
@@ -54,7 +55,7 @@ t.test('a malformed refresh token is invalid, without a query to the store', asy
 t.test('an invented token with a known sid is invalid and changes nothing', async (t) => {
   const rig = embedded()
   const login = await issue(rig.ports, { sub: 'alice' })
-  const forged = formatRefreshToken({ ...newRefreshToken(), sid: login.session.sid })
+  const forged = formatRefreshToken({ ...newRefreshToken(), sid: login.session.sid }, PROOF)
   for (let i = 0; i < 3; i += 1) t.equal(await refreshed(rig, forged), 'refresh_token_invalid')
   t.equal(await judged(rig, login.accessToken), 'good')
   t.equal(await refreshed(rig, login.refreshToken), 'good')
@@ -112,7 +113,7 @@ t.test('each way to end a session has its error code', async (t) => {
   const ended = await issue(rig.ports, { sub: 'carol' })
   await logout(rig.ports, { access: ended.session.sid })
   const idle = await issue(rig.ports, { sub: 'dave' })
-  const neverStored = formatRefreshToken(newRefreshToken())
+  const neverStored = formatRefreshToken(newRefreshToken(), PROOF)
   t.equal(await refreshed(rig, evicted.refreshToken), 'signed_in_elsewhere')
   t.equal(await refreshed(rig, limited.refreshToken), 'refresh_limit_reached')
   t.equal(await judged(rig, limited.accessToken), 'good', 'its access token lives on')
@@ -129,7 +130,7 @@ t.test('a restart of the memory store forgets sessions and admits no earlier tok
   t.equal(await judged(after, login.accessToken), 'history_lost')
   t.equal(await refreshed(after, login.refreshToken), 'session_ended')
   t.equal(await judged(before, login.accessToken), 'good')
-  t.ok(parseRefreshToken(login.refreshToken))
+  t.ok(parseRefreshToken(login.refreshToken, PROOF))
 })
 
 t.test(

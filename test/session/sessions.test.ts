@@ -3,6 +3,7 @@ import type { SessionStore } from '../../src/store/session-store.js'
 import { Sessions } from '../../src/session/sessions.js'
 import type { Sid } from '../../src/session/session.js'
 import { formatRefreshToken, newRefreshToken } from '../../src/token/refresh-token.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import { embedded } from '../support/sessions.js'
 
 /** The additional time of a revocation in this test, in ms. */
@@ -23,7 +24,7 @@ t.test('each call gives up on a store that never responds, and a revocation give
     givesUp('logout', sessions.logout({ access: sid })),
     givesUp('end', sessions.end('ada', sid)),
     givesUp('revoke', sessions.revoke({ sid })),
-    givesUp('refresh', sessions.refresh(formatRefreshToken(newRefreshToken()))),
+    givesUp('refresh', sessions.refresh(formatRefreshToken(newRefreshToken(), PROOF))),
     givesUp('list', sessions.list('ada')),
     givesUp('issue', sessions.issue({ sub: 'ada' }, {})),
   ])

@@ -24,6 +24,12 @@ export class SimulatedDenylist extends LeasedDenylist {
     return this.#node.world.options.onLostHistory
   }
 
+  /** Returns true if the own instance has an entry for the session. */
+  protected knows(sid: string): boolean {
+    const token = { jti: '', sid, sub: '', kid: '', iat: Number.MAX_SAFE_INTEGER }
+    return this.#node.instance.decideFromReplica(token).kind === 'revoked'
+  }
+
   override async revoke(entries: readonly NewEntry[]): Promise<void> {
     const { world, id } = this.#node
     const revocation: Revocation = { origin: id, entries: [], startedAt: world.t, stored: [] }
@@ -79,6 +85,7 @@ function optionsOf(node: Node, onReply: (reply: Stored) => void = () => {}): Lea
         }),
     },
     lease: settings.lease,
+    horizon: settings.horizon,
     grace: entryGrace(settings),
     onLostHistory,
     now: () => node.now,

@@ -11,10 +11,12 @@ import { keepWithinLimits } from '../../src/session/session-limits.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import type { LogoutAllOptions } from '../../src/session/logout.js'
 import type { SessionDependencies } from '../../src/session/dependencies.js'
+import { RateBound } from '../../src/rate-bound.js'
 import { refresh } from '../../src/session/refresh.js'
 import type { Sid } from '../../src/session/session.js'
 import { hashSecret, parseRefreshToken } from '../../src/token/refresh-token.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import type { Revocation, Token } from './checker.js'
 import { SimulatedDenylist } from './denylist.js'
 import type { Node } from './node.js'
@@ -45,7 +47,7 @@ export class SessionClients {
   login(node: Node, sub: string, done: (session: ClientSession) => void = () => {}): void {
     const world = this.#world
     const { random } = world
-    const refreshToken = parseRefreshToken(`${pad(random.id(), 22)}.${pad('', 22)}.${pad('', 43)}`)!
+    const refreshToken = parseRefreshToken(`${pad(random.id(), 22)}.${pad('', 22)}.${pad('', 43)}`, PROOF)!
     const { sid, family, secret } = refreshToken
     this.#run(
       node,
@@ -178,6 +180,9 @@ function portsOf(
     store: new Store(node, onEnded),
     denylist: new Denylist(node, (revocation) => revocations?.push(revocation)),
     sign: (claims) => JSON.stringify(claims),
+    proof: PROOF,
+    isFull: () => false,
+    bounds: { unproven: new RateBound(Infinity), unknown: new RateBound(Infinity) },
     clock: { now: () => Math.floor(node.now.wall) },
     settings: {
       issuer: '',

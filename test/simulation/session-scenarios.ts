@@ -173,6 +173,17 @@ const revived: SessionScenario = async (seed, switches = {}) => {
   return world
 }
 
+/** A logout waits for an instance that is cut off. Meanwhile it is repeated at an instance that has its entry. */
+const repeatedEnd: SessionScenario = async (seed, switches = {}) => {
+  const { world, nodes, clients, first, random } = await begin(seed, switches)
+  nodes[2].link = 'silent'
+  clients.end(nodes[0], first)
+  await world.play(world.t + random.between(30, 300))
+  clients.end(nodes[1], first)
+  await world.play(world.t + 2_500)
+  return world
+}
+
 /** By the rule that each is directed at. */
 export const SESSION_SCENARIOS: Readonly<Record<AnySessionRule, SessionScenario>> = {
   unindex: afterHalfEnd,
@@ -183,5 +194,6 @@ export const SESSION_SCENARIOS: Readonly<Record<AnySessionRule, SessionScenario>
   wait: oldLeases,
   reindex: lossUnderLogin,
   trust: revived,
+  repeat: repeatedEnd,
   birth: lateLogin,
 }

@@ -131,7 +131,10 @@ export function rotateRecord(rotation: RotationRequest): SessionScript<RotationO
     const record = readRecord(data, sid, time)
     if (!record) return [data, { kind: 'unknown' }]
     if (record.familyHash !== undefined && record.familyHash !== familyHash) return [data, { kind: 'forged' }]
-    if (record.kind === 'tombstone') return [data, { kind: 'ended', sub: record.sub, reason: record.reason }]
+    if (record.kind === 'tombstone') {
+      const endedAt = record.forgetAt - rotation.tombstone
+      return [data, { kind: 'ended', sub: record.sub, reason: record.reason, endedAt }]
+    }
     const { session, former, salt } = record
     if (secretHash === record.previousHash && now < record.rotatedAt + rotation.reuseGrace)
       return [data, { kind: 'retried', session, former, salt }]
@@ -161,20 +164,21 @@ export function rotateRecord(rotation: RotationRequest): SessionScript<RotationO
 
 export function endRecord(ending: EndRequest): SessionScript<EndOutcome> {
   return (data, time) => {
-    const { sid, reason, familyHash, sub, indexedFor } = ending
+    const { sid, reason, familyHash, sub, indexedFor, isProven } = ending
     const forgetAt = time + ending.tombstone
     const record = readRecord(data, sid, time)
     if (!record) {
       const unknown = { kind: 'unknown' } as const
-      if (indexedFor === undefined) return [data, unknown]
-      const tombstone = { sub: indexedFor, familyHash: undefined, reason, forgetAt }
+      if (indexedFor === undefined && !isProven) return [data, unknown]
+      const tombstone = { sub: indexedFor ?? '', familyHash: undefined, reason, forgetAt }
       return [put(data, sid, { kind: 'tombstone', ...tombstone }), unknown]
     }
     const owner = record.kind === 'living' ? record.session.sub : record.sub
     const isOfOther =
       familyHash !== undefined && record.familyHash !== undefined && familyHash !== record.familyHash
     if (isOfOther || (sub !== undefined && sub !== owner)) return [data, { kind: 'foreign' }]
-    if (record.kind === 'tombstone') return [data, { kind: 'already_ended', sub: owner }]
+    if (record.kind === 'tombstone')
+      return [data, { kind: 'already_ended', sub: owner, endedAt: record.forgetAt - ending.tombstone }]
     return [bury(data, sid, record, reason, forgetAt), { kind: 'ended', sub: owner }]
   }
 }

@@ -8,7 +8,8 @@ import { SimulatedStore } from './session-store.js'
 import { leaveIndex, readRecord } from './sessions.js'
 import type { SessionScript } from './sessions.js'
 
-export type SessionRule = 'unindex' | 'half' | 'own' | 'tombstone' | 'lost' | 'wait' | 'reindex' | 'trust'
+export type SessionRule =
+  'unindex' | 'half' | 'own' | 'tombstone' | 'lost' | 'wait' | 'reindex' | 'trust' | 'repeat'
 
 export const SESSION_RULES = [
   'unindex',
@@ -19,6 +20,7 @@ export const SESSION_RULES = [
   'wait',
   'reindex',
   'trust',
+  'repeat',
 ] as const satisfies readonly SessionRule[]
 
 export const WEAK_STORES: Partial<Record<SessionRule, typeof SimulatedStore>> = {
@@ -66,6 +68,14 @@ export const WEAK_DENYLISTS: Partial<Record<SessionRule, typeof SimulatedDenylis
   wait: class extends SimulatedDenylist {
     override revoke(entries: readonly NewEntry[]): Promise<void> {
       return super.revoke(this.onLostHistory === 'reject' ? withoutLost(entries) : entries)
+    }
+  },
+  /** An end that finds the entry of an earlier end returns at once. */
+  repeat: class extends SimulatedDenylist {
+    override async revoke(entries: readonly NewEntry[]): Promise<void> {
+      const isRepeated = entries.every((entry) => entry.kind === 'sid' && entry.endedAt !== undefined)
+      const isKnown = entries.every((entry) => this.knows(entry.id))
+      if (!isRepeated || !isKnown) await super.revoke(entries)
     }
   },
   /** With `reject`, a record from a history that nobody knows gives tokens. */

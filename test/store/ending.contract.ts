@@ -1,7 +1,19 @@
 import type { Test } from 'tap'
 import type { Sid } from '../../src/session/session.js'
 import { hashSecret, newRefreshToken } from '../../src/token/refresh-token.js'
-import { begin, end, rotated, sidsOf, use, SECOND, TOMBSTONE, living } from '../support/session-store.js'
+import {
+  begin,
+  create,
+  end,
+  newSession,
+  rotated,
+  sidsOf,
+  use,
+  SECOND,
+  TOMBSTONE,
+  MINUTE,
+  living,
+} from '../support/session-store.js'
 import type { OpenStore } from '../support/session-store.js'
 
 /** Ends that somebody brings about, and the mark that they leave. */
@@ -13,7 +25,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     const next = await rotated(t, harness, token)
     t.strictSame(await end(harness, sid), { kind: 'ended', sub })
     for (const dead of [token, next]) {
-      t.strictSame((await use(harness, dead)).outcome, { kind: 'ended', sub, reason: 'logout' })
+      t.match((await use(harness, dead)).outcome, { kind: 'ended', sub, reason: 'logout' })
     }
     t.same(await sidsOf(harness, sub), [])
   })
@@ -23,8 +35,32 @@ export function endingContract(t: Test, open: OpenStore): void {
     const { session, token } = await begin(harness)
     const { sub, sid } = session
     t.equal((await end(harness, sid, { reason: 'evicted' })).kind, 'ended')
-    t.strictSame(await end(harness, sid, { reason: 'logout' }), { kind: 'already_ended', sub })
+    t.match(await end(harness, sid, { reason: 'logout' }), { kind: 'already_ended', sub })
     t.match((await use(harness, token)).outcome, { kind: 'ended', reason: 'evicted' })
+  })
+
+  t.test('a session without a record gets a tombstone if a token proves that it has existed', async (t) => {
+    const harness = await open(t)
+    const { session, token } = newSession(harness)
+    const { sid } = session
+    t.strictSame(await end(harness, sid), { kind: 'unknown' })
+    t.strictSame(await end(harness, sid, { isProven: true }), { kind: 'unknown' })
+    t.match(await end(harness, sid, { isProven: true }), { kind: 'already_ended' })
+    t.match((await use(harness, token)).outcome, { kind: 'ended' })
+    await t.rejects(create(harness, { session, token }), { code: 'store_unavailable' })
+  })
+
+  t.test('a second end, and a refresh, say when the first end was', async (t) => {
+    const harness = await open(t)
+    const { session, token } = await begin(harness)
+    const endedAt = harness.clock.now()
+    await end(harness, session.sid)
+    const replies = [await end(harness, session.sid), (await use(harness, token)).outcome]
+    for (const reply of replies) {
+      const at = 'endedAt' in reply ? reply.endedAt : 0
+      const difference = Math.min(Math.abs(at - endedAt), Math.abs(at - Date.now()))
+      t.ok(difference < MINUTE, `${reply.kind}: ${at - endedAt} ms`)
+    }
   })
 
   t.test('a session ended by reuse counts as ended', async (t) => {
@@ -32,7 +68,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     const { session, token } = await begin(harness)
     await rotated(t, harness, await rotated(t, harness, token))
     await use(harness, token)
-    t.strictSame(await end(harness, session.sid), { kind: 'already_ended', sub: session.sub })
+    t.match(await end(harness, session.sid), { kind: 'already_ended', sub: session.sub })
     t.match((await use(harness, token)).outcome, { kind: 'ended', reason: 'reuse' })
   })
 
@@ -53,7 +89,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     const next = await rotated(t, harness, token)
     t.strictSame(await end(harness, sid, { familyHash, sub }), { kind: 'ended', sub })
     for (const about of foreign) t.strictSame(await end(harness, sid, about), { kind: 'foreign' })
-    t.strictSame(await end(harness, sid, { familyHash }), { kind: 'already_ended', sub })
+    t.match(await end(harness, sid, { familyHash }), { kind: 'already_ended', sub })
     t.match((await use(harness, next)).outcome, { kind: 'ended', reason: 'logout' })
   })
 
@@ -80,7 +116,7 @@ export function endingContract(t: Test, open: OpenStore): void {
     await end(harness, sid)
     await harness.advance(TOMBSTONE - SECOND)
     t.match((await use(harness, token)).outcome, { kind: 'ended', reason: 'logout' })
-    t.strictSame(await end(harness, sid), { kind: 'already_ended', sub })
+    t.match(await end(harness, sid), { kind: 'already_ended', sub })
     await harness.advance(SECOND)
     t.strictSame(
       (await use(harness, token)).outcome,

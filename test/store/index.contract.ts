@@ -52,9 +52,9 @@ export function indexContract(t: Test, open: OpenStore): void {
     const begun = newSession(harness)
     const { sub, sid } = begun.session
     t.strictSame(await end(harness, sid, { indexedFor: sub }), { kind: 'unknown' })
-    t.strictSame(await end(harness, sid, { indexedFor: sub }), { kind: 'already_ended', sub })
+    t.match(await end(harness, sid, { indexedFor: sub }), { kind: 'already_ended', sub })
     await t.rejects(create(harness, begun), { code: 'store_unavailable' })
-    t.strictSame((await use(harness, begun.token)).outcome, { kind: 'ended', sub, reason: 'logout' })
+    t.match((await use(harness, begun.token)).outcome, { kind: 'ended', sub, reason: 'logout' })
     t.strictSame(await end(harness, sid, { sub: `${sub}x` }), { kind: 'foreign' })
     await harness.advance(TOMBSTONE)
     t.strictSame((await use(harness, begun.token)).outcome, { kind: 'unknown' })

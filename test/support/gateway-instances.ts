@@ -35,7 +35,8 @@ export async function startInstance(
   overrides: Overrides,
   env: NodeJS.ProcessEnv = {},
 ): Promise<Instance> {
-  const settings = { tokens: { access: '15m' }, sessions: { perSubject: 0 }, ...overrides }
+  const rateLimit = { login: { perAccount: { successes: 100_000 }, perAddress: { successes: 100_000 } } }
+  const settings = { tokens: { access: '15m' }, sessions: { perSubject: 0 }, rateLimit, ...overrides }
   const gateway = await serveGateway(t, settings, directory, env)
   const pid = Number(gateway.records()[0]!['pid'])
   return {

@@ -9,6 +9,7 @@ import { CLOCK_SLACK } from '../../src/revocation/denylist.js'
 import type { Denylist } from '../../src/revocation/denylist.js'
 import type { SecurityEvent } from '../../src/session/security-events.js'
 import type { SessionDependencies, SessionSettings } from '../../src/session/dependencies.js'
+import { RateBound } from '../../src/rate-bound.js'
 import { refresh } from '../../src/session/refresh.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import { MemorySessionStore } from '../../src/store/memory-session-store.js'
@@ -21,6 +22,7 @@ import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import { MovableClock } from './movable-clock.js'
+import { PROOF } from './refresh-token-proof.js'
 import { cleanUp, connect, redisUrl, uniquePrefix } from './redis.js'
 import { openInstance, settle } from './open-denylist.js'
 
@@ -68,6 +70,9 @@ export function instance(adapters: Adapters, clock: Clock, rules: Partial<Sessio
       ...adapters,
       clock,
       sign: jwt.sign,
+      proof: PROOF,
+      isFull: () => false,
+      bounds: { unproven: new RateBound(1_000), unknown: new RateBound(1_000) },
       settings: { ...RULES, ...rules },
       emit: (event) => void events.push(event),
     },

@@ -8,18 +8,22 @@ import {
   parseRefreshToken,
   deriveSuccessor,
 } from '../../src/token/refresh-token.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 
 const token = newRefreshToken()
-const text = formatRefreshToken(token)
-const [sid, family, secret] = text.split('.') as [string, string, string]
+const text = formatRefreshToken(token, PROOF)
+const [sid, family, secret, proof] = text.split('.') as [string, string, string, string]
 
-t.test('a token has three random parts of 128, 128 and 256 bits, and can be parsed', async (t) => {
-  t.strictSame(
-    [sid, family, secret].map((part) => Buffer.from(part, 'base64url').length),
-    [16, 16, 32],
-  )
-  t.strictSame(parseRefreshToken(text), token)
-})
+t.test(
+  'a token has three random parts of 128, 128 and 256 bits and a proof of 128 bits, and can be parsed',
+  async (t) => {
+    t.strictSame(
+      text.split('.').map((part) => Buffer.from(part, 'base64url').length),
+      [16, 16, 32, 16],
+    )
+    t.strictSame(parseRefreshToken(text, PROOF), { ...token, isProven: true })
+  },
+)
 
 t.test('no two tokens or salts share a part', async (t) => {
   const many = Array.from({ length: 500 }, newRefreshToken)
@@ -31,7 +35,9 @@ const bad: [name: string, text: string][] = [
   ['nothing', ''],
   ['one part', sid],
   ['two parts', `${sid}.${family}`],
-  ['a fourth part', `${text}.${secret}`],
+  ['a fifth part', `${text}.${proof}`],
+  ['an empty proof', `${sid}.${family}.${secret}.`],
+  ['a proof too short', text.slice(0, -1)],
   ['an empty sid', `.${family}.${secret}`],
   ['an empty family', `${sid}..${secret}`],
   ['an empty secret', `${sid}.${family}.`],
@@ -39,8 +45,9 @@ const bad: [name: string, text: string][] = [
   ['a sid too long', `${sid}A.${family}.${secret}`],
   ['a family too short', `${sid}.${family.slice(1)}.${secret}`],
   ['a family too long', `${sid}.${family}A.${secret}`],
-  ['a secret too short', `${sid}.${family}.${secret.slice(1)}`],
-  ['a secret too long', `${text}A`],
+  ['a secret too short', `${sid}.${family}.${secret.slice(1)}.${proof}`],
+  ['a secret too long', `${sid}.${family}.${secret}A.${proof}`],
+  ['a proof too long', `${text}A`],
   ['padding', `${text}=`],
   ['a space before', ` ${text}`],
   ['a space after', `${text} `],
@@ -56,14 +63,14 @@ const bad: [name: string, text: string][] = [
   ['a megabyte', 'A'.repeat(1_000_000)],
 ]
 for (const [name, value] of bad) {
-  t.test(`${name} is no refresh token`, async (t) => t.equal(parseRefreshToken(value), undefined))
+  t.test(`${name} is no refresh token`, async (t) => t.equal(parseRefreshToken(value, PROOF), undefined))
 }
 
 t.test('a successor has a new secret in the same session and family', async (t) => {
   const next = deriveSuccessor(token, newSalt())
   t.match(next, { sid, family })
   t.not(next.secret, secret)
-  t.strictSame(parseRefreshToken(formatRefreshToken(next)), next)
+  t.strictSame(parseRefreshToken(formatRefreshToken(next, PROOF), PROOF), { ...next, isProven: true })
 })
 
 t.test('a successor depends on parent and salt only, and on both', async (t) => {

@@ -5,6 +5,7 @@ import type { RevocableToken, Denylist } from '../../src/revocation/denylist.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
 import { formatRefreshToken, newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
 import { SignatureBudget } from '../../src/token/signature-budget.js'
+import { PROOF } from '../support/refresh-token-proof.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import type { VerifiedToken } from '../../src/token/token-verifier.js'
@@ -176,11 +177,11 @@ t.test('decodeOwnToken accepts expired and revoked tokens, and no forged one', a
 t.test('a refresh token is no access token, and an access token no refresh token', async (t) => {
   const { verdict, token } = await court()
   for (let i = 0; i < 200; i++) {
-    const refresh = formatRefreshToken(newRefreshToken())
+    const refresh = formatRefreshToken(newRefreshToken(), PROOF)
     t.match(await outcome(() => verdict.verifyToken(refresh)), /^token_(?:malformed|invalid)$/)
     t.match(await outcome(() => verdict.decodeOwnToken(refresh)), /^token_(?:malformed|invalid)$/)
   }
-  t.equal(parseRefreshToken(token()), undefined)
+  t.equal(parseRefreshToken(token(), PROOF), undefined)
 })
 
 t.test('an asynchronous denylist decides the same', async (t) => {

@@ -2,7 +2,7 @@
 import type { Milliseconds } from '../../clock.js'
 import { isAtOrAfter } from '../entry.js'
 import type { Position } from '../entry.js'
-import type { NewEntry } from '../entry.js'
+import type { EntryToWrite } from '../denylist.js'
 import type { RevokeReply, SyncReply } from './revocation-log.js'
 import type { Sync } from './protocol.js'
 
@@ -24,7 +24,7 @@ export type BarrierState =
   | { readonly kind: 'closed'; readonly by: 'acknowledgement' | 'lapse' }
 
 export class Barrier {
-  readonly entries: readonly NewEntry[]
+  readonly entries: readonly EntryToWrite[]
   /**
    * The time at which the revoke fails if the barrier is still open: 2W + 1 s after the start, by the monotonic clock.
    */
@@ -33,7 +33,7 @@ export class Barrier {
   #state: BarrierState = { kind: 'writing' }
 
   /** @param lapse W, the time after which every lease that was granted before has ended. */
-  constructor(entries: readonly NewEntry[], now: Milliseconds, lapse: Milliseconds) {
+  constructor(entries: readonly EntryToWrite[], now: Milliseconds, lapse: Milliseconds) {
     this.entries = entries
     this.#lapse = lapse
     this.deadline = now + 2 * lapse + 1_000

@@ -101,6 +101,11 @@ export class EpochReplica {
     return kind
   }
 
+  /** Returns true if this epoch's log, as far as it was read, covers all tokens that the entry covers. */
+  isInLog(entry: DenylistEntry): boolean {
+    return this.#replica.covers(entry)
+  }
+
   /** Applies a page of the log, and removes expired entries. */
   onSync({ entries, last, settled, more, time }: SyncReply): void {
     for (const entry of entries) this.#replica.apply(entry)

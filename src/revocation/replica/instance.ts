@@ -8,6 +8,7 @@
  */
 import type { Milliseconds, UnixMs } from '../../clock.js'
 import { Barrier } from './barrier.js'
+import { isAtOrAfter } from '../entry.js'
 import type { DenylistEntry, Position } from '../entry.js'
 import { EpochReplica } from './epoch-replica.js'
 import { createWalk } from './expiring-map.js'
@@ -15,7 +16,7 @@ import { IssueLimit } from './issue-limit.js'
 import { Lease, jtiPrefix } from './lease.js'
 import { LeftEpochs } from './left-epochs.js'
 import { leaseLapse } from './revocation-log.js'
-import type { NewEntry } from '../entry.js'
+import type { EntryToWrite } from '../denylist.js'
 import type { RevokeReply, SyncReply } from './revocation-log.js'
 import type { RevocableToken } from '../denylist.js'
 import { ADMITTED, NO_LEASE } from './protocol.js'
@@ -251,23 +252,51 @@ export class Instance {
   }
 
   /** Begins a revoke of this instance. The caller must write the entries with the script, then call `onRevoke`. */
-  revoke(entries: readonly NewEntry[], now: Now): Barrier {
+  revoke(entries: readonly EntryToWrite[], now: Now): Barrier {
     const barrier = this.newBarrier(entries, now.monotonic)
     this.#barriers.add(barrier)
     return barrier
   }
 
-  protected newBarrier(entries: readonly NewEntry[], now: Milliseconds): Barrier {
+  protected newBarrier(entries: readonly EntryToWrite[], now: Milliseconds): Barrier {
     return new Barrier(entries, now, this.lapse)
+  }
+
+  /**
+   * Returns the entries of a revoke that must be written. An entry is left out if this epoch's log has one that covers
+   * the same tokens, from an earlier revoke that may have failed, or may still be waiting.
+   */
+  selectMissing(entries: readonly EntryToWrite[]): readonly EntryToWrite[] {
+    return entries.filter(
+      ({ kind, id, enough }) =>
+        enough === undefined || !this.#replica.isInLog({ kind, id, before: 0, until: enough }),
+    )
   }
 
   /**
    * Applies the script's reply to a revoke. The wait at the barrier is measured from this call. If the instance has
    * entered another epoch since the script was called, the entries must be written again.
+   *
+   * @param isPartial True if some entries weren't written, because this epoch's log has them. The barrier then waits
+   *   until all instances have read as much of the log as this one.
    */
-  onRevoke(barrier: Barrier, generation: number, reply: RevokeReply, now: Now): void {
+  onRevoke(
+    barrier: Barrier,
+    generation: number,
+    reply: RevokeReply,
+    now: Now,
+    { isPartial = false } = {},
+  ): void {
     if (generation !== this.#generation || !this.#meet(reply.epoch, now)) return barrier.restart()
-    barrier.onRevoke(reply, now.monotonic, this.id)
+    // A new epoch has none of the entries that were left out.
+    if (isPartial && generation !== this.#generation) return barrier.restart()
+    const position = isPartial ? this.holdBack(reply.position) : reply.position
+    barrier.onRevoke({ ...reply, position }, now.monotonic, this.id)
+  }
+
+  /** Returns the position that all instances must have read when a revoke left out entries. */
+  protected holdBack(written: Position): Position {
+    return isAtOrAfter(written, this.applied) ? written : this.applied
   }
 
   /** Removes the barrier of a revoke that has returned or failed. */

@@ -4,7 +4,7 @@ import { storeUnavailable } from '../../errors.js'
 import type { Keys } from '../../redis/keys.js'
 import { LOG_SCRIPTS } from './log-scripts.js'
 import type { RedisClient } from '../../redis/redis-client.js'
-import { formatMany, formatPosition, parsePosition, parseRow } from '../entry.js'
+import { formatMany, formatPosition, parsePosition, parseRow, toKeyId } from '../entry.js'
 import type { DenylistEntry } from '../entry.js'
 import { entryGrace } from './revocation-log.js'
 import type { NewEntry } from '../entry.js'
@@ -132,7 +132,7 @@ export class RedisLog implements RevocationLog {
       await this.#commands.portcullisDeny.call(
         this.#redis,
         entries.length,
-        ...entries.map(({ kind, id }) => this.#keys.deny(kind, id)),
+        ...entries.map((entry) => this.#keys.deny(entry.kind, toKeyId(entry))),
         this.#settings.horizon + entryGrace(this.#settings),
         reason,
         ...entries.flatMap(({ before, until }) => [before, until]),
