@@ -186,8 +186,14 @@ async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRe
   const settings = mountCookies(parsePluginOptions(options), app.prefix)
   checkRegistration(app, settings)
   const core = await createCore(settings, app.log, islands, { ofProcess: false })
+  try {
+    await registerCore(app, core)
+  } catch (error) {
+    // A host whose registration failed may not call `app.close()`, and open connections would keep its process alive.
+    await core.close()
+    throw error
+  }
   app.addHook('onClose', () => core.close())
-  await registerCore(app, core)
 }
 
 /**

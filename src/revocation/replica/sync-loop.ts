@@ -51,6 +51,8 @@ export class SyncLoop {
     this.#options.bell.close()
     this.#wake?.()
     await this.#loop
+    // No further sync ends their wait, and their timers would keep the process alive.
+    this.#notify()
   }
 
   /** Requests a sync, which is sent as soon as the one in progress has ended. */
@@ -93,12 +95,16 @@ export class SyncLoop {
         onSync(undefined, error)
       }
       this.#isSyncing = false
-      for (const listener of this.#listeners) listener()
+      this.#notify()
       if (outcome && (await this.#republisher.advance())) this.#isRequested = true
       const every = instance.isLeased(now()) ? lease / 4 : lease / 4 / UNLEASED_SPEEDUP
       const due = sync.sent.monotonic + every - now().monotonic
       await this.#pause(this.#untilNext(outcome, due), outcome === undefined)
     }
+  }
+
+  #notify(): void {
+    for (const listener of this.#listeners) listener()
   }
 
   #untilNext(outcome: SyncOutcome | undefined, due: Milliseconds): Milliseconds {
@@ -141,7 +147,7 @@ export class SyncLoop {
         this.ask()
         // A sync that is already in progress may have read the log before the bell rang, so wait for the one after it.
         if (this.#isSyncing) await this.nextSync(lease)
-        await this.nextSync(lease)
+        if (!this.#isStopped) await this.nextSync(lease)
       }
       const isIdle = instance.applied.ms === before.ms && instance.applied.seq === before.seq
       if (!rang || isIdle)
