@@ -12,6 +12,9 @@ import type { ResponseHandler, UpstreamConnection } from './http1-client/upstrea
 import type { UpstreamError } from './http1-client/upstream-error.js'
 import type { UpstreamServer } from './upstreams.js'
 
+/** Methods that change state, but no further when they are repeated (RFC 9110 §9.2.2). */
+const IDEMPOTENT_METHODS = new Set(['PUT', 'DELETE'])
+
 /** One request and its response. Handles the events of the upstream's and of the client's connection. See `forward`. */
 export class Exchange implements ResponseHandler, Forwarding {
   readonly #request: IncomingMessage
@@ -162,26 +165,36 @@ export class Exchange implements ResponseHandler, Forwarding {
     this.#connection = undefined
     if (this.#clientResponse.isEnded || this.#isSettled) return
     if (this.#isSent && this.#status === 0 && error.isMiss) this.#server.health.missed(error.reason)
-    const next = this.#selectRetryServer(error, connection?.hasBegun ?? false)
+    const next = this.#selectRetryServer(error, connection)
     if (next === undefined) return this.#fail({ error: error.code, reason: error.reason })
     this.#dispatch(next)
   }
 
   /**
    * Returns the upstream server for another attempt, or `undefined`. A request that was not sent is tried once on each
-   * server. An idle connection may close just when a request is sent on it. If the request is safe and has no body, it
-   * is then sent once more (RFC 9112 §9.3.1). Any other request could be executed twice.
+   * server. An idle connection may close just when a request is sent on it (RFC 9112 §9.3.1). A request without a body
+   * is then sent once more if it is safe, or if it is idempotent and the connection was a kept one: on a new connection,
+   * the request itself may be what the server fails of. Any other request could be executed twice.
    */
-  #selectRetryServer({ kind }: UpstreamError, hasBegun: boolean): UpstreamServer | undefined {
+  #selectRetryServer(
+    { kind }: UpstreamError,
+    connection: UpstreamConnection | undefined,
+  ): UpstreamServer | undefined {
     const { upstream } = this.#options
     const last = this.#server
     const tried = [...this.#unreachable, last]
     if (kind === 'unreachable') return upstream.pick((this.#unreachable = tried))
-    if (hasBegun || this.#isResent || kind !== 'lost') return undefined
-    const mayChange = this.#body !== null || changesState(this.#request.method!)
-    if (this.#isSent && mayChange) return undefined
+    if (connection?.hasBegun || this.#isResent || kind !== 'lost') return undefined
+    if (this.#isSent && !this.#mayResend(connection?.isReused ?? false)) return undefined
     this.#isResent = true
     return upstream.pick(tried) ?? last
+  }
+
+  /** Returns true if a second execution of the request has no other effect than the first (RFC 9110 §9.2). */
+  #mayResend(wasReused: boolean): boolean {
+    if (this.#body !== null) return false
+    const { method } = this.#request
+    return !changesState(method!) || (wasReused && IDEMPOTENT_METHODS.has(method!))
   }
 
   #onClientClose(): void {

@@ -50,8 +50,8 @@ t.test('a kept connection that the upstream has closed is not used', async (t) =
 
 /** Closes each connection when its second request arrives, without an answer. */
 const closesOnReuse = (end: 'end' | 'reset') => (socket: net.Socket, seen: string) => {
-  if (!seen.endsWith('\r\n\r\n')) return
-  if (heads(seen) === 1) socket.write(OK)
+  if (!seen.includes('\r\n\r\n')) return
+  if (seen.endsWith('\r\n\r\n') && heads(seen) === 1) socket.write(OK)
   else if (end === 'end') socket.end()
   else socket.resetAndDestroy()
 }
@@ -72,14 +72,42 @@ t.test('lost on a kept connection: a safe request is sent once more', async (t) 
   }
 })
 
+t.test('lost on a kept connection: PUT and DELETE without a body are sent once more', async (t) => {
+  for (const end of ['end', 'reset'] as const) {
+    for (const request of ['PUT', 'DELETE']) {
+      const upstream = await rawUpstream(t, closesOnReuse(end))
+      const { port } = await gateway(t, upstream.port)
+      await get(port)
+      t.match((await get(port, request)).text, /^HTTP\/1\.1 200 /, `${request} ${end}`)
+      t.strictSame(upstream.seen.map(heads), [2, 1])
+    }
+  }
+})
+
 t.test('lost on a kept connection: any other request is 502 and was sent once', async (t) => {
-  for (const request of ['POST / HTTP/1.1', 'PUT / HTTP/1.1', 'DELETE / HTTP/1.1']) {
+  for (const request of [
+    'POST / HTTP/1.1\r\n',
+    'PATCH / HTTP/1.1\r\n',
+    'PURGE / HTTP/1.1\r\n',
+    'PUT / HTTP/1.1\r\nContent-Length: 2\r\n',
+    'DELETE / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n',
+  ]) {
     const upstream = await rawUpstream(t, closesOnReuse('reset'))
     const { port } = await gateway(t, upstream.port)
     await get(port)
-    const { text } = await raw(port, `${request}\r\nHost: x\r\nConnection: close\r\n\r\n`)
+    const body = request.includes('chunked') ? '0\r\n\r\n' : request.includes('Length') ? 'ab' : ''
+    const { text } = await raw(port, `${request}Host: x\r\nConnection: close\r\n\r\n${body}`)
     t.match(text, /^HTTP\/1\.1 502 /, request)
-    t.strictSame(upstream.seen.map(heads), [2])
+    t.equal(upstream.seen.length, 1)
+  }
+})
+
+t.test('lost on a new connection: PUT and DELETE are sent once', async (t) => {
+  for (const method of ['PUT', 'DELETE']) {
+    const upstream = await rawUpstream(t, (socket) => socket.resetAndDestroy())
+    const { port } = await gateway(t, upstream.port)
+    t.match((await get(port, method)).text, /^HTTP\/1\.1 502 /)
+    t.equal(upstream.sockets.length, 1)
   }
 })
 

@@ -53,6 +53,8 @@ export class UpstreamConnection implements ResponseEvents {
   /** True if no other request may follow the current one. */
   #isLast = false
   #hasBegun = false
+  /** Number of requests that were sent. */
+  #requests = 0
   #isPaused = false
   /** True if the upstream has closed its sending side. */
   #hasEnded = false
@@ -78,6 +80,11 @@ export class UpstreamConnection implements ResponseEvents {
     return this.#hasBegun
   }
 
+  /** True if the connection has carried another request before the current one. */
+  get isReused(): boolean {
+    return this.#requests > 1
+  }
+
   /**
    * True if everything written was passed to the operating system. With TLS, this is known one turn of the event loop
    * after the write, which may be later than the response.
@@ -100,6 +107,7 @@ export class UpstreamConnection implements ResponseEvents {
     this.#request = request
     this.#handler = handler
     this.#hasBegun = false
+    this.#requests += 1
     this.#isSent = this.#isStarted = body === null
     this.#isLast = isLastOnConnection(request)
     this.#parser.expect({ isHead: method === 'HEAD', isUpgrade: upgrade !== undefined })
@@ -193,13 +201,14 @@ export class UpstreamConnection implements ResponseEvents {
   /**
    * Closes the connection after a response. The upstream may want to keep the connection. A reset then avoids the
    * TIME_WAIT state, which would occupy a local port for a minute. An upstream may still read a body, which a reset
-   * would discard. Node can't reset a TLS connection.
+   * would discard. Node can reset only plain TCP connections. A Unix socket has no remote address.
    */
   #close(hadBody: boolean): void {
     this.#release()
-    if (hadBody || this.#hasEnded || !this.isFlushed || this.#socket instanceof TLSSocket)
-      this.#socket.destroy()
-    else this.#socket.resetAndDestroy()
+    const socket = this.#socket
+    const isPlainTcp = !(socket instanceof TLSSocket) && socket.remoteAddress !== undefined
+    if (isPlainTcp && !hadBody && !this.#hasEnded && this.isFlushed) socket.resetAndDestroy()
+    else socket.destroy()
   }
 
   /** True if another request may follow, the whole request was written, and the upstream hasn't ended the connection. */
