@@ -1,4 +1,4 @@
-/** The certificate and the key of `listen.tls`. */
+/** A certificate and its key: of the listener (`listen.tls`), or for upstreams that demand one (`upstreams`). */
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { createSecureContext } from 'node:tls'
@@ -12,22 +12,27 @@ export interface TlsFiles {
 /**
  * Reads and checks the files.
  *
+ * @param setting The setting that has `cert` and `key`, for the error.
  * @throws {StartError} with the setting, the file and what is wrong with it. The message contains nothing of the key.
  */
-export async function readTls(files: TlsFiles): Promise<{ cert: Buffer; key: Buffer }> {
-  const [cert, key] = [await read(files.cert, 'listen.tls.cert'), await read(files.key, 'listen.tls.key')]
-  const certificate = readCertificate(cert, `listen.tls.cert: the file ${files.cert}`)
-  const privateKey = readPrivateKey(key, `listen.tls.key: the file ${files.key}`)
+export async function readTls(
+  files: TlsFiles,
+  setting = 'listen.tls',
+): Promise<{ cert: Buffer; key: Buffer }> {
+  const [cert, key] = [await read(files.cert, `${setting}.cert`), await read(files.key, `${setting}.key`)]
+  const swapped = `are ${setting}.cert and ${setting}.key swapped?`
+  const certificate = readCertificate(cert, `${setting}.cert: the file ${files.cert}`, swapped)
+  const privateKey = readPrivateKey(key, `${setting}.key: the file ${files.key}`, swapped)
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new StartError(
-      `listen.tls: the key in ${files.key} doesn’t belong to the first certificate in ${files.cert}; ` +
-        'the server’s own certificate comes first, before those of the authorities',
+      `${setting}: the key in ${files.key} doesn’t belong to the first certificate in ${files.cert}; ` +
+        'the certificate of the key comes first, before those of the authorities',
     )
   }
   try {
     createSecureContext({ cert, key })
   } catch (error) {
-    throw new StartError(`listen.tls: the certificate and the key can’t be used: ${(error as Error).message}`)
+    throw new StartError(`${setting}: the certificate and the key can’t be used: ${(error as Error).message}`)
   }
   return { cert, key }
 }
@@ -38,12 +43,12 @@ function read(file: string, setting: string): Promise<Buffer> {
   })
 }
 
-function readCertificate(bytes: Buffer, subject: string): X509Certificate {
+function readCertificate(bytes: Buffer, subject: string, swapped: string): X509Certificate {
   const text = bytes.toString('latin1')
   if (!text.includes('-----BEGIN CERTIFICATE-----')) {
     throw new StartError(
       text.includes('PRIVATE KEY-----')
-        ? `${subject} has a private key instead of a certificate; are listen.tls.cert and listen.tls.key swapped?`
+        ? `${subject} has a private key instead of a certificate; ${swapped}`
         : `${subject} is not a certificate in PEM form, which begins with -----BEGIN CERTIFICATE-----`,
     )
   }
@@ -54,12 +59,12 @@ function readCertificate(bytes: Buffer, subject: string): X509Certificate {
   }
 }
 
-function readPrivateKey(bytes: Buffer, subject: string) {
+function readPrivateKey(bytes: Buffer, subject: string, swapped: string) {
   const text = bytes.toString('latin1')
   if (!text.includes('PRIVATE KEY-----')) {
     throw new StartError(
       text.includes('-----BEGIN CERTIFICATE-----')
-        ? `${subject} has a certificate instead of a private key; are listen.tls.cert and listen.tls.key swapped?`
+        ? `${subject} has a certificate instead of a private key; ${swapped}`
         : `${subject} is not a private key in PEM form, which begins with -----BEGIN PRIVATE KEY-----`,
     )
   }

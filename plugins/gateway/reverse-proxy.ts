@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from '../../src/token/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
-import { readCaFile } from '../../src/ca-file.js'
 import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
 import type { Failure, ForwardOptions, ForwardOutcome, Upgrade } from '../../src/gateway/forward.js'
@@ -12,6 +11,7 @@ import { rewriteTarget } from '../../src/gateway/rewrite-target.js'
 import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
 import type { Upstream } from '../../src/gateway/upstreams.js'
+import { readUpstreamTls } from '../../src/upstream-tls.js'
 import { OWN_PATHS } from '../../src/own-paths.js'
 import { cookieNames } from '../../src/token/token-cookies.js'
 import { withoutQueryTokens } from '../../src/token/query-token.js'
@@ -50,7 +50,7 @@ interface RouteUpstream {
  * admission and is forwarded. Other requests get 404. All this happens in Fastify's not-found handler, before the body
  * is read.
  *
- * @throws {StartError} if `upstreams.ca` can't be used
+ * @throws {StartError} if a file of `upstreams` can't be used
  */
 export async function registerGateway(
   app: FastifyInstance,
@@ -60,10 +60,11 @@ export async function registerGateway(
 ): Promise<void> {
   const origins = gate.routes.flatMap(({ upstream }) => upstream ?? [])
   const setUpstream = watchUpstreams(core.metrics.registry, origins)
-  const { ca } = settings.upstreams
+  const { connections: maxConnections, servername } = settings.upstreams
   const upstreams = createUpstreams({
-    ...(ca !== undefined && { ca: await readCaFile(ca, 'upstreams.ca') }),
-    connections: settings.upstreams.connections,
+    ...(await readUpstreamTls(settings.upstreams)),
+    ...(servername !== undefined && { servername }),
+    connections: maxConnections,
     responseHeaders: settings.limits.responseHeaders,
     groupClient: addressKey,
     onHealth: (origin, isUp, reason) => {

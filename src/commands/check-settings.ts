@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { loadGatewaySettings } from '../config.js'
 import type { Sources } from '../config.js'
 import { UsersFile } from '../login/users-file.js'
+import { readUpstreamTls } from '../upstream-tls.js'
 import { readTls } from '../tls-files.js'
 import { DEFAULT_DIRECTORY, SIGNING_KEY_FILE, loadKey } from '../token/key-directory.js'
 
@@ -13,8 +14,9 @@ import { DEFAULT_DIRECTORY, SIGNING_KEY_FILE, loadKey } from '../token/key-direc
  */
 export async function checkSettings(sources: Sources): Promise<readonly string[]> {
   const { settings, warnings } = loadGatewaySettings(sources)
-  const { keys, listen, login } = settings
+  const { keys, listen, login, upstreams } = settings
   if (listen.tls) await readTls(listen.tls)
+  await readUpstreamTls(upstreams)
   if (login.users !== undefined) await UsersFile.open(login.users, () => {})
   const hasKey =
     keys.signing !== undefined ||

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
 import { flattenName } from '../gateway/header-rules.js'
 import { OWN_PATHS } from '../own-paths.js'
@@ -134,6 +135,20 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
       admin.port !== 0 &&
       admin.port === listen.port &&
       `is ${admin.port}, which is also listen.port; choose another, or 0 for a free port`,
+  },
+  {
+    keys: ['upstreams.cert', 'upstreams.key'],
+    wrong: ({ upstreams: { cert, key } }) =>
+      (cert === undefined) !== (key === undefined) &&
+      `and upstreams.key belong together; set upstreams.${cert === undefined ? 'cert' : 'key'}, too`,
+  },
+  {
+    keys: ['upstreams.servername'],
+    // RFC 6066 §3
+    wrong: ({ upstreams: { servername } }) =>
+      servername !== undefined &&
+      isIP(servername) !== 0 &&
+      `is an address, but TLS has only names; write the name in the certificate, or leave it out`,
   },
 ]
 

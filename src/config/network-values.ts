@@ -75,9 +75,13 @@ export const readHttpUrl: Read<string> = (raw, shown) => {
   return new URL(text).href
 }
 
+/** Longest path of a Unix socket that every system accepts, in bytes. Linux accepts 107, macOS 103. */
+const MAX_SOCKET_PATH = 103
+
 const readUpstream = (raw: unknown, shown: string): string => {
   const text = readString(raw, shown)
-  const wanted = 'write only the origin, such as http://127.0.0.1:8080'
+  if (/^unix:/i.test(text)) return readUnixSocket(text, shown)
+  const wanted = 'write only the origin, such as http://127.0.0.1:8080, or unix:///run/api.sock'
   if (!/^https?:\/\//i.test(text)) refuse(`${shown} is not an http:// or https:// origin; ${wanted}`)
   if (text.includes('@')) refuse(`${shown} contains credentials; ${wanted}`)
   if (/[?#]/.test(text)) refuse(`${shown} contains a query or a fragment; ${wanted}`)
@@ -85,6 +89,17 @@ const readUpstream = (raw: unknown, shown: string): string => {
     refuse(`${shown} is more than an origin; ${wanted} (the path of the request is appended)`)
   }
   return new URL(text).origin
+}
+
+const readUnixSocket = (text: string, shown: string): string => {
+  const path = /^unix:\/\/(\/.*)$/i.exec(text)?.[1]
+  if (path === undefined || path.includes('\0') || path.endsWith('/')) {
+    return refuse(`${shown} is not a Unix socket; write unix:// and its absolute path: unix:///run/api.sock`)
+  }
+  if (Buffer.byteLength(path) > MAX_SOCKET_PATH) {
+    refuse(`${shown} is longer than ${MAX_SOCKET_PATH} bytes; choose a shorter path for the Unix socket`)
+  }
+  return `unix://${path}`
 }
 
 /** Reads `memory` or the URL of a Redis. Only the form is checked: an unreachable Redis is not a configuration error. */

@@ -22,7 +22,7 @@ export const RouteSchema = Type.Object({
   upstream: Type.Optional(
     leaf('upstreams', {
       description:
-        'origin such as http://127.0.0.1:8080, or a list of equivalent ones; without it the route is for forward-auth only',
+        'origin such as http://127.0.0.1:8080 or unix:///run/api.sock, or a list of equivalent ones; without it the route is for forward-auth only',
     }),
   ),
   rewritePrefix: Type.Optional(

@@ -283,6 +283,18 @@ export const SettingsSchema = Type.Object({
     ca: Type.Optional(
       leaf('path', { description: 'PEM file with more CA certificates for https upstreams' }),
     ),
+    cert: Type.Optional(
+      leaf('path', {
+        description: 'PEM file with the client certificate for https upstreams, and those of its authorities',
+      }),
+    ),
+    key: Type.Optional(leaf('path', { description: 'PEM file with the private key of upstreams.cert' })),
+    servername: Type.Optional(
+      leaf('host', {
+        description:
+          'name that https upstreams must have in their certificate; by default the host of their origin',
+      }),
+    ),
     connections: count({
       description:
         'maximum number of connections per process and upstream server; further requests wait, and one client address occupies at most half',

@@ -1,14 +1,14 @@
-import type { SecureContext } from 'node:tls'
 import type { Milliseconds } from '../clock.js'
 import { UpstreamHealth } from './upstream-health.js'
 import type { OnHealth } from './upstream-health.js'
 import type { UpstreamError } from './http1-client/upstream-error.js'
 import { UpstreamPool } from './http1-client/upstream-pool.js'
-import { trusting, upstreamConnector } from './http1-client/upstream-socket.js'
+import { createUpstreamContext, getHost, upstreamConnector } from './http1-client/upstream-socket.js'
+import type { ConnectorOptions, UpstreamTls } from './http1-client/upstream-socket.js'
 
 /** One address of an upstream, with its connections. */
 export interface UpstreamServer {
-  /** Scheme, host and port, such as `http://127.0.0.1:8080`. */
+  /** Scheme, host and port, such as `http://127.0.0.1:8080`, or `unix://` and the path of a socket. */
   readonly origin: string
   /** The server's own `Host` value: `name` or `name:port`. */
   readonly host: string
@@ -45,9 +45,9 @@ export interface Upstreams {
 }
 
 /** Options for all upstreams. */
-export interface UpstreamOptions {
-  /** PEM of CAs that are trusted for upstreams, in addition to the CAs that Node trusts. */
-  readonly ca?: string
+export interface UpstreamOptions extends UpstreamTls {
+  /** The name that https upstreams must have in their certificate. If absent, the host of their origin. */
+  readonly servername?: string
   /**
    * Maximum number of connections per upstream server, with one request per connection. More requests wait in a
    * queue. A long-lived response occupies its connection. Unlimited if absent.
@@ -66,17 +66,17 @@ export interface UpstreamOptions {
 /**
  * Creates the upstreams. Each upstream server has a pool of persistent connections and a health state.
  *
- * @throws Error if `ca` contains no certificate, or one that can't be parsed.
+ * @throws Error if `ca` contains no certificate, or one that can't be parsed, or if `cert` and `key` can't be used.
  */
 export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
   const servers = new Map<string, UpstreamServer>()
   const healths = new Map<string, UpstreamHealth>()
-  const secureContext = options.ca === undefined ? undefined : trusting(options.ca)
+  const tls = { secureContext: createUpstreamContext(options), servername: options.servername }
 
   const getHealth = (origin: string, connect: Milliseconds) => {
     let health = healths.get(origin)
     if (health === undefined) {
-      const probe = () => connectOnce(new URL(origin), connect, secureContext)
+      const probe = () => connectOnce(origin, { ...tls, timeout: connect })
       healths.set(origin, (health = new UpstreamHealth(origin, probe, options.onHealth)))
     }
     return health
@@ -86,7 +86,7 @@ export function createUpstreams(options: UpstreamOptions = {}): Upstreams {
     let server = servers.get(key)
     if (server === undefined) {
       const health = getHealth(origin, connect)
-      servers.set(key, (server = createServer(origin, connect, { ...options, health, secureContext })))
+      servers.set(key, (server = createServer(origin, { ...tls, timeout: connect }, { ...options, health })))
     }
     return server
   }
@@ -124,22 +124,14 @@ function createUpstream(targets: readonly UpstreamServer[]): Upstream {
   }
 }
 
-interface UpstreamServerOptions extends UpstreamOptions {
-  readonly health: UpstreamHealth
-  readonly secureContext: SecureContext | undefined
-}
-
-function createServer(origin: string, connect: Milliseconds, options: UpstreamServerOptions): UpstreamServer {
-  const {
-    health,
-    secureContext,
-    responseHeaders,
-    connections = Number.POSITIVE_INFINITY,
-    groupClient,
-  } = options
-  const url = new URL(origin)
+function createServer(
+  origin: string,
+  connectorOptions: ConnectorOptions,
+  options: UpstreamOptions & { readonly health: UpstreamHealth },
+): UpstreamServer {
+  const { health, responseHeaders, connections = Number.POSITIVE_INFINITY, groupClient } = options
   const onFailure = ({ reason }: { reason: string }) => health.unreachable(reason)
-  const connector = upstreamConnector(url, { timeout: connect, secureContext, onFailure })
+  const connector = upstreamConnector(origin, { ...connectorOptions, onFailure })
   const pool = new UpstreamPool({
     connect: connector,
     most: connections,
@@ -153,17 +145,16 @@ function createServer(origin: string, connect: Milliseconds, options: UpstreamSe
       done(error)
     })
   }
-  return { origin, host: url.host, pool, health, reach }
+  return { origin, host: getHost(origin), pool, health, reach }
 }
 
 /** Makes a connection and closes it. Rejects if no connection can be made. */
-function connectOnce(
-  url: URL,
-  timeout: Milliseconds,
-  secureContext: SecureContext | undefined,
-): Promise<void> {
+function connectOnce(origin: string, options: ConnectorOptions): Promise<void> {
   return new Promise((resolve, reject) => {
-    upstreamConnector(url, { timeout, secureContext })((error, socket) => {
+    upstreamConnector(
+      origin,
+      options,
+    )((error, socket) => {
       if (socket === null) return reject(error!)
       socket.destroy()
       resolve()

@@ -34,6 +34,9 @@ limits.connections 0|limits.upgrades 10000|limits.upgradesPerAddress 100|limits.
 timeouts.connect 2s|timeouts.headers 30s|timeouts.body 60s|timeouts.total 0s|timeouts.drain 0s|timeouts.shutdown 6s
 admin on|admin.host 127.0.0.1|admin.port 9400|admin.hosts []|admin.token none
 upstreams.ca none
+upstreams.cert none
+upstreams.key none
+upstreams.servername none
 upstreams.connections 1024
 log.level info|log.requests false`
 

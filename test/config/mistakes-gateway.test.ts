@@ -34,6 +34,24 @@ refuses(t, [
     /is missing \(PEM file with the private key/,
   ],
   [
+    'a client certificate without its key',
+    { upstreams: { cert: 'c' } },
+    'upstreams.cert',
+    /belong together; set upstreams.key, too/,
+  ],
+  [
+    'a key without its client certificate',
+    { upstreams: { key: 'k' } },
+    'upstreams.cert',
+    /belong together; set upstreams.cert, too/,
+  ],
+  [
+    'an address as a server name',
+    { upstreams: { servername: '10.0.0.1' } },
+    'upstreams.servername',
+    /is an address, but TLS has only names/,
+  ],
+  [
     'a target larger than the headers',
     { limits: { target: '16kb' } },
     'limits.target',

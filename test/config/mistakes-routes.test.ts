@@ -86,6 +86,25 @@ refuses(t, [
     'routes[0].upstream',
     /"http:\/\/b\/api" is more than an origin/,
   ],
+  [
+    'a relative Unix socket',
+    withRoute({ upstream: 'unix://api.sock' }),
+    'routes[0].upstream',
+    /absolute path/,
+  ],
+  [
+    'a Unix socket without slashes',
+    withRoute({ upstream: 'unix:/a' }),
+    'routes[0].upstream',
+    /absolute path/,
+  ],
+  ['a Unix socket of no name', withRoute({ upstream: 'unix:///' }), 'routes[0].upstream', /absolute path/],
+  [
+    'a Unix socket beyond what systems accept',
+    withRoute({ upstream: `unix:///${'a'.repeat(103)}` }),
+    'routes[0].upstream',
+    /longer than 103 bytes/,
+  ],
   ['a list within the list', withRoute({ upstream: [['http://a']] }), 'routes[0].upstream', /is not text/],
   [
     'a password of one upstream',

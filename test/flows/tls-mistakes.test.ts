@@ -29,6 +29,20 @@ const mistakes: readonly [what: string, cert: string, key: string, message: RegE
   ['a damaged key', cert, damaged(key), /^listen\.tls\.key: .* damaged private key/],
 ]
 
+t.test(
+  'mistakes in the client certificate for upstreams are named at the start, with its settings',
+  async (t) => {
+    for (const [what, certText, keyText, message] of mistakes) {
+      const directory = await home(t)
+      const files = { cert: join(directory, 'cert.pem'), key: join(directory, 'key.pem') }
+      await Promise.all([writeFile(files.cert, certText), writeFile(files.key, keyText)])
+      const started = startGateway(t, { upstreams: files }, directory)
+      const named = new RegExp(message.source.replaceAll('listen\\.tls', 'upstreams'))
+      await t.rejects(started, { message: named }, what)
+    }
+  },
+)
+
 for (const [what, certText, keyText, message] of mistakes) {
   t.test(`${what} is named at the start, without a stack and without the key`, async (t) => {
     const directory = await home(t)

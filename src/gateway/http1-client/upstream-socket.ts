@@ -12,23 +12,51 @@ export interface ConnectorOptions {
   readonly timeout: Milliseconds
   /** TLS context for `https`. If `undefined`, the CAs that Node trusts. */
   readonly secureContext: tls.SecureContext | undefined
+  /** The name that TLS requests and that the certificate must have. If `undefined`, the host of the origin. */
+  readonly servername?: string | undefined
   /** Called for each connection that could not be made. */
   readonly onFailure?: (failure: UpstreamError) => void
 }
 
+const UNIX = 'unix://'
+
+/** Returns the path of the Unix socket that the origin of an upstream server names, or `undefined` for TCP. */
+function getSocketPath(origin: string): string | undefined {
+  return origin.startsWith(UNIX) ? origin.slice(UNIX.length) : undefined
+}
+
+/** Returns the `Host` of an upstream server. Behind a Unix socket there is no name, so it is `localhost`, as in curl. */
+export function getHost(origin: string): string {
+  return getSocketPath(origin) === undefined ? new URL(origin).host : 'localhost'
+}
+
 /**
  * Creates a function that connects to an upstream server. The server's certificate is verified for the host of this
- * URL, independent of the `Host` of a request.
+ * origin or for `servername`, independent of the `Host` of a request.
+ *
+ * @param origin An `http` or `https` origin, or `unix://` and the path of a socket.
  */
 export function upstreamConnector(
-  { protocol, hostname, host, port }: URL,
-  { timeout, secureContext, onFailure }: ConnectorOptions,
+  origin: string,
+  { timeout, secureContext, servername, onFailure }: ConnectorOptions,
 ): Connect {
-  const connect = buildConnector({ timeout, ...(secureContext && { secureContext }) })
+  const socketPath = getSocketPath(origin)
+  const connect = buildConnector({
+    timeout,
+    ...(secureContext && { secureContext }),
+    ...(socketPath !== undefined && { socketPath }),
+  })
+  const { protocol, hostname, host, port } = new URL(socketPath === undefined ? origin : 'http://localhost')
   const name = hostname.replace(/^\[|\]$/g, '')
   // An IP address isn't allowed as a server name (RFC 6066 §3). Without one, TLS verifies the certificate for the
   // address.
-  const peer = { protocol, host, hostname: name, port, servername: isIP(name) === 0 ? name : '' }
+  const peer = {
+    protocol,
+    host,
+    hostname: name,
+    port,
+    servername: servername ?? (isIP(name) === 0 ? name : ''),
+  }
   return (done) => {
     connect(peer, (error, socket) => {
       if (!error) return done(null, socket)
@@ -41,13 +69,29 @@ export function upstreamConnector(
   }
 }
 
+/** The TLS files for connections to upstreams, in PEM. */
+export interface UpstreamTls {
+  /** One or more CAs that are trusted in addition to the CAs that Node trusts. */
+  readonly ca?: string
+  /** The client certificate and its key, for servers that demand one. */
+  readonly cert?: string | Buffer
+  readonly key?: string | Buffer
+}
+
 /**
- * Creates a TLS context that trusts these CAs in addition to the CAs that Node trusts.
+ * Creates a TLS context. Returns `undefined` if Node's own context is enough.
  *
- * @param ca One or more certificates in PEM.
  * @throws Error if there is no certificate in `ca`, or if one can't be parsed.
  */
-export function trusting(ca: string): tls.SecureContext {
+export function createUpstreamContext({ ca, cert, key }: UpstreamTls): tls.SecureContext | undefined {
+  if (ca === undefined && cert === undefined) return undefined
+  return tls.createSecureContext({
+    ...(ca !== undefined && { ca: withDefaults(ca) }),
+    ...(cert !== undefined && { cert, key }),
+  })
+}
+
+function withDefaults(ca: string): string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
   // Node 20 has no API that returns the CAs of NODE_EXTRA_CA_CERTS. They are then not trusted here.
   const defaults = getCACertificates?.('default') ?? tls.rootCertificates
@@ -55,5 +99,5 @@ export function trusting(ca: string): tls.SecureContext {
   if (!added) throw new Error('There is no CA certificate in PEM form (-----BEGIN CERTIFICATE-----).')
   // OpenSSL silently ignores a certificate that it can't parse. `X509Certificate` throws an error.
   for (const certificate of added) void new X509Certificate(certificate)
-  return tls.createSecureContext({ ca: [...defaults, ...added] })
+  return [...defaults, ...added]
 }
