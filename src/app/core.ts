@@ -2,7 +2,6 @@
 import type { Log } from '../logger.js'
 import { Admitter } from '../token/admission.js'
 import { steadyClock, systemClock } from '../clock.js'
-import type { Milliseconds } from '../clock.js'
 import type { PluginSettings } from '../config.js'
 import { withinDeadline } from '../deadline.js'
 import { LongLivedConnections } from '../token/long-lived-connections.js'
@@ -33,29 +32,15 @@ import type { CreateSigner, IdentityProof } from '../gateway/identity-proof.js'
 import type { Jwt } from '../token/access-token.js'
 import { createMetrics } from '../metrics/metrics.js'
 import type { Metrics } from '../metrics/metrics.js'
-import { createLimiters } from '../rate-limit/limiters.js'
 import type { CreateCounter, Limiter } from '../rate-limit/limiters.js'
 import { checkServer } from '../redis/server-checks.js'
 import type { ServerChecks } from '../redis/server-checks.js'
 import { openRedis } from '../redis/connect.js'
 import type { RedisConnection } from '../redis/connect.js'
+import { createCoreLimiters } from './core-limiters.js'
+import type { CoreLimiter } from './core-limiters.js'
 import { openRevocation } from './revocation.js'
 import { createSampler } from '../sample.js'
-
-type CoreLimiter =
-  | 'loginPerAccount'
-  | 'loginPerAddress'
-  | 'successPerAccount'
-  | 'successPerAddress'
-  | 'knownLogin'
-  | 'knownPerAccount'
-  | 'refreshPerAddress'
-  | 'unprovenPerAddress'
-
-/** How long an account is known at an address after it has logged in there. */
-const KNOWN_FOR: Milliseconds = 7 * 86_400_000
-/** Maximum number of addresses at which one account becomes known in that time. */
-const MAX_KNOWN = 100
 
 /** Sessions per second and process that only a refresh token without a good proof may name. */
 const MAX_UNPROVEN = 100
@@ -257,41 +242,6 @@ function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: Plugi
   return redis
     ? new RedisSessionStore(redis, defineScripts(redis), redisKeys(keyPrefix))
     : new MemorySessionStore(steadyClock)
-}
-
-async function createCoreLimiters(
-  createCounter: CreateCounter,
-  { rateLimit, keyPrefix }: PluginSettings,
-  redis: RedisClient | undefined,
-) {
-  const { limit } = redisKeys(keyPrefix)
-  const { perAccount, perAddress } = rateLimit.login
-  const refresh = rateLimit.refresh.perAddress
-  const refreshPerAddress = { namespace: limit('refresh-address'), max: refresh.max, per: refresh.per }
-  const shared = await createLimiters(
-    createCounter,
-    {
-      loginPerAccount: { namespace: limit('login-account'), max: perAccount.failures, per: perAccount.per },
-      loginPerAddress: { namespace: limit('login-address'), max: perAddress.failures, per: perAddress.per },
-      successPerAccount: {
-        namespace: limit('login-success'),
-        max: perAccount.successes,
-        per: perAccount.per,
-      },
-      successPerAddress: {
-        namespace: limit('login-address-success'),
-        max: perAddress.successes,
-        per: perAddress.per,
-      },
-      knownLogin: { namespace: limit('login-known'), max: 1, per: KNOWN_FOR },
-      knownPerAccount: { namespace: limit('login-addresses'), max: MAX_KNOWN, per: KNOWN_FOR },
-      refreshPerAddress,
-    },
-    redis,
-  )
-  // Counted in this process only: an invented token must not write anything to Redis.
-  const local = await createLimiters(createCounter, { unprovenPerAddress: refreshPerAddress }, undefined)
-  return { ...shared, ...local }
 }
 
 /** The log levels of events that aren't logged as `info`. */
