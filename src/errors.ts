@@ -36,6 +36,7 @@ export const ERRORS = {
   store_unavailable: [503, 'The session store is unavailable'],
   overloaded: [503, 'The server is overloaded'],
   upstream_timeout: [504, 'The upstream took too long to respond'],
+  upstream_loop: [508, 'The upstream sends the request back to the gateway'],
 } as const satisfies Record<string, readonly [status: number, title: string]>
 
 export type ErrorCode = keyof typeof ERRORS

@@ -3,7 +3,7 @@ import type { Admission } from '../../src/token/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
-import type { Failure, ForwardOptions, ForwardOutcome, Upgrade } from '../../src/gateway/forward.js'
+import type { ForwardOptions, Upgrade } from '../../src/gateway/forward.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
 import { headerRules } from '../../src/gateway/header-rules.js'
 import type { HeaderRules } from '../../src/gateway/header-rules.js'
@@ -20,7 +20,10 @@ import type { Core } from '../../src/app/core.js'
 import { addressKey, forwardedClient } from '../client-address.js'
 import { identityRefused, noRoute, targetRefused } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
+import { createLoopGuards } from './loop-guard.js'
+import type { LoopGuard } from './loop-guard.js'
 import { createOnSuccess } from './on-success.js'
+import { reportOutcome } from './report-outcome.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 import { noteRoute, watchUpstreams } from './request-metrics.js'
 import { checkedTarget } from './strict-requests.js'
@@ -42,6 +45,7 @@ interface ProxyContext {
 
 interface RouteUpstream {
   readonly upstream: Upstream
+  readonly loops: LoopGuard
   readonly limits: ForwardOptions['limits']
 }
 
@@ -84,12 +88,14 @@ export async function registerGateway(
     cookies: [names.access, names.refresh],
     ownsCors: settings.cors.origins.length > 0,
   })
+  const createLoopGuard = createLoopGuards()
   const routeUpstreams = new Map<GateRoute, RouteUpstream>()
   for (const route of gate.routes) {
     if (!route.upstream) continue
     const upstream = upstreams.get(route.upstream, route.timeouts.connect)
     const { idle, minBodyRate } = settings.limits
-    routeUpstreams.set(route, { upstream, limits: { ...route.limits, idle, minBodyRate } })
+    const loops = createLoopGuard(route.path, upstream.name)
+    routeUpstreams.set(route, { upstream, loops, limits: { ...route.limits, idle, minBodyRate } })
   }
   const upgrades = registerUpgrades(app, settings, connections)
   const context: ProxyContext = {
@@ -130,6 +136,8 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
     const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)
     if (!routeUpstream) throw noRoute()
     noteRoute(request, route.path)
+    // Before admission, because the token ended at the first pass.
+    routeUpstream.loops.check(request)
     const upgrade = upgrades.find(request)
     const routed = { route, routeUpstream, target: rawTarget(target), client, upgrade }
     const admission = gate.admit(new FastifyRequestFacts(request), route)
@@ -162,7 +170,7 @@ function send(
   const { upstream, limits } = routeUpstream
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
-  const outgoing = outgoingHeaders(context, request, { route, client }, admission)
+  const outgoing = outgoingHeaders(context, request, { route, routeUpstream, client }, admission)
   const forwardedTarget = upstreamTarget(context, route, target, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   // `onSuccess` continues after its client has left, so a stop must wait for it apart from the client's connection.
@@ -188,9 +196,7 @@ function send(
     onOutcome(outcome) {
       unwatch?.()
       unwatch = null
-      reportOutcome(request, reply, upstream, outcome)
-      if (outcome.kind === 'aborted' && outcome.failure)
-        logOnSuccessFailure(request, admission, outcome.failure)
+      reportOutcome(request, reply, { upstream, admission, outcome })
       finished?.()
     },
   })
@@ -217,56 +223,16 @@ function upstreamTarget(
   return rewritten
 }
 
-/** Reasons for a cut that are caused by the token, not by a failure. */
-const TOKEN_END_CODES: ReadonlySet<string> = new Set([
-  'session_ended',
-  'token_revoked',
-  'history_lost',
-  'token_expired',
-])
-
-/** Sends the error if the upstream gave no response, and logs failures and cuts. */
-function reportOutcome(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  { name }: Upstream,
-  outcome: ForwardOutcome,
-): void {
-  if (outcome.kind === 'failed') {
-    const { error, reason } = outcome
-    request.log.warn(
-      { event: 'forward_failed', upstream: name, error, reason },
-      'the request was not forwarded, or got no valid response',
-    )
-    dropRawHeaders(reply)
-    // The rest of the body may still arrive on this connection.
-    const headers = error === 'request_timeout' ? { connection: 'close' } : {}
-    return void reply.send(outcome.refusal ?? new PortcullisError(error, { reason, headers }))
-  }
-  if (outcome.kind === 'cut') {
-    // The end of a token is expected. Other reasons may be failures of an upstream or of the store.
-    const level = TOKEN_END_CODES.has(outcome.reason) ? 'info' : 'warn'
-    request.log[level]({ event: 'forward_cut', upstream: name, ...outcome }, 'the response was cut')
-  }
-}
-
-/** Logs that `onSuccess` may have failed after its client has left. No response can report it any more. */
-function logOnSuccessFailure({ log }: FastifyRequest, { auth }: Admission, { error, reason }: Failure): void {
-  log.warn(
-    { event: 'on_success_failed', sub: auth?.sub, sid: auth?.sid, error, reason },
-    'the client has disconnected, and the sessions that onSuccess ends may still be valid',
-  )
-}
-
 function outgoingHeaders(
   { rules, core, isOwnToken }: ProxyContext,
   request: FastifyRequest,
-  { route, client }: Pick<RoutedRequest, 'route' | 'client'>,
+  { route, routeUpstream, client }: Pick<RoutedRequest, 'route' | 'routeUpstream' | 'client'>,
   { auth, transport }: Admission,
 ): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
   const outgoing = rules.request(request.raw.rawHeaders, {
     origin: client,
     prefix: route.rewritePrefix === undefined ? undefined : route.path,
+    hopId: routeUpstream.loops.hopId,
     host: route.host,
     drop: route.forwardToken ? undefined : tokenHeader(transport),
     isOwnToken: route.forwardToken ? undefined : isOwnToken,
@@ -283,9 +249,4 @@ function outgoingHeaders(
 function tokenHeader(transport: Admission['transport']): string | undefined {
   if (transport === 'header') return 'authorization'
   return transport === 'x-access-token' ? transport : undefined
-}
-
-/** Removes the headers that were set for the upstream's response. Fastify sets its own for the error. */
-function dropRawHeaders(reply: FastifyReply): void {
-  for (const name of reply.raw.getHeaderNames()) reply.raw.removeHeader(name)
 }

@@ -32,6 +32,8 @@ export interface RequestHeaderOptions {
   readonly origin: ForwardedClient
   /** The value of `X-Forwarded-Prefix`, if the path of the route is replaced (`rewritePrefix`). */
   readonly prefix?: string | undefined
+  /** The id of the route, for `CDN-Loop`. If absent, loops aren't recognized. */
+  readonly hopId?: string | undefined
   /** The `Host` that the upstream receives: the client's (`keep`) or the upstream's own. */
   readonly host: 'keep' | 'upstream'
   /** The header, in lower case, that carried the accepted access token. It is not forwarded. */
@@ -172,6 +174,7 @@ function filterRequestHeaders(
   if (host !== undefined && host !== '' && !isPlainHost(host)) return { ok: false, reason: 'host' }
 
   pushForwarded(headers, options.origin, options.prefix)
+  if (options.hopId !== undefined) headers.push('CDN-Loop', options.hopId)
   return pushIdentity(headers, options.identity)
     ? { ok: true, host: options.host === 'keep' ? host : undefined, headers, framing }
     : { ok: false, reason: 'identity_value' }
