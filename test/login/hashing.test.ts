@@ -17,7 +17,8 @@ t.test('the plugin without a users file loads no native library for hashes', asy
 })
 
 t.test('a users file loads them', async (t) => {
-  const file = JSON.stringify(`${t.testdir({ users: '# none\n' })}/users`)
+  const hash = '$2b$04$9pI7u1uXzNQy3pFPpXrGQuY0Jd8qFJ0Dk8q7HkTtqGZs0Z7oXv6aK'
+  const file = JSON.stringify(`${t.testdir({ users: `ada:${hash}\n` })}/users`)
   const program = `import { UsersFile } from ${usersFile}; await UsersFile.open(${file}, () => {})`
   t.strictSame(loadedBy(program), ['argon2', 'bcrypt'])
 })
