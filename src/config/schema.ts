@@ -9,8 +9,9 @@ import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
- * The source of each setting. Types, checks, defaults, flags, environment names, help and docs are derived
- * from it. Parsed durations are milliseconds, and parsed sizes are bytes.
+ * The source of each setting; `limits`, `timeouts`, `routes` and `login.http` are in `*-schema.ts` beside it.
+ * Types, checks, defaults, flags, environment names, help and docs are derived from it.
+ * Parsed durations are milliseconds, and parsed sizes are bytes.
  */
 
 const shared = {

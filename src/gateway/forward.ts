@@ -14,7 +14,7 @@ export interface ForwardOptions {
   readonly target: string
   /** The `Host` that the upstream receives. If `undefined`, the upstream's own host. */
   readonly host: string | undefined
-  /** Names and values in turn, like `framing` from `HeaderRules.request`. */
+  /** Names and values in turn. Both `headers` and `framing` come from `HeaderRules.request`. */
   readonly headers: readonly string[]
   readonly framing: RequestFraming
   /** The client's address. One address can't occupy all connections to an upstream. */
@@ -36,10 +36,11 @@ export interface ForwardOptions {
   /**
    * Called with the status of the response before any of the response is passed on. The response waits for the returned
    * promise. A thrown `PortcullisError` becomes the error of the outcome. Once the upstream has the whole request, a
-   * disconnect of the client or a `cut` doesn't end the exchange before `onHead` has settled, unless a timeout passes.
+   * disconnect of the client or a `cut` ends the exchange only after `onHead` has settled. A timeout or an error of the
+   * upstream ends it earlier, but not while `onHead` runs.
    */
   readonly onHead?: ((status: number) => void | Promise<void>) | undefined
-  /** Called once, at the end. */
+  /** Called once, at the end. That may be before `forward` returns. */
   readonly onOutcome: (outcome: ForwardOutcome) => void
   /** Requests a protocol upgrade. The upstream may still send an ordinary response. */
   readonly upgrade?: Upgrade | undefined
@@ -76,7 +77,7 @@ export type ForwardOutcome =
   | { readonly kind: 'cut'; readonly status: number; readonly reason: string }
   /**
    * The client disconnected, and the connection to the upstream is closed. `failure` is set if the
-   * exchange still waited for `onHead`, and the upstream, a timeout or `onHead` itself then failed.
+   * exchange went on because of `onHead`, and then ended with a timeout, or an error of the upstream or of `onHead`.
    */
   | { readonly kind: 'aborted'; readonly failure?: Failure }
   /** Nothing was written to the client. The caller must send an error. */

@@ -11,8 +11,8 @@ const PREFIX = /^__(?:host|secure)-/
 /**
  * Creates the filter for the gateway's cookies.
  *
- * @param names Names of the gateway's cookies. The filter ignores case, and also matches each name with the prefixes
- * `__Host-` and `__Secure-`, because browsers compare these prefixes without case (RFC 6265bis §4.1.3).
+ * @param names Names of the gateway's cookies. The filter matches each name as it is, and with the prefixes `__Host-`
+ * and `__Secure-`. It ignores case, as browsers do for these prefixes (RFC 6265bis §4.1.3).
  */
 export function ownCookies(names: readonly string[]): OwnCookies {
   const own = new Set<string>()
@@ -38,8 +38,8 @@ export function ownCookies(names: readonly string[]): OwnCookies {
 }
 
 /**
- * Returns the name of a cookie pair `name=value`, in lower case. A browser sends a cookie without a name as its value
- * alone. The name of `=a=b` and of `a` is therefore `a`.
+ * Returns the name, in lower case, that a server may read in a cookie pair. Of a cookie without a name, browsers send
+ * the value alone: a server gets `a=b` for `=a=b`. The name of `=a=b` and of `a` is therefore `a`.
  */
 function cookieName(pair: string): string {
   const text = pair.replace(/^[\s=]+/, '')

@@ -1,4 +1,7 @@
-/** Reads what listed proxies (`listen.trustProxy`) say about a client, in `X-Forwarded-*` or `Forwarded` (RFC 7239). */
+/**
+ * Reads what listed proxies in front of the gateway (`listen.trustProxy`) say about a client, in `X-Forwarded-*` or
+ * `Forwarded` (RFC 7239).
+ */
 import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
 import { parseForwarded } from './forwarded-elements.js'

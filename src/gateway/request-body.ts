@@ -10,7 +10,7 @@ export interface BodyLimits {
   readonly body: number
   /** Longest wait for the next piece of the body. */
   readonly bodyTimeout: Milliseconds
-  /** Minimum rate after the first 5 s, in bytes per second. 0 or `undefined` disables it. */
+  /** Minimum rate of the body in each window of 5 s, in bytes per second. 0 or `undefined` disables it. */
   readonly minBodyRate?: number
 }
 
@@ -20,8 +20,8 @@ export type BodyError = 'body_too_large' | 'request_timeout'
 const LINGER: Milliseconds = 5000
 
 /**
- * The body of a client's request on its way to an upstream, with limits for size and idle time, and with backpressure.
- * It is a stream of its own because destroying the request would also destroy the client's connection.
+ * The body of a client's request on its way to an upstream, with limits for size, idle time and rate, and with
+ * backpressure. It is a stream of its own because destroying the request would also destroy the client's connection.
  */
 export class RequestBody extends Readable {
   readonly #request: IncomingMessage
@@ -41,7 +41,7 @@ export class RequestBody extends Readable {
     this.#request = request
     this.#limits = limits
     this.#onLimit = onLimit
-    // Errors are reported by `onLimit`. An unhandled 'error' event would end the process.
+    // An unhandled 'error' event would end the process. An exceeded limit emits none, only `onLimit` reports it.
     this.on('error', () => {})
   }
 

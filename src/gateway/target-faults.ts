@@ -57,7 +57,10 @@ export function findStructureFault(path: string): TargetRefusal | undefined {
 
 export type DecodeResult = { ok: true; match: string } | { ok: false; reason: TargetRefusal }
 
-/** Checks all escapes of a path, and decodes those of unreserved characters (RFC 3986 §2.3) except the dot. */
+/**
+ * Checks all escapes of a path, and decodes those of unreserved characters (RFC 3986 §2.3). Refuses an escaped dot or
+ * delimiter. Returns the form of the path that is matched with routes.
+ */
 export function decodeUnreserved(path: string): DecodeResult {
   let match = ''
   let copied = 0

@@ -13,14 +13,14 @@ interface UpgradeRequest {
   readonly rawHeaders: readonly string[]
 }
 
-/** The part of a request that is not as RFC 6455 §4.2.1 demands. */
+/** The part of an upgrade request because of which it is handled as an ordinary request. */
 export type HandshakeFault =
   'method' | 'http_version' | 'upgrade' | 'key' | 'content_length' | 'transfer_encoding' | 'expect'
 
 /**
  * Returns the reason why an upgrade request is not a WebSocket handshake, or `undefined` if it is one: an HTTP/1.1 GET
- * without a body, with `websocket` in the list of `Upgrade`, and exactly one key. The upstream gets none of the other
- * protocols of that list. With a header that announces a body, two programs may disagree about the end of the request.
+ * with `websocket` in the list of `Upgrade`, exactly one key, and neither a body nor `Expect`. Other protocols in that
+ * list aren't forwarded. With a header that announces a body, programs may disagree about the end of the request.
  */
 export function findHandshakeFault({
   method,

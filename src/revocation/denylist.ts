@@ -97,7 +97,7 @@ export interface Denylist {
    * Returns true if a session's record is reliable. A record that was written before the history of this denylist may
    * be from an old snapshot.
    *
-   * @param mark The jti prefix of the last write of the record
+   * @param jtiPrefix The jti prefix of the last write of the record
    */
   trusts(jtiPrefix: string, writtenAt: UnixMs): boolean
 }
@@ -113,7 +113,6 @@ export interface EntryLifetime {
   readonly leeway: Milliseconds
 }
 
-/**
 /**
  * The tolerated difference between the clock readings of a session's end and of its denylist entry. Together with the
  * rounding of `until` to seconds, it uses up less than the third of the grace that is spare.

@@ -3,8 +3,8 @@
  * (OAuth 2.0 Security BCP, RFC 9700 §4.14.2).
  *
  * One atomic step of the store decides. A token that was used before is treated as stolen, with one exception: within
- * the grace, the immediate predecessor yields the same successor again. A client needs that if it lost the response, or
- * if two of its tabs refresh at the same time.
+ * the grace, the token that was exchanged last yields the same successor again. A client needs that if it lost the
+ * response, or if two of its tabs refresh at the same time.
  */
 import { toSeconds } from '../clock.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
@@ -84,8 +84,8 @@ export async function refresh(
 }
 
 /**
- * Returns the stamp, or a later one if it is from before the login: the clock of this instance is then behind that of
- * the login's. A `sub` or `all` entry that the login has waited out would cover a token with the earlier `iat`.
+ * Returns the stamp, or a later one if its `iat` is before the login, because an instance with a clock ahead of this
+ * one handled the login. That login got an `iat` later than any `sub` or `all` entry. An earlier one could be covered.
  */
 async function stampAfterLogin(
   denylist: Denylist,
@@ -96,9 +96,9 @@ async function stampAfterLogin(
 }
 
 /**
- * Ends a session and throws in two cases: a denylist entry of kind `sub` or `all` covers the time of its login, or its
- * record comes from an epoch that is no longer known. In the second case the session may have ended already, because a
- * restored snapshot brings ended sessions back.
+ * Ends a session and throws in two cases: a denylist entry covers its `sid`, or its subject or all subjects at the time
+ * of its login; or its record is older than the known history (only with `onLostHistory: reject`). In the second case
+ * the session may have ended already, because a restored snapshot brings ended sessions back.
  *
  * Retries within the grace are checked, too. The session may have been revoked since the rotation, or an earlier
  * attempt to end it may have failed.
@@ -155,7 +155,7 @@ function toError(outcome: FailedOutcome): PortcullisError {
     case 'limit_reached':
       return new PortcullisError('refresh_limit_reached')
     case 'forged':
-      return new PortcullisError('refresh_token_invalid', { reason: 'family' })
+      return new PortcullisError('refresh_token_invalid', { reason: 'wrong family' })
     default:
       return outcome satisfies never
   }

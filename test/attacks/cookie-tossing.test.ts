@@ -78,7 +78,7 @@ t.test(
   },
 )
 
-t.test('a sandwich: quotes around the real cookie neither join cookies nor leak it', async (t) => {
+t.test('quotes around the real cookie (cookie sandwich) neither hide it nor leak it upstream', async (t) => {
   for (const line of [
     `Cookie: $Version=1; a="; __Host-access=${access}; b="`,
     `Cookie: a="x; __Secure-refresh=${refresh}; __Host-access=${access}; b=y"`,

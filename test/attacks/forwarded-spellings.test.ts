@@ -26,7 +26,7 @@ async function startBehindProxy(listen: Record<string, unknown> = {}) {
   }
 }
 
-t.test('the client’s address is read with a port, brackets and quotes, and behind such hops', async (t) => {
+t.test('ports, brackets and quotes in X-Forwarded-For are removed, for clients and proxies', async (t) => {
   const seenBy = await startBehindProxy()
   for (const [value, ip] of [
     ['203.0.113.9:5555', '203.0.113.9'],

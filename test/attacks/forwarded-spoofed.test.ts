@@ -96,7 +96,7 @@ t.test('it opens no route, changes no target, and isn’t treated as the gateway
   t.strictSame(upstream.requests, [])
 })
 
-t.test('an Origin of the claimed host is not our own origin', async (t) => {
+t.test('an Origin that equals a spoofed X-Forwarded-Host is refused as foreign', async (t) => {
   const { access_token: token } = await logIn(nobody.url)
   const lines = [
     `Cookie: __Host-access=${token}`,

@@ -80,7 +80,7 @@ async function through(): Promise<void> {
     }
   })
 
-  t.test('redirects are followed, the method kept or changed', async (t) => {
+  t.test('curl follows redirects: a POST becomes GET after 303, and stays POST after 307', async (t) => {
     t.match(await jsonOf('--location', `${url}/redirect/absolute`), { target: '/echo?from=absolute' })
     const post = (path: string) => jsonOf('--location', '--data', 'kept', `${url}${path}`)
     t.match(await post('/redirect/see-other'), { method: 'GET', length: 0 })

@@ -24,7 +24,7 @@ async function blog(t: Test) {
 const titles = (answer: { body: { posts: { title: string }[] } }) =>
   answer.body.posts.map(({ title }) => title)
 
-t.test('the open part shows published posts only', async (t) => {
+t.test('the paths for everybody show published posts only', async (t) => {
   const call = await blog(t)
   const list = await call('GET', '/post')
   t.equal(list.status, 200)

@@ -122,7 +122,7 @@ t.test('a route above our own paths doesn’t shadow them', async (t) => {
   t.equal(loadGatewaySettings(preset({ routes })).settings.routes.length, 4)
 })
 
-t.test('onOutage is a word or a mapping, and defaults to the gateway’s', async (t) => {
+t.test('onOutage of a route is a word or a mapping, and undefined by default', async (t) => {
   const { settings } = loadGatewaySettings(
     preset({
       revocation: { onOutage: { stale: '30s' }, horizon: '1h' },

@@ -40,7 +40,7 @@ async function answerTo(bytes: string): Promise<string> {
   return text
 }
 
-t.test('headers that do not arrive are 408', async (t) => {
+t.test('a request whose headers don’t arrive in time gets 408', async (t) => {
   const begin = performance.now()
   isProblem(t, (await raw(port, 'GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ')).text, 408, 'request_timeout')
   t.ok(performance.now() - begin < 2_000)

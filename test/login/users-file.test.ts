@@ -162,7 +162,7 @@ const BODY = bcrypt2b.slice(7)
 const SALT = 'A'.repeat(22)
 const OUT = 'A'.repeat(43)
 
-t.test('an invalid line is named with its file, without its hash', async (t) => {
+t.test('the error for an invalid line names the file and the line number, but not the hash', async (t) => {
   const bad: [string, RegExp][] = [
     ['alice', /NAME:HASH/],
     [`:${bcrypt2b}`, /NAME:HASH/],

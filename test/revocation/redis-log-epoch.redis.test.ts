@@ -169,7 +169,7 @@ t.test(
   },
 )
 
-t.test('an instance gets into a new epoch although Redis has no free memory', async (t) => {
+t.test('a sync starts a new epoch even if Redis is out of memory', async (t) => {
   const own = await startRedis(t)
   const admin = connect(t, own.url)
   const rig = openLog(t, { url: own.url })

@@ -73,7 +73,7 @@ t.test('a subject that isn’t a string of 1 to 256 well-formed characters throw
   }
 })
 
-t.test('claims of the host can’t replace ours, at login or at a refresh', async (t) => {
+t.test('claims of the host application can’t replace Portcullis’s, at login or at a refresh', async (t) => {
   const rig = embedded()
   const claims = {
     iss: 'https://evil.example',

@@ -120,14 +120,17 @@ t.test('logins beyond the queue get overloaded, and aren’t counted or checked'
   t.equal(one.countFailures(), 6)
 })
 
-t.test('a host’s login function that throws frees its slot and isn’t a failed login', async (t) => {
-  const one = await door()
-  for (let i = 0; i < 3; i += 1) {
-    const authenticate = () => Promise.reject(new Error('the host’s own'))
-    await t.rejects(login(one.rig.ports, { ...one.request('right'), authenticate }, {}), {
-      message: 'the host’s own',
-    })
-  }
-  t.equal(one.countFailures(), 0)
-  t.equal(await one.try('right'), 'good')
-})
+t.test(
+  'an Error of a host’s login function frees the slot, and isn’t counted as a failed login',
+  async (t) => {
+    const one = await door()
+    for (let i = 0; i < 3; i += 1) {
+      const authenticate = () => Promise.reject(new Error('the host’s own'))
+      await t.rejects(login(one.rig.ports, { ...one.request('right'), authenticate }, {}), {
+        message: 'the host’s own',
+      })
+    }
+    t.equal(one.countFailures(), 0)
+    t.equal(await one.try('right'), 'good')
+  },
+)

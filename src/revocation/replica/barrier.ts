@@ -1,4 +1,7 @@
-/** The barrier of one revoke. It closes when no instance can have a lease without knowing the entries. Pure code. */
+/**
+ * The barrier of one revoke, which is the wait before the revoke may return. `closed` means that the wait is over: no
+ * instance can have a lease without knowing the entries. Pure code.
+ */
 import type { Milliseconds } from '../../clock.js'
 import { isAtOrAfter } from '../entry.js'
 import type { Position } from '../entry.js'
@@ -7,7 +10,7 @@ import type { RevokeReply, SyncReply } from './revocation-log.js'
 import type { Sync } from './protocol.js'
 
 export type BarrierState =
-  /** The script must write the entries: at the start, and again after a new epoch, which may have lost them. */
+  /** The caller must write the entries to the log: at the start, and again in a new epoch, which may have lost them. */
   | { readonly kind: 'writing' }
   | {
       readonly kind: 'waiting'
@@ -16,8 +19,8 @@ export type BarrierState =
       /** The time at which the script's reply arrived, by the monotonic clock. */
       readonly since: Milliseconds
       /**
-       * The versions of the other members when the script ran, by id. Members that have acknowledged or left are
-       * removed.
+       * The other members that may have a lease without knowing the entries: by id, the version of the last sync that
+       * each had sent when the entries were written. Members that have acknowledged or left are removed.
        */
       readonly awaited: Map<string, number>
     }
@@ -32,7 +35,7 @@ export class Barrier {
   readonly #lapse: Milliseconds
   #state: BarrierState = { kind: 'writing' }
 
-  /** @param lapse W, the time after which every lease that was granted before has ended. */
+  /** @param lapse W: after this time, every lease that exists now has ended. */
   constructor(entries: readonly EntryToWrite[], now: Milliseconds, lapse: Milliseconds) {
     this.entries = entries
     this.#lapse = lapse
@@ -99,8 +102,8 @@ export class Barrier {
   }
 
   /**
-   * Returns true if no lease of an earlier epoch is left, no failover can lose the entries, and this instance has
-   * applied them.
+   * Returns true if no lease of an earlier epoch is left, `waitReplicas` Redis replicas have the entries, and this
+   * instance has applied them.
    */
   protected isLasting({ settled, waitOk }: SyncReply, position: Position, applied: Position): boolean {
     return settled && waitOk && isAtOrAfter(applied, position)

@@ -58,7 +58,7 @@ export class Instance {
     return this.#replica.applied
   }
 
-  /** The time after which the last lease knows the complete history, or `undefined` if there was never a lease. */
+  /** The start of the history that is completely known by the last lease. `undefined` if there was never a lease. */
   get since(): UnixMs | undefined {
     return this.#lease?.history.since
   }
@@ -67,7 +67,7 @@ export class Instance {
     return this.#replica.size
   }
 
-  /** True while a revoke of this instance waits at its barrier. */
+  /** True while a revoke that was called on this instance waits at its barrier. */
   get isWaiting(): boolean {
     return this.#barriers.size > 0
   }
@@ -98,7 +98,7 @@ export class Instance {
 
   /** Decides without checking the lease. For routes that prefer a stale decision to a 503 response. */
   decideFromReplica(token: RevocableToken): Decision {
-    // The entries come first, because a route that stays open in an outage admits tokens denied by `history`.
+    // Entries come before the history: with `onOutage: open`, `history` is ignored, and would hide the entry.
     const by = this.#replica.findKind(token)
     if (by !== undefined) return { kind: 'revoked', by }
     // A token of unknown history may have been revoked by an entry that was lost.
@@ -106,8 +106,8 @@ export class Instance {
   }
 
   /**
-   * Returns true if the known history covers a token or record from this time. `id` is its `jti`, or the jti prefix of
-   * the epoch in which it was written.
+   * Returns true if the known history covers a token or record from this time, and always with `onLostHistory: accept`.
+   * `id` is its `jti`, or the jti prefix of the epoch in which it was written.
    */
   remembers(id: string, at: UnixMs): boolean {
     if (this.#settings.onLostHistory === 'accept') return true
@@ -140,8 +140,9 @@ export class Instance {
   }
 
   /**
-   * Applies the reply to a sync. A reply is ignored if it arrives more than L after its sync was sent, if the instance
-   * has entered another epoch since then, or if it comes from an epoch that the instance has left.
+   * Applies the reply to a sync. A reply is ignored if it arrives more than L (the setting `lease`)
+   * after its sync was sent, if the instance has entered another epoch since then, or if it comes from an epoch that
+   * the instance has left.
    */
   onSync(sync: Sync, reply: SyncReply, now: Now): SyncOutcome {
     const nothing = { granted: false, again: false, applied: 0, isLeftEpoch: false }
@@ -251,7 +252,7 @@ export class Instance {
     return this.#generation
   }
 
-  /** Begins a revoke of this instance. The caller must write the entries with the script, then call `onRevoke`. */
+  /** Begins a revoke of entries. The caller must write them with `RevocationLog.revoke`, then call `onRevoke`. */
   revoke(entries: readonly EntryToWrite[], now: Now): Barrier {
     const barrier = this.newBarrier(entries, now.monotonic)
     this.#barriers.add(barrier)
@@ -294,7 +295,7 @@ export class Instance {
     barrier.onRevoke({ ...reply, position }, now.monotonic, this.id)
   }
 
-  /** Returns the position that all instances must have read when a revoke left out entries. */
+  /** Returns the later of the position of the written entries and our own, which covers the entries left out. */
   protected holdBack(written: Position): Position {
     return isAtOrAfter(written, this.applied) ? written : this.applied
   }

@@ -5,7 +5,7 @@ import type { SyncOutcome } from './instance.js'
 import { Republisher } from './republisher.js'
 import type { RepublisherOptions } from './republisher.js'
 
-/** The pauses (ms) between syncs while a revoke of this instance waits at its barrier. Each is longer by `growth`. */
+/** The pauses (ms) between syncs while a revoke waits at its barrier. Each is `growth` times the one before. */
 const BARRIER_PAUSE = { first: 1, growth: 4 / 3, longest: 10 }
 /** The factor by which syncs are more frequent without a lease, because requests may be waiting for one. */
 const UNLEASED_SPEEDUP = 5
@@ -19,8 +19,8 @@ export interface SyncLoopOptions extends RepublisherOptions {
 }
 
 /**
- * The loop that sends syncs to the log, one at a time, and passes the replies to the instance. It only decides when to
- * sync. The instance handles late, lost and repeated replies.
+ * The loop that sends syncs to the log, one at a time, and passes the replies to the instance, which handles late, lost
+ * and repeated ones. After each sync, it publishes entries of earlier epochs again if any are left.
  */
 export class SyncLoop {
   readonly #options: SyncLoopOptions
@@ -51,7 +51,7 @@ export class SyncLoop {
     this.#options.bell.close()
     this.#wake?.()
     await this.#loop
-    // No further sync ends their wait, and their timers would keep the process alive.
+    // Ends every wait in `nextSync`. No further sync would, and the timers of these waits would keep the process alive.
     this.#notify()
   }
 
@@ -67,7 +67,7 @@ export class SyncLoop {
     this.ask()
   }
 
-  /** Waits for the end of the next sync, successful or not, but at most for `patience`. */
+  /** Waits until a sync ends, even one already in progress, successful or not, but at most for `patience`. */
   nextSync(patience: Milliseconds): Promise<void> {
     return new Promise((resolve) => {
       const done = () => {
