@@ -36,7 +36,14 @@ export async function startInstance(
   env: NodeJS.ProcessEnv = {},
 ): Promise<Instance> {
   const rateLimit = { login: { perAccount: { successes: 100_000 }, perAddress: { successes: 100_000 } } }
-  const settings = { tokens: { access: '15m' }, sessions: { perSubject: 0 }, rateLimit, ...overrides }
+  const settings = {
+    tokens: { access: '15m' },
+    sessions: { perSubject: 0 },
+    rateLimit,
+    // For `readiness`.
+    admin: { host: '127.0.0.1', port: 0 },
+    ...overrides,
+  }
   const gateway = await serveGateway(t, settings, directory, env)
   const pid = Number(gateway.records()[0]!['pid'])
   return {
