@@ -64,6 +64,7 @@ function claimsOf({ issuer, audience }: Setup, jtiPrefix: string, sub: string): 
     endsAt: 0,
     expiresAt: now + ACCESS_MILLISECONDS,
     jtiPrefix,
+    loginJtiPrefix: jtiPrefix,
     refreshCount: 0,
   }
   const stamp = { issuedAt: Math.floor(now / 1000), jtiPrefix }

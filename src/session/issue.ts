@@ -60,6 +60,7 @@ export async function issue(
     expiresAt: computeExpiry(now, settings.refresh, endsAt),
     refreshCount: 0,
     jtiPrefix: stamp.jtiPrefix,
+    loginJtiPrefix: stamp.jtiPrefix,
   }
   // Sign before anything is stored, because this throws if the claims don't fit into a token.
   const tokens = tokenSet(dependencies, session, stamp, token, now)

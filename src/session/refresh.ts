@@ -108,14 +108,19 @@ async function stampAfterLogin(
 async function rejectIfRevoked(
   dependencies: SessionDependencies,
   { jtiPrefix }: TokenStamp,
-  { sid, sub, createdAt }: Session,
+  { sid, sub, createdAt, loginJtiPrefix }: Session,
   former: PreviousWrite,
 ): Promise<void> {
   const { denylist } = dependencies
+  const check = (jti: string) => denylist.check({ jti, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) })
   // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the
   // session. The prefix of the record is checked by `trusts` below.
-  const login = { jti: jtiPrefix, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) }
-  const reason = await denylist.check(login)
+  let reason = await check(jtiPrefix)
+  // A `lost` entry exempts the logins of its own epoch. In a later epoch, only the prefix of the login shows them.
+  if (reason === 'lost' && loginJtiPrefix !== undefined) {
+    const byLogin = await check(loginJtiPrefix)
+    if (byLogin !== 'history') reason = byLogin
+  }
   if (reason === 'history') throw storeUnavailable('the epoch of the denylist changed during the refresh')
   if (reason === undefined && denylist.trusts(former.jtiPrefix, former.at)) return
   await endSessions(dependencies, [{ sid }], 'revoked')

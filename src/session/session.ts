@@ -80,6 +80,8 @@ export interface Session extends ClientInfo {
   readonly expiresAt: UnixMs
   /** The `jti` prefix at the time of the last write (see src/revocation/replica/instance.ts). */
   readonly jtiPrefix: string
+  /** The jti prefix of the login. Records of older versions don't have it. */
+  readonly loginJtiPrefix: string | undefined
   /** The number of rotations. Retries within the grace aren't counted. */
   readonly refreshCount: number
 }

@@ -228,6 +228,7 @@ function toFields(session: Session): Record<string, string> {
     expires: String(session.expiresAt),
     count: String(session.refreshCount),
     mark: session.jtiPrefix,
+    loginMark: session.loginJtiPrefix,
   }
   return Object.fromEntries(
     Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
@@ -236,8 +237,22 @@ function toFields(session: Session): Record<string, string> {
 
 /** The session in a reply, or undefined where there is none (any more). */
 function toSession(sid: Sid, fields: Fields): Session | undefined {
-  const [sub, client, scope, claims, device, ip, agent, created, seen, ends, expires, count, jtiPrefix] =
-    fields
+  const [
+    sub,
+    client,
+    scope,
+    claims,
+    device,
+    ip,
+    agent,
+    created,
+    seen,
+    ends,
+    expires,
+    count,
+    mark,
+    loginMark,
+  ] = fields
   if (sub == null || client == null || claims == null) return undefined
   return {
     sid,
@@ -253,6 +268,7 @@ function toSession(sid: Sid, fields: Fields): Session | undefined {
     endsAt: Number(ends),
     expiresAt: Number(expires),
     refreshCount: Number(count),
-    jtiPrefix: jtiPrefix ?? '',
+    jtiPrefix: mark ?? '',
+    loginJtiPrefix: loginMark ?? undefined,
   }
 }

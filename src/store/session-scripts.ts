@@ -24,6 +24,7 @@ export const SESSION_FIELDS = [
   'expires',
   'count',
   'mark',
+  'loginMark',
 ] as const
 
 const FIELD_LIST = SESSION_FIELDS.map((field) => `'${field}'`).join(', ')

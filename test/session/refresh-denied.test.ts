@@ -1,6 +1,7 @@
 import t from 'tap'
 import { storeUnavailable } from '../../src/errors.js'
-import type { Denylist } from '../../src/revocation/denylist.js'
+import type { Denylist, RevocableToken } from '../../src/revocation/denylist.js'
+import { Replica } from '../../src/revocation/replica/replica.js'
 import { issue } from '../../src/session/issue.js'
 import type { SessionStore } from '../../src/store/session-store.js'
 import { refreshDeniedContract } from './refresh-denied.contract.js'
@@ -78,6 +79,26 @@ t.test('the record stays untrusted after an end that failed', async (t) => {
   t.equal(record?.jtiPrefix, MARK, 'the rotation had taken place')
   t.equal(await refreshed(rig, login.refreshToken), 'reauthentication_required')
   t.same(await living(rig.ports.store, 'alice', rig.clock.now()), [])
+})
+
+t.test('a lost entry of the epoch of the login doesn’t cover the session in a later epoch', async (t) => {
+  const rig = later()
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const { jtiPrefix } = await rig.ports.denylist.stamp()
+  const replica = new Replica()
+  const deny = (epochPrefix: string) => {
+    const before = rig.clock.now() + MINUTE
+    replica.apply({ kind: 'lost', id: `${epochPrefix}alice`, before, until: before + MINUTE })
+  }
+  const inNext = inNewEpoch(rig, 'all')
+  const check = (token: RevocableToken) => replica.findKind(token, rig.clock.now())
+  const denylist: Denylist = { ...inNext.ports.denylist, check }
+  const next = { ...inNext, ports: { ...inNext.ports, denylist } }
+  deny(jtiPrefix)
+  t.equal(await refreshed(next, login.refreshToken), 'good')
+  t.equal(await refreshed(next, login.refreshToken), 'good', 'and a retry')
+  deny(MARK)
+  t.equal(await refreshed(next, login.refreshToken), 'session_ended', 'the entry of a later epoch covers it')
 })
 
 t.test('with accept, an older record is trusted, but an entry for its subject still counts', async (t) => {

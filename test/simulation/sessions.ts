@@ -27,6 +27,7 @@ export function newSession({
     sid: sid as Sid,
     sub,
     jtiPrefix,
+    loginJtiPrefix: jtiPrefix,
     clientId: 'client',
     scope: undefined,
     claims: {},

@@ -25,6 +25,14 @@ export function rotationContract(t: Test, open: OpenStore): void {
     }
   })
 
+  t.test('a record without the jti prefix of its login stays without it', async (t) => {
+    const harness = await open(t)
+    const { session, token } = await begin(harness, { loginJtiPrefix: undefined })
+    const { outcome } = await use(harness, token, { jtiPrefix: 'ANOTHER-' })
+    t.match(outcome, { kind: 'rotated', session: { sid: session.sid, jtiPrefix: 'ANOTHER-' } })
+    t.equal('session' in outcome && outcome.session.loginJtiPrefix, undefined)
+  })
+
   t.test('a retry within the grace returns the salt of the rotation, hence the same successor', async (t) => {
     const harness = await open(t)
     const { session, token } = await begin(harness)

@@ -74,6 +74,7 @@ export function newSession(
     expiresAt: computeExpiry(now, idle, endsAt),
     refreshCount: 0,
     jtiPrefix: MARK,
+    loginJtiPrefix: MARK,
     ...fields,
   }
   return { session, token }

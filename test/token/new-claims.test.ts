@@ -17,6 +17,7 @@ const session: Session = {
   endsAt: 0,
   refreshCount: 0,
   jtiPrefix: 'ABCDEFGH',
+  loginJtiPrefix: 'ABCDEFGH',
   expiresAt: (NOW + 10_000) * 1000,
 }
 const claimsOf = (change: Partial<Session> = {}, access = rules.access) =>
