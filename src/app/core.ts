@@ -40,6 +40,8 @@ import type { RedisConnection } from '../redis/connect.js'
 import { createCoreLimiters } from './core-limiters.js'
 import type { CoreLimiter } from './core-limiters.js'
 import { openRevocation } from './revocation.js'
+import { agreedSettings } from './agreed-settings.js'
+import { watchInstanceSettings } from '../redis/instance-settings.js'
 import { createSampler } from '../sample.js'
 
 /** Sessions per second and process that only a refresh token without a good proof may name. */
@@ -89,6 +91,8 @@ export interface Readiness {
   readonly revocation: Readonly<Record<string, unknown>>
   /** The state of the Redis server. `undefined` with `store: memory` and before the first connection. */
   readonly redis: ServerChecks | undefined
+  /** The names of settings that differ on another instance. `undefined` with `store: memory`. */
+  readonly differingSettings: readonly string[] | undefined
 }
 
 export async function createCore(
@@ -147,6 +151,14 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
       await store.end({ sid: sid as Sid, reason: 'logout', tombstone, now: clock.now() })
     },
   })
+  const peers =
+    redis &&
+    watchInstanceSettings({
+      redis: redis.client,
+      keys: redisKeys(settings.keyPrefix),
+      settings: agreedSettings(settings, key.kid, life),
+      log,
+    })
   const { denylist } = revocation
   const memory = redis && (await watchMemory(redis.client, log, metrics))
   const verified = new VerifiedCache<VerifiedToken>(tokens.verifiedCache)
@@ -214,12 +226,13 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
         store: !isReachable ? 'unreachable' : memory?.isShort ? 'full' : 'reachable',
         revocation: revocation.status(),
         redis: server?.checks(),
+        differingSettings: peers?.differing(),
       }
     },
     close: async () => {
       live.close()
       memory?.stop()
-      await revocation.close()
+      await Promise.all([revocation.close(), peers?.close()])
       redis?.close()
     },
   }

@@ -10,6 +10,7 @@
  * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:state` | hash | the last sync + horizon + leeway + 66 s |
  * | `{<prefix>}:log` | stream | the same time as the state. Entries are trimmed after horizon + leeway + 6 s |
+ * | `{<prefix>}:settings` | hash: the settings of each instance, to compare them | 100 s after an instance wrote them last |
  * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`, or a week) |
  *
  * The braces are a hash tag of Redis Cluster. They put all keys that one command or script uses together into the same
@@ -24,6 +25,7 @@ export function redisKeys(prefix: string) {
     deny: (kind: string, id: string) => `{${prefix}}:deny:${kind}:${id}`,
     logState: `{${prefix}}:state`,
     log: `{${prefix}}:log`,
+    settings: `{${prefix}}:settings`,
     limit: (limiter: string) => `${prefix}:limit:${limiter}:`,
   }
 }

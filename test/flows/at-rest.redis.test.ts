@@ -131,6 +131,7 @@ t.test('every key is in the registry and has a TTL', async (t) => {
     'deny sid': names.deny('sid', '@'),
     log: `${names.log}@`,
     'state of the log': `${names.logState}@`,
+    'settings of the instances': `${names.settings}@`,
     'limit of accounts': `${names.limit('login-account')}@`,
     'limit of successes by address': `${names.limit('login-address-success')}@`,
     'limit of addresses': `${names.limit('login-address')}@`,

@@ -15,57 +15,38 @@ function startHost(t: Test, store: string, options: object = {}) {
 
 const NO_FILE = { login: { users: '/nowhere' } }
 
-t.test('with a Redis that works', async (t) => {
-  const redis = await startRedis(t)
-  const host = startHost(t, redis.url)
-  t.equal(await host.started, 'ready')
-  t.strictSame(await host.end(), { code: 0, output: 'ready\n' })
+/** Starts a host, waits until it is ready, lets the fault happen, and closes the application. */
+async function ends(t: Test, name: string, store: string, fault?: () => Promise<void>): Promise<void> {
+  const host = startHost(t, store)
+  t.equal(await host.started, 'ready', `${name}: the host has started`)
+  await fault?.()
+  t.strictSame(await host.end(), { code: 0, output: 'ready\n' }, name)
+}
+
+t.test('with a Redis that works, is lost, freezes, was frozen from the start, or is absent', async (t) => {
+  const [fine, lost, frozen, silent] = await Promise.all([
+    startRedis(t),
+    startRedis(t),
+    startRedis(t),
+    startRedis(t),
+  ])
+  await silent.freeze()
+  await Promise.all([
+    ends(t, 'a Redis that works', fine.url),
+    ends(t, 'a Redis that is lost before the end', lost.url, () => lost.kill()),
+    ends(t, 'a Redis that freezes before the end', frozen.url, () => frozen.freeze()),
+    ends(t, 'a Redis that was frozen from the start', silent.url),
+    ends(t, 'no Redis', `redis://127.0.0.1:${await freePort()}`),
+    ends(t, 'no Sentinel', `redis+sentinel://127.0.0.1:${await freePort()}/primary`),
+  ])
 })
 
-t.test('with no Redis', async (t) => {
-  const host = startHost(t, `redis://127.0.0.1:${await freePort()}`)
-  t.equal(await host.started, 'ready')
-  t.strictSame(await host.end(), { code: 0, output: 'ready\n' })
-})
-
-t.test('with a Redis that is lost before the end', async (t) => {
-  const redis = await startRedis(t)
-  const host = startHost(t, redis.url)
-  t.equal(await host.started, 'ready')
-  await redis.kill()
-  t.strictSame(await host.end(), { code: 0, output: 'ready\n' })
-})
-
-t.test('with a Redis that freezes before the end', async (t) => {
-  const redis = await startRedis(t)
-  const host = startHost(t, redis.url)
-  t.equal(await host.started, 'ready')
-  await redis.freeze()
-  t.strictSame(await host.end(), { code: 0, output: 'ready\n' })
-})
-
-t.test('with a Redis that was frozen from the start', async (t) => {
-  const redis = await startRedis(t)
-  await redis.freeze()
-  const host = startHost(t, redis.url)
-  t.equal(await host.started, 'ready')
-  t.strictSame(await host.end(), { code: 0, output: 'ready\n' })
-})
-
-t.test('with a Redis Cluster that works, and one that is frozen', async (t) => {
+t.test('with a Redis Cluster that works, and one that freezes', async (t) => {
   const cluster = await startCluster(t)
-  const [fine, late] = [startHost(t, cluster.url), startHost(t, cluster.url)]
-  t.equal(await fine.started, 'ready')
-  t.equal(await late.started, 'ready')
-  t.strictSame(await fine.end(), { code: 0, output: 'ready\n' })
-  for (const node of cluster.nodes) await node.freeze()
-  t.strictSame(await late.end(), { code: 0, output: 'ready\n' })
-})
-
-t.test('with Sentinels that are away', async (t) => {
-  const host = startHost(t, `redis+sentinel://127.0.0.1:${await freePort()}/primary`)
-  t.equal(await host.started, 'ready')
-  t.strictSame(await host.end(), { code: 0, output: 'ready\n' })
+  await ends(t, 'a Cluster that works', cluster.url)
+  await ends(t, 'a Cluster that freezes', cluster.url, async () => {
+    for (const node of cluster.nodes) await node.freeze()
+  })
 })
 
 t.test('after a registration that failed, with a Redis that works, is frozen or is away', async (t) => {

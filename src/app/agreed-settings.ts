@@ -1,0 +1,39 @@
+import type { PluginSettings } from '../config.js'
+import type { EntryLifetime } from '../revocation/denylist.js'
+
+/** Settings by name. The values contain no secret: other instances read them from Redis. */
+export type AgreedSettings = Readonly<Record<string, string | number>>
+
+/**
+ * Returns the settings that all instances of a `keyPrefix` must agree on. With another key or issuer, an instance refuses
+ * the tokens of the others. With another lease or horizon, a revoke may return before each instance refuses the token.
+ * With other lifetimes, a session's end depends on the instance that refreshes it.
+ *
+ * @param kid The id of the signing key, which every token shows in its header.
+ */
+export function agreedSettings(
+  { issuer, audience, tokens, sessions, revocation }: PluginSettings,
+  kid: string,
+  { horizon }: Pick<EntryLifetime, 'horizon'>,
+): AgreedSettings {
+  const { check, lease, onLostHistory, waitReplicas } = revocation
+  return {
+    issuer,
+    audience,
+    keys: kid,
+    'tokens.access': tokens.access,
+    'tokens.refresh': tokens.refresh,
+    'tokens.absolute': tokens.absolute,
+    'tokens.refreshLimit': tokens.refreshLimit,
+    'tokens.reuseGrace': tokens.reuseGrace,
+    'tokens.leeway': tokens.leeway,
+    'sessions.perSubject': sessions.perSubject,
+    'sessions.perDevice': sessions.perDevice,
+    'sessions.onLimit': sessions.onLimit,
+    'revocation.check': check,
+    'revocation.lease': lease,
+    'revocation.onLostHistory': onLostHistory,
+    'revocation.waitReplicas': waitReplicas,
+    'revocation.horizon': horizon,
+  }
+}
