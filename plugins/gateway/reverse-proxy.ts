@@ -7,18 +7,18 @@ import type { ForwardOptions, Upgrade } from '../../src/gateway/forward.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
 import { headerRules } from '../../src/gateway/header-rules.js'
 import type { HeaderRules } from '../../src/gateway/header-rules.js'
-import { rewriteTarget } from '../../src/gateway/rewrite-target.js'
-import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
+import { createRedirectRewriter } from '../../src/gateway/redirects.js'
+import type { RedirectRewriter } from '../../src/gateway/redirects.js'
+import { rawTarget } from '../../src/gateway/request-target.js'
 import { createUpstreams } from '../../src/gateway/upstreams.js'
 import type { Upstream } from '../../src/gateway/upstreams.js'
 import { readUpstreamTls } from '../../src/upstream-tls.js'
 import { OWN_PATHS } from '../../src/own-paths.js'
 import { cookieNames } from '../../src/token/token-cookies.js'
-import { withoutQueryTokens } from '../../src/token/query-token.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
 import { addressKey, forwardedClient } from '../client-address.js'
-import { identityRefused, noRoute, targetRefused } from './gate.js'
+import { identityRefused, noRoute } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
 import { createLoopGuards } from './loop-guard.js'
 import type { LoopGuard } from './loop-guard.js'
@@ -27,6 +27,7 @@ import { reportOutcome } from './report-outcome.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 import { noteRoute, watchUpstreams } from './request-metrics.js'
 import { checkedTarget } from './strict-requests.js'
+import { upstreamTarget } from './upstream-target.js'
 import { registerUpgrades } from './websocket-upgrade.js'
 import type { Upgrades } from './websocket-upgrade.js'
 
@@ -46,6 +47,8 @@ interface ProxyContext {
 interface RouteUpstream {
   readonly upstream: Upstream
   readonly loops: LoopGuard
+  /** Set if the route rewrites redirects (`redirects: rewrite`). */
+  readonly rewriteRedirects: RedirectRewriter | undefined
   readonly limits: ForwardOptions['limits']
 }
 
@@ -93,9 +96,12 @@ export async function registerGateway(
   for (const route of gate.routes) {
     if (!route.upstream) continue
     const upstream = upstreams.get(route.upstream, route.timeouts.connect)
-    const { idle, minBodyRate } = settings.limits
     const loops = createLoopGuard(route.path, upstream.name)
-    routeUpstreams.set(route, { upstream, loops, limits: { ...route.limits, idle, minBodyRate } })
+    const rewriteRedirects =
+      route.redirects === 'rewrite' ? createRedirectRewriter(route, upstream) : undefined
+    const { idle, minBodyRate } = settings.limits
+    const limits = { ...route.limits, idle, minBodyRate }
+    routeUpstreams.set(route, { upstream, loops, rewriteRedirects, limits })
   }
   const upgrades = registerUpgrades(app, settings, connections)
   const context: ProxyContext = {
@@ -167,11 +173,11 @@ function send(
   reportAdmission(admission, reply)
   if (upgrade) context.upgrades.count(request, admission.auth)
   const { core } = context
-  const { upstream, limits } = routeUpstream
+  const { upstream, limits, rewriteRedirects } = routeUpstream
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
   const outgoing = outgoingHeaders(context, request, { route, routeUpstream, client }, admission)
-  const forwardedTarget = upstreamTarget(context, route, target, admission)
+  const forwardedTarget = upstreamTarget(context.isOwnToken, route, target, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
   // `onSuccess` continues after its client has left, so a stop must wait for it apart from the client's connection.
   const finished = onSuccess && context.connections.addWork()
@@ -181,7 +187,7 @@ function send(
     target: forwardedTarget,
     ...outgoing,
     client: client.ip,
-    rules: context.rules,
+    rules: rewriteRedirects ? rewriteRedirects(context.rules, client) : context.rules,
     limits,
     timeouts: route.timeouts,
     upgrade,
@@ -203,24 +209,6 @@ function send(
   // `unwatch` is null if the response has already ended.
   if (auth === null || unwatch === null) return
   unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
-}
-
-function upstreamTarget(
-  { isOwnToken }: ProxyContext,
-  route: GateRoute,
-  raw: string,
-  { transport }: Admission,
-): string {
-  const { path, rewritePrefix, targetAllow, forwardToken } = route
-  const target = forwardToken ? raw : withoutQueryTokens(raw, transport === 'query' ? undefined : isOwnToken)
-  if (rewritePrefix === undefined) return target
-  const rewritten = rewriteTarget(target, path, rewritePrefix)
-  // A target that `targetAllow` lets pass may begin with `//` after the rewrite, and name a host.
-  const checked =
-    targetAllow.length > 0 &&
-    checkTarget(rewritten, { target: Number.POSITIVE_INFINITY, allowed: new Set(targetAllow) })
-  if (checked && !checked.ok && !checked.lax) throw targetRefused(checked.reason)
-  return rewritten
 }
 
 function outgoingHeaders(

@@ -139,8 +139,14 @@ export const GATEWAY_RULES: readonly Rule<Settings>[] = [
   {
     keys: ['upstreams.cert', 'upstreams.key'],
     wrong: ({ upstreams: { cert, key } }) =>
-      (cert === undefined) !== (key === undefined) &&
-      `and upstreams.key belong together; set upstreams.${cert === undefined ? 'cert' : 'key'}, too`,
+      cert !== undefined && key === undefined && 'needs upstreams.key; set it to the file of its private key',
+  },
+  {
+    keys: ['upstreams.key', 'upstreams.cert'],
+    wrong: ({ upstreams: { cert, key } }) =>
+      key !== undefined &&
+      cert === undefined &&
+      'needs upstreams.cert; set it to the file of its certificate',
   },
   {
     keys: ['upstreams.servername'],
@@ -177,7 +183,10 @@ export function findRouteMistakes(
         `needs a token, but auth is ${route.auth}; write auth: required, or remove the scope`,
       ])
     }
-    const needsUpstream = (['rewritePrefix', 'onSuccess'] as const).find((one) => route[one] !== undefined)
+    const isSet = { rewritePrefix: true, onSuccess: true, redirects: route.redirects === 'rewrite' }
+    const needsUpstream = (['rewritePrefix', 'onSuccess', 'redirects'] as const).find(
+      (one) => isSet[one] && route[one] !== undefined,
+    )
     if (route.upstream === undefined && needsUpstream !== undefined) {
       found.push([`${key}.${needsUpstream}`, 'needs an upstream; add one, or remove this setting'])
     }

@@ -28,6 +28,11 @@ export const RouteSchema = Type.Object({
   rewritePrefix: Type.Optional(
     leaf('routePath', { description: 'path that replaces the route’s path in the forwarded request target' }),
   ),
+  redirects: choice(['keep', 'rewrite'], {
+    description:
+      'Location and Content-Location of a response that name the upstream itself (rewrite: they become paths under the route’s path)',
+    default: 'keep',
+  }),
   caseSensitive: leaf('boolean', {
     description:
       'the upstream distinguishes /Admin from /admin; otherwise other spellings of the path are refused',

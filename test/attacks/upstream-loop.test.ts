@@ -44,10 +44,13 @@ t.test('an upstream that is the gateway itself is 508 after one pass, and is nam
     const headers = { authorization: `Bearer ${token}`, connection: 'close' }
     isRefused(t, await call(gateway.url, 'GET', path, { headers }), 508, 'upstream_loop')
   }
-  t.match(gateway.records().filter(({ event }) => event === 'upstream_loop')[0], {
-    route: '/open',
-    upstream: self,
-  })
+  t.match(
+    gateway.records().find(({ event }) => event === 'upstream_loop'),
+    {
+      route: '/open',
+      upstream: self,
+    },
+  )
   isRefused(t, await call(gateway.url, 'GET', '/guarded'), 401, 'credentials_missing', 'still guarded')
 })
 

@@ -22,7 +22,7 @@ rateLimit.login.perAddress.failures 50|rateLimit.login.perAddress.successes 5000
 rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
 workers 1
 routes []|routes[].path required|routes[].methods none|routes[].hosts none|routes[].upstream none
-routes[].rewritePrefix none|routes[].caseSensitive false|routes[].targetAllow []|routes[].auth required
+routes[].rewritePrefix none|routes[].redirects keep|routes[].caseSensitive false|routes[].targetAllow []|routes[].auth required
 routes[].scope []|routes[].host keep
 routes[].rateLimit.max required with rateLimit|routes[].rateLimit.per 1m|routes[].rateLimit.by subject|routes[].onSuccess none
 routes[].forwardToken false|routes[].onOutage none

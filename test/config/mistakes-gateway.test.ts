@@ -37,13 +37,13 @@ refuses(t, [
     'a client certificate without its key',
     { upstreams: { cert: 'c' } },
     'upstreams.cert',
-    /belong together; set upstreams.key, too/,
+    /needs upstreams.key/,
   ],
   [
     'a key without its client certificate',
     { upstreams: { key: 'k' } },
-    'upstreams.cert',
-    /belong together; set upstreams.cert, too/,
+    'upstreams.key',
+    /needs upstreams.cert/,
   ],
   [
     'an address as a server name',

@@ -88,6 +88,7 @@ t.test('a route inherits the gateway’s limits and timeouts unless it has its o
   t.strictSame(settings.routes[0], {
     path: '/',
     upstream: ['http://127.0.0.1:8080'],
+    redirects: 'keep',
     caseSensitive: false,
     targetAllow: [],
     auth: 'required',
