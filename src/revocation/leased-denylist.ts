@@ -26,7 +26,7 @@ export interface LeasedDenylistOptions {
   readonly lease: Milliseconds
   /** H: the longest lifetime of a token. */
   readonly horizon: Milliseconds
-  /** G: the time that an entry outlives its token. */
+  /** G: the time (ms) that an entry outlives its token. */
   readonly grace: Milliseconds
   readonly onLostHistory: 'reject' | 'heal' | 'accept'
   readonly now: () => Now
@@ -83,7 +83,7 @@ export class LeasedDenylist implements Denylist {
     const { instance, now } = this.#options
     if (!instance.isLeased(now())) return undefined
     const { ms, seq } = instance.applied
-    // `since` is included because a lease of a new epoch may know less of the history, even while the new log is empty.
+    // `since` is included because a new epoch may cover less of the history, even while its log is empty.
     return `${instance.generation}:${instance.since}:${ms}-${seq}`
   }
 
@@ -112,9 +112,13 @@ export class LeasedDenylist implements Denylist {
   }
 
   /**
-   * Writes `lost` entries with every `onLostHistory`. With `reject`, leases of the new epoch refuse all older tokens
+   * Writes the entries, and resolves when its barrier closes: no instance can then admit the tokens.
+   *
+   * `lost` entries are written with every `onLostHistory`. With `reject`, leases of the new epoch refuse all older tokens
    * anyway, but the entry makes the caller wait until all leases are of the new epoch. With `accept`, a failover may
    * still lose the record of a login, because `WAIT` covers only the log.
+   *
+   * @throws {PortcullisError} `store_unavailable` at the deadline of the barrier
    */
   async revoke(entries: readonly NewEntry[]): Promise<void> {
     const { instance, syncLoop, log, now, onBarrier } = this.#options
@@ -150,8 +154,8 @@ export class LeasedDenylist implements Denylist {
   }
 
   /**
-   * Returns a stamp only with a lease, because the clock is then known to be near the clock of Redis. The lease and the
-   * stamp are judged by the same reading of the clock: one that was read before a wait for the lease may have been wrong.
+   * Returns a stamp only with a lease, because the clock is then known to be near the clock of Redis. Reads the clock
+   * again after each wait for a lease, because the earlier reading may have been wrong.
    */
   async stamp(sub = ''): Promise<TokenStamp> {
     const { instance, now } = this.#options

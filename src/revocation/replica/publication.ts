@@ -3,19 +3,19 @@ import type { DenylistEntry, Position } from '../entry.js'
 import type { Walk } from './expiring-map.js'
 import type { Replica } from './replica.js'
 
-/** The number of entries that `next` may check per entry of a page. Others have already published most of them. */
-const LOOKED_AT = 4
+/** `next` checks at most this many times the page size, because other instances have usually published most entries. */
+const MAX_CHECKED_PAGES = 4
 
 /**
  * The entries of earlier epochs that are published again in this epoch. `next` goes once through the former replicas
  * and returns pages of the entries that this epoch's log lacks. Entries that the log has are removed from the former
- * replicas. Pure code.
+ * replicas. It does no I/O.
  *
- * Survivors share the work. Each checks the entries in an order of its own, and skips those that others have meanwhile
+ * The instances that outlived the previous epoch (survivors) share the work. Each checks the entries in an order of its own, and skips those that others have meanwhile
  * written to the log.
  */
 export class Publication {
-  /** The replicas of earlier epochs that aren't checked to their end yet. The first one is in progress. */
+  /** The replicas of earlier epochs that aren't fully checked yet. The first one is in progress. */
   readonly #formers: Replica[]
   readonly #replica: Replica
   readonly #pageSize: number
@@ -55,7 +55,7 @@ export class Publication {
     if (this.#page.length > 0) return this.#page
     const page: DenylistEntry[] = []
     this.#review ??= former.entries(this.#walk)
-    for (let seen = 0; seen < LOOKED_AT * this.#pageSize && page.length < this.#pageSize; seen += 1) {
+    for (let seen = 0; seen < MAX_CHECKED_PAGES * this.#pageSize && page.length < this.#pageSize; seen += 1) {
       const { value, done } = this.#review.next()
       if (done) {
         if (page.length === 0) this.#finish()
@@ -73,13 +73,13 @@ export class Publication {
     this.#review = undefined
   }
 
-  /** Returns true if another survivor has published the entry. */
+  /** Removes the entry from the former replica if another survivor has published it. Returns true if so. */
   protected skips(former: Replica, entry: DenylistEntry): boolean {
-    return this.#leaves(former, entry)
+    return this.#removeIfLogged(former, entry)
   }
 
   /** Removes the entry from the former replica if the log has it. Returns true if it does. */
-  #leaves(former: Replica, entry: DenylistEntry): boolean {
+  #removeIfLogged(former: Replica, entry: DenylistEntry): boolean {
     if (!this.#replica.covers(entry)) return false
     former.delete(entry)
     return true
@@ -94,8 +94,8 @@ export class Publication {
   onApplied(applied: Position): void {
     const former = this.#formers[0]
     if (!former || !this.#position || !isAtOrAfter(applied, this.#position)) return
-    // An entry whose `until` was shortened by the log stays in the former replica. Look-ups use both replicas.
-    for (const entry of this.#page) this.#leaves(former, entry)
+    // If the log has an entry with an earlier `until`, the former replica keeps its own. Look-ups use both replicas.
+    for (const entry of this.#page) this.#removeIfLogged(former, entry)
     this.#page = []
     this.#position = undefined
   }
