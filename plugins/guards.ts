@@ -132,6 +132,8 @@ export function createOwnGuard(dependencies: GuardDependencies): OwnGuard {
  * @throws {TypeError} if `needs` has an unknown field, an invalid scope, or no scope, which would admit every token
  */
 export function parseScopeNeeds(needs: ScopeNeeds): Pick<Requirements, 'scope' | 'anyScope'> {
+  if (typeof needs === 'string' || Array.isArray(needs))
+    throw new TypeError("authorize: name the scopes in a field, as in authorize({ scope: 'admin' })")
   const unknown = Object.keys(needs ?? {}).filter((name) => name !== 'scope' && name !== 'anyScope')
   if (unknown.length > 0)
     throw new TypeError(`authorize: unknown field ${unknown.join(', ')}; use scope or anyScope`)

@@ -131,11 +131,13 @@ class Walk {
       if (Object.hasOwn(properties, key)) continue
       const sibling = nearest(key, Object.keys(properties))
       const elsewhere = findKey(this.#root, key)
-      const meant = sibling === undefined ? elsewhere : formatPath([...path, sibling])
+      const here = `the settings here are: ${Object.keys(properties).join(', ')}`
       const hint =
-        meant === undefined
-          ? `the settings here are: ${Object.keys(properties).join(', ')}`
-          : `did you mean ${meant}?`
+        sibling !== undefined
+          ? `did you mean ${formatPath([...path, sibling])}?`
+          : elsewhere === undefined
+            ? here
+            : `${here}; or did you mean ${elsewhere}?`
       this.#report([...path, key], `is not a setting; ${hint}`, layer)
     }
   }

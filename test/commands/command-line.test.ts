@@ -42,7 +42,7 @@ t.test('users add: a new user can log in, and with a changed password only with 
   t.equal(await nameOf(users, 'bob', 'another one'), 'bob')
 })
 
-t.test('users add: a changed password keeps the scopes', async (t) => {
+t.test('users add: a changed password keeps the scopes, and --scope sets them', async (t) => {
   const file = join(await home(t), 'scopes.htpasswd')
   const add = (password: string) => portcullis(['users', 'add', 'ada', '--file', file], password)
   await add('the first one')
@@ -50,6 +50,12 @@ t.test('users add: a changed password keeps the scopes', async (t) => {
   t.match(await add('the second one'), { code: 0 })
   const users = await UsersFile.open(file, (message) => t.fail(message))
   t.match(await users.verify('ada', 'the second one'), { name: 'ada', scope: 'admin read' })
+  const args = ['users', 'add', 'ada', '--file', file, '--scope', 'write']
+  t.match(await portcullis(args, 'the third one'), { code: 0 })
+  const changed = await UsersFile.open(file, (message) => t.fail(message))
+  t.match(await changed.verify('ada', 'the third one'), { scope: 'write' })
+  const colon = await portcullis(['users', 'add', 'a:b', '--file', file], 'password')
+  t.match(colon, { code: 2, err: /can’t contain a colon/ })
 })
 
 t.test('users add: errors have no stack and change nothing', async (t) => {
