@@ -3,6 +3,7 @@ import type { ProblemDetails } from '../src/contract.js'
 import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { createSampler } from '../src/sample.js'
+import { loggablePath } from './loggable-path.js'
 import { OWN_HEADERS } from './own-headers.js'
 
 /**
@@ -48,6 +49,16 @@ export function buildProblemDetails(error: PortcullisError, requestId: string): 
   }
 }
 
+/** The code of the error that was sent for a request. */
+const CODE = Symbol('portcullis.code')
+
+type RequestWithCode = FastifyRequest & { [CODE]?: ErrorCode }
+
+/** Returns the code of the error that was sent for a request, `undefined` if there was none. */
+export function errorCodeOf(request: RequestWithCode): ErrorCode | undefined {
+  return request[CODE]
+}
+
 /** Sends an error as problem+json (RFC 9457). The body is sent as text, so no serializer of the host changes it. */
 export function sendError(
   request: FastifyRequest,
@@ -55,6 +66,7 @@ export function sendError(
   error: PortcullisError,
 ): FastifyReply {
   logServerFault(request, error)
+  ;(request as RequestWithCode)[CODE] = error.code
   return reply
     .code(error.statusCode)
     .headers({ ...OWN_HEADERS, 'cache-control': 'no-store', ...error.headers })
@@ -84,11 +96,7 @@ function logServerFault(request: FastifyRequest, error: PortcullisError): void {
 
 /** Logs which rule refused a request target. Fastify's own lines have `/`, because no such target is routed. */
 function logRefusedTarget({ id, server, originalUrl }: FastifyRequest, rule: string | undefined): void {
-  // The query, and credentials in an absolute URL, may be secret.
-  const target = originalUrl
-    .replace(/[?#][^]*$/, '')
-    .replace(/\/\/[^/]*@/, '//…@')
-    .slice(0, 500)
+  const target = loggablePath(originalUrl).slice(0, 500)
   // A logger of the request would have to be created, even if its level is off.
   server.log.debug({ event: 'target_refused', rule, target, request_id: id }, 'a request target was refused')
 }

@@ -15,6 +15,8 @@ import { sendError, toPortcullisError } from '../plugins/problem-details.js'
 import { registerExpectContinue } from '../plugins/gateway/expect-continue-hook.js'
 import { Gate } from '../plugins/gateway/gate.js'
 import { registerGateway } from '../plugins/gateway/reverse-proxy.js'
+import { logRequests } from '../plugins/gateway/request-line.js'
+import { authPropertyOf } from '../plugins/decorators.js'
 import { measureRequests } from '../plugins/gateway/request-metrics.js'
 import { registerHealth } from '../plugins/gateway/health.js'
 import { shedLoad } from '../plugins/gateway/load-shedding.js'
@@ -170,6 +172,7 @@ async function build(
 ): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
   measureRequests(app, core.metrics.registry)
+  if (settings.log.requests) logRequests(app, authPropertyOf(core.settings.decorators))
   servePipelinedInOrder(app, connections)
   shedLoad(app, core, settings)
   rejectBadRequests(app, settings.limits)

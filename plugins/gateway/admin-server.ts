@@ -8,7 +8,7 @@ import { makeOurOwn, withMethodNotAllowed } from '../routes/context.js'
 import { refuseForeignHosts, requireAdminToken } from './admin-access.js'
 import { detailedReadinessRoute } from './health.js'
 import { CONNECTIONS_CHECK, sendClientError } from './http-server.js'
-import { requestLogging } from './request-logging.js'
+import { withoutRequestLines } from './request-logging.js'
 import { explainRoute } from '../routes/admin-explain.js'
 import { revocationsRoutes } from '../routes/admin-revocations.js'
 
@@ -35,7 +35,7 @@ export async function createAdmin(
 ): Promise<FastifyInstance> {
   const app = fastify({
     loggerInstance: log,
-    ...requestLogging(false),
+    ...withoutRequestLines(),
     forceCloseConnections: true,
     clientErrorHandler: sendClientError,
     requestTimeout: limits.headersTimeout + limits.bodyTimeout,

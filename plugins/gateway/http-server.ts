@@ -11,7 +11,8 @@ import { sendError, buildProblemDetails, toPortcullisError } from '../problem-de
 import { OWN_HEADERS } from '../own-headers.js'
 import { closeGently } from './close-gently.js'
 import { childLoggerFactory } from './request-log.js'
-import { requestLogging } from './request-logging.js'
+import { logRequest } from './request-line.js'
+import { withoutRequestLines } from './request-logging.js'
 import { checkBeforeRouting } from './strict-requests.js'
 import { readProxyHeaders, trustedProxies } from './trusted-proxies.js'
 import { abandonPipeline } from './pipelining.js'
@@ -41,7 +42,8 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
   const options = {
     loggerInstance: log,
     childLoggerFactory,
-    ...requestLogging(settings.log.requests),
+    // `logRequests` logs one line instead of two.
+    ...withoutRequestLines(),
     // `readProxyHeaders` leaves one address in the header, so only the peer has to be checked.
     trustProxy: proxies && ((address: string, hop: number) => hop === 0 && proxies.isListed(address)),
     genReqId: createRequestIds(),
@@ -51,6 +53,7 @@ export async function createApp(settings: GatewaySettings, log: FastifyBaseLogge
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       abandonPipeline(request.raw.socket)
       sendError(request, reply.header('connection', 'close'), toPortcullisError(error))
+      if (settings.log.requests) logRequest(request, reply)
     },
     // Serve requests on open connections while the server stops.
     return503OnClosing: false,

@@ -23,8 +23,9 @@ export function createOnSuccess(
   const { sub } = auth
   const sid = auth.sid as Sid
   const end = () => {
-    if (onSuccess === 'end-session') return core.sessions.logout({ access: sid })
-    return core.sessions.endAll(sub, onSuccess === 'end-other-sessions' ? { except: sid } : { own: sid })
+    const sessions = core.sessions.forRequest(reply.request.id)
+    if (onSuccess === 'end-session') return sessions.logout({ access: sid })
+    return sessions.endAll(sub, onSuccess === 'end-other-sessions' ? { except: sid } : { own: sid })
   }
   return async () => {
     const { settings } = core

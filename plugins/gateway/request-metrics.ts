@@ -11,6 +11,12 @@ export function noteRoute(request: FastifyRequest, path: string): void {
   ;(request as { [ROUTE]?: string })[ROUTE] = path
 }
 
+/** Returns the path of the route that a request was for, never its own path. `none` without a route. */
+export function routeOf(request: FastifyRequest): string {
+  const noted = (request as { [ROUTE]?: string | null })[ROUTE]
+  return noted ?? (request.is404 ? 'none' : (request.routeOptions.url ?? 'none'))
+}
+
 /**
  * Measures each request by the path of its route, never by its own path, which a client chooses. Requests without a route
  * have the label `none`.
@@ -20,10 +26,8 @@ export function measureRequests(app: FastifyInstance, registry: Registry): void 
   registry.registerMetric(histogram as unknown as Metric)
   app.decorateRequest(ROUTE as never, null as never)
   app.addHook('onResponse', (request, reply, done) => {
-    const noted = (request as { [ROUTE]?: string | null })[ROUTE]
-    const route = noted ?? (request.is404 ? 'none' : (request.routeOptions.url ?? 'none'))
     const outcome = toOutcome(reply.raw.statusCode, reply.raw.writableFinished)
-    histogram.observe(route, outcome, reply.elapsedTime / 1000)
+    histogram.observe(routeOf(request), outcome, reply.elapsedTime / 1000)
     done()
   })
 }

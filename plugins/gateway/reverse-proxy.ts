@@ -17,6 +17,8 @@ import { OWN_PATHS } from '../../src/own-paths.js'
 import { cookieNames } from '../../src/token/token-cookies.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
+import { authPropertyOf } from '../decorators.js'
+import type { AuthProperty } from '../guards.js'
 import { addressKey, forwardedClient } from '../client-address.js'
 import { identityRefused, noRoute } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
@@ -40,6 +42,8 @@ interface ProxyContext {
   readonly isOwnToken: (token: string) => boolean
   readonly upgrades: Upgrades
   readonly connections: ClientConnections
+  /** The property of a request that has the verified token. */
+  readonly authProperty: AuthProperty
   /** Upstreams by route. Routes without an upstream exist for forward-auth only. */
   readonly upstreams: ReadonlyMap<GateRoute, RouteUpstream>
 }
@@ -111,6 +115,7 @@ export async function registerGateway(
     isOwnToken: (token) => core.verifier.namesOwnKey(token),
     upgrades,
     connections,
+    authProperty: authPropertyOf(core.settings.decorators),
     upstreams: routeUpstreams,
   }
 
@@ -171,6 +176,7 @@ function send(
   admission: Admission,
 ): void {
   reportAdmission(admission, reply)
+  request[context.authProperty] = admission.auth
   if (upgrade) context.upgrades.count(request, admission.auth)
   const { core } = context
   const { upstream, limits, rewriteRedirects } = routeUpstream

@@ -16,7 +16,7 @@ export function revocationsRoutes(app: FastifyInstance, core: Core): void {
     { schema: { body: RevocationBody } },
     async (request, reply) => {
       const what = toRequest(request.body, systemClock.now())
-      await core.sessions.revoke(what)
+      await core.sessions.forRequest(request.id).revoke(what)
       return reply.code(201).send(what)
     },
   )

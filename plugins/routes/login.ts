@@ -30,7 +30,8 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       attempts: createAttempts(core, username, address),
       authenticate: async () => authenticate({ username, password }, address ?? '', request),
     }
-    const tokens = await sessionsFor(core, asCookies).login(attempt, { ...readClientInfo(request), device })
+    const sessions = sessionsFor(core, asCookies).forRequest(request.id)
+    const tokens = await sessions.login(attempt, { ...readClientInfo(request), device })
     return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)
   })
 }

@@ -54,7 +54,7 @@ async function endAll(
   }
   const { sub, sid } = await core.verifier.verifyToken(token, new FastifyRequestFacts(request))
   const current = sid as Sid
-  await core.sessions.endAll(sub, keepCurrent ? { except: current } : { own: current })
+  await core.sessions.forRequest(request.id).endAll(sub, keepCurrent ? { except: current } : { own: current })
 }
 
 async function endPresented(
@@ -72,7 +72,7 @@ async function endPresented(
   // A good access token can be used for one logout. Other tokens can be sent again and again.
   const isSpent = own === undefined || (await core.verifier.isSpent(own))
   if (isSpent) await countRefresh(core, countedAddress(request), own ? { isProven: true } : refresh!)
-  await core.sessions.logout({ access: own?.claims.sid as Sid | undefined, refresh })
+  await core.sessions.forRequest(request.id).logout({ access: own?.claims.sid as Sid | undefined, refresh })
 }
 
 /**

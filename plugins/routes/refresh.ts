@@ -26,7 +26,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
       }
       if (fromCookie !== undefined)
         rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
-      const sessions = sessionsFor(core, fromCookie !== undefined)
+      const sessions = sessionsFor(core, fromCookie !== undefined).forRequest(request.id)
       const tokens = await countedRefresh(core, sessions, request, token).catch((error: unknown) => {
         // No later refresh with this cookie can succeed. A 503 isn't final, and leaves the cookies as they are.
         const isFinal = error instanceof PortcullisError && error.statusCode === 401

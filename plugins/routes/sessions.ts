@@ -36,7 +36,7 @@ export function sessionsRoutes(
     { onRequest: authenticate },
     async (request, reply) => {
       const { sub, sid } = authOf(request)
-      await sessions.end(sub, request.params.sid as Sid, sid as Sid)
+      await sessions.forRequest(request.id).end(sub, request.params.sid as Sid, sid as Sid)
       return reply.code(204).send()
     },
   )

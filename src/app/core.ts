@@ -197,10 +197,10 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
       isFull: () => memory?.isShort ?? false,
       bounds: { unproven: new RateBound(MAX_UNPROVEN), unknown: new RateBound(MAX_UNKNOWN) },
       settings: { issuer, audience, ...tokens, ...settings.sessions, tombstone },
-      emit: (event) => {
+      emit: (event, requestId) => {
         metrics.event(event.event)
-        if (event.event === 'login_limited') sampleLimited(() => logEvent(log, event))
-        else logEvent(log, event)
+        if (event.event === 'login_limited') sampleLimited(() => logEvent(log, event, requestId))
+        else logEvent(log, event, requestId)
       },
     },
     revocation.patience,
@@ -264,6 +264,6 @@ const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = 
   login_limited: 'warn',
 }
 
-function logEvent(log: Log, event: SecurityEvent): void {
-  log[EVENT_LEVELS[event.event] ?? 'info'](event, event.event)
+function logEvent(log: Log, event: SecurityEvent, requestId: string | undefined): void {
+  log[EVENT_LEVELS[event.event] ?? 'info']({ ...event, request_id: requestId }, event.event)
 }

@@ -49,6 +49,6 @@ export interface SessionDependencies {
   readonly isFull: () => boolean
   readonly clock: Clock
   readonly settings: SessionSettings
-  /** Logs a security event. */
-  readonly emit: (event: SecurityEvent) => void
+  /** Logs a security event, with the id of the request that caused it, if any. */
+  readonly emit: (event: SecurityEvent, requestId?: string) => void
 }

@@ -50,6 +50,13 @@ export class Sessions {
     return new Sessions({ ...this.#dependencies, sign: checked }, this.#revokePatience)
   }
 
+  /** Returns the same sessions, except that their events carry the id of this request. */
+  forRequest(requestId: string): Sessions {
+    const { emit } = this.#dependencies
+    const emitted: SessionDependencies['emit'] = (event) => emit(event, requestId)
+    return new Sessions({ ...this.#dependencies, emit: emitted }, this.#revokePatience)
+  }
+
   /**
    * Verifies credentials and starts a session. Bounds only the time in which the session is stored, because a login may
    * queue for a slot, and verifying a password takes time.

@@ -285,6 +285,5 @@ function valuesOf({ rawHeaders }: Seen, name: string): string[] {
 }
 
 function checksOf(records: readonly Record<string, unknown>[]): number {
-  return records.filter(({ req }) => (req as { url?: string } | undefined)?.url?.startsWith('/auth/verify'))
-    .length
+  return records.filter(({ path }) => path === '/auth/verify').length
 }

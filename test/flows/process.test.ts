@@ -160,11 +160,55 @@ t.test('the log has one line per security event, none per request, and newlines 
   }
 })
 
-t.test('log.requests writes one line per request, without tokens', async (t) => {
+t.test('log.requests writes one line per request with its outcome, without tokens', async (t) => {
   const { url, records, output } = await serveGateway(t, { log: { level: 'info', requests: true } })
-  const { access_token } = await logIn(url)
-  await call(url, 'GET', '/auth/me', { token: access_token, cookies: { x: 'cookie-secret' } })
-  await soon('the request is in the log', () => records().some(({ msg }) => msg === 'request completed'))
+  const { access_token, session_id } = await logIn(url)
+  await call(url, 'GET', '/auth/me?code=query-secret', {
+    token: access_token,
+    cookies: { x: 'cookie-secret' },
+  })
+  // Nobody listens at the upstream.
+  await call(url, 'GET', '/posts/7', { token: access_token })
+  await call(url, 'GET', '/posts/8')
+  await call(url, 'PATCH', '/auth/me')
+  await call(url, 'GET', '/a%00b?t=query-secret')
+  await call(url, 'POST', '/auth/logout', { token: access_token })
+  const requests = () => records().filter(({ event }) => event === 'request')
+  await soon('all requests are in the log', () => requests().length === 7)
+  const base = { level: 30, msg: 'request completed' }
+  const expected = [
+    { method: 'POST', path: '/auth/login', status: 200, route: '/auth/login' },
+    { method: 'GET', path: '/auth/me', status: 200, route: '/auth/me', sub: 'ada' },
+    { method: 'GET', path: '/posts/7', status: 502, route: '/', sub: 'ada', code: 'upstream_unavailable' },
+    { method: 'GET', path: '/posts/8', status: 401, route: '/', code: 'credentials_missing' },
+    { method: 'PATCH', path: '/auth/me', status: 405, route: '/auth/me', code: 'method_not_allowed' },
+    { method: 'GET', path: '/a%00b', status: 400, route: 'none', code: 'target_refused' },
+    { method: 'POST', path: '/auth/logout', status: 204, route: '/auth/logout' },
+  ]
+  for (const [
+    i,
+    { level, time, pid, hostname, msg, event, request_id, duration_ms, ...rest },
+  ] of requests().entries()) {
+    t.match(
+      { level, msg, request_id, duration_ms },
+      { ...base, request_id: /^[0-9a-f]{8}-/, duration_ms: Number },
+    )
+    t.strictSame(rest, expected[i])
+  }
+  t.notOk(
+    records().some(({ req, res }) => req ?? res),
+    'no line of Fastify’s own',
+  )
+  const idOf = (at: number) => requests()[at]!['request_id']
+  t.match(
+    records().filter(({ event }) => event === 'login' || event === 'logout'),
+    [
+      { event: 'login', sid: session_id, request_id: idOf(0) },
+      { event: 'logout', sid: session_id, request_id: idOf(6) },
+    ],
+    'events carry the id of their request',
+  )
+  t.notOk(output().includes('query-secret'))
   t.notOk(output().includes(access_token))
   t.notOk(output().includes('cookie-secret'))
 })

@@ -66,8 +66,8 @@ export async function serveWithOutput(
   return { child, url, adminUrl: `http://127.0.0.1:${adminPort}`, stop }
 }
 
-/** Each request is logged with its target, so these lines soon fill every buffer. */
-const LONG = `/?${'x'.repeat(8_000)}`
+/** Each request is logged with its path, so these lines soon fill every buffer. */
+const LONG = `/${'x'.repeat(8_000)}`
 
 /** Sends requests until the log has dropped lines, and returns their number. */
 export async function fillLog(

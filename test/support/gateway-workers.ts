@@ -51,8 +51,8 @@ export function primaryOf({ records }: Log): number {
 /** How many requests each process has answered with this status, by its pid. */
 export function answersOf({ records }: Log, status: number): Map<number, number> {
   const counts = new Map<number, number>()
-  for (const { msg, pid, res } of records()) {
-    if (msg !== 'request completed' || (res as { statusCode: number }).statusCode !== status) continue
+  for (const { event, pid, status: logged } of records()) {
+    if (event !== 'request' || logged !== status) continue
     counts.set(Number(pid), (counts.get(Number(pid)) ?? 0) + 1)
   }
   return counts
