@@ -1,35 +1,16 @@
+import type { Expected, ResponseEvents } from './response-events.js'
 import { parseChunkSize, parseFields, parseHead } from './response-head.js'
 import type { ResponseHead } from './response-head.js'
 import { StrayLineEnd } from './stray-line-end.js'
+import { UnparsedData } from './unparsed-data.js'
 import { UpstreamError } from './upstream-error.js'
 
-/** The events of a parser, in this order. A paused parser emits none. */
-export interface ResponseEvents {
-  /** Called for each interim response (1xx). */
-  onInterim(head: ResponseHead): void
-  onHead(head: ResponseHead): void
-  onData(piece: Buffer): void
-  /** @param trailers Names and values in turn, like `ResponseHead.headers`. */
-  onEnd(trailers: string[]): void
-  /** Called for a 101, instead of `onHead` and all later events. `rest` is data of the new protocol. */
-  onUpgrade(head: ResponseHead, rest: Buffer): void
-}
-
-/** The properties of a request that decide how its response is parsed. */
-export interface Expected {
-  /** True for the method HEAD, whose response has no body. */
-  readonly isHead: boolean
-  readonly isUpgrade: boolean
-}
-
 /** Limit for trailers and for the first line of a chunk, in bytes. */
-const MAX_FRAMING_BYTES = 16_384
+const FRAMING = { max: 16_384, tooLarge: 'bad_chunk', bad: 'bad_chunk' }
 /** The default limit for a head, in bytes. */
 export const MAX_HEAD_BYTES = 65_536
 const CRLF = Buffer.from('\r\n')
 const HEAD_END = Buffer.from('\r\n\r\n')
-/** A line end other than CR LF, or NUL. Incomplete text with one of these is rejected before the rest arrives. */
-const MALFORMED_LINE = /\r[^\n]|[^\r]\n|^\n|\0/
 type State =
   | 'head'
   | 'sized'
@@ -48,12 +29,10 @@ type State =
  */
 export class ResponseParser {
   readonly #events: ResponseEvents
-  readonly #maxHead: number
+  readonly #headLimits: { readonly max: number; readonly tooLarge: string; readonly bad: string }
   #state: State = 'over'
   #expected: Expected = { isHead: false, isUpgrade: false }
-  /** Data that is not parsed yet, starting at offset `#at`. */
-  #data: Buffer | undefined
-  #at = 0
+  readonly #unparsed = new UnparsedData()
   /** Remaining length of the body or of the chunk, in bytes. */
   #remaining = 0
   #trailers: string[] = []
@@ -67,7 +46,7 @@ export class ResponseParser {
   /** @param maxHead Limit for a head, in bytes. */
   constructor(events: ResponseEvents, maxHead = MAX_HEAD_BYTES) {
     this.#events = events
-    this.#maxHead = maxHead
+    this.#headLimits = { max: maxHead, tooLarge: 'head_too_large', bad: 'bad_head' }
   }
 
   /** Starts to parse the response of another request. */
@@ -92,7 +71,7 @@ export class ResponseParser {
    * chunk, no data follows it, and its head allows another request.
    */
   get isReusable(): boolean {
-    return this.#state === 'over' && this.#isKept && this.#data === undefined
+    return this.#state === 'over' && this.#isKept && this.#unparsed.isEmpty
   }
 
   /**
@@ -108,9 +87,8 @@ export class ResponseParser {
    * @throws {UpstreamError} `broken` if the response is invalid.
    */
   read(data: Buffer): void {
-    this.#data = this.#data === undefined ? data : Buffer.concat([this.#data.subarray(this.#at), data])
-    this.#at = 0
-    if (this.#state === 'over') this.#skipStray()
+    this.#unparsed.append(data)
+    if (this.#state === 'over') this.#unparsed.skip(this.#stray)
     this.#run()
   }
 
@@ -155,11 +133,10 @@ export class ResponseParser {
   #advance(): boolean {
     if (this.#state === 'ended') {
       this.#state = 'over'
-      this.#skipStray()
+      this.#unparsed.skip(this.#stray)
       this.#events.onEnd(this.#trailers)
-    } else if (this.#data !== undefined) {
-      if (!this.#step(this.#data)) return false
-      this.#dropParsed()
+    } else if (!this.#unparsed.isEmpty) {
+      return this.#step()
     } else {
       if (this.#state !== 'until-close' || !this.#isClosed) return false
       this.#state = 'ended'
@@ -167,50 +144,39 @@ export class ResponseParser {
     return true
   }
 
-  #dropParsed(): void {
-    if (this.#data !== undefined && this.#at >= this.#data.length) this.#data = undefined
-  }
-
-  #skipStray(): void {
-    if (this.#data === undefined) return
-    this.#at = this.#stray.skip(this.#data, this.#at)
-    this.#dropParsed()
-  }
-
   /** Parses one part of the response. Returns false if more data is needed. */
-  #step(data: Buffer): boolean {
+  #step(): boolean {
     switch (this.#state) {
       case 'head':
-        return this.#readHead(data)
+        return this.#readHead()
       case 'sized':
       case 'chunk-data':
-        return this.#readPiece(data)
+        return this.#readPiece()
       case 'until-close':
-        return this.#emitData(data, data.length - this.#at)
+        return this.#emitData(this.#unparsed.take())
       case 'chunk':
-        return this.#readChunk(data)
+        return this.#readChunk()
       case 'chunk-end':
-        return this.#readChunkEnd(data)
+        return this.#readChunkEnd()
       case 'trailers':
-        return this.#readTrailers(data)
+        return this.#readTrailers()
       case 'ended':
       case 'over':
         return false
     }
   }
 
-  #readHead(data: Buffer): boolean {
-    this.#at = this.#stray.skip(data, this.#at)
-    if (this.#at >= data.length) return true
+  #readHead(): boolean {
+    this.#unparsed.skip(this.#stray)
+    if (this.#unparsed.isEmpty) return true
     if (this.#stray.isHalf) throw new UpstreamError('broken', 'bad_head')
-    const text = this.#readUntil(HEAD_END, data, 'head_too_large', 'bad_head', this.#maxHead)
+    const text = this.#unparsed.readUntil(HEAD_END, this.#headLimits)
     if (text === undefined) {
-      const begun = data.toString('latin1', this.#at, this.#at + 7)
-      if (!'HTTP/1.'.startsWith(begun)) throw new UpstreamError('broken', 'bad_head')
+      if (!this.#unparsed.mayStartWith('HTTP/1.')) throw new UpstreamError('broken', 'bad_head')
       return false
     }
     const head = parseHead(`${text}\r\n`)
-    if (head.status === 101) this.#upgrade(head, data.subarray(this.#at))
+    if (head.status === 101) this.#upgrade(head)
     else if (head.status < 200) this.#emitInterim(head)
     else this.#beginBody(head)
     return true
@@ -238,71 +204,47 @@ export class ResponseParser {
     this.#events.onHead(head)
   }
 
-  #upgrade(head: ResponseHead, rest: Buffer): void {
+  #upgrade(head: ResponseHead): void {
     if (!this.#expected.isUpgrade) throw new UpstreamError('broken', 'unasked_upgrade')
     this.#state = 'over'
     this.#isKept = false
-    this.#data = undefined
-    this.#events.onUpgrade(head, rest)
+    this.#events.onUpgrade(head, this.#unparsed.take())
   }
 
-  #readPiece(data: Buffer): boolean {
-    const size = Math.min(this.#remaining, data.length - this.#at)
-    this.#remaining -= size
+  #readPiece(): boolean {
+    const piece = this.#unparsed.take(this.#remaining)
+    this.#remaining -= piece.length
     if (this.#remaining === 0) this.#state = this.#state === 'sized' ? 'ended' : 'chunk-end'
-    return this.#emitData(data, size)
+    return this.#emitData(piece)
   }
 
-  #emitData(data: Buffer, size: number): true {
-    const from = this.#at
-    this.#at += size
-    this.#events.onData(size === data.length ? data : data.subarray(from, from + size))
+  #emitData(piece: Buffer): true {
+    this.#events.onData(piece)
     return true
   }
 
-  #readChunk(data: Buffer): boolean {
-    const line = this.#readUntil(CRLF, data, 'bad_chunk', 'bad_chunk')
+  #readChunk(): boolean {
+    const line = this.#unparsed.readUntil(CRLF, FRAMING)
     if (line === undefined) return false
     this.#remaining = parseChunkSize(line)
     this.#state = this.#remaining === 0 ? 'trailers' : 'chunk-data'
     return true
   }
 
-  #readChunkEnd(data: Buffer): boolean {
-    const line = this.#readUntil(CRLF, data, 'bad_chunk', 'bad_chunk')
-    if (line === undefined && data[this.#at] === CRLF[0]) return false
+  #readChunkEnd(): boolean {
+    const line = this.#unparsed.readUntil(CRLF, FRAMING)
+    if (line === undefined && this.#unparsed.firstByte === CRLF[0]) return false
     if (line !== '') throw new UpstreamError('broken', 'bad_chunk')
     this.#state = 'chunk'
     return true
   }
 
-  #readTrailers(data: Buffer): boolean {
-    const isEmpty = data[this.#at] === CRLF[0]
-    const text = this.#readUntil(isEmpty ? CRLF : HEAD_END, data, 'bad_chunk', 'bad_chunk')
+  #readTrailers(): boolean {
+    const isEmpty = this.#unparsed.firstByte === CRLF[0]
+    const text = this.#unparsed.readUntil(isEmpty ? CRLF : HEAD_END, FRAMING)
     if (text === undefined) return false
     if (!isEmpty) this.#trailers = parseFields(`${text}\r\n`)
     this.#state = 'ended'
     return true
-  }
-
-  /**
-   * Reads up to and past a delimiter. Returns the text before it in Latin-1, or `undefined` if it hasn't arrived yet.
-   */
-  #readUntil(
-    delimiter: Buffer,
-    data: Buffer,
-    tooLarge: string,
-    bad: string,
-    max = MAX_FRAMING_BYTES,
-  ): string | undefined {
-    const to = data.indexOf(delimiter, this.#at)
-    if ((to === -1 ? data.length : to) - this.#at > max) throw new UpstreamError('broken', tooLarge)
-    const text = data.toString('latin1', this.#at, to === -1 ? undefined : to)
-    if (to === -1) {
-      if (MALFORMED_LINE.test(text)) throw new UpstreamError('broken', bad)
-      return undefined
-    }
-    this.#at = to + delimiter.length
-    return text
   }
 }
