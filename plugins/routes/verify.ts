@@ -46,7 +46,7 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
 
   const isListed = createPeerCheck(front?.settings.listen.trustProxy ?? [])
   const readOriginalRequest = front && createOriginalReader(`${core.settings.prefix}/verify`, front)
-  const page = typeof core.settings.login === 'function' ? undefined : core.settings.login.page
+  const { page, origins = [] } = typeof core.settings.login === 'function' ? {} : core.settings.login
   const onRequest = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const isTrusted = isListed(peerAddress(request))
     const original = isTrusted ? readOriginalRequest?.(request) : undefined
@@ -62,7 +62,10 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       return reply.headers(identityHeaders(isTrusted ? build(auth) : withoutProof(auth))).send()
     } catch (error) {
       if (!original || page === undefined || !shouldRedirectToLogin(error, request, original)) throw error
-      return reply.code(302).header('location', loginUrl(page, original.target)).send()
+      return reply
+        .code(302)
+        .header('location', loginUrl(page, original.target, findOrigin(request, original, origins)))
+        .send()
     }
   }
   for (const url of ['/verify', '/verify/*']) app.all(url, { onRequest, schema: HIDDEN }, () => undefined)
@@ -178,10 +181,22 @@ function shouldRedirectToLogin(
 }
 
 /**
+ * Returns the origin of the original request if it is listed (`login.origins`), else an empty string. A client may choose
+ * its host, so any other origin would make an open redirect.
+ */
+function findOrigin({ headers }: FastifyRequest, { host }: Original, origins: readonly string[]): string {
+  const origin = `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host?.toLowerCase()}`
+  return origins.find((listed) => listed === origin) ?? ''
+}
+
+/**
  * Returns the URL of the login page, with the original path and query as `next`. Leaves `next` out if the request
  * target was rejected, because a browser could read it as another origin.
+ *
+ * @param origin The listed origin of the original request. If it is empty, `next` is relative.
  */
-function loginUrl(page: string, target: CheckedTarget): string {
+function loginUrl(page: string, target: CheckedTarget, origin: string): string {
   if (!target.ok) return page
-  return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(withoutQueryTokens(target.raw))}`
+  const next = origin + withoutQueryTokens(target.raw)
+  return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(next)}`
 }

@@ -175,6 +175,10 @@ const shared = {
         description: 'path or URL of the login page to which forward-auth redirects browsers',
       }),
     ),
+    origins: list(leaf('origin', { description: 'an origin' }), {
+      description: 'origins behind forward-auth to which a login page on another host may return browsers',
+      default: [],
+    }),
   }),
   identity: Type.Object({
     headers: leaf('identityHeaders', {

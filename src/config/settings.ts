@@ -38,7 +38,7 @@ export type LoginFunction<Request = unknown> = (
 /** The plugin's settings, parsed. `store` may be an object of ioredis options, which is passed to ioredis unchanged. */
 export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login'>> & {
   readonly store: string | RedisOptions
-  readonly login: LoginFunction | Tree['login']
+  readonly login: LoginFunction | DeepReadonly<Tree['login']>
 }
 
 /**
@@ -203,6 +203,8 @@ export interface LoginOptions {
   }
   /** The path or URL of the login page to which forward-auth redirects browsers. */
   page?: string
+  /** The origins behind forward-auth to which a login page on another host may return browsers. Default: `[]`. */
+  origins?: readonly string[]
 }
 
 type PluginInput = In<typeof PluginSchema>

@@ -5,12 +5,16 @@ import { head, send } from '../support/wire.js'
 
 const directory = await home(t)
 const OURS = 'https://app.example'
-const gatewayWith = async (page: string, targetAllow: readonly string[] = []) => {
+const gatewayWith = async (
+  page: string,
+  targetAllow: readonly string[] = [],
+  origins: readonly string[] = [],
+) => {
   const { url } = await startGateway(
     t,
     {
       listen: { host: '127.0.0.1', port: 0, trustProxy: ['127.0.0.1'] },
-      login: { users: `${directory}/users.htpasswd`, page },
+      login: { users: `${directory}/users.htpasswd`, page, origins },
       routes: [{ path: '/', targetAllow }],
     },
     directory,
@@ -138,4 +142,35 @@ t.test('the client’s query can’t set the redirect or request one', async (t)
     const { status, locations } = await sentTo(port, '/x', HOSTS[0]!, query)
     t.strictSame([status, locations], [401, []], query)
   }
+})
+
+t.test('the way back names an origin only if that origin is listed', async (t) => {
+  const page = 'https://login.example/in'
+  const port = await gatewayWith(page, ['double-slash'], ['https://app.example', 'https://wiki.example:8443'])
+  const nextAt = async (host: string, proto = 'https', target = '/x?a') => {
+    const described = ['X-Forwarded-Method: GET', `X-Forwarded-Uri: ${target}`, `X-Forwarded-Proto: ${proto}`]
+    const forwarded = [`X-Forwarded-Host: ${host}`, 'Host: x', 'Accept: text/html', 'Connection: close']
+    const { text } = await send(
+      port,
+      head('GET /auth/verify?mode=redirect HTTP/1.1', ...forwarded, ...described),
+    )
+    const location = /^location: (.*)$/im.exec(text)?.[1]
+    return location && new URL(location).searchParams.get('next')
+  }
+  t.equal(await nextAt('app.example'), 'https://app.example/x?a')
+  t.equal(await nextAt('APP.example'), 'https://app.example/x?a')
+  t.equal(await nextAt('wiki.example:8443'), 'https://wiki.example:8443/x?a')
+  for (const host of [
+    'evil.example',
+    'app.example.evil.example',
+    'evilapp.example',
+    'app.example:8443',
+    'wiki.example',
+    'app.example.',
+  ])
+    t.equal(await nextAt(host), '/x?a', host)
+  t.equal(await nextAt('app.example', 'http'), '/x?a', 'another scheme')
+  t.notMatch(await nextAt('app.example@evil.example'), /example/)
+  t.notMatch(await nextAt('app.example', 'https', '//evil.example'), /evil/)
+  t.notMatch(await nextAt('app.example', 'https', '@evil.example'), /evil/)
 })

@@ -19,11 +19,11 @@ t.test('login.http needs only the URL and the pointer to the subject', async (t)
     claims: {},
     timeout: 5000,
   }
-  t.strictSame(loginOf({ http }), { http: parsed })
+  t.strictSame(loginOf({ http }), { http: parsed, origins: [] })
   const required = { issuer: good.issuer, audience: good.audience }
   t.strictSame(
     parsePluginOptions({ ...required, login: { http } }).login,
-    { http: parsed },
+    { http: parsed, origins: [] },
     'in the plugin, too',
   )
 })

@@ -33,7 +33,7 @@ t.test('a client options object and a login function are passed through', async 
 
 t.test('a users file can replace the login function', async (t) => {
   const settings = parsePluginOptions({ ...required, login: { users: './users.htpasswd' } })
-  t.strictSame(settings.login, { users: './users.htpasswd' })
+  t.strictSame(settings.login, { users: './users.htpasswd', origins: [] })
 })
 
 t.test('undefined options count as absent', async (t) => {

@@ -35,7 +35,7 @@ t.test('every setting has its documented default, parsed', async (t) => {
     accept: { from: ['header', 'cookie'] },
     cookies: { enabled: true, secure: true, sameSite: 'lax' },
     cors: { origins: [] },
-    login: {},
+    login: { origins: [] },
     rateLimit: {
       login: {
         perAccount: { failures: 10, successes: 300, per: 900_000 },
