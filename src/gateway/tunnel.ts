@@ -5,7 +5,7 @@ import type { Milliseconds } from '../clock.js'
 import { writeHead } from './client-response.js'
 import type { Upgrade } from './forward.js'
 import { splice } from './splice.js'
-import { isAccepted } from './websocket.js'
+import { isAccepted } from './websocket-handshake.js'
 
 /** Time in which a client that received an ordinary response must read it and close. */
 const LINGER: Milliseconds = 5000

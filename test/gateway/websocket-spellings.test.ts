@@ -1,6 +1,6 @@
 /** Handshakes in the spellings of chargers, Envoy and others, which RFC 6455 §4.2.1 allows. */
 import t from 'tap'
-import { findHandshakeFault } from '../../src/gateway/websocket.js'
+import { findHandshakeFault } from '../../src/gateway/websocket-handshake.js'
 import { serveGateway, soon } from '../support/gateway-process.js'
 import { rawUpstream } from '../support/forwarding.js'
 import { ASKS, KEY, agrees, client, isHead, open } from '../support/websocket-handshakes.js'

@@ -3,7 +3,7 @@
  * needed.
  */
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
-import { Barrier } from '../../src/revocation/replica/barrier.js'
+import { Barrier } from '../../src/revocation/replica/revoke-barrier.js'
 import { START } from '../../src/revocation/entry.js'
 import type { Position } from '../../src/revocation/entry.js'
 import { EpochReplica } from '../../src/revocation/replica/epoch-replica.js'

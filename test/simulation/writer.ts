@@ -2,7 +2,7 @@
  * What an instance writes to the log: revokes of its own, which wait at their barriers, and what it publishes again.
  */
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
-import type { Barrier } from '../../src/revocation/replica/barrier.js'
+import type { Barrier } from '../../src/revocation/replica/revoke-barrier.js'
 import type { Now } from '../../src/revocation/replica/instance.js'
 import type { NewEntry } from '../../src/revocation/entry.js'
 import type { Revocation } from './checker.js'

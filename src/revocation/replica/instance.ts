@@ -7,7 +7,7 @@
  * have ended, or every instance that may still have one has acknowledged the entries.
  */
 import type { Milliseconds, UnixMs } from '../../clock.js'
-import { Barrier } from './barrier.js'
+import { Barrier } from './revoke-barrier.js'
 import { isAtOrAfter } from '../entry.js'
 import type { DenylistEntry, Position } from '../entry.js'
 import { EpochReplica } from './epoch-replica.js'

@@ -1,6 +1,6 @@
 /** The inputs and outputs of `Instance`, which is one instance's part in the protocol. */
 import type { Milliseconds, UnixMs } from '../../clock.js'
-import type { Barrier, BarrierState } from './barrier.js'
+import type { Barrier, BarrierState } from './revoke-barrier.js'
 import type { EntryKind } from '../entry.js'
 import type { LogSettings, SyncRequest } from './revocation-log.js'
 
