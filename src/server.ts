@@ -10,21 +10,12 @@ import { limitConnections } from '../plugins/gateway/connection-limit.js'
 import { islands } from '../plugins/islands.js'
 import { createCore } from './app/core.js'
 import type { Core } from './app/core.js'
-import { registerCors } from '../plugins/gateway/cors.js'
 import { sendError, toPortcullisError } from '../plugins/problem-details.js'
-import { registerExpectContinue } from '../plugins/gateway/expect-continue-hook.js'
 import { Gate } from '../plugins/gateway/gate.js'
-import { registerGateway } from '../plugins/gateway/reverse-proxy.js'
-import { logRequests } from '../plugins/gateway/request-line.js'
-import { authPropertyOf } from '../plugins/decorators.js'
-import { measureRequests } from '../plugins/gateway/request-metrics.js'
+import { registerStages } from '../plugins/gateway/stages.js'
 import { registerHealth } from '../plugins/gateway/health.js'
-import { shedLoad } from '../plugins/gateway/load-shedding.js'
 import { registerCore } from '../plugins/portcullis.js'
 import { createRouteLimiters } from '../plugins/gateway/route-limits.js'
-import { boundBodyTime } from '../plugins/gateway/body-timeout.js'
-import { rejectBadRequests } from '../plugins/gateway/strict-requests.js'
-import { servePipelinedInOrder } from '../plugins/gateway/pipelining.js'
 import type { Milliseconds } from './clock.js'
 import { toPluginSettings } from './config.js'
 import type { GatewaySettings } from './config.js'
@@ -171,17 +162,9 @@ async function build(
   connections: ClientConnections,
 ): Promise<void> {
   app.setErrorHandler((error, request, reply) => sendError(request, reply, toPortcullisError(error)))
-  measureRequests(app, core.metrics.registry)
-  if (settings.log.requests) logRequests(app, authPropertyOf(core.settings.decorators))
-  servePipelinedInOrder(app, connections)
-  shedLoad(app, core, settings)
-  rejectBadRequests(app, settings.limits)
-  registerExpectContinue(app)
-  boundBodyTime(app, settings.limits.bodyTimeout)
-  await registerCors(app, settings.cors.origins)
   const limiters = await createRouteLimiters(settings.routes, redisKeys(settings.keyPrefix), core.redis)
   const gate = new Gate(core, settings, limiters)
-  await registerGateway(app, core, settings, { gate, connections })
+  await registerStages(app, { core, settings, connections, gate })
   await registerHealth(app, core, connections)
   await registerCore(app, core, { gate, settings })
 }
