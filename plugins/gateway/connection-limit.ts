@@ -5,7 +5,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import { readOpenFilesLimit } from '../../src/open-files.js'
 import { addressKey } from '../client-address.js'
 import { createSampler } from '../../src/sample.js'
-import { isServing } from './pipelining.js'
+import { isReceiving, isServing } from './pipelining.js'
 
 /** Connections that are considered when one has to make room. It bounds the work per new connection. */
 const MAX_CANDIDATES = 64
@@ -28,9 +28,11 @@ export function keepOpen(socket: KeptSocket): void {
 /**
  * Bounds the open connections of clients, so that idle ones can't use up the file descriptors of the process.
  *
- * When the limit is reached, a new connection takes the place of one without a request in progress: among the
- * connections considered, one of the address that has the most. If the newcomer's own address has more than any of
- * them, the newcomer is closed. So a client that opens connections without end only closes its own.
+ * When the limit is reached, a new connection takes the place of another: among the connections considered, one of the
+ * address that has the most. It is one without a request, or else one whose request hasn't completely arrived, so no
+ * response to a whole request is lost. The latter is closed only for an address that has at least two connections fewer,
+ * so that clients with equally many don't cut each other's uploads. If there is none, the newcomer is closed. So a client
+ * that opens connections without end only closes its own.
  *
  * @param max `limits.connections`; 0 means three quarters of the process's file descriptors.
  */
@@ -43,7 +45,7 @@ export function limitConnections(server: Server, max: number, log: FastifyBaseLo
     sample(() =>
       log.warn(
         { event: 'connections_limited', limit },
-        'the limit on connections is reached, so connections without a request are closed',
+        'the limit on connections is reached, so some are closed for new ones',
       ),
     )
   }
@@ -89,19 +91,23 @@ class LimitedConnections {
 
   #findVictim(newcomer: string): [peer: string, connection: Connection] | undefined {
     let victim: [peer: string, connection: Connection] | undefined
-    let most = this.#count(newcomer)
+    const own = this.#count(newcomer)
+    let [most, isVictimReceiving] = [own, false]
     let considered = 0
     // A connection that was considered goes to the end, so that the next search begins with others.
     for (const [peer, connection] of this.#byPeer) {
       this.#byPeer.delete(peer)
       this.#byPeer.set(peer, connection)
-      const count = this.#count(connection.address)
-      const isBetter = victim ? count > most : count >= most
-      if (isBetter && !isKept(connection.socket) && !isServing(connection.socket)) {
+      const { socket, address } = connection
+      const count = this.#count(address)
+      const isBusy = isServing(socket)
+      const isBetter = count > most || (count === most && (!victim || (isVictimReceiving && !isBusy)))
+      if (isBetter && !isKept(socket) && (!isBusy || (count > own + 1 && isReceiving(socket)))) {
         victim = [peer, connection]
         most = count
+        isVictimReceiving = isBusy
         // No other address can have more.
-        if (count > this.#limit / 2) break
+        if (count > this.#limit / 2 && !isBusy) break
       }
       considered += 1
       if (considered >= Math.min(MAX_CANDIDATES, this.#byPeer.size)) break

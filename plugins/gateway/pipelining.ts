@@ -113,6 +113,11 @@ export function isServing(socket: PipelinedSocket): boolean {
   return socket[PIPELINE]?.current !== undefined
 }
 
+/** Returns true if the request in progress hasn't completely arrived. */
+export function isReceiving(socket: PipelinedSocket): boolean {
+  return socket[PIPELINE]?.current?.req.complete === false
+}
+
 function getPipeline(socket: PipelinedSocket): Pipeline {
   return (socket[PIPELINE] ??= { current: undefined, waiting: [], bytesRead: 0 })
 }

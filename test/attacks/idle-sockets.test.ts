@@ -89,6 +89,51 @@ for (const [name, first] of [
   })
 }
 
+const LOGIN = head(
+  'POST /auth/login HTTP/1.1',
+  'Host: x',
+  'Content-Type: application/json',
+  'Content-Length: 50',
+)
+const UPLOAD = head('POST /upload HTTP/1.1', 'Host: x', 'Content-Length: 100000')
+
+for (const [name, first] of [
+  ['login requests', LOGIN],
+  ['uploads', UPLOAD],
+] as const) {
+  t.test(`${name} whose body never ends do not lock out other addresses`, async (t) => {
+    const { url: upstream } = await startUpstream(t)
+    const routes = [{ path: '/', upstream, auth: 'none' }]
+    const port = portOf((await startGateway(t, { limits: { connections: 20 }, routes })).url)
+    const flood: net.Socket[] = []
+    for (let n = 0; n < 20; n += 1) flood.push(await connect(t, port, '127.0.0.1', `${first}{`))
+    const open = () => flood.filter((one) => !one.closed).length
+    t.equal(open(), 20, 'the limit is reached')
+    for (const [n, ip] of ['127.0.0.2', '127.0.0.3', '127.0.0.4'].entries()) {
+      const good = await keepAlive(t, port, ip)
+      await good()
+      await until('one of the flood has made room', () => open() === 19 - n)
+      const more = await connect(t, port, '127.0.0.1', `${first}{`)
+      await until('the flood gets no place back', () => more.closed)
+      await good()
+    }
+    t.equal(open(), 17)
+  })
+}
+
+t.test("clients with equally many connections don't cut each other's uploads", async (t) => {
+  const upstream = await startUpstream(t)
+  const routes = [{ path: '/', upstream: upstream.url, auth: 'none' }]
+  const port = portOf((await startGateway(t, { limits: { connections: 4 }, routes })).url)
+  const uploads: net.Socket[] = []
+  for (const ip of ['127.0.0.2', '127.0.0.3', '127.0.0.2', '127.0.0.3'])
+    uploads.push(await connect(t, port, ip, `${UPLOAD}{`))
+  await until('the upstream has them', () => upstream.seen.length === 4)
+  const another = await connect(t, port, '127.0.0.2')
+  await until('the newcomer is closed', () => another.closed)
+  t.notOk(uploads.some((one) => one.closed))
+})
+
 t.test('a request in progress is never closed for a new connection, nor is a WebSocket', async (t) => {
   const waiting: (() => void)[] = []
   const server = createServer((_request, response) => void waiting.push(() => response.end('served')))
