@@ -91,9 +91,10 @@ function readForwarded(
 ): DescribedClient {
   if (forwarded === undefined) return { node: undefined, proto: undefined, host: undefined }
   const elements = parseForwarded(forwarded)
-  // The text is for the log. With the name in front, it can't be read as an address.
-  if (elements === undefined) return { node: `Forwarded: ${forwarded}`, proto: undefined, host: undefined }
-  const nodes = elements.map((element) => element.get('for') ?? 'unknown')
+  // The text of a malformed element is for the log. With the name in front, it can't be read as an address.
+  const nodes = elements.map((element) =>
+    element === undefined ? `Forwarded: ${forwarded}` : (element.get('for') ?? 'unknown'),
+  )
   const at = findClient(nodes, isListed)
   const element = elements[at]
   return { node: nodes[at], proto: toProtocol(element?.get('proto')), host: element?.get('host') }

@@ -85,9 +85,45 @@ t.test('with listen.trustHeaders: forwarded, only Forwarded counts (RFC 7239)', 
     ['for=203.0.113.9;host="evil.example', '127.0.0.1 http inner'],
     ['for=203.0.113.9;for=6.6.6.6', '127.0.0.1 http inner'],
     ['203.0.113.9', '127.0.0.1 http inner'],
+    ['for=203.0.113.9, for=10.1.2.3;', '127.0.0.1 http inner'],
     ['for=unknown;proto=https', '127.0.0.1 https inner'],
   ] as const)
     t.equal(await seenBy(`Forwarded: ${value}`, ...spoofed), client, value)
+})
+
+t.test('a malformed Forwarded of a client does not hide what listed proxies append to it', async (t) => {
+  const seenBy = await startBehindProxy({ trustHeaders: 'forwarded' })
+  for (const lie of [
+    'for="',
+    '@',
+    'for=1.1.1.1;for=2.2.2.2',
+    'for="\\',
+    'x="a, for=6.6.6.6;y="',
+    '"',
+    'for=6.6.6.6;',
+  ]) {
+    t.equal(await seenBy(`Forwarded: ${lie}, for=203.0.113.9`), '203.0.113.9 http inner', lie)
+    t.equal(
+      await seenBy(`Forwarded: ${lie}`, 'Forwarded: for="[2001:db8::1]:80";proto=https, for=10.1.2.3'),
+      '2001:db8::1 https inner',
+      `${lie} before two proxies`,
+    )
+    t.equal(
+      await seenBy(`Forwarded: ${lie}, for=10.1.2.3`),
+      '127.0.0.1 http inner',
+      `${lie} of a listed proxy`,
+    )
+  }
+
+  const listen = { host: '127.0.0.1', port: 0, trustProxy: PROXIES, trustHeaders: 'forwarded' }
+  const { url } = await startGateway(t, { listen, rateLimit: LIMIT })
+  const statuses = []
+  for (let i = 0; i < 3; i++) {
+    const json = { username: `nobody ${i}`, password: 'wrong' }
+    const headers = { forwarded: 'for=", for=203.0.113.9' }
+    statuses.push((await call(url, 'POST', '/auth/login', { json, headers })).status)
+  }
+  t.strictSame(statuses, [401, 401, 429], 'the client counts by its address')
 })
 
 t.test('a client with a failed login behind a port locks out nobody else', async (t) => {
