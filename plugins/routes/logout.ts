@@ -1,11 +1,12 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { LogoutBody, isTrue } from '../../src/contract.js'
 import { PortcullisError } from '../../src/errors.js'
+import type { ErrorCode } from '../../src/errors.js'
 import type { Sid } from '../../src/session/session.js'
 import { readPresentedToken } from '../../src/token/presented-token.js'
 import { clearCookies } from '../../src/token/token-cookies.js'
 import { rejectCrossSite } from '../../src/token/csrf.js'
-import type { OwnToken } from '../../src/token/token-verifier.js'
+import type { OwnToken, TokenClient } from '../../src/token/token-verifier.js'
 import { countedAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
 import { FastifyRequestFacts, readBrowserHeaders } from '../request-facts.js'
@@ -52,7 +53,7 @@ async function endAll(
       detail: 'all: an access token that is still valid is needed.',
     })
   }
-  const { sub, sid } = await core.verifier.verifyToken(token, new FastifyRequestFacts(request))
+  const { sub, sid } = await core.verifier.verifyToken(token, clientOf(request))
   const current = sid as Sid
   await core.sessions.forRequest(request.id).endAll(sub, keepCurrent ? { except: current } : { own: current })
 }
@@ -79,7 +80,7 @@ async function endPresented(
  * Returns an access token that we have issued, expired or not. Returns `undefined` for any other token if a well-formed
  * refresh token was presented, too.
  *
- * @throws {PortcullisError} `token_malformed`, `token_invalid` or `rate_limited` if no such refresh token was presented
+ * @throws {PortcullisError} `rate_limited`; `token_malformed` or `token_invalid` if no such refresh token was presented
  */
 function decodeOwn(
   core: Core,
@@ -88,9 +89,19 @@ function decodeOwn(
   { isAlone }: { isAlone: boolean },
 ): OwnToken | undefined {
   try {
-    return core.verifier.decodeOwnToken(token, new FastifyRequestFacts(request))
+    return core.verifier.decodeOwnToken(token, clientOf(request))
   } catch (error) {
-    if (isAlone) throw error
+    // Beyond the budget nobody knows whether the token is ours, so a 204 could leave its session alive.
+    const isForeign = error instanceof PortcullisError && FOREIGN_CODES.has(error.code)
+    if (isAlone || !isForeign) throw error
     return undefined
   }
+}
+
+/** Errors of a token that no instance admits. */
+const FOREIGN_CODES: ReadonlySet<ErrorCode> = new Set(['token_malformed', 'token_invalid'])
+
+/** Logouts have a budget of wrong signatures of their own. */
+function clientOf(request: FastifyRequest): TokenClient {
+  return { address: new FastifyRequestFacts(request).address, purpose: 'logout' }
 }

@@ -178,7 +178,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     denylist,
     clock,
     settings: { issuer, audience, ...life },
-    budget: new SignatureBudget(steadyClock, islands.addressKey),
+    budget: new SignatureBudget(steadyClock, islands.addressKey, key.algorithm),
   })
   const admitter = new Admitter({
     verifier,

@@ -1,36 +1,44 @@
 import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import { PortcullisError } from '../errors.js'
+import type { Algorithm } from './signing-key.js'
 
-/** Failed signatures per address and period that are verified at full speed. */
-const MAX_FAILURES = 100
-const PERIOD: Milliseconds = 10_000
-/** Time between two verifications for an address that has used up its budget. */
-const PAUSE: Milliseconds = 100
+/** Wrong signatures are verified at full speed until an address has used up what it gets in this time. */
+const PERIOD: Milliseconds = 1_000
+/** Time between two searches for addresses whose budget is full again. */
+const SWEEP_PERIOD: Milliseconds = 10_000
 
-interface Spent {
-  failures: number
-  /** When the next token is verified, once the budget is used up. */
-  nextAt: UnixMs
+/**
+ * Mean time between two wrong signatures that an address may present without limit: ten times what one costs at most,
+ * so that they take a tenth of the event loop's time.
+ */
+function pauseFor(algorithm: Algorithm): Milliseconds {
+  return algorithm === 'ES512' || algorithm === 'ES384' ? 15 : 2
 }
+
+/** Why a token is verified. Each purpose has its own budget, so that other requests can't block a logout. */
+export type Purpose = 'request' | 'logout'
 
 /**
  * Bounds the time that one address can take with tokens whose signature is wrong. A verification takes up to 1.4 ms
  * (ES512), and runs on the event loop.
  *
- * Beyond the budget, one unknown token per `PAUSE` is still verified, so that a new good token of a client behind the
- * same address passes after a few attempts. Tokens in the cache of verified tokens never get here.
+ * The budget refills steadily, and only wrong signatures use it up. Whatever an address sends, the bounded number of
+ * unknown tokens per second is still verified, in the order in which they arrive, and a new good token of another client
+ * may be among them. Tokens in the cache of verified tokens never get here.
  */
 export class SignatureBudget {
   readonly #clock: Clock
   readonly #keyOf: (address: string) => string
-  /** Cleared every period. It can't grow large, because each entry costs a verification. */
-  readonly #spent = new Map<string, Spent>()
-  #endsAt: UnixMs = 0
+  readonly #pause: Milliseconds
+  /** When the budget of an address will be full again. It can't grow large, because each entry costs a verification. */
+  readonly #fullAt = new Map<string, UnixMs>()
+  #sweepAt: UnixMs = 0
 
   /** @param keyOf Returns the same key for all addresses of one client, such as those of an IPv6 /64. */
-  constructor(clock: Clock, keyOf: (address: string) => string) {
+  constructor(clock: Clock, keyOf: (address: string) => string, algorithm: Algorithm) {
     this.#clock = clock
     this.#keyOf = keyOf
+    this.#pause = pauseFor(algorithm)
   }
 
   /**
@@ -38,27 +46,30 @@ export class SignatureBudget {
    *
    * @throws {PortcullisError} `rate_limited`
    */
-  check(address: string): void {
-    if (this.#spent.size === 0) return
-    const now = this.#clock.now()
-    if (now >= this.#endsAt) return this.#spent.clear()
-    const spent = this.#spent.get(this.#keyOf(address))
-    if (spent === undefined || spent.failures < MAX_FAILURES) return
-    if (now < spent.nextAt) {
-      throw new PortcullisError('rate_limited', {
-        detail: 'There were too many tokens with a wrong signature from this address. Try again in 1 s.',
-        headers: { 'retry-after': '1' },
-      })
-    }
-    spent.nextAt = now + PAUSE
+  check(address: string, purpose: Purpose): void {
+    if (this.#fullAt.size === 0) return
+    const fullAt = this.#fullAt.get(this.#key(address, purpose))
+    if (fullAt === undefined || fullAt + this.#pause <= this.#clock.now() + PERIOD) return
+    throw new PortcullisError('rate_limited', {
+      detail: 'There were too many tokens with a wrong signature from this address. Try again in 1 s.',
+      headers: { 'retry-after': '1' },
+    })
   }
 
   /** Call it for each token whose signature is wrong. */
-  countFailure(address: string): void {
-    if (this.#spent.size === 0) this.#endsAt = this.#clock.now() + PERIOD
-    const key = this.#keyOf(address)
-    const spent = this.#spent.get(key)
-    if (spent) spent.failures += 1
-    else this.#spent.set(key, { failures: 1, nextAt: 0 })
+  countFailure(address: string, purpose: Purpose): void {
+    const now = this.#clock.now()
+    if (now >= this.#sweepAt) this.#sweep(now)
+    const key = this.#key(address, purpose)
+    this.#fullAt.set(key, Math.max(now, this.#fullAt.get(key) ?? 0) + this.#pause)
+  }
+
+  #key(address: string, purpose: Purpose): string {
+    return `${purpose} ${this.#keyOf(address)}`
+  }
+
+  #sweep(now: UnixMs): void {
+    this.#sweepAt = now + SWEEP_PERIOD
+    for (const [key, fullAt] of this.#fullAt) if (fullAt <= now) this.#fullAt.delete(key)
   }
 }

@@ -9,7 +9,7 @@ import { PortcullisError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import type { RevocationReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
 import { estimateBytes } from './memory-size.js'
-import type { SignatureBudget } from './signature-budget.js'
+import type { Purpose, SignatureBudget } from './signature-budget.js'
 import { verifyClaims, selectKey } from './access-token.js'
 import type { AccessClaims, ClaimSettings, KeyVerifier } from './access-token.js'
 import { ownCopy } from './verified-cache.js'
@@ -62,6 +62,8 @@ export interface TokenVerifierDependencies {
 export interface TokenClient {
   /** `undefined` if it is unknown. Read only if the token isn't in the cache. */
   readonly address: string | undefined
+  /** Default: `request`. */
+  readonly purpose?: Purpose
 }
 
 export class TokenVerifier {
@@ -123,7 +125,7 @@ export class TokenVerifier {
    */
   #verifyUncached(token: string, client: TokenClient | undefined): VerifiedToken {
     const { verified } = this.#dependencies
-    const { claims, key, expired } = this.decodeOwnToken(token, client)
+    const { claims, key, expired } = this.#decode(token, client)
     throwIf(expired, 'token_expired')
     const auth = freeze(toAuth(claims, key.kid))
     const copy = ownCopy(token)
@@ -177,12 +179,18 @@ export class TokenVerifier {
 
   /**
    * Checks the signature and the claims of a token, but neither expiry nor the denylist. A logout uses it, because it
-   * accepts tokens that have expired or were revoked.
+   * accepts tokens that have expired or were revoked. A token in the cache isn't verified again.
    *
    * @param client As in `verifyToken`.
    * @throws {PortcullisError} `token_malformed`, `token_invalid`, `rate_limited`
    */
   decodeOwnToken(token: string, client?: TokenClient): OwnToken {
+    const known = this.#findVerified(token)
+    if (known !== undefined) return { claims: known.auth.claims, key: known.key, expired: false }
+    return this.#decode(token, client)
+  }
+
+  #decode(token: string, client: TokenClient | undefined): OwnToken {
     const { keys, settings } = this.#dependencies
     const key = selectKey(token, keys)
     return { ...verifyClaims(this.#verifySignature(key, token, client), settings, this.#times()), key }
@@ -196,11 +204,12 @@ export class TokenVerifier {
     const address = client?.address
     if (address === undefined) return verifyWith(key, token)
     const { budget } = this.#dependencies
-    budget.check(address)
+    const purpose = client?.purpose ?? 'request'
+    budget.check(address, purpose)
     try {
       return verifyWith(key, token)
     } catch (error) {
-      budget.countFailure(address)
+      budget.countFailure(address, purpose)
       throw error
     }
   }

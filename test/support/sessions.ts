@@ -82,7 +82,7 @@ export function instance(adapters: Adapters, clock: Clock, rules: Partial<Sessio
       denylist: adapters.denylist,
       clock,
       settings: { ...ISSUER, ...LIFE },
-      budget: new SignatureBudget(clock, (address) => address),
+      budget: new SignatureBudget(clock, (address) => address, 'ES512'),
     }),
   }
 }

@@ -43,7 +43,7 @@ function rig(t: Test, { leeway = 0, revocation }: RigOptions = {}) {
     }),
     clock,
     settings: { ...settings, ...LIFE },
-    budget: new SignatureBudget(clock, (address) => address),
+    budget: new SignatureBudget(clock, (address) => address, 'ES512'),
   })
 
   let count = 0

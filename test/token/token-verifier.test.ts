@@ -23,7 +23,7 @@ async function court({ leeway = 0, denylist: given }: { leeway?: number; denylis
   const keys = new Map([[key.kid, jwt.verifier]])
   const settings = { issuer: ISSUER, audience: AUDIENCE, ...life, leeway }
   const verified = new VerifiedCache<VerifiedToken>(100)
-  const budget = new SignatureBudget(clock, (address) => address)
+  const budget = new SignatureBudget(clock, (address) => address, 'ES512')
   const verdict = new TokenVerifier({ keys, verified, denylist, clock, settings, budget })
   const { issuedAt, jtiPrefix } = await denylist.stamp()
   const claims = {
