@@ -1,6 +1,7 @@
 /**
- * The stages that a request of the gateway passes before it reaches a route, as Fastify plugins. Hooks run in the order
- * in which they were registered. Fastify refuses to start if a stage is registered before one that it depends on.
+ * The stages that each request to the gateway passes, as Fastify plugins. The last stage is the reverse proxy. Hooks
+ * run in the order in which they were registered. Fastify refuses to start if a stage is registered before one that it
+ * depends on.
  */
 import fp from 'fastify-plugin'
 import type { FastifyInstance } from 'fastify'
@@ -36,30 +37,31 @@ function stage(name: string, dependencies: readonly string[], register: Stage) {
   })
 }
 
-/** Comes first, so that requests which a later stage refuses are measured and logged, too. */
+/** Measures and logs requests. Comes first, to include those that a later stage refuses. */
 const observation = stage('observation', [], (app, { core, settings }) => {
   measureRequests(app, core.metrics.registry)
   if (settings.log.requests) logRequests(app, authPropertyOf(core.settings.decorators))
 })
 
-/** Every response after this stage, errors included, waits for those of earlier requests on its connection. */
+/** Serves the requests of each connection one after another. Later stages never see a request that still waits. */
 const pipelining = stage('pipelining', ['observation'], (app, { connections }) =>
   servePipelinedInOrder(app, connections),
 )
 
-/** Comes before all work for a request. */
+/** Refuses requests under overload. Comes early, so that a refused request costs almost nothing. */
 const loadShedding = stage('load-shedding', ['pipelining'], (app, { core, settings }) =>
   shedLoad(app, core, settings),
 )
 
+/** Refuses requests that servers may read in different ways, and those beyond the limits. */
 const strictRequests = stage('strict-requests', ['pipelining', 'load-shedding'], (app, { settings }) =>
   rejectBadRequests(app, settings.limits),
 )
 
-/** `100 Continue` must not be sent for a request that is refused. */
+/** Sends `100 Continue`. Comes after `strict-requests`, because a refused request must not get one. */
 const expectContinue = stage('expect-continue', ['strict-requests'], (app) => registerExpectContinue(app))
 
-/** The time limit begins after `100 Continue`, because the client waits for it. */
+/** Limits the time for the request body. The time begins at `100 Continue`, because the client sends no body before. */
 const bodyTimeout = stage('body-timeout', ['expect-continue'], (app, { settings }) =>
   boundBodyTime(app, settings.limits.bodyTimeout),
 )
@@ -68,7 +70,7 @@ const cors = stage('cors', ['strict-requests'], (app, { settings }) =>
   registerCors(app, settings.cors.origins),
 )
 
-/** Forwards what none of our own routes handles. Its routes need every stage before. */
+/** Forwards each request that no route of the gateway itself handles. Depends on every stage before it. */
 const reverseProxy = stage(
   'reverse-proxy',
   ['strict-requests', 'expect-continue', 'body-timeout', 'cors'],

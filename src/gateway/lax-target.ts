@@ -28,11 +28,14 @@ export interface LaxTarget {
   readonly raw: string
   /** The rules that the route must switch off. */
   readonly needs: readonly Laxity[]
-  /** All possible paths, in the form of `CheckedTarget.match`, with the literal path first. One route must match all. */
+  /**
+   * All paths that an upstream may read, in the form of `CheckedTarget.match`. The first one is the path as sent. The
+   * same route must match all of them.
+   */
   readonly readings: readonly string[]
 }
 
-/** The reasons that `targetAllow` can lift. */
+/** The reasons for a refusal that a route can switch off with `targetAllow`. */
 export const LAX_REASONS: ReadonlySet<TargetRefusal> = new Set([
   'semicolon',
   'empty_segment',
@@ -41,6 +44,7 @@ export const LAX_REASONS: ReadonlySet<TargetRefusal> = new Set([
 ])
 
 interface LaxRule {
+  /** Returns true if a route must switch off this rule to accept the path. */
   readonly isNeededFor: (path: string) => boolean
   /** Returns what a server may read instead of the literal path. */
   readonly read: (path: string) => readonly string[]
@@ -50,13 +54,14 @@ const RULES: Readonly<Record<Laxity, LaxRule>> = {
   'encoded-slash': rule(/%2f/i, (path) => [path.replaceAll(/%2f/gi, '/')]),
   semicolon: rule(/;/, (path) => [path.replaceAll(/;[^/]*/g, '')]),
   'double-slash': rule(/\/\//, (path) => [path.replaceAll(/\/{2,}/g, '/')]),
-  // A server that decodes first and splits then ends the path here.
+  // For servers that decode the target before they split off the query and the fragment. For them, the path ends here.
   'encoded-hash': rule(/%23/, (path) => [path.replace(/%23.*$/, '')]),
   'encoded-question': rule(/%3f/i, (path) => [path.replace(/%3f.*$/i, '')]),
-  // A server that decodes twice. Each further reading has one level less. Escaped digits may become part of an escape.
+  // For servers that decode twice. Each further reading has one level of escapes less. `toMatch` comes first, because
+  // an escaped digit may become part of an escape: `%25%32f` is `%252f`, and is then read as `%2f`.
   'encoded-percent': rule(/%25/, (path) => [toMatch(path).replaceAll('%25', '%')]),
   'encoded-semicolon': rule(/%3b/i, (path) => [path.replaceAll(/%3b[^/]*/gi, '')]),
-  // Windows and browsers.
+  // Servers on Windows and browsers read a backslash as a slash.
   'encoded-backslash': rule(/%5c/i, (path) => [path.replaceAll(/%5c/gi, '/')]),
   'not-utf8': {
     isNeededFor: (path) => dropInvalid(path) !== path,
@@ -68,7 +73,7 @@ function rule(pattern: RegExp, read: LaxRule['read']): LaxRule {
   return { isNeededFor: (path) => pattern.test(path), read }
 }
 
-/** Characters of all readings together. A target with more is refused, because each reading costs time. */
+/** Maximum number of characters in all readings of one target. Each reading costs time, so longer ones are refused. */
 const MAX_READ = 16_384
 
 /** Returns the rules that at least one of the routes switches off. */
@@ -79,17 +84,20 @@ export function collectLaxities(
 }
 
 /**
- * Computes all paths that an upstream may read from a refused target. Returns `undefined` if no route can accept it:
- * one of these paths breaks a rule that no route switches off, such as a dot segment (`/a/..;/b`, `/a/..%2fb`).
+ * Computes all paths that an upstream may read from a refused target. Returns `undefined` if no route can accept it.
+ * That is the case if one of these paths breaks a rule that no route switches off, if one has a fault that no route can
+ * allow, such as a dot segment (`/a/..;/b`, `/a/..%2fb`), or if the paths are too long together.
  *
- * @param allowed The rules that some route switches off.
+ * @param raw The request target as sent.
+ * @param path The path of `raw`, without the query.
+ * @param allowed The rules that at least one route switches off.
  */
 export function readLaxly(raw: string, path: string, allowed: ReadonlySet<Laxity>): LaxTarget | undefined {
   const readings = [path]
   const needs = new Set<Laxity>()
   const known = new Set(readings)
   let left = MAX_READ - path.length
-  // The list grows while it is read: rules also apply to what other rules make of the path.
+  // The loop appends to the list that it iterates over, because the rules also apply to the readings of other rules.
   for (const reading of readings) {
     if (!isAcceptable(reading, reading === path)) return undefined
     for (const laxity of LAXITIES) {
@@ -118,12 +126,15 @@ function isAcceptable(reading: string, isLiteral: boolean): boolean {
     .replaceAll(/%(?:2f|23|3f|25|3b|5c)/gi, '~')
     .replaceAll(';', '~')
     .replaceAll(/\/{2,}/g, '/')
-  // What `%25` stands for may be no escape, as in `100%25`.
+  // A `%` that was decoded from `%25` needn't begin an escape: `100%25` is read as `100%`.
   if (!isLiteral) plain = plain.replaceAll(/%(?![0-9a-f]{2})/gi, '~')
   return findStructureFault(plain) === undefined && decodeUnreserved(plain).ok
 }
 
-/** Converts a reading to the form of `match`: escapes in upper case, those of unreserved characters decoded. */
+/**
+ * Converts a reading to the form of `match`: decodes the escapes of unreserved characters, except that of the dot, and
+ * writes all other escapes in upper case.
+ */
 function toMatch(reading: string): string {
   return reading.replaceAll(/%[0-9a-f]{2}/gi, (escape) => {
     const character = String.fromCharCode(Number.parseInt(escape.slice(1), 16))
@@ -133,7 +144,7 @@ function toMatch(reading: string): string {
 
 const HAS_HIGH_ESCAPE = /%[89a-f]/i
 
-/** Replaces each escape that is not part of a UTF-8 character. */
+/** Replaces each escaped byte that is not part of a well-formed UTF-8 character. ASCII escapes are kept. */
 function replaceInvalid(path: string, replacement: string): string {
   if (!HAS_HIGH_ESCAPE.test(path)) return path
   let result = ''
@@ -155,15 +166,15 @@ function dropInvalid(path: string): string {
   return replaceInvalid(path, '')
 }
 
-/** U+FFFD, which stands for a character that no route has. */
+/** The escaped U+FFFD. In a reading it stands for any non-ASCII character, because no route has this one. */
 const OTHER = '%EF%BF%BD'
 
 /**
- * Decodes as servers did that didn't refuse overlong forms (RFC 3629 §10): these become the ASCII character that they
- * stand for, such as `%C0%AF` a slash.
+ * Decodes a path as servers do that accept overlong UTF-8 forms (RFC 3629 §10). An overlong form becomes the ASCII
+ * character that it encodes: `%C0%AF` becomes a slash. Every other non-ASCII character becomes `OTHER`.
  *
- * @param isStrict True for a server that requires continuation bytes (0x80 to 0xBF) after the first byte, and drops
- *   bytes that form no character. Others take as many bytes as the first one says, whatever they are.
+ * @param isStrict If true, the server requires continuation bytes (0x80 to 0xBF) after the first byte, and drops bytes
+ *   that form no character. If false, it uses as many bytes as the first byte announces, whatever their values are.
  */
 function decodeOverlong(path: string, isStrict: boolean): string {
   const units = path.match(/%[0-9a-f]{2}|[^]/gi) ?? []
@@ -177,7 +188,7 @@ function decodeOverlong(path: string, isStrict: boolean): string {
       result += units[at]
       continue
     }
-    // The number of leading ones is the number of bytes. A byte that can't be the first one stands alone.
+    // The leading one bits of the first byte are the number of bytes. A byte that begins no character is handled alone.
     const ones = Math.clz32(~first << 24)
     const rest = values.slice(at + 1, at + ones)
     const isComplete = ones >= 2 && ones <= 6 && rest.length === ones - 1

@@ -1,4 +1,4 @@
-/** Finds the parts of a request target that servers may read in different ways. */
+/** Finds faults of a request target: the parts that are invalid, or that servers may read in different ways. */
 
 /** The reason why a request target is refused. */
 export type TargetRefusal =
@@ -26,7 +26,7 @@ const SLASH = 0x2f
 const SEMICOLON = 0x3b
 const BACKSLASH = 0x5c
 
-/** Finds a character that must be escaped everywhere in a request target. */
+/** Returns the reason to refuse a target with a character that must be escaped everywhere, or `undefined`. */
 export function findRawFault(target: string): TargetRefusal | undefined {
   for (let at = 0; at < target.length; at++) {
     const code = target.charCodeAt(at)
@@ -37,7 +37,12 @@ export function findRawFault(target: string): TargetRefusal | undefined {
   return undefined
 }
 
-/** Finds a backslash, a semicolon, an empty segment or a dot segment. */
+/**
+ * Returns the reason to refuse a path with a backslash, a semicolon, an empty segment or a dot segment, or `undefined`.
+ * A slash at the end is accepted.
+ *
+ * @param path Starts with a slash, and has no query.
+ */
 export function findStructureFault(path: string): TargetRefusal | undefined {
   let start = 1
   for (let at = 1; at <= path.length; at++) {
@@ -55,11 +60,12 @@ export function findStructureFault(path: string): TargetRefusal | undefined {
   return undefined
 }
 
+/** The path in the form that is matched with routes, or the reason why it is refused. */
 export type DecodeResult = { ok: true; match: string } | { ok: false; reason: TargetRefusal }
 
 /**
- * Checks all escapes of a path, and decodes those of unreserved characters (RFC 3986 §2.3). Refuses an escaped dot or
- * delimiter. Returns the form of the path that is matched with routes.
+ * Checks all escapes of a path, and decodes those of unreserved characters (RFC 3986 §2.3). Refuses a malformed escape,
+ * invalid UTF-8, and an escaped dot, delimiter (one of `/\;%#?`) or control character.
  */
 export function decodeUnreserved(path: string): DecodeResult {
   let match = ''
@@ -78,7 +84,7 @@ export function decodeUnreserved(path: string): DecodeResult {
     } else {
       const bytes = countUtf8Escapes(path, at, byte)
       if (bytes === 0) return fault('not_utf8')
-      // C1 controls, U+0080 to U+009F
+      // C1 control characters: U+0080 to U+009F.
       if (byte === 0xc2 && readEscape(path, at + 3)! < 0xa0) return fault('encoded_control')
       copied = at + 3 * bytes
       match += path.slice(at, copied).toUpperCase()
@@ -88,7 +94,7 @@ export function decodeUnreserved(path: string): DecodeResult {
   return { ok: true, match: match + path.slice(copied) }
 }
 
-/** Returns the byte that is escaped at `at`, or `undefined` if there is no complete escape. */
+/** Returns the byte of the escape that starts at index `at`, or `undefined` if no complete escape starts there. */
 export function readEscape(path: string, at: number): number | undefined {
   if (path.charCodeAt(at) !== PERCENT) return undefined
   const high = parseHexDigit(path.charCodeAt(at + 1))
@@ -104,8 +110,10 @@ function parseHexDigit(code: number): number {
 }
 
 /**
- * Returns the number of escapes of the UTF-8 character that starts at `at`. Returns 0 if the sequence isn't
- * well-formed by RFC 3629 §4. This includes overlong forms, surrogates, and unexpected or missing continuation bytes.
+ * Returns the number of escapes that form the non-ASCII character at index `at`. Returns 0 if they are not well-formed
+ * UTF-8 (RFC 3629 §4): overlong forms, surrogates, and unexpected or missing continuation bytes.
+ *
+ * @param first The byte of the escape at `at`.
  */
 export function countUtf8Escapes(path: string, at: number, first: number): number {
   let bytes: number

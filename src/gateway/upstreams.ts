@@ -10,12 +10,15 @@ import type { ConnectorOptions, UpstreamTls } from './http1-client/upstream-sock
 export interface UpstreamServer {
   /** Scheme, host and port, such as `http://127.0.0.1:8080`, or `unix://` and the path of a socket. */
   readonly origin: string
-  /** The server's own `Host` value: `name` or `name:port`. */
+  /** The `Host` header for this server: `name` or `name:port`. A Unix socket has `localhost`. */
   readonly host: string
   readonly pool: UpstreamPool
   /** The health of the origin, shared by all upstreams with this origin. */
   readonly health: UpstreamHealth
-  /** Checks that a connection can be made, unless there are connections already. */
+  /**
+   * Calls `done` with an error if no connection to the server can be made, else with `null`. Makes no test connection
+   * if the pool has a connection already.
+   */
   reach(done: (error: UpstreamError | null) => void): void
 }
 
@@ -25,8 +28,8 @@ export interface Upstream {
   readonly name: string
   readonly targets: readonly UpstreamServer[]
   /**
-   * Returns the next server that is up (round robin), or the next server if all are down. Skips the servers in `tried`.
-   * Returns `undefined` if all servers are in `tried`.
+   * Returns the next server that is up (round robin) and isn't in `tried`. If all of these are down, returns the next
+   * one of them. Returns `undefined` if all servers are in `tried`.
    */
   pick(tried?: readonly UpstreamServer[]): UpstreamServer | undefined
 }
@@ -34,13 +37,14 @@ export interface Upstream {
 /** All upstreams of the gateway. */
 export interface Upstreams {
   /**
-   * Returns an upstream with these origins. Upstreams with the same origin and connect timeout share connections.
+   * Returns an upstream with one server per origin. Upstreams that have an origin and the connect timeout in common
+   * share the connections to this origin.
    *
    * @param connect Connect timeout in milliseconds. 0 disables it.
    * @throws Error if `origins` is empty.
    */
   get(origins: readonly string[], connect: Milliseconds): Upstream
-  /** Closes all connections immediately. Open requests fail. */
+  /** Closes all connections immediately, and stops the health probes. Open requests fail. */
   destroy(): void
 }
 
@@ -49,17 +53,18 @@ export interface UpstreamOptions extends UpstreamTls {
   /** The name that https upstreams must have in their certificate. If absent, the host of their origin. */
   readonly servername?: string
   /**
-   * Maximum number of connections per upstream server, with one request per connection. More requests wait in a
-   * queue. A long-lived response occupies its connection. Unlimited if absent.
+   * Maximum number of connections per origin and connect timeout. A connection carries one request at a time, and a
+   * long-lived response occupies its connection. Further requests wait in a queue. If absent, there is no limit.
    */
   readonly connections?: number
   /**
-   * Returns what counts as one client, such as the network of an IPv6 address. One client can't occupy all connections to
-   * an upstream server. If absent, each address is one client.
+   * Maps the address of a client to the group that counts as one client, such as the network of an IPv6 address. One
+   * client can't occupy all connections to an upstream server. If absent, each address is a client of its own.
    */
   readonly groupClient?: (address: string) => string
   /** Maximum size of a response head, in bytes. Default: `MAX_HEAD_BYTES`. */
   readonly responseHeaders?: number
+  /** Called when the health of an origin changes. */
   readonly onHealth?: OnHealth
 }
 

@@ -12,31 +12,33 @@ import type { EndOutcome } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { EndReason, Sid } from './session.js'
 
-/** A session to end. `familyHash` and `sub` are conditions: if one doesn't match, the session is left as it is. */
+/** A session to end. `familyHash` and `sub` are conditions. If one doesn't match, the session is left (`foreign`). */
 export interface SessionToEnd {
   readonly sid: Sid
-  /** The family of the session must have this hash. */
+  /** The hash of the family, which the presented refresh token names. The session must have the same family. */
   readonly familyHash?: string
   /** The session must belong to this subject. */
   readonly sub?: string
-  /** The subject in whose index the id was found. The session is then ended and revoked even if it has no record. */
+  /** The subject in whose index the id was found. If set, the store writes a tombstone even if there is no record. */
   readonly indexedFor?: string
   /**
-   * Given if a client's token names the session: true if the token proves that the session has existed, and false if the
-   * token may be invented. Without a record, only a session that has existed is revoked.
+   * Set only if a token of a client names the session. True if the token proves that the session has existed, and false
+   * if the client may have invented the token. If false, a session without a record isn't revoked.
    */
   readonly isProven?: boolean
 }
 
-/** Number of records that are ended at once. Other commands on the connection can run between two batches. */
+/** Number of records that are ended at once. Other commands on the connection to Redis can run between two batches. */
 const BATCH = 100
 
 /**
- * Ends sessions and returns one outcome per session. When it resolves, no instance admits a token of these sessions.
- * Sessions with the outcome `foreign` are left as they are. A call may be repeated: it revokes ended sessions again.
+ * Ends sessions and returns one outcome per session. When it resolves, no instance admits a token of a session for
+ * which `isRevoked` returns true. The other sessions are left as they are. A call may be repeated. It then writes the
+ * denylist entries of ended sessions again.
  *
  * @param note The reason that the denylist shows to operators. Default: `reason`.
- * @throws {PortcullisError} `store_unavailable`. Some of the sessions may have ended, so repeat the call.
+ * @throws {PortcullisError} `store_unavailable`, or `overloaded` as `endRecords`. Some of the sessions may have ended,
+ *   so repeat the call.
  */
 export async function endSessions(
   dependencies: SessionDependencies,
@@ -50,7 +52,8 @@ export async function endSessions(
 }
 
 /**
- * Runs the first step. When it resolves, no refresh token of these sessions works.
+ * Runs the first step: ends the records. When it resolves, no refresh token of these sessions works, except those with
+ * the outcome `foreign`.
  *
  * @throws {PortcullisError} `store_unavailable`; `overloaded` if too many sessions without a record are ended
  */
@@ -74,8 +77,8 @@ export async function endRecords(
 }
 
 /**
- * Ends one record. If there is none although a token proves that the session has existed, a tombstone takes its place.
- * That is bounded, because each of these sessions costs memory in Redis.
+ * Ends one record. If there is none, but a token proves that the session has existed, the store writes a tombstone. The
+ * rate of such tombstones is bounded (`unknown`), because each costs memory in Redis.
  */
 async function endRecord(
   { isProven, ...session }: SessionToEnd,
@@ -110,7 +113,8 @@ export async function revokeEnded(
   })
   await denylist.revoke([...entries, ...others])
   for (const [sub, sids] of groupBySubject(sessions, outcomes)) {
-    // The tokens are invalid already, so an error is ignored. An id that stays in the index is only ended again later.
+    // The tokens are invalid already, so an error is ignored. If an id stays in the index, the next logout of all
+    // sessions ends that session once more, which does no harm.
     store.unindex(sub, sids).catch(() => {})
   }
   outcomes.forEach((outcome, i) => {
@@ -121,9 +125,9 @@ export async function revokeEnded(
 }
 
 /**
- * Returns true if the access tokens of the session are revoked. That includes a session without a record: the
- * record may have been lost while its access tokens are still valid. If the session had to belong to a given subject, a
- * missing record revokes nothing, because the owner is unknown. The same holds for a session that may be invented.
+ * Returns true if the access tokens of the session must be revoked. A session without a record is revoked, too, because
+ * the record may be lost while access tokens are still valid. It isn't revoked in two cases: if it must belong to a
+ * given subject (`sub`), because its owner is unknown, or if the client may have invented it (`isProven` is false).
  */
 export function isRevoked({ sub, isProven }: SessionToEnd, { kind }: EndOutcome): boolean {
   return kind !== 'foreign' && !(kind === 'unknown' && (sub !== undefined || isProven === false))
@@ -137,7 +141,7 @@ function groupBySubject(
   sessions.forEach(({ sid, indexedFor }, i) => {
     const outcome = outcomes[i]!
     const sub = 'sub' in outcome ? outcome.sub : indexedFor
-    // The tombstone of a session that had no record may have no subject.
+    // A tombstone that was written for a session without a record may have an empty subject.
     if (sub === undefined || sub === '') return
     const sids = found.get(sub)
     if (sids) sids.push(sid)
@@ -149,8 +153,8 @@ function groupBySubject(
 /**
  * Ends one session of a subject.
  *
- * @param own The session of the caller's access token, if any. If `sid` is this session, it is revoked even if its
- *   record was lost.
+ * @param own The session of the caller's access token, if any. If it equals `sid`, the session is revoked even if its
+ *   record was lost, because the access token proves that it is the caller's.
  * @throws {PortcullisError} `not_found` if the subject has no such session; `store_unavailable`
  */
 export async function endOwnSession(

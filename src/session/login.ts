@@ -56,7 +56,8 @@ export async function login(
     // Check again when a slot is free. Otherwise every guess that was sent at the same time would pass the limit.
     await rejectIfLimited(attempts, emit, client)
     const found = await authenticate().catch(async (error: unknown) => {
-      // A refusal of the host counts like wrong credentials. Otherwise it would let passwords be guessed without limit.
+      // A login that the host's function rejects with an error (4xx except 429) counts as failed. Otherwise such logins
+      // could guess passwords without limit.
       if (isRefusal(error)) await countFailure()
       throw error
     })

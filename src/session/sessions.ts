@@ -18,11 +18,11 @@ import type { RevokeRequest } from './revoke.js'
 import type { ClientInfo, Identity, Sid } from './session.js'
 
 /**
- * The sessions of one process. Everything that a route or a host does with a session is a method here, and the only
- * place with deadlines for it. The behaviours are in the files that the methods call.
+ * The sessions of one process. Routes and hosts use sessions only through this class. Each method calls a function of a
+ * file that is named after what it does, and this class adds the deadline. `login` and `issue` have their own deadline.
  *
- * A method that needs Redis rejects with `PortcullisError` `store_unavailable` after its deadline. The work may still
- * take effect, so the caller repeats the call.
+ * After its deadline, a method rejects with `PortcullisError` `store_unavailable`. The work may still take effect, so
+ * the caller should repeat the call.
  */
 export class Sessions {
   readonly #dependencies: SessionDependencies
@@ -31,7 +31,8 @@ export class Sessions {
   readonly #revokeDeadline: Milliseconds
 
   /**
-   * @param revokePatience The additional time of a revocation, which waits for all instances.
+   * @param revokePatience The time that a revocation may take in addition to `STORE_DEADLINE`, because it waits for all
+   *   instances.
    */
   constructor(dependencies: SessionDependencies, revokePatience: Milliseconds) {
     this.#dependencies = dependencies
@@ -39,7 +40,7 @@ export class Sessions {
     this.#revokeDeadline = STORE_DEADLINE + revokePatience
   }
 
-  /** Returns the same sessions, except that they issue no access token for which `check` throws. */
+  /** Returns the same sessions with a check of each new access token. If `check` throws, the token isn't issued. */
   withTokenCheck(check: (accessToken: string) => void): Sessions {
     const { sign } = this.#dependencies
     const checked: SessionDependencies['sign'] = (claims) => {
@@ -50,7 +51,7 @@ export class Sessions {
     return new Sessions({ ...this.#dependencies, sign: checked }, this.#revokePatience)
   }
 
-  /** Returns the same sessions, except that their events carry the id of this request. */
+  /** Returns the same sessions, with the id of this request in each event that they emit. */
   forRequest(requestId: string): Sessions {
     const { emit } = this.#dependencies
     const emitted: SessionDependencies['emit'] = (event) => emit(event, requestId)
@@ -58,22 +59,22 @@ export class Sessions {
   }
 
   /**
-   * Verifies credentials and starts a session. Bounds only the time in which the session is stored, because a login may
-   * queue for a slot, and verifying a password takes time.
+   * Verifies credentials and starts a session. The deadline bounds only the storing of the session. Before that, the
+   * login may wait until fewer passwords are being verified, and the verification itself takes time.
    */
   login(request: LoginRequest, client: ClientInfo): Promise<TokenSet> {
     return login(this.#dependencies, request, client)
   }
 
   /**
-   * Starts a session for a subject that the caller has authenticated. Bounds only the time in which the session is
-   * stored, because the call may first wait for a recent revocation of the subject.
+   * Starts a session for a subject that the caller has authenticated. The deadline bounds only the storing of the
+   * session. Before that, the call may wait for a recent revocation of the subject.
    */
   issue(identity: Identity, client: ClientInfo): Promise<TokenSet> {
     return issue(this.#dependencies, identity, client)
   }
 
-  /** Returns the parts of a refresh token, or `undefined` if the text doesn't have its form. */
+  /** Parses a refresh token. Returns `undefined` if the text doesn't have the form of one. Uses no store. */
   parseRefreshToken(text: string): PresentedRefreshToken | undefined {
     return parseRefreshToken(text, this.#dependencies.proof)
   }
@@ -88,12 +89,17 @@ export class Sessions {
     return withinDeadline(listSessions(this.#dependencies, sub, options))
   }
 
-  /** Ends one session of a subject. `own` is the session of the caller's access token, if any. */
+  /**
+   * Ends one session of a subject.
+   *
+   * @param own The session of the caller's access token, if any. If it equals `sid`, it is revoked
+   *   even if its record was lost.
+   */
   end(sub: string, sid: Sid, own?: Sid): Promise<void> {
     return this.#beforeRevokeDeadline(endOwnSession(this.#dependencies, sub, sid, own))
   }
 
-  /** Ends all sessions of a subject, or all except one. */
+  /** Ends all sessions of a subject. An option keeps one of them. */
   endAll(sub: string, options?: LogoutAllOptions): Promise<void> {
     return this.#beforeRevokeDeadline(logoutAll(this.#dependencies, sub, options))
   }

@@ -1,9 +1,10 @@
-/** Finds and removes the access token in the query of a request target (RFC 6750 §2.3). */
+/** Finds and removes access tokens in the query of a request target (RFC 6750 §2.3). */
 
 const NAME = 'access_token'
 
 /**
- * Returns the decoded values of `access_token`. A value that can't be decoded becomes '', which is never a valid token.
+ * Returns the decoded values of all `access_token` parameters. A value that can't be decoded is returned as '', which
+ * is never a valid token.
  */
 export function queryTokens(target: string): string[] {
   const tokens: string[] = []
@@ -14,9 +15,10 @@ export function queryTokens(target: string): string[] {
 }
 
 /**
- * Removes every `access_token` from a request target, and keeps all other bytes. The result may be logged or forwarded.
+ * Removes every `access_token` parameter from a request target, and the `?` if no parameter is left. All other parts
+ * stay unchanged. Without `isToken`, the result is safe to log or forward.
  *
- * @param isToken Limits the removal to the values for which it returns true.
+ * @param isToken If set, only parameters for whose decoded value it returns true are removed.
  * @example
  * ```ts
  * withoutQueryTokens('/feed?a=1&access_token=ey…&b=2') // '/feed?a=1&b=2'

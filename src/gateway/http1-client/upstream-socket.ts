@@ -10,11 +10,11 @@ import type { Connect } from './upstream-pool.js'
 export interface ConnectorOptions {
   /** Connect timeout. 0 disables it. */
   readonly timeout: Milliseconds
-  /** TLS context for `https`. If `undefined`, the CAs that Node trusts. */
+  /** TLS context for `https`. If `undefined`, Node's default context is used, with the CAs that Node trusts. */
   readonly secureContext: tls.SecureContext | undefined
-  /** The name that TLS requests and that the certificate must have. If `undefined`, the host of the origin. */
+  /** The name that is sent as SNI, and that the certificate must contain. If `undefined`, the host of the origin. */
   readonly servername?: string | undefined
-  /** Called for each connection that could not be made. */
+  /** Called for each attempt to connect that fails. */
   readonly onFailure?: (failure: UpstreamError) => void
 }
 
@@ -25,7 +25,7 @@ function getSocketPath(origin: string): string | undefined {
   return origin.startsWith(UNIX) ? origin.slice(UNIX.length) : undefined
 }
 
-/** Returns the `Host` of an upstream server. Behind a Unix socket there is no name, so it is `localhost`, as in curl. */
+/** Returns the `Host` for an upstream server. A Unix socket has no host name, so it gets `localhost`, as in curl. */
 export function getHost(origin: string): string {
   return getSocketPath(origin) === undefined ? new URL(origin).host : 'localhost'
 }
@@ -48,8 +48,8 @@ export function upstreamConnector(
   })
   const { protocol, hostname, host, port } = new URL(socketPath === undefined ? origin : 'http://localhost')
   const name = hostname.replace(/^\[|\]$/g, '')
-  // An IP address isn't allowed as a server name (RFC 6066 §3). Without one, TLS verifies the certificate for the
-  // address.
+  // An IP address isn't allowed as a server name (RFC 6066 §3). If no server name is sent, Node verifies the
+  // certificate for the address.
   const peer = {
     protocol,
     host,
@@ -71,17 +71,18 @@ export function upstreamConnector(
 
 /** The TLS files for connections to upstreams, in PEM. */
 export interface UpstreamTls {
-  /** One or more CAs that are trusted in addition to the CAs that Node trusts. */
+  /** One or more CA certificates to trust in addition to the CAs that Node trusts. See `withDefaults` for Node 20. */
   readonly ca?: string
-  /** The client certificate and its key, for servers that demand one. */
+  /** The client certificate and its key, for servers that require a client certificate. */
   readonly cert?: string | Buffer
   readonly key?: string | Buffer
 }
 
 /**
- * Creates a TLS context. Returns `undefined` if Node's own context is enough.
+ * Creates the TLS context for all upstreams. Returns `undefined` without `ca` and `cert`: Node's default context is
+ * enough then.
  *
- * @throws Error if there is no certificate in `ca`, or if one can't be parsed.
+ * @throws Error if `ca` contains no certificate, or one that can't be parsed, or if `cert` and `key` can't be used.
  */
 export function createUpstreamContext({ ca, cert, key }: UpstreamTls): tls.SecureContext | undefined {
   if (ca === undefined && cert === undefined) return undefined
@@ -91,9 +92,10 @@ export function createUpstreamContext({ ca, cert, key }: UpstreamTls): tls.Secur
   })
 }
 
+/** Returns the CAs that Node trusts, together with those in `ca`. */
 function withDefaults(ca: string): string[] {
   const { getCACertificates } = tls as { getCACertificates?: (type: 'default') => string[] }
-  // Node 20 has no API that returns the CAs of NODE_EXTRA_CA_CERTS. They are then not trusted here.
+  // Node 20 has no API that returns the CAs of NODE_EXTRA_CA_CERTS. On Node 20, upstreams with `ca` don't trust them.
   const defaults = getCACertificates?.('default') ?? tls.rootCertificates
   const added = ca.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g)
   if (!added) throw new Error('There is no CA certificate in PEM form (-----BEGIN CERTIFICATE-----).')
