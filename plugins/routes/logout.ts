@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { LogoutBody, isTrue } from '../../src/contract.js'
-import { PortcullisError } from '../../src/errors.js'
+import { PortcullisError, rateLimited } from '../../src/errors.js'
 import type { ErrorCode } from '../../src/errors.js'
 import type { Sid } from '../../src/session/session.js'
 import { readPresentedToken } from '../../src/token/presented-token.js'
@@ -72,8 +72,24 @@ async function endPresented(
   }
   // A good access token can be used for one logout. Other tokens can be sent again and again.
   const isSpent = own === undefined || (await core.verifier.isSpent(own))
-  if (isSpent) await countRefresh(core, countedAddress(request), own ? { isProven: true } : refresh!)
-  await core.sessions.forRequest(request.id).logout({ access: own?.claims.sid as Sid | undefined, refresh })
+  const access = own?.claims.sid as Sid | undefined
+  if (isSpent) {
+    if (access !== undefined) await countLogout(core, access)
+    else if (refresh!.isProven) await countLogout(core, refresh!.sid)
+    else await countRefresh(core, countedAddress(request), refresh!)
+  }
+  await core.sessions.forRequest(request.id).logout({ access, refresh })
+}
+
+/**
+ * Counts one logout of a session that we have certainly issued. It isn't counted by address: whoever repeats the logout
+ * of one session must stop neither the refreshes nor the logouts of others behind the same address.
+ *
+ * @throws {PortcullisError} `rate_limited`
+ */
+async function countLogout({ limiters }: Core, sid: Sid): Promise<void> {
+  const seconds = await limiters.logoutPerSession.count(sid)
+  if (seconds > 0) throw rateLimited(seconds)
 }
 
 /**

@@ -14,6 +14,7 @@ export type CoreLimiter =
   | 'knownPerAccount'
   | 'refreshPerAddress'
   | 'unprovenPerAddress'
+  | 'logoutPerSession'
 
 /** How long an account is known at an address after it has logged in there. */
 const KNOWN_FOR: Milliseconds = 7 * 86_400_000
@@ -51,7 +52,11 @@ export async function createCoreLimiters(
     },
     redis,
   )
-  // Counted in this process only: an invented token must not write anything to Redis.
-  const local = await createLimiters(createCounter, { unprovenPerAddress: refreshPerAddress }, undefined)
+  // Counted in this process only: an invented or ended token must not write anything to Redis.
+  const local = await createLimiters(
+    createCounter,
+    { unprovenPerAddress: refreshPerAddress, logoutPerSession: refreshPerAddress },
+    undefined,
+  )
   return { ...shared, ...local }
 }

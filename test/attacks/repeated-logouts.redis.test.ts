@@ -49,7 +49,7 @@ for (const check of ['replica', 'redis']) {
 }
 
 t.test(
-  'logouts by tokens that admit nothing are limited by address, logouts by good ones aren’t',
+  'logouts by tokens that admit nothing are limited by session, logouts by good ones aren’t',
   async (t) => {
     const { url, directory } = await setUp(t, { rateLimit: { refresh: { perAddress: { max: 3 } } } })
     const [one, two] = [await logIn(url), await logIn(url)]
@@ -61,3 +61,24 @@ t.test(
     t.equal((await logOut(url, two.access_token)).status, 204)
   },
 )
+
+t.test('repeated logouts of one session stop no refresh and no logout of another one', async (t) => {
+  const { url, directory } = await setUp(t, { rateLimit: { refresh: { perAddress: { max: 3 } } } })
+  const post = (path: string, { refresh_token }: { refresh_token: string }) =>
+    call(url, 'POST', `/auth/${path}`, { json: { refresh_token } })
+  const [byAccess, byRefresh, one, two] = [
+    await logIn(url),
+    await logIn(url),
+    await logIn(url),
+    await logIn(url),
+  ]
+  const three = await logIn(url)
+  t.equal((await logOut(url, byAccess.access_token)).status, 204)
+  for (const repeat of [() => logOut(url, byAccess.access_token), () => post('logout', byRefresh)]) {
+    for (let i = 0; i < 3; i += 1) t.equal((await repeat()).status, 204)
+    isRefused(t, await repeat(), 429, 'rate_limited')
+  }
+  t.equal((await post('refresh', one)).status, 200)
+  t.equal((await post('logout', two)).status, 204)
+  t.equal((await logOut(url, await expired(directory, three.access_token))).status, 204)
+})
