@@ -21,6 +21,8 @@ export interface RouteQuery {
   readonly target: CheckedTarget
   /** The host that the client sent the request to; `undefined` if unknown. */
   readonly host: string | undefined
+  /** The `Host` of a request that will be forwarded. It differs from `host` if a listed proxy reports another one. */
+  readonly ownHost?: string | undefined
 }
 
 type RefusedTarget = Extract<CheckedTarget, { ok: false }>
@@ -52,9 +54,28 @@ export class Gate {
   /**
    * Finds the route that covers a request.
    *
-   * @throws {PortcullisError} `not_found` if no route covers it, `target_refused` if its request target is ambiguous
+   * @throws {PortcullisError} `not_found` if no route covers it, `target_refused` if its request target is ambiguous,
+   *   `invalid_request` if the upstream would receive a `Host` that leads to another route
    */
-  find({ method, target, host }: RouteQuery): GateRoute {
+  find(query: RouteQuery): GateRoute {
+    const route = this.#find(query)
+    const { host, ownHost } = query
+    // One of the two hosts may come from the client, because many proxies set only one of them.
+    const isForwarded = ownHost !== undefined && ownHost !== host && route.host === 'keep'
+    if (isForwarded && !this.#isRouteOf({ ...query, host: ownHost }, route)) throw otherHost()
+    return route
+  }
+
+  #isRouteOf(query: RouteQuery, route: GateRoute): boolean {
+    try {
+      return this.#find(query) === route
+    } catch (error) {
+      if (error instanceof PortcullisError) return false
+      throw error
+    }
+  }
+
+  #find({ method, target, host }: RouteQuery): GateRoute {
     if (!target.ok) return this.#findLax(method, target, host)
     const route = this.#findCovering(method, target.match, host)
     if (!route) throw noRoute()
@@ -115,6 +136,15 @@ function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: 
 /** Returns the error for a request that no route covers. */
 export function noRoute(): PortcullisError {
   return new PortcullisError('not_found', { detail: 'No route covers this path, method and host.' })
+}
+
+function otherHost(): PortcullisError {
+  return new PortcullisError('invalid_request', {
+    detail:
+      'Host leads to another route than the host that the proxy reports. Let the proxy send the same host in both, or set "host: upstream" for the route.',
+    reason: 'host',
+    headers: { connection: 'close' },
+  })
 }
 
 /** Returns the error for a request target that servers may read in different ways. */

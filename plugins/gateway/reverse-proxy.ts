@@ -141,7 +141,12 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
     const { gate, upgrades } = context
     const target = checkedTarget(request.raw)
     const client = forwardedClient(request)
-    const route = gate.find({ method: request.method, target, host: client.host })
+    const route = gate.find({
+      method: request.method,
+      target,
+      host: client.host,
+      ownHost: request.raw.headers.host,
+    })
     const isOwnPath = target.ok && OWN_PATHS.includes(target.match)
     // A route without an upstream exists for forward-auth only.
     const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)

@@ -77,9 +77,13 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
  */
 function createOriginalReader(path: string, { gate, settings }: Front) {
   const limits = { target: settings.limits.target, allowed: collectLaxities(gate.routes) }
+  const isStandard = settings.listen.trustHeaders === 'forwarded'
   return (request: FastifyRequest): Original | undefined => {
-    const { raw, query } = request
-    const original = readOriginal({ method: request.method, url: raw.url!, rawHeaders: raw.rawHeaders }, path)
+    const { method: checkMethod, raw, query, headers } = request
+    // `TrustedProxies` has put the host of `Forwarded` there.
+    const forwarded = isStandard ? { host: headers['x-forwarded-host'] as string | undefined } : undefined
+    const check = { method: checkMethod, url: raw.url!, rawHeaders: raw.rawHeaders, forwarded }
+    const original = readOriginal(check, path)
     if (original.kind === 'untold') return undefined
     if (original.kind === 'unclear') throw new PortcullisError('invalid_request', { detail: original.detail })
     const { method, target, host, by } = original

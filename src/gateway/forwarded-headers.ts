@@ -7,8 +7,11 @@ export interface ForwardedClient {
   readonly host: string | undefined
 }
 
-/** `host[:port]`, limited to characters that need no escapes inside a quoted string. */
-const HOST = /^(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i
+/**
+ * `host[:port]`, limited to characters that need no escapes inside a quoted string. No label of a name is empty: servers
+ * that remove dots at the end would take `a..` for `a`.
+ */
+const HOST = /^(?:[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?$/i
 
 /** Returns true if the value of `Host` can be copied into other headers without changing their meaning. */
 export function isPlainHost(host: string): boolean {

@@ -171,7 +171,7 @@ function filterRequestHeaders(
       if (kept !== undefined) headers.push(name, kept)
     }
   }
-  if (host !== undefined && host !== '' && !isPlainHost(host)) return { ok: false, reason: 'host' }
+  if (host !== undefined && !isPlainHost(host)) return { ok: false, reason: 'host' }
 
   pushForwarded(headers, options.origin, options.prefix)
   if (options.hopId !== undefined) headers.push('CDN-Loop', options.hopId)

@@ -10,6 +10,11 @@ export interface CheckRequest {
   readonly url: string
   /** Names and values in turn, as in `IncomingMessage.rawHeaders`. */
   readonly rawHeaders: readonly string[]
+  /**
+   * The client's host in `Forwarded`, if the proxy writes that header (`listen.trustHeaders: forwarded`). It takes the
+   * place of `X-Forwarded-Host`, which such a proxy passes on from its client.
+   */
+  readonly forwarded?: { readonly host: string | undefined } | undefined
 }
 
 /** The original request, or the reason why it is unknown. `untold` means that the check doesn't describe one. */
@@ -43,9 +48,10 @@ const HEADER_PAIRS = [
 const WHOLE_URL = 'X-Original-URL'
 /** Scheme, host, and path with query. Nothing is decoded or normalized. */
 const URL_PATTERN = /^https?:\/\/([^/?#]+)(\/.*)$/i
+const FORWARDED_HOST = 'x-forwarded-host'
 const READ_HEADERS = new Set([
   'host',
-  'x-forwarded-host',
+  FORWARDED_HOST,
   ...[...HEADER_PAIRS.flat(), WHOLE_URL].map((name) => name.toLowerCase()),
 ])
 
@@ -55,8 +61,9 @@ const READ_HEADERS = new Set([
  *
  * @param path Path for checks, such as `/auth/verify`. In Envoy's form, the original target follows it.
  */
-export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: string): OriginalRequest {
-  const values = collectValues(rawHeaders)
+export function readOriginal(check: CheckRequest, path: string): OriginalRequest {
+  const { method, url, forwarded } = check
+  const values = collectValues(check)
   if (typeof values === 'string') return unclear(`The header ${values} occurs twice. Send it once.`)
   if (!url.startsWith(path)) return unclear('The path of the check must be written without percent escapes.')
   const rest = url.slice(path.length)
@@ -90,18 +97,19 @@ export function readOriginal({ method, url, rawHeaders }: CheckRequest, path: st
   if (originalMethod === undefined) return unclear(`Send both of these headers: ${usedPair!.join(', ')}.`)
   if (!METHODS.includes(originalMethod))
     return unclear('The method of the original request is not an HTTP method.')
-  const host = described?.[1] ?? values.get('x-forwarded-host') ?? values.get('host')
+  const host =
+    described?.[1] ?? (forwarded ? forwarded.host : values.get(FORWARDED_HOST)) ?? values.get('host')
   if (host !== undefined && !isPlainHost(host))
     return unclear('The host of the original request must have the form host or host:port.')
   return { kind: 'told', method: originalMethod, target, host, by: usedPair ? 'headers' : 'path' }
 }
 
 /** Returns the header values by lower-case name, or the name of a header that occurs twice. */
-function collectValues(rawHeaders: readonly string[]): ReadonlyMap<string, string> | string {
+function collectValues({ rawHeaders, forwarded }: CheckRequest): ReadonlyMap<string, string> | string {
   const values = new Map<string, string>()
   for (let at = 0; at < rawHeaders.length; at += 2) {
     const name = rawHeaders[at]!.toLowerCase()
-    if (!READ_HEADERS.has(name)) continue
+    if (!READ_HEADERS.has(name) || (forwarded && name === FORWARDED_HOST)) continue
     if (values.has(name)) return rawHeaders[at]!
     values.set(name, rawHeaders[at + 1]!)
   }

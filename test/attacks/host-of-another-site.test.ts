@@ -19,11 +19,75 @@ t.test('a host that no route lists is not forwarded', async (t) => {
     'www.example.com.evil.example',
     'xwww.example.com',
     '127.0.0.1',
-    'www.example.com..',
   ])
     isRefused(t, await getAs(url, '/', host), 404, 'not_found', host)
   isRefused(t, await getAs(url, '/', 'evil', { 'x-forwarded-host': 'www.example.com' }), 404, 'not_found')
   t.equal(upstream.seen.length, before)
+})
+
+t.test(
+  'a host with an empty label, or an empty one, is refused: a server may read it as another host',
+  async (t) => {
+    const { url } = await startGateway(t, {
+      routes: [{ path: '/', upstream: upstream.url, auth: 'none' }, ...routes],
+      listen: { ...trusting, trustProxy: ['127.0.0.1'] },
+    })
+    const before = upstream.seen.length
+    for (const host of [
+      'api.example.com..',
+      'api.example.com...:80',
+      'api..example.com',
+      '.api.example.com',
+      '.',
+      '',
+    ]) {
+      isRefused(t, await getAs(url, '/', host), 400, 'invalid_request', host)
+      const headers = { 'x-original-method': 'GET', 'x-original-uri': '/' }
+      isRefused(t, await getAs(url, '/auth/verify', host, headers), 400, 'invalid_request', `verify ${host}`)
+    }
+    t.equal(upstream.seen.length, before)
+  },
+)
+
+t.test('the host that selects the route is the one that the upstream receives', async (t) => {
+  const hosts = { open: ['public.example'], guarded: ['admin.example'] }
+  const { url } = await startGateway(t, {
+    listen: { ...trusting, trustProxy: ['127.0.0.1'] },
+    routes: [
+      { path: '/', hosts: hosts.open, upstream: upstream.url, auth: 'none' },
+      { path: '/', hosts: hosts.guarded, upstream: upstream.url },
+      { path: '/own', hosts: hosts.open, upstream: upstream.url, auth: 'none', host: 'upstream' },
+    ],
+  })
+  const before = upstream.seen.length
+  const lie = { 'x-forwarded-host': 'public.example' }
+  for (const host of ['admin.example', 'ADMIN.example.:80', 'unlisted.example']) {
+    isRefused(t, await getAs(url, '/', host, lie), 400, 'invalid_request', host)
+    const chain = { 'x-forwarded-for': '1.1.1.1', 'x-forwarded-host': 'public.example' }
+    isRefused(t, await getAs(url, '/', host, chain), 400, 'invalid_request', `${host} behind two proxies`)
+  }
+  t.equal(upstream.seen.length, before)
+  t.equal((await getAs(url, '/', 'Public.example:443', lie)).status, 200, 'another spelling')
+  t.equal((await getAs(url, '/own', 'inner.svc:3000', lie)).status, 200, 'the upstream gets its own Host')
+})
+
+t.test('with trustHeaders: forwarded, X-Forwarded-Host selects no route in forward-auth', async (t) => {
+  const { url } = await startGateway(t, {
+    listen: { ...trusting, trustProxy: ['127.0.0.1'], trustHeaders: 'forwarded' },
+    routes: [
+      { path: '/', hosts: ['public.example'], auth: 'none' },
+      { path: '/', hosts: ['admin.example'] },
+    ],
+  })
+  const original = { 'x-original-method': 'GET', 'x-original-uri': '/' }
+  const verify = (host: string, headers: Record<string, string>) =>
+    getAs(url, '/auth/verify', host, { ...original, ...headers })
+  const lie = { 'x-forwarded-host': 'public.example' }
+  isRefused(t, await verify('admin.example', lie), 401, 'credentials_missing')
+  const standard = (host: string) => ({ ...lie, forwarded: `for=203.0.113.9;host=${host}` })
+  isRefused(t, await verify('inner', standard('admin.example')), 401, 'credentials_missing')
+  t.equal((await verify('inner', standard('public.example'))).status, 200)
+  t.equal((await verify('public.example', { 'x-forwarded-host': 'admin.example' })).status, 200)
 })
 
 t.test('each spelling of a listed host is the same host', async (t) => {

@@ -237,9 +237,12 @@ t.test('attack: a Host that can’t be quoted safely, or two of them', async (t)
     'a\\b',
     'a#b',
     'caf\xe9',
+    '',
+    'a..',
+    '.',
   ]
   for (const host of bad) t.equal(refusal(['Host', host]), 'host', host)
-  for (const host of ['a', 'a.example:8080', '127.0.0.1', '[::1]:80', 'xn--caf-dma.example', 'a_b', '']) {
+  for (const host of ['a', 'a.example:8080', '127.0.0.1', '[::1]:80', 'xn--caf-dma.example', 'a_b', 'a.']) {
     t.equal(refusal(['Host', host]), 'none', host)
   }
   t.equal(refusal(raw('Host: a', 'HOST: a')), 'duplicate_host')
