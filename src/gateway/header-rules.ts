@@ -1,6 +1,6 @@
 import { ownCookies } from './gateway-cookies.js'
 import type { OwnCookies } from './gateway-cookies.js'
-import { SPOOFED_IDENTITY, SPOOFED_IDENTITY_PREFIXES } from './spoofed-identity.js'
+import { REMOVED_FROM_REQUESTS, REMOVED_PREFIXES } from './removed-headers.js'
 import { isPlainHost, pushForwarded } from './forwarded-headers.js'
 import type { ForwardedClient } from './forwarded-headers.js'
 import { parseBearer } from '../token/presented-token.js'
@@ -67,22 +67,6 @@ const HOP_BY_HOP = [
   'upgrade',
   'http2-settings',
 ]
-/**
- * Request headers that are never forwarded from a client. The gateway itself handles `Expect`. CGI would turn `Proxy`
- * into the variable HTTP_PROXY.
- */
-const REMOVED_FROM_REQUESTS = [
-  'expect',
-  'proxy',
-  'forwarded',
-  'x-real-ip',
-  'x-method-override',
-  'http-method-override',
-  ...SPOOFED_IDENTITY,
-]
-const REMOVED_PREFIXES = new RegExp(
-  `^(?:proxy-|x-forwarded(?:-|$)|x-original-|x-rewrite-|x-http-method(?:-|$)|${SPOOFED_IDENTITY_PREFIXES.join('|')})`,
-)
 /**
  * Authentication schemes that authenticate a connection, not a request. Clients share the connections to an upstream.
  * With such a scheme, the next client on the connection would act as this one.

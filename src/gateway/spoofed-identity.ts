@@ -12,13 +12,30 @@ export const SPOOFED_IDENTITY = [
   'x-client-cert',
   'x-client-dn',
   'x-client-verify',
+  'x-client-certificate',
+  'x-tls-client-cert',
   // Azure App Service
   'x-arr-clientcert',
   // OpenResty
   'x-userinfo',
+  // Google API Gateway and Cloud Endpoints
+  'x-apigateway-api-userinfo',
+  'x-endpoint-api-userinfo',
+  // Kong
+  'x-anonymous-consumer',
+  'x-credential-identifier',
   // SiteMinder
   'sm-user',
   'sm-universalid',
+  'smserversessionid',
+  // IBM Security Verify, Oracle Access Manager
+  'iv-user',
+  'oam-remote-user',
+  // Vouch Proxy
+  'x-vouch-user',
+  // Applications behind proxies of their own
+  'x-auth-user',
+  'auth-user',
   // Cloudflare Access
   'cf-access-authenticated-user-email',
 ]
@@ -36,6 +53,7 @@ export const SPOOFED_IDENTITY_PREFIXES = [
   'x-amzn-mtls-',
   'x-amzn-oidc-identity$',
   'x-ms-client-principal',
+  'x-ms-token-aad-',
   'x-goog-authenticated-user-',
   'x-authentik-',
   'x-authenticated-',
@@ -44,4 +62,8 @@ export const SPOOFED_IDENTITY_PREFIXES = [
   'x-pomerium-',
   'tailscale-user-',
   'oidc-claim-',
+  // Shibboleth
+  'shib-',
+  // Kubernetes
+  'impersonate-',
 ]

@@ -40,6 +40,18 @@ const LIES = [
   'X-Original-Forwarded-For: 6.6.6.6',
   'X-Rewrite-URL: /evil',
   'X-Rewrite-Uri: /evil',
+  ...`True-Client-IP Client-IP X-Client-IP X-Cluster-Client-IP CF-Connecting-IP CF-Connecting-IPv6 Fastly-Client-IP
+    X-Azure-ClientIP X-Azure-SocketIP X-ProxyUser-Ip WL-Proxy-Client-IP X-Originating-IP`
+    .split(/\s+/)
+    .map((name) => `${name}: 6.6.6.6`),
+  'X-Host: evil.example',
+  'X-HTTP-Host-Override: evil.example',
+  'Front-End-Https: evil',
+  'X-Url-Scheme: evil',
+  'X-Scheme: evil',
+  'WL-Proxy-SSL: evil',
+  'X-Sendfile-Type: X-Accel-Redirect, evil',
+  'X-Accel-Mapping: /=/evil/',
   'Proxy: http://evil.example',
   'Proxy-Connection: keep-alive, evil',
   'Proxy-Authorization: Basic evil',

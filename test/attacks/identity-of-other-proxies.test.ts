@@ -9,7 +9,10 @@ const SPOOFED = `X-Auth-Request-User X-Auth-Request-Email X-Auth-Request-Groups 
   X-ARR-ClientCert X-Amzn-Mtls-Clientcert X-Amzn-Oidc-Identity X-MS-CLIENT-PRINCIPAL X-MS-CLIENT-PRINCIPAL-NAME
   X-Goog-Authenticated-User-Email X-authentik-username X-Authenticated-Userid X-Authenticated-User X-Consumer-Username
   X-WEBAUTH-USER X-Pomerium-Claim-Email Tailscale-User-Login OIDC_CLAIM_sub SM_USER
-  Cf-Access-Authenticated-User-Email X-Userinfo`.split(/\s+/)
+  Cf-Access-Authenticated-User-Email X-Userinfo iv-user OAM_REMOTE_USER Impersonate-User
+  Impersonate-Group X-Credential-Identifier X-Anonymous-Consumer X-Endpoint-API-UserInfo X-Apigateway-Api-Userinfo
+  X-Vouch-User Shib-Session-ID Shib_Identity_Provider X-Client-Certificate X-Tls-Client-Cert X-MS-TOKEN-AAD-ID-TOKEN
+  X-MS-TOKEN-AAD-ACCESS-TOKEN X-Auth-User Auth-User SMSERVERSESSIONID`.split(/\s+/)
 const HARMLESS =
   'X-Auth-Token X-SSL X-Remote X-User-Agent Remote-Debug X-Request-Id X-Consumer Cf-Access-Jwt-Assertion'.split(
     ' ',
