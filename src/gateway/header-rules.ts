@@ -3,7 +3,6 @@ import type { OwnCookies } from './gateway-cookies.js'
 import { REMOVED_FROM_REQUESTS, REMOVED_PREFIXES } from './removed-headers.js'
 import { isPlainHost, pushForwarded } from './forwarded-headers.js'
 import type { ForwardedClient } from './forwarded-headers.js'
-import { parseBearer } from '../token/presented-token.js'
 import { withoutQueryTokens } from '../token/query-token.js'
 
 /** The framing of a request's body (RFC 9112 §6), as validated by the server's parser. */
@@ -172,8 +171,8 @@ function withoutOwnToken(
 ): string | undefined {
   if (flat === 'authorization') {
     if (CONNECTION_AUTH.test(value)) return undefined
-    const token = isOwnToken && parseBearer(value)
-    return token !== undefined && isOwnToken!(token) ? undefined : value
+    // Some servers are lax about the space after the scheme (RFC 9110 §11.4), or accept other schemes.
+    return isOwnToken !== undefined && value.split(/[\s,]+/).some(isOwnToken) ? undefined : value
   }
   if (isOwnToken === undefined) return value
   if (flat === 'x-access-token') return isOwnToken(value) ? undefined : value
