@@ -51,8 +51,8 @@ export function compileRoutes<R extends RoutePattern>(routes: readonly R[]): Rou
 }
 
 /**
- * Compiles a table of the same routes for servers that ignore letter case, and dots at the end of a segment (Express and
- * ASP.NET, for example). The gate refuses a path that leads to another route in this table. Of two routes with paths that
+ * Compiles a table of the same routes for servers that ignore letter case, and dots and spaces at the end of a segment
+ * (Express, ASP.NET and Windows, for example). The gate refuses a path that leads to another route in this table. Of two routes with paths that
  * are equal for such servers, the first one is found.
  *
  * @param routes Routes that `compileRoutes` has accepted.
@@ -94,11 +94,24 @@ export function hostName(host: string): string {
   return host.replace(/:\d*$/, '').replace(/\.$/, '').toLowerCase()
 }
 
-const FOLDED = /[A-Z]|\.(?:\/|$)/
+/** Every escape of a letter outside ASCII has one of `A` to `F`, because `match` has escapes in upper case. */
+const FOLDED = /[A-Z]|(?:\.|%20)(?:\/|$)/
+/** Without the lookbehind, each dot of a long run would be tried as its beginning: quadratic time. */
+const TRAILING = /(?<!\.|%20)(?:\.|%20)+(?=\/|$)/g
 
 function foldPath(path: string): string {
-  // Without the lookbehind, each dot of a long run would be tried as its beginning: quadratic time.
-  return FOLDED.test(path) ? path.toLowerCase().replaceAll(/(?<!\.)\.+(?=\/|$)/g, '') : path
+  if (!FOLDED.test(path)) return path
+  // `toUpperCase` turns the long s into S, and `toLowerCase` the Kelvin sign into k.
+  return decodeLetters(path).toUpperCase().toLowerCase().replaceAll(TRAILING, '')
+}
+
+/** Decodes escapes of UTF-8 outside ASCII. */
+function decodeLetters(path: string): string {
+  if (!path.includes('%')) return path
+  return path.replaceAll(/(?:%[89A-F][0-9A-F])+/g, (escapes) => {
+    const text = Buffer.from(escapes.replaceAll('%', ''), 'hex').toString()
+    return text.includes('\ufffd') ? escapes : text
+  })
 }
 
 function createNode<R>(): RouteNode<R> {

@@ -14,10 +14,27 @@ t.test('another spelling of a guarded path does not pass an open route', async (
       { path: '/post', upstream: upstream.url },
       { path: '/post/admin', upstream: upstream.url, scope: ['admin'] },
       { path: '/Files', upstream: upstream.url },
+      { path: '/kiosk', upstream: upstream.url },
     ],
   })
   const { access_token: token } = await logIn(url)
-  for (const path of ['/POST/all', '/Post', '/post./all', '/%50ost/all', '/files/x', '/FILES', '/pOsT../x']) {
+  for (const path of [
+    '/POST/all',
+    '/Post',
+    '/post./all',
+    '/%50ost/all',
+    '/files/x',
+    '/FILES',
+    '/pOsT../x',
+    // The long s and the Kelvin sign
+    '/po%C5%BFt/all',
+    '/po%c5%bft.%20',
+    '/%E2%84%AAio%C5%BFk',
+    '/post%20',
+    '/post%20/all',
+    '/post.%20/all',
+    '/post%20.%20',
+  ]) {
     isRefused(t, await call(url, 'GET', path), 400, 'target_refused', path)
     const headers = { 'x-forwarded-method': 'GET', 'x-forwarded-uri': path }
     isRefused(t, await call(url, 'GET', '/auth/verify', { headers }), 400, 'target_refused', `verify ${path}`)
@@ -26,7 +43,16 @@ t.test('another spelling of a guarded path does not pass an open route', async (
     isRefused(t, await call(url, 'GET', path, { token }), 400, 'target_refused', path)
   t.equal(upstream.seen.length, 0)
 
-  for (const path of ['/post/All', '/post/x.JSON', '/Files/Y', '/About', '/robots.txt', '/a./b'])
+  for (const path of [
+    '/post/All',
+    '/post/x.JSON',
+    '/Files/Y',
+    '/About',
+    '/robots.txt',
+    '/my%20post',
+    '/a%20/b',
+    '/a./b',
+  ])
     t.equal((await call(url, 'GET', path, { token })).status, 200, path)
   t.equal(upstream.seen.at(-1)!.target, '/a./b', 'forwarded as it came')
 })
