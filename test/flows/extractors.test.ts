@@ -112,9 +112,9 @@ t.test('a token in the query appears in no log line, accepted or not', async (t)
       '/..%2f?marker=5&',
     ]
     for (const path of paths) await call(gateway.url, 'GET', `${path}access_token=${token}`)
-    await call(gateway.url, 'GET', '/x?marker=last')
-    await soon('the requests were logged', () => gateway.output().includes('marker=last'))
-    t.match(gateway.output(), 'marker=3', 'the rest of the query is logged')
+    await call(gateway.url, 'GET', '/last')
+    await soon('the requests were logged', () => gateway.records().some(({ path }) => path === '/last'))
+    t.notMatch(gateway.output(), 'marker=', 'no query is logged')
     for (const part of token.split('.')) t.notOk(gateway.output().includes(part), `from ${from.join()}`)
   }
 })
