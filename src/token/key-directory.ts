@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { link, mkdir, open, readFile, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, lstat, mkdir, open, readFile, unlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findReplaceWarnings, findTrustWarnings } from '../file-trust.js'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -92,7 +92,7 @@ async function createKeyFile(
   dir: string,
   { file, algorithm, linkFile }: { file: string; algorithm: Algorithm; linkFile: LinkFile },
 ): Promise<boolean> {
-  if (await stat(file).catch(() => undefined)) return false
+  if (await lstat(file).catch(() => undefined)) return false
   const draft = join(dir, `.${SIGNING_KEY_FILE}.${randomBytes(6).toString('hex')}`)
   const text = `${JSON.stringify(generateKey(algorithm))}\n`
   const failure = (error: Error) =>
