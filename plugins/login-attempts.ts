@@ -7,8 +7,8 @@ import { addressKey } from './client-address.js'
 /**
  * Counts the logins of one account from one address.
  *
- * The limit on failures by address doesn't apply to an account that has logged in from this address in the last week, so that one
- * guesser doesn't lock out an office behind one address. The limit by account still does.
+ * The limit on failures by address doesn't apply to an account that has logged in from this address in the last week,
+ * so that one guesser doesn't lock out an office behind one address. The limit by account still does.
  *
  * @param ip The client's address. `undefined` if it is unknown, in which case only the account is counted.
  */

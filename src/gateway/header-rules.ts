@@ -1,3 +1,4 @@
+import { hasLoneSurrogate } from '../lone-surrogate.js'
 import { ownCookies } from './gateway-cookies.js'
 import type { OwnCookies } from './gateway-cookies.js'
 import { REMOVED_FROM_REQUESTS, REMOVED_PREFIXES } from './removed-headers.js'
@@ -73,7 +74,6 @@ const HOP_BY_HOP = [
 const CONNECTION_AUTH = /^\s*(?:ntlm|negotiate|kerberos)\b/i
 /** A value of visible ASCII characters, with spaces only between them. Most values match. */
 const PLAIN_VALUE = /^[!-~](?:[ -~]*[!-~])?$/
-const LONE_SURROGATE = /\p{Surrogate}/u
 const FORBIDDEN_IN_TRAILERS =
   /^(?:content-|set-cookie|cache-control|age|expires|date|vary|location|retry-after|host$|www-auth|auth)/
 
@@ -201,7 +201,7 @@ function pushIdentity(headers: string[], identity: RequestHeaderOptions['identit
 export function identityValue(value: string): string | undefined {
   if (PLAIN_VALUE.test(value)) return value
   // oxlint-disable-next-line no-control-regex
-  if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || LONE_SURROGATE.test(value)) return undefined
+  if (value.trim() !== value || /[\0-\x1f\x7f]/.test(value) || hasLoneSurrogate(value)) return undefined
   return Buffer.from(value, 'utf8').toString('latin1')
 }
 

@@ -156,9 +156,9 @@ export const linkCut: FaultKind = {
   async run(rig) {
     const gateway = anyGateway(rig)
     const link = rig.store.links[gateway.index]!
-    link.cut()
+    link.partition()
     await hold(rig, 300, 3_500)
-    link.mend()
+    link.heal()
     return { instance: gateway.index }
   },
 }

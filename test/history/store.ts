@@ -3,8 +3,8 @@ import { soon } from '../support/gateway-process.js'
 import { connect, freePort, startCluster, startRedis } from '../support/redis.js'
 import type { OwnRedis, Scope } from '../support/redis.js'
 import { launch } from '../support/redis-sentinel.js'
-import { startLink } from './link.js'
-import type { Link } from './link.js'
+import { startProxy } from '../support/tcp-proxy.js'
+import type { TcpProxy } from '../support/tcp-proxy.js'
 
 export type Topology = 'single' | 'durable' | 'sentinel' | 'cluster'
 
@@ -14,7 +14,7 @@ export interface Store {
   /** For each gateway, its store URL. */
   readonly urls: readonly string[]
   /** For each gateway, the way to its Redis; none for Sentinel and Cluster, which give addresses of their own. */
-  readonly links: readonly Link[]
+  readonly links: readonly TcpProxy[]
   readonly sentinels?: Sentinels
 }
 
@@ -41,7 +41,7 @@ export async function startStore(t: Scope, topology: Topology, gateways: number)
     return { topology, servers, urls: each(url), links: [], sentinels }
   }
   const redis = await startRedis(t, { args: topology === 'durable' ? DURABLE : [] })
-  const links = await Promise.all(each('').map(() => startLink(t, redis.port)))
+  const links = await Promise.all(each('').map(() => startProxy(t, redis.port)))
   return { topology, servers: [redis], urls: links.map(({ url }) => url), links }
 }
 

@@ -1,38 +1,48 @@
+/** A TCP proxy between one gateway and its Redis, which can partition and delay the connection. */
+import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
-import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Scope } from './redis.js'
 
-/** A way to a Redis that can be cut, as a network is: nothing is refused, nothing arrives. */
 export interface TcpProxy {
   /** `redis://127.0.0.1:<port>` */
   readonly url: string
+  /** Drops everything that is sent, without an error for either side. */
   partition(): void
-  /** What was sent meanwhile is lost, with its connections. */
+  /** Ends the partition. Destroys the connections, so what was sent meanwhile is lost. */
   heal(): void
+  /** Delivers each chunk this many ms later, in order. */
+  delay(milliseconds: number): void
 }
 
+/** Starts a proxy to the Redis on a port. */
 export async function startProxy(t: Scope, port: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>()
   let isCut = false
-  const keep = (socket: Socket) => {
-    sockets.add(socket)
-    socket.on('error', () => {})
-    socket.once('close', () => sockets.delete(socket))
-  }
+  let delay = 0
   const pass = (from: Socket, to: Socket) => {
-    from.on('data', (chunk) => {
-      if (!isCut) to.write(chunk)
-    })
+    let waiting = 0
+    let turn = Promise.resolve()
+    const later = (deed: () => void) => {
+      if (delay === 0 && waiting === 0) return isCut ? undefined : deed()
+      waiting += 1
+      turn = pause(turn, performance.now() + delay, () => {
+        waiting -= 1
+        if (!isCut) deed()
+      })
+    }
+    sockets.add(from)
+    from.setNoDelay(true)
+    from.on('error', () => {})
+    from.on('data', (chunk) => later(() => to.writable && to.write(chunk)))
     from.once('close', () => {
-      if (!isCut) to.destroy()
+      sockets.delete(from)
+      later(() => to.destroy())
     })
   }
   const server = createServer((socket) => {
-    keep(socket)
-    if (isCut) return void socket.resume()
     const redis = connect(port, '127.0.0.1')
-    keep(redis)
     pass(socket, redis)
     pass(redis, socket)
   })
@@ -51,5 +61,13 @@ export async function startProxy(t: Scope, port: number): Promise<TcpProxy> {
       drop()
       isCut = false
     },
+    delay: (milliseconds) => void (delay = milliseconds),
   }
+}
+
+/** Runs `deed` at `due`, but not before earlier ones have run. */
+async function pause(former: Promise<void>, due: number, deed: () => void): Promise<void> {
+  await former
+  await sleep(Math.max(0, due - performance.now()))
+  deed()
 }
