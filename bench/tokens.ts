@@ -68,5 +68,6 @@ function claimsOf({ issuer, audience }: Setup, jtiPrefix: string, sub: string): 
     refreshCount: 0,
   }
   const stamp = { issuedAt: Math.floor(now / 1000), jtiPrefix }
-  return newClaims(session, stamp, { issuer, audience, access: ACCESS_MILLISECONDS })
+  const jti = randomBytes(16).toString('base64url')
+  return newClaims(session, stamp, jti, { issuer, audience, access: ACCESS_MILLISECONDS, jitter: 0 })
 }

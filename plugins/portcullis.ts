@@ -9,6 +9,8 @@ import type { ErrorCode } from '../src/errors.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
 import type { RevokeRequest } from '../src/session/revoke.js'
 import type { Identity, ClientInfo, Sid } from '../src/session/session.js'
+import { parseLives } from '../src/config/session-lives.js'
+import type { SessionLives } from '../src/config/session-lives.js'
 import { requireSubject } from '../src/token/subject.js'
 import type { Auth } from '../src/token/token-verifier.js'
 import { addDecorators, authPropertyOf, checkRegistration } from './decorators.js'
@@ -24,6 +26,7 @@ import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
 import { meRoute } from './routes/me.js'
 import { refreshRoute } from './routes/refresh.js'
+import { renew, renewRoute } from './routes/renew.js'
 import { setTokenCookies } from './routes/send-tokens.js'
 import { sessionsRoutes } from './routes/sessions.js'
 import { verifyRoute } from './routes/verify.js'
@@ -58,14 +61,32 @@ export interface Portcullis extends Guards {
    *   device: 'laptop',
    *   ip: request.ip,
    *   userAgent: request.headers['user-agent'],
+   *   access: '5m',
    * })
    * ```
    *
-   * @throws {TypeError} if `sub`, `clientId` or `scope` is invalid, or `claims` make the access token too long
+   * @throws {TypeError} if `sub`, `clientId`, `scope`, `access` or `refresh` is invalid, or `claims` make the access
+   *   token too long
    * @throws {PortcullisError} `signed_in_elsewhere` if the subject has too many sessions and `sessions.onLimit` is
    *   `refuse`; `store_unavailable`
    */
-  issue(login: Identity & ClientInfo): Promise<TokenResponse>
+  issue(login: Identity & ClientInfo & SessionLives): Promise<TokenResponse>
+  /**
+   * Renews a session of the single scheme (`tokens.scheme`), as `POST /auth/renew` does: exchanges its newest access
+   * token, expired or not, for the next one. Within `tokens.reuseGrace`, its predecessor gets the same token again.
+   *
+   * @param client Without `ip`, the renewal isn't counted by address.
+   * @example
+   * ```ts
+   * const { access_token } = await app.portcullis.renew(oldToken, { ip: request.ip })
+   * ```
+   *
+   * @throws {TypeError} in the dual scheme
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_revoked`, `refresh_token_reused`,
+   *   `refresh_limit_reached`, `reauthentication_required`, `session_ended`, `signed_in_elsewhere`, `rate_limited`;
+   *   `store_unavailable`. Repeat the call after the latter.
+   */
+  renew(accessToken: string, client?: { ip?: string | undefined }): Promise<TokenResponse>
   /**
    * Adds the token cookies to a reply, as `POST /auth/login` with `cookies: true` does, and returns the token response
    * without the tokens. Use it for a login of your own in browsers, such as the callback of an identity provider. That
@@ -230,7 +251,8 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
       makeOurOwn(context)
       withMethodNotAllowed(context, () => {
         if (authenticator) loginRoute(context, core, authenticator)
-        refreshRoute(context, core)
+        if (settings.tokens.scheme === 'single') renewRoute(context, core)
+        else refreshRoute(context, core)
         logoutRoute(context, core)
         sessionsRoutes(context, core, own)
         meRoute(context, own)
@@ -248,12 +270,23 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
 function createApi(core: Core): Omit<Portcullis, keyof Guards> {
   const { sessions, settings, verifier, live, readiness } = core
   return {
-    async issue({ sub, clientId, scope, claims, device, ip, userAgent }) {
-      return tokenResponse(await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }))
+    async issue({ sub, clientId, scope, claims, device, ip, userAgent, access, refresh }) {
+      const lives = parseLives({ access, refresh }, settings.tokens)
+      return tokenResponse(
+        await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }, lives),
+      )
+    },
+    async renew(token, { ip } = {}) {
+      if (settings.tokens.scheme !== 'single')
+        throw new TypeError(
+          'renew: only with tokens.scheme: single; in the dual scheme use the refresh token',
+        )
+      return tokenResponse(await renew(core, sessions, { token, address: ip }))
     },
     setCookies(reply, tokens) {
       if (!settings.cookies.enabled) throw new TypeError('setCookies: the setting cookies.enabled is false')
-      if (tokens.access_token === undefined || tokens.refresh_token === undefined)
+      const isWhole = settings.tokens.scheme === 'single' || tokens.refresh_token !== undefined
+      if (tokens.access_token === undefined || !isWhole)
         throw new TypeError('setCookies: pass the whole result of issue()')
       reply.header('cache-control', 'no-store')
       return setTokenCookies(reply, core, tokens)

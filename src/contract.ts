@@ -39,24 +39,32 @@ export const LogoutBody = Type.Object({
 })
 export type LogoutBody = Static<typeof LogoutBody>
 
-/** A token response (RFC 6749 §5.1), extended by `refresh_expires_in` and `session_id`. Lifetimes are in seconds. */
+/**
+ * A token response (RFC 6749 §5.1), extended by `session_id` and the time until the session ends. Lifetimes are in
+ * seconds.
+ */
 export interface TokenResponse {
   readonly token_type: 'Bearer'
   /** Absent if the tokens are sent as cookies, as is `refresh_token`. */
   readonly access_token?: string
   readonly expires_in: number
+  /** Absent in the single scheme (`tokens.scheme`), as is `refresh_expires_in`. */
   readonly refresh_token?: string
-  readonly refresh_expires_in: number
+  readonly refresh_expires_in?: number
+  /** The time until the last possible renewal. Only in the single scheme. */
+  readonly session_expires_in?: number
   readonly session_id: string
 }
 
 export function tokenResponse(tokens: TokenSet): TokenResponse {
+  const { refreshToken, sessionExpiresIn } = tokens
   return {
     token_type: 'Bearer',
     access_token: tokens.accessToken,
     expires_in: tokens.expiresIn,
-    refresh_token: tokens.refreshToken,
-    refresh_expires_in: tokens.refreshExpiresIn,
+    ...(refreshToken === undefined
+      ? { session_expires_in: sessionExpiresIn }
+      : { refresh_token: refreshToken, refresh_expires_in: sessionExpiresIn }),
     session_id: tokens.session.sid,
   }
 }

@@ -29,16 +29,18 @@ export function startTimeLimit(limit: Milliseconds, onLate: () => void): () => v
  * Returns the result of `work`, unless it takes longer than `deadline`. Late work isn't cancelled and may still take
  * effect, so only work that is safe to repeat may run under a deadline.
  *
+ * @param worker The one who does the work, for the log.
  * @throws {PortcullisError} `store_unavailable` after the deadline. Errors of `work` are passed on.
  */
 export async function withinDeadline<T>(
   work: Promise<T>,
   deadline: Milliseconds = STORE_DEADLINE,
+  worker = 'the store',
 ): Promise<T> {
   let cancel: (() => void) | undefined
   const late = new Promise<never>((_, reject) => {
     cancel = startTimeLimit(deadline, () =>
-      reject(storeUnavailable(`no response from the store within ${deadline} ms`)),
+      reject(storeUnavailable(`no response from ${worker} within ${deadline} ms`)),
     )
   })
   try {

@@ -31,7 +31,8 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       authenticate: async () => authenticate({ username, password }, address ?? '', request),
     }
     const sessions = sessionsFor(core, asCookies).forRequest(request.id)
-    const tokens = await sessions.login(attempt, { ...readClientInfo(request), device })
-    return sendTokens(reply, core, tokens, asCookies ? { remember: !isFalse(remember) } : undefined)
+    const client = { ...readClientInfo(request), device }
+    const tokens = await sessions.login(attempt, client, { endsWithBrowser: isFalse(remember) })
+    return sendTokens(reply, core, tokens, asCookies)
   })
 }

@@ -32,7 +32,7 @@ export function logoutRoute(app: FastifyInstance, core: Core): void {
         })
       }
       if (isTrue(all)) await endAll(core, request, access?.token, isTrue(keepCurrent))
-      else await endPresented(core, request, access?.token, oneRefreshToken(refresh_token, cookie?.token))
+      else await endPresented(core, request, access?.token, oneRefreshToken(refresh_token, cookie))
 
       if (usesCookies && !isTrue(keepCurrent)) {
         reply.header('set-cookie', clearCookies(core.settings.cookies, core.settings.prefix))

@@ -1,24 +1,20 @@
 import type { FastifyRequest } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
-import { cookieNames, cookieValues, parseRefreshCookie } from '../../src/token/token-cookies.js'
+import { cookieNames, cookieValues } from '../../src/token/token-cookies.js'
 import type { Core } from '../../src/app/core.js'
 
 /**
- * Returns the refresh token from the cookie, or `undefined` without one. `remember` is false if the cookie ends with the
- * browser.
+ * Returns the refresh token from the cookie, or `undefined` without one.
  *
  * @throws {PortcullisError} `credentials_ambiguous` if the request has two refresh cookies
  */
-export function refreshCookie(
-  request: FastifyRequest,
-  { settings }: Core,
-): { token: string; remember: boolean } | undefined {
+export function refreshCookie(request: FastifyRequest, { settings }: Core): string | undefined {
   if (!settings.cookies.enabled) return undefined
   const [value, another] = cookieValues(request.headers.cookie, cookieNames(settings.cookies).refresh)
   if (another !== undefined) {
     throw new PortcullisError('credentials_ambiguous', { detail: 'There are two refresh cookies. Send one.' })
   }
-  return value === undefined || value === '' ? undefined : parseRefreshCookie(value)
+  return value === '' ? undefined : value
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { RefreshBody } from '../../src/contract.js'
 import { PortcullisError, rateLimited } from '../../src/errors.js'
 import type { TokenSet } from '../../src/session/issue.js'
@@ -18,7 +18,7 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
     { schema: { body: RefreshBody } },
     async (request, reply) => {
       const fromCookie = refreshCookie(request, core)
-      const token = oneRefreshToken(request.body?.refresh_token, fromCookie?.token)
+      const token = oneRefreshToken(request.body?.refresh_token, fromCookie)
       if (token === undefined) {
         throw new PortcullisError('refresh_token_missing', {
           detail: 'Send {"refresh_token": "…"} as the body.',
@@ -28,15 +28,18 @@ export function refreshRoute(app: FastifyInstance, core: Core): void {
         rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
       const sessions = sessionsFor(core, fromCookie !== undefined).forRequest(request.id)
       const tokens = await countedRefresh(core, sessions, request, token).catch((error: unknown) => {
-        // No later refresh with this cookie can succeed. A 503 isn't final, and leaves the cookies as they are.
-        const isFinal = error instanceof PortcullisError && error.statusCode === 401
-        if (fromCookie && isFinal)
-          reply.header('set-cookie', clearCookies(core.settings.cookies, core.settings.prefix))
+        if (fromCookie !== undefined) clearCookiesIfFinal(reply, core, error)
         throw error
       })
-      return sendTokens(reply, core, tokens, fromCookie)
+      return sendTokens(reply, core, tokens, fromCookie !== undefined)
     },
   )
+}
+
+/** Clears the cookies if no later exchange with them can succeed. A 503 isn't final. */
+export function clearCookiesIfFinal(reply: FastifyReply, { settings }: Core, error: unknown): void {
+  if (error instanceof PortcullisError && error.statusCode === 401)
+    reply.header('set-cookie', clearCookies(settings.cookies, settings.prefix))
 }
 
 async function countedRefresh(
@@ -48,7 +51,7 @@ async function countedRefresh(
   const parsed = sessions.parseRefreshToken(token)
   if (!parsed) throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
   await countRefresh(core, countedAddress(request), parsed)
-  return sessions.refresh(parsed)
+  return sessions.refresh(parsed, request)
 }
 
 /**

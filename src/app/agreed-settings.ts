@@ -21,6 +21,7 @@ export function agreedSettings(
     issuer,
     audience,
     keys: kid,
+    'tokens.scheme': tokens.scheme,
     'tokens.access': tokens.access,
     'tokens.refresh': tokens.refresh,
     'tokens.absolute': tokens.absolute,

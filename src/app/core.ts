@@ -260,6 +260,7 @@ function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: Plugi
 /** The log levels of events that aren't logged as `info`. */
 const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = {
   refresh: 'debug',
+  refresh_retried: 'debug',
   refresh_token_reused: 'warn',
   login_limited: 'warn',
 }

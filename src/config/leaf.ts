@@ -24,13 +24,22 @@ import { readCookieDomain, readCookiePath } from './cookie-values.js'
 import { readPointer, readPointers } from './json-pointer-value.js'
 import { readOnOutage } from './on-outage-value.js'
 import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
-import { readBoolean, readChoice, readDuration, readInteger, readSize, readText } from './values.js'
+import {
+  readBoolean,
+  readChoice,
+  readDuration,
+  readFraction,
+  readInteger,
+  readSize,
+  readText,
+} from './values.js'
 import type { Read } from './values.js'
 
 /** The written forms of values. They decide how text from a flag or a variable is parsed. */
 interface Written {
   string: string
   integer: number
+  number: number
   boolean: boolean
   object: Record<string, string>
   outage: string | { stale: string }
@@ -50,6 +59,7 @@ export const KINDS = {
   duration: kind('string', readDuration),
   size: kind('string', readSize),
   integer: kind('integer', readInteger),
+  fraction: kind('number', readFraction),
   boolean: kind('boolean', readBoolean),
   path: kind('string', readPath),
   host: kind('string', readHost),
@@ -114,7 +124,7 @@ export function choice<const T extends string>(
   })
 }
 
-const DAY = 86_400_000
+export const DAY = 86_400_000
 /** In milliseconds. Node's timers fire at once if the delay exceeds 2^31 − 1 ms (about 24.8 days). */
 const MAX_TIMER = 24 * DAY
 

@@ -6,7 +6,8 @@ import { ConfigError } from './config-error.js'
 import type { ConfigProblem } from './config-error.js'
 import { readLayers } from './read.js'
 import type { Layer, Reading } from './read.js'
-import type { GatewaySettings, PluginSettings, RouteSettings, Settings } from './settings.js'
+import { DAY } from './leaf.js'
+import type { GatewaySettings, PluginSettings, RouteSettings, Settings, TokenSettings } from './settings.js'
 import { environmentLayer, flagLayer } from './texts.js'
 import type { Environment, Flags } from './texts.js'
 import { yamlLayer } from './yaml-file.js'
@@ -82,7 +83,7 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
   if (problems.length > 0) throw new ConfigError(problems)
   const routes = Object.freeze(settings.routes.map((route) => fillIn(route, settings)))
   return {
-    settings: Object.freeze({ ...settings, routes }),
+    settings: Object.freeze({ ...settings, tokens: withSchemeDefaults(settings.tokens), routes }),
     warnings: [...flags.warnings, ...environment.warnings],
   }
 }
@@ -114,8 +115,17 @@ export function parsePluginOptions(options: unknown): PluginSettings {
   } as PluginSettings
   problems.push(...broken(SHARED_RULES, settings, soundness(problems), reading))
   if (problems.length > 0) throw new ConfigError(problems)
-  return Object.freeze(settings)
+  return Object.freeze({ ...settings, tokens: withSchemeDefaults(settings.tokens) })
 }
+
+/** Fills in the defaults that depend on the scheme. */
+function withSchemeDefaults(tokens: Partial<TokenSettings> & Pick<TokenSettings, 'scheme'>): TokenSettings {
+  const defaults = tokens.scheme === 'single' ? SINGLE_DEFAULTS : DUAL_DEFAULTS
+  return Object.freeze({ ...defaults, ...tokens } as TokenSettings)
+}
+
+const DUAL_DEFAULTS = { absolute: 90 * DAY, refreshLimit: 0 }
+const SINGLE_DEFAULTS = { absolute: 3 * DAY, refreshLimit: 50 }
 
 /** Returns true for an ioredis client, whose properties would otherwise be treated as options. */
 function isClient(store: object | undefined): boolean {

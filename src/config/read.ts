@@ -175,6 +175,7 @@ class Walk {
       if (raw === undefined) return undefined
     }
     if (layer.text && type === 'integer' && /^-?\d{1,16}$/.test(String(raw))) raw = Number(raw)
+    if (layer.text && type === 'number' && /^\d{1,9}(?:\.\d{1,9})?$/.test(String(raw))) raw = Number(raw)
     if (layer.text && type === 'boolean' && (raw === 'true' || raw === 'false')) raw = raw === 'true'
     try {
       return KINDS[as].read(raw, node.secret === true ? 'the value' : show(raw), node)

@@ -5,6 +5,7 @@ import { LoginHttpSchema } from './login-http-schema.js'
 import { RouteSchema } from './route-schema.js'
 import { TRUST_HEADERS } from '../gateway/proxy-headers.js'
 import { TRANSPORTS } from '../token/presented-token.js'
+import { SCHEMES } from '../token/schemes.js'
 import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
@@ -49,6 +50,11 @@ const shared = {
     ),
   }),
   tokens: Type.Object({
+    scheme: choice(SCHEMES, {
+      description:
+        'tokens of a session (dual: access and refresh tokens; single: an access token that is exchanged for the next one)',
+      default: 'dual',
+    }),
     access: leaf('duration', {
       description: 'lifetime of an access token, in whole seconds',
       default: '15m',
@@ -59,13 +65,23 @@ const shared = {
       description: 'lifetime of a session without a refresh; 0s means no limit',
       default: '30d',
     }),
-    absolute: lifetime({
-      description: 'lifetime of a session since its login; 0s means no limit',
-      default: '90d',
-    }),
-    refreshLimit: countOrNone({
-      description: 'maximum number of refreshes per session; 0 means no limit',
+    absolute: Type.Optional(
+      lifetime({
+        description:
+          'lifetime of a session since its login; 0s means no limit; by default 90d, or 72h in the single scheme',
+      }),
+    ),
+    refreshLimit: Type.Optional(
+      countOrNone({
+        description:
+          'maximum number of refreshes per session; 0 means no limit, which is the default; 50 in the single scheme',
+      }),
+    ),
+    jitter: leaf('fraction', {
+      description:
+        'part of its lifetime by which an access token may live shorter, from 0 to 0.25, to spread refreshes',
       default: 0,
+      maximum: 0.25,
     }),
     reuseGrace: leaf('duration', {
       description: 'time after a refresh in which the previous refresh token still gets the same new tokens',

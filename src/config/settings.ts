@@ -19,7 +19,13 @@ export type RouteSettings = DeepReadonly<
 >
 
 /** All settings, parsed and frozen. Durations are in milliseconds, sizes in bytes, and defaults are filled in. */
-export type Settings = DeepReadonly<Omit<Tree, 'routes'>> & { readonly routes: readonly RouteSettings[] }
+export type Settings = DeepReadonly<Omit<Tree, 'routes' | 'tokens'>> & {
+  readonly routes: readonly RouteSettings[]
+  readonly tokens: TokenSettings
+}
+
+/** The settings of `tokens`, with the defaults of the scheme. */
+export type TokenSettings = Readonly<Required<Tree['tokens']>>
 
 /** The settings of `serve`, with at least one route. */
 export type GatewaySettings = Settings & { readonly routes: readonly [RouteSettings, ...RouteSettings[]] }
@@ -36,7 +42,8 @@ export type LoginFunction<Request = unknown> = (
 ) => Identity | null | Promise<Identity | null>
 
 /** The plugin's settings, parsed. `store` may be an object of ioredis options, which is passed to ioredis unchanged. */
-export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login'>> & {
+export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login' | 'tokens'>> & {
+  readonly tokens: TokenSettings
   readonly store: string | RedisOptions
   readonly login: LoginFunction | DeepReadonly<Tree['login']>
 }
@@ -79,14 +86,18 @@ export interface PluginOptions<Request = unknown> {
     signing?: string
   }
   tokens?: {
+    /** `dual`: access and refresh tokens. `single`: the access token itself is exchanged. Default: `dual`. */
+    scheme?: 'dual' | 'single'
     /** The lifetime of an access token, in whole seconds, from `1s` to `1d`. Default: `15m`. */
     access?: string
     /** The lifetime of a session without a refresh. `0s` means no limit. Default: `30d`. */
     refresh?: string
-    /** The lifetime of a session since its login. `0s` means no limit. Default: `90d`. */
+    /** The lifetime of a session since its login. `0s` means no limit. Default: `90d`; in the single scheme `72h`. */
     absolute?: string
-    /** The maximum number of refreshes per session. `0` means no limit. Default: `0`. */
+    /** The maximum number of refreshes per session. `0` means no limit. Default: `0`; in the single scheme `50`. */
     refreshLimit?: number
+    /** The part of its lifetime by which an access token may live shorter, from `0` to `0.25`. Default: `0`. */
+    jitter?: number
     /** The time after a refresh in which the previous refresh token still gets the same new tokens. Default: `10s`. */
     reuseGrace?: string
     /** The clock difference that is tolerated in `exp` and `nbf`, up to `1m`. Default: `0s`. */

@@ -46,6 +46,13 @@ export const readSize: Read<Bytes> = (raw, shown, { minimum = 0, maximum = Infin
   return value
 }
 
+/** Reads a number that isn't negative, such as `0.1`. */
+export const readFraction: Read<number> = (raw, shown, { maximum = 1 }) => {
+  if (typeof raw !== 'number' || !(raw >= 0 && raw <= maximum))
+    return refuse(`${shown} is not a number from 0 to ${maximum}; write one without quotes, such as 0.1`)
+  return raw
+}
+
 export const readInteger: Read<number> = (raw, shown, { minimum = 0, maximum = Number.MAX_SAFE_INTEGER }) => {
   if (typeof raw === 'string' && /^\d+$/.test(raw))
     refuse(`${shown} is text; write the number without quotes`)

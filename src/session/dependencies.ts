@@ -4,14 +4,19 @@ import type { SessionStore } from '../store/session-store.js'
 import type { AccessClaims } from '../token/access-token.js'
 import type { RefreshTokenProof } from '../token/refresh-token-proof.js'
 import type { RateBound } from '../rate-bound.js'
+import type { RefreshChecks } from './refresh-check.js'
+import type { SchemeName } from '../token/schemes.js'
 import type { SecurityEvent } from './security-events.js'
 
 /** The settings about sessions. Durations are in ms. */
 export interface SessionSettings {
   readonly issuer: string
   readonly audience: string
+  readonly scheme: SchemeName
   /** Lifetime of an access token (`tokens.access`). */
   readonly access: Milliseconds
+  /** The part of the lifetime by which an access token may live shorter (`tokens.jitter`), from 0 to 0.25. */
+  readonly jitter: number
   /** Maximum time between two rotations (`tokens.refresh`); 0 = no limit. */
   readonly refresh: Milliseconds
   /** Maximum time since the login (`tokens.absolute`); 0 = no limit. */
@@ -45,6 +50,8 @@ export interface SessionDependencies {
     /** Sessions without a record that are entered in the denylist, because a token proves that they existed. */
     readonly unknown: RateBound
   }
+  /** Reads the user again at each exchange of a token. `undefined` if nothing is configured for that. */
+  readonly refreshChecks?: RefreshChecks | undefined
   /** Returns true if the store has no room for new sessions. */
   readonly isFull: () => boolean
   readonly clock: Clock

@@ -4,21 +4,42 @@ import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
 import { PortcullisError } from '../errors.js'
 import type { TokenStamp } from '../revocation/denylist.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
-import { formatRefreshToken, hashSecret, newRefreshToken } from '../token/refresh-token.js'
+import { formatRefreshToken, hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
 import { keepWithinLimits } from './session-limits.js'
 import type { SessionDependencies } from './dependencies.js'
-import type { Identity, ClientInfo, Session } from './session.js'
+import { schemes } from '../token/schemes.js'
+import type { Identity, ClientInfo, Session, Sid } from './session.js'
 import { computeExpiry } from './session.js'
 import { requireSubject } from '../token/subject.js'
 
-/** The two tokens that a login or a refresh returns. Lifetimes are in seconds from now. */
+/** The tokens that a login or an exchange returns. Lifetimes are in seconds from now. */
 export interface TokenSet {
   readonly accessToken: string
   readonly expiresIn: UnixSeconds
-  readonly refreshToken: string
-  readonly refreshExpiresIn: UnixSeconds
+  /** `undefined` in the single scheme. */
+  readonly refreshToken: string | undefined
+  /** The time until the session ends, unless its tokens are exchanged before. */
+  readonly sessionExpiresIn: UnixSeconds
   readonly session: Session
+}
+
+/** Properties of a new session that don't come from its subject. */
+export interface IssueOptions {
+  /** The lifetime of the session's access tokens. Default: `tokens.access`. */
+  readonly access?: Milliseconds | undefined
+  /** The longest time between two refreshes. Default: `tokens.refresh`. */
+  readonly idle?: Milliseconds | undefined
+  /** The session whose one-time code starts this one. */
+  readonly startedBy?: Sid | undefined
+  /** A fingerprint of the password. */
+  readonly credential?: string | undefined
+  /** True if the cookies of the session end with the browser. */
+  readonly endsWithBrowser?: boolean | undefined
+  /** The first exchangeable token, whose `sid` is the id of the session. Default: a random one. */
+  readonly token?: RefreshToken | undefined
+  /** Maximum time for storing the session, without the wait for a recent revocation. Default: `STORE_DEADLINE`. */
+  readonly deadline?: Milliseconds | undefined
 }
 
 /**
@@ -26,7 +47,6 @@ export interface TokenSet {
  *
  * If the subject was revoked in the last seconds, the call first waits for about 3 s (see `Denylist.stamp`).
  *
- * @param deadline Maximum time in ms for storing the session, without that wait. Default: `STORE_DEADLINE`.
  * @throws {TypeError} if the identity isn't valid, or if its claims make the access token too long. These are errors of
  *   the host, not of the request.
  * @throws {PortcullisError} `signed_in_elsewhere` with `sessions.onLimit: refuse`; `overloaded`, `store_unavailable`
@@ -35,7 +55,7 @@ export async function issue(
   dependencies: SessionDependencies,
   identity: Identity,
   client: ClientInfo = {},
-  deadline: Milliseconds = STORE_DEADLINE,
+  options: IssueOptions = {},
 ): Promise<TokenSet> {
   const sub = requireSubject(identity.sub)
   // A host may also pass the scope as a claim.
@@ -43,9 +63,10 @@ export async function issue(
   checkIdentity(identity, scope)
   rejectIfFull(dependencies)
   const { store, denylist, clock, settings } = dependencies
+  const { access, idle, startedBy, credential, endsWithBrowser, deadline = STORE_DEADLINE } = options
+  const token = options.token ?? schemes[settings.scheme].newToken()
   const stamp = await denylist.stamp(sub)
   const now = clock.now()
-  const token = newRefreshToken()
   const endsAt = settings.absolute > 0 ? now + settings.absolute : 0
   const session: Session = {
     ...client,
@@ -57,10 +78,15 @@ export async function issue(
     createdAt: now,
     lastSeenAt: now,
     endsAt,
-    expiresAt: computeExpiry(now, settings.refresh, endsAt),
+    expiresAt: computeExpiry(now, idle ?? settings.refresh, endsAt),
     refreshCount: 0,
     jtiPrefix: stamp.jtiPrefix,
     loginJtiPrefix: stamp.jtiPrefix,
+    accessLife: access,
+    idle,
+    startedBy,
+    credential,
+    endsWithBrowser: endsWithBrowser === true,
   }
   // Sign before anything is stored, because this throws if the claims don't fit into a token.
   const tokens = tokenSet(dependencies, session, stamp, token, now)
@@ -100,6 +126,7 @@ function checkIdentity({ clientId }: Identity, scope: unknown): asserts scope is
 /**
  * Signs an access token for a session, and returns it together with the current refresh token.
  *
+ * @param token The current exchangeable token of the session.
  * @throws {TypeError} if the access token would be longer than `MAX_TOKEN_LENGTH`
  */
 export function tokenSet(
@@ -109,7 +136,8 @@ export function tokenSet(
   token: RefreshToken,
   now: UnixMs,
 ): TokenSet {
-  const claims = newClaims(session, stamp, settings)
+  const scheme = schemes[settings.scheme]
+  const claims = newClaims(session, stamp, scheme.jti(token), settings)
   const accessToken = sign(claims)
   if (accessToken.length > MAX_TOKEN_LENGTH) {
     const { length } = accessToken
@@ -120,8 +148,8 @@ export function tokenSet(
   return {
     accessToken,
     expiresIn: Math.max(0, claims.exp - claims.iat),
-    refreshToken: formatRefreshToken(token, proof),
-    refreshExpiresIn: toSeconds(session.expiresAt - now),
+    refreshToken: scheme.name === 'dual' ? formatRefreshToken(token, proof) : undefined,
+    sessionExpiresIn: toSeconds(session.expiresAt - now),
     session,
   }
 }

@@ -1,7 +1,7 @@
 /** A login: checks the limits, then the password, and starts a session. */
 import { PortcullisError, rateLimited } from '../errors.js'
 import { issue, rejectIfFull } from './issue.js'
-import type { TokenSet } from './issue.js'
+import type { IssueOptions, TokenSet } from './issue.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Identity, ClientInfo } from './session.js'
 
@@ -43,6 +43,7 @@ export async function login(
   dependencies: SessionDependencies,
   { attempts, slots, authenticate }: LoginRequest,
   client: ClientInfo,
+  options: IssueOptions = {},
 ): Promise<TokenSet> {
   const { emit } = dependencies
   const countFailure = async () => {
@@ -67,7 +68,7 @@ export async function login(
     return found
   })
   if (!identity) throw new PortcullisError('invalid_credentials')
-  return issue(dependencies, identity, client, ISSUE_DEADLINE)
+  return issue(dependencies, identity, client, { ...options, deadline: ISSUE_DEADLINE })
 }
 
 function isRefusal(error: unknown): boolean {

@@ -1,98 +1,166 @@
 /**
  * A refresh: exchanges a refresh token for its successor and an access token. This is rotation with reuse detection
- * (OAuth 2.0 Security BCP, RFC 9700 §4.14.2).
+ * (OAuth 2.0 Security BCP, RFC 9700 §4.14.2). In the single scheme, a renewal does the same with the access token.
  *
  * One atomic step of the store decides. A token that was used before is treated as stolen, with one exception: within
  * the grace, the token that was exchanged last yields the same successor again. A client needs that if it lost the
- * response, or if two of its tabs refresh at the same time.
+ * response, or if two of its tabs refresh at the same time. The access token is the same, too: equal `jti`, `iat` and
+ * `exp`.
  */
 import { toSeconds } from '../clock.js'
+import type { Milliseconds } from '../clock.js'
+import { withinDeadline } from '../deadline.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
-import type { Denylist, TokenStamp } from '../revocation/denylist.js'
-import type { PreviousWrite, RotationOutcome } from '../store/session-store.js'
-import { hashSecret, newSalt, parseRefreshToken, deriveSuccessor } from '../token/refresh-token.js'
-import type { PresentedRefreshToken } from '../token/refresh-token.js'
+import type { RevocableToken, TokenStamp } from '../revocation/denylist.js'
+import type {
+  PreviousWrite,
+  RotationOutcome,
+  RotationRequest,
+  SessionSecrets,
+} from '../store/session-store.js'
+import { hashSecret, newSalt, parseRefreshToken } from '../token/refresh-token.js'
+import type { PresentedRefreshToken, RefreshToken } from '../token/refresh-token.js'
 import { tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
 import { endSessions } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
+import { schemes, singleTokenOf } from '../token/schemes.js'
 import type { Session, Sid } from './session.js'
+
+export interface ExchangeOptions {
+  /** The Fastify request, for the check of the user. */
+  readonly request?: unknown
+  /** Maximum time for the work of the store, without the check of the user. Default: none. */
+  readonly deadline?: Milliseconds | undefined
+}
+
+function withinLimit<T>({ deadline }: ExchangeOptions, work: Promise<T>): Promise<T> {
+  return deadline === undefined ? work : withinDeadline(work, deadline)
+}
 
 /**
  * Refreshes a session and returns its next tokens.
  *
- * @throws {PortcullisError} `refresh_token_invalid`, `refresh_token_expired`, `refresh_token_reused`,
- *   `refresh_limit_reached`, `session_ended`, `signed_in_elsewhere`, `reauthentication_required`; `overloaded`,
- *   `store_unavailable`.
- *   After `store_unavailable` the client may present the same token again within the grace.
+ * @throws {PortcullisError} `refresh_token_invalid`, and those of `exchange`
  */
 export async function refresh(
   dependencies: SessionDependencies,
   refreshToken: string | PresentedRefreshToken,
+  options: ExchangeOptions = {},
 ): Promise<TokenSet> {
-  const { store, denylist, proof, clock, settings } = dependencies
+  const { proof, settings, bounds } = dependencies
   const token = typeof refreshToken === 'string' ? parseRefreshToken(refreshToken, proof) : refreshToken
-  if (!token) throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
-  if (!token.isProven) dependencies.bounds.unproven.take()
+  if (!token || settings.scheme !== 'dual')
+    throw new PortcullisError('refresh_token_invalid', { reason: 'shape' })
+  if (!token.isProven) bounds.unproven.take()
+  return exchange(dependencies, token, options)
+}
+
+/**
+ * Renews a session of the single scheme: exchanges its newest access token, expired or not, for the next one.
+ *
+ * @param accessToken The claims of a token whose signature was verified.
+ * @throws {PortcullisError} `token_revoked`, and those of `exchange`, but `reauthentication_required` instead of
+ *   `refresh_token_expired`
+ */
+export async function renew(
+  dependencies: SessionDependencies,
+  accessToken: RevocableToken,
+  options: ExchangeOptions = {},
+): Promise<TokenSet> {
+  const reason = await withinLimit(options, Promise.resolve(dependencies.denylist.check(accessToken)))
+  // `exchange` checks the session itself. Here it is about the token and its key.
+  if (reason === 'jti' || reason === 'kid') throw new PortcullisError('token_revoked', { reason })
+  return exchange(dependencies, singleTokenOf(accessToken), options).catch((error: unknown) => {
+    const isExpired = error instanceof PortcullisError && error.code === 'refresh_token_expired'
+    throw isExpired ? new PortcullisError('reauthentication_required') : error
+  })
+}
+
+/**
+ * Exchanges a token of a session for its successor and an access token. The user is read first, if that is configured
+ * (see RefreshCheck). A token that won't rotate isn't worth that: a retry gets what the rotation stored.
+ *
+ * @throws {PortcullisError} `refresh_token_expired`, `refresh_token_reused`, `refresh_limit_reached`, `session_ended`,
+ *   `signed_in_elsewhere`, `reauthentication_required`; `overloaded`, `store_unavailable`.
+ *   After `store_unavailable` the client may present the same token again within the grace.
+ */
+async function exchange(
+  dependencies: SessionDependencies,
+  token: RefreshToken,
+  options: ExchangeOptions,
+): Promise<TokenSet> {
+  const hashes = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
+  const { refreshChecks, store, clock, settings } = dependencies
+  const session = refreshChecks && (await withinLimit(options, store.readCurrent(token.sid, hashes)))
+  const willRotate =
+    session !== undefined &&
+    clock.now() < session.expiresAt &&
+    (settings.refreshLimit === 0 || session.refreshCount < settings.refreshLimit)
+  if (refreshChecks === undefined || !willRotate)
+    return withinLimit(options, rotate(dependencies, token, hashes, undefined))
+  return refreshChecks.run(session, hashes.secretHash, options.request, async (read) => {
+    if (read === null) {
+      await endSessions(dependencies, [{ sid: token.sid }], 'revoked')
+      throw new PortcullisError('session_ended', { reason: 'the user is gone' })
+    }
+    const { scope = session.scope, claims = session.claims } = read
+    return withinLimit(options, rotate(dependencies, token, hashes, { scope, claims }))
+  })
+}
+
+async function rotate(
+  dependencies: SessionDependencies,
+  token: RefreshToken,
+  { familyHash, secretHash }: SessionSecrets,
+  identity: RotationRequest['identity'],
+): Promise<TokenSet> {
+  const { store, denylist, clock, settings, emit } = dependencies
+  const { successor } = schemes[settings.scheme]
   // Take the stamp before the session is read. An entry that revokes the session after the read then also covers the
   // new access token, because the token's `iat` is not later than the entry.
   const stamp = await denylist.stamp()
   const now = clock.now()
   const salt = newSalt()
-  const successor = deriveSuccessor(token, salt)
+  const next = successor(token, salt)
   const outcome = await store.rotate({
     sid: token.sid,
-    familyHash: hashSecret(token.family),
-    secretHash: hashSecret(token.secret),
+    familyHash,
+    secretHash,
     salt,
-    successorHash: hashSecret(successor.secret),
+    successorHash: hashSecret(next.secret),
     now,
     jtiPrefix: stamp.jtiPrefix,
+    issuedAt: stamp.issuedAt,
+    identity,
     idle: settings.refresh,
     refreshLimit: settings.refreshLimit,
     reuseGrace: settings.reuseGrace,
     tombstone: settings.tombstone,
   })
-  switch (outcome.kind) {
-    case 'rotated':
-      await rejectIfRevoked(dependencies, stamp, outcome.session, outcome.former)
-      dependencies.emit({
-        event: 'refresh',
-        sub: outcome.session.sub,
-        sid: token.sid,
-      })
-      return tokenSet(
-        dependencies,
-        outcome.session,
-        await stampAfterLogin(denylist, stamp, outcome.session),
-        successor,
-        now,
-      )
-    case 'retried':
-      await rejectIfRevoked(dependencies, stamp, outcome.session, outcome.former)
-      return tokenSet(
-        dependencies,
-        outcome.session,
-        await stampAfterLogin(denylist, stamp, outcome.session),
-        deriveSuccessor(token, outcome.salt),
-        now,
-      )
-    default:
-      await endReusedSession(dependencies, token.sid, outcome)
-      throw toError(outcome)
+  if (outcome.kind !== 'rotated' && outcome.kind !== 'retried') {
+    await endReusedSession(dependencies, token.sid, outcome)
+    throw toError(outcome)
   }
+  const { session, former } = outcome
+  await rejectIfRevoked(dependencies, stamp, session, former)
+  const isRetry = outcome.kind === 'retried'
+  emit({ event: isRetry ? 'refresh_retried' : 'refresh', sub: session.sub, sid: token.sid })
+  const current = isRetry ? successor(token, outcome.salt) : next
+  return tokenSet(dependencies, session, stampOfRotation(stamp, session), current, now)
 }
 
 /**
- * Returns the stamp, or a later one if its `iat` is before the login, because an instance with a clock ahead of this
- * one handled the login. That login got an `iat` later than any `sub` or `all` entry. An earlier one could be covered.
+ * Returns the stamp of the access token that a rotation issues. A retry returns the stamp of its rotation, unless the
+ * epoch has changed since: a token with an old jti prefix may be refused.
+ *
+ * The `iat` isn't before the login. An instance with a clock ahead of this one may have handled the login, and that
+ * login got an `iat` later than any `sub` or `all` entry. An earlier `iat` could be covered by such an entry.
  */
-async function stampAfterLogin(
-  denylist: Denylist,
-  stamp: TokenStamp,
-  { sub, createdAt }: Session,
-): Promise<TokenStamp> {
-  return stamp.issuedAt < toSeconds(createdAt) ? denylist.stamp(sub) : stamp
+function stampOfRotation({ issuedAt, jtiPrefix }: TokenStamp, session: Session): TokenStamp {
+  const isSameEpoch = session.jtiPrefix === jtiPrefix
+  const rotatedAt = (isSameEpoch ? session.rotatedIssuedAt : undefined) ?? issuedAt
+  return { jtiPrefix, issuedAt: Math.max(rotatedAt, toSeconds(session.createdAt)) }
 }
 
 /**

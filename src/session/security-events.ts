@@ -6,7 +6,11 @@ export type SecurityEvent =
   /** `account` is the hash of the name that the Redis key also has. The name may be a password in the wrong field. */
   | { readonly event: 'login_failed'; readonly account: string; readonly ip?: string | undefined }
   | { readonly event: 'login_limited'; readonly account: string; readonly ip?: string | undefined }
-  | { readonly event: 'refresh'; readonly sub: string; readonly sid: string }
+  /**
+   * `refresh`: an exchange of a token for its successor. `refresh_retried`: the same exchange again within the grace,
+   * which is harmless.
+   */
+  | { readonly event: 'refresh' | 'refresh_retried'; readonly sub: string; readonly sid: string }
   | { readonly event: 'refresh_token_reused'; readonly sub: string; readonly sid: string }
   | {
       /** `logout` if a logout ended the session, else `session_ended`. */

@@ -8,7 +8,7 @@
  * Threats: an attacker who can read the store must not be able to act as a subject, so the store contains only hashes
  * of secrets. The theft of a refresh token must be detected, so each can be used only once (see refresh.ts).
  */
-import type { Milliseconds, UnixMs } from '../clock.js'
+import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 
 declare const sidBrand: unique symbol
 
@@ -84,6 +84,18 @@ export interface Session extends ClientInfo {
   readonly loginJtiPrefix: string | undefined
   /** The number of rotations. Retries within the grace aren't counted. */
   readonly refreshCount: number
+  /** The `iat` of the access token that was issued with the last rotation. A retry issues an equal token. */
+  readonly rotatedIssuedAt?: UnixSeconds | undefined
+  /** The lifetime of the session's access tokens, if it isn't `tokens.access`. */
+  readonly accessLife?: Milliseconds | undefined
+  /** The longest time between two refreshes, if it isn't `tokens.refresh`. */
+  readonly idle?: Milliseconds | undefined
+  /** The session whose one-time code started this one. */
+  readonly startedBy?: Sid | undefined
+  /** A fingerprint of the password at the login. Only sessions of a users file have it. */
+  readonly credential?: string | undefined
+  /** True if the cookies of the session end with the browser. */
+  readonly endsWithBrowser?: boolean | undefined
 }
 
 /** The reason for which a session ended before it expired. */

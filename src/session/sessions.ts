@@ -1,16 +1,17 @@
 import type { Milliseconds } from '../clock.js'
 import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
+import type { RevocableToken } from '../revocation/denylist.js'
 import type { SessionDependencies } from './dependencies.js'
 import { endOwnSession } from './end-sessions.js'
 import { issue } from './issue.js'
-import type { TokenSet } from './issue.js'
+import type { IssueOptions, TokenSet } from './issue.js'
 import { listSessions } from './list-sessions.js'
 import type { PageOptions, SessionPage } from './list-sessions.js'
 import { login } from './login.js'
 import type { LoginRequest } from './login.js'
 import { logout, logoutAll } from './logout.js'
 import type { LogoutAllOptions, PresentedTokens } from './logout.js'
-import { refresh } from './refresh.js'
+import { refresh, renew } from './refresh.js'
 import { parseRefreshToken } from '../token/refresh-token.js'
 import type { PresentedRefreshToken } from '../token/refresh-token.js'
 import { revoke } from './revoke.js'
@@ -62,16 +63,16 @@ export class Sessions {
    * Verifies credentials and starts a session. The deadline bounds only the storing of the session. Before that, the
    * login may wait until fewer passwords are being verified, and the verification itself takes time.
    */
-  login(request: LoginRequest, client: ClientInfo): Promise<TokenSet> {
-    return login(this.#dependencies, request, client)
+  login(request: LoginRequest, client: ClientInfo, options?: IssueOptions): Promise<TokenSet> {
+    return login(this.#dependencies, request, client, options)
   }
 
   /**
    * Starts a session for a subject that the caller has authenticated. The deadline bounds only the storing of the
    * session. Before that, the call may wait for a recent revocation of the subject.
    */
-  issue(identity: Identity, client: ClientInfo): Promise<TokenSet> {
-    return issue(this.#dependencies, identity, client)
+  issue(identity: Identity, client: ClientInfo, options?: IssueOptions): Promise<TokenSet> {
+    return issue(this.#dependencies, identity, client, options)
   }
 
   /** Parses a refresh token. Returns `undefined` if the text doesn't have the form of one. Uses no store. */
@@ -79,9 +80,19 @@ export class Sessions {
     return parseRefreshToken(text, this.#dependencies.proof)
   }
 
-  /** Exchanges a refresh token for new tokens. */
-  refresh(refreshToken: string | PresentedRefreshToken): Promise<TokenSet> {
-    return withinDeadline(refresh(this.#dependencies, refreshToken))
+  /**
+   * Exchanges a refresh token for new tokens. The deadline bounds the work of the store. In addition, the user may be
+   * read again, which has a time limit of its own.
+   *
+   * @param request The Fastify request, for the check of the user.
+   */
+  refresh(refreshToken: string | PresentedRefreshToken, request?: unknown): Promise<TokenSet> {
+    return refresh(this.#dependencies, refreshToken, { request, deadline: STORE_DEADLINE })
+  }
+
+  /** Exchanges a verified access token of the single scheme, expired or not, for the next one. As `refresh`. */
+  renew(accessToken: RevocableToken, request?: unknown): Promise<TokenSet> {
+    return renew(this.#dependencies, accessToken, { request, deadline: STORE_DEADLINE })
   }
 
   /** Lists the active sessions of a subject. */

@@ -64,11 +64,7 @@ export class MemorySessionStore implements SessionStore {
     this.#addToIndex(session)
     this.#records.set(session.sid, {
       kind: 'living',
-      // A copy through JSON, as in the Redis store, because the host application may change its object later.
-      session: {
-        ...session,
-        claims: JSON.parse(JSON.stringify(session.claims)) as Session['claims'],
-      },
+      session: { ...session, claims: copy(session.claims) },
       familyHash,
       currentHash: secretHash,
       previousHash: undefined,
@@ -78,8 +74,20 @@ export class MemorySessionStore implements SessionStore {
     })
   }
 
+  async read(sid: Sid): Promise<Session | undefined> {
+    const record = this.#records.get(sid)
+    return record?.kind === 'living' ? record.session : undefined
+  }
+
+  async readCurrent(sid: Sid, { familyHash, secretHash }: SessionSecrets): Promise<Session | undefined> {
+    const record = this.#records.get(sid)
+    const isCurrent =
+      record?.kind === 'living' && record.familyHash === familyHash && record.currentHash === secretHash
+    return isCurrent ? record.session : undefined
+  }
+
   async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
-    const { sid, now, secretHash } = rotation
+    const { sid, now, secretHash, identity } = rotation
     const record = this.#read(sid, now)
     if (!record) return { kind: 'unknown' }
     if (record.familyHash !== undefined && record.familyHash !== rotation.familyHash)
@@ -109,7 +117,9 @@ export class MemorySessionStore implements SessionStore {
       ...session,
       lastSeenAt: now,
       jtiPrefix: rotation.jtiPrefix,
-      expiresAt: computeExpiry(now, rotation.idle, session.endsAt),
+      rotatedIssuedAt: rotation.issuedAt,
+      expiresAt: computeExpiry(now, session.idle ?? rotation.idle, session.endsAt),
+      ...(identity && { scope: identity.scope, claims: copy(identity.claims) }),
       refreshCount: session.refreshCount + 1,
     }
     this.#addToIndex(record.session)
@@ -213,6 +223,11 @@ export class MemorySessionStore implements SessionStore {
     for (const [sid, record] of this.#records) if (by >= forgetAt(record)) this.#records.delete(sid)
     for (const sub of this.#index.keys()) this.#prune(sub, now)
   }
+}
+
+/** Copies claims through JSON, as the Redis store does, because the host application may change its object later. */
+function copy(claims: Session['claims']): Session['claims'] {
+  return JSON.parse(JSON.stringify(claims)) as Session['claims']
 }
 
 function compare(a: IndexPlace, b: IndexPlace): number {

@@ -15,9 +15,9 @@ import type {
   SessionStore,
 } from './session-store.js'
 import type { RedisScripts } from './define-scripts.js'
+import { toFields, toSession } from './session-record.js'
+import type { Fields } from './session-record.js'
 import { SESSION_FIELDS } from './session-scripts.js'
-
-type Fields = (string | null)[]
 
 /** How many records are read at once: other calls on the connection have their turn between two batches. */
 const BATCH = 100
@@ -51,6 +51,30 @@ export class RedisSessionStore implements SessionStore {
     if (created !== 1) throw storeUnavailable(`session ${session.sid} exists already`)
   }
 
+  async read(sid: Sid): Promise<Session | undefined> {
+    try {
+      const [ended, ...fields] = await this.#redis.hmget(this.#keys.session(sid), 'ended', ...SESSION_FIELDS)
+      return typeof ended === 'string' ? undefined : toSession(sid, fields)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async readCurrent(sid: Sid, { familyHash, secretHash }: SessionSecrets): Promise<Session | undefined> {
+    try {
+      const key = this.#keys.session(sid)
+      const [family, current, ...fields] = await this.#redis.hmget(
+        key,
+        'family',
+        'current',
+        ...SESSION_FIELDS,
+      )
+      return family === familyHash && current === secretHash ? toSession(sid, fields) : undefined
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
   async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
     const { sid, now, idle } = rotation
     const reply = (await this.#run('rotateSession', this.#keys.session(sid), [
@@ -67,6 +91,9 @@ export class RedisSessionStore implements SessionStore {
       rotation.jtiPrefix,
       // Not the caller's `now`: this is about the way, not about the session.
       Date.now(),
+      rotation.issuedAt,
+      rotation.identity ? JSON.stringify(rotation.identity.claims) : '',
+      rotation.identity?.scope ?? '',
     ])) as [RotationOutcome['kind'], ...unknown[]]
     const outcome = toOutcome(sid, reply)
     if ('session' in outcome && mustIndexAgain(outcome, rotation)) await this.#index(outcome.session, now)
@@ -209,66 +236,5 @@ function toOutcome(
       return { kind, sub: first as string, reason: second as EndReason, endedAt: Number(third) }
     default:
       return { kind }
-  }
-}
-
-/** A session's record, but for its secrets. `undefined` values are left out. */
-function toFields(session: Session): Record<string, string> {
-  const fields: Record<(typeof SESSION_FIELDS)[number], string | undefined> = {
-    sub: session.sub,
-    client: session.clientId,
-    scope: session.scope,
-    claims: JSON.stringify(session.claims),
-    device: session.device,
-    ip: session.ip,
-    agent: session.userAgent,
-    created: String(session.createdAt),
-    seen: String(session.lastSeenAt),
-    ends: String(session.endsAt),
-    expires: String(session.expiresAt),
-    count: String(session.refreshCount),
-    mark: session.jtiPrefix,
-    loginMark: session.loginJtiPrefix,
-  }
-  return Object.fromEntries(
-    Object.entries(fields).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
-}
-
-/** The session in a reply, or undefined where there is none (any more). */
-function toSession(sid: Sid, fields: Fields): Session | undefined {
-  const [
-    sub,
-    client,
-    scope,
-    claims,
-    device,
-    ip,
-    agent,
-    created,
-    seen,
-    ends,
-    expires,
-    count,
-    mark,
-    loginMark,
-  ] = fields
-  if (sub == null || client == null || claims == null) return undefined
-  return {
-    sid,
-    sub,
-    clientId: client,
-    scope: scope ?? undefined,
-    claims: JSON.parse(claims) as Session['claims'],
-    device: device ?? undefined,
-    ip: ip ?? undefined,
-    userAgent: agent ?? undefined,
-    createdAt: Number(created),
-    lastSeenAt: Number(seen),
-    endsAt: Number(ends),
-    expiresAt: Number(expires),
-    refreshCount: Number(count),
-    jtiPrefix: mark ?? '',
-    loginJtiPrefix: loginMark ?? undefined,
   }
 }

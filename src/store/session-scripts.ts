@@ -25,6 +25,12 @@ export const SESSION_FIELDS = [
   'count',
   'mark',
   'loginMark',
+  'issued',
+  'accessLife',
+  'idle',
+  'startedBy',
+  'credential',
+  'browser',
 ] as const
 
 const FIELD_LIST = SESSION_FIELDS.map((field) => `'${field}'`).join(', ')
@@ -115,8 +121,9 @@ return 1`,
  * Uses up a refresh token.
  *
  * KEYS session
- * ARGV family hash, secret hash, salt, successor hash, now (ms), idle (ms), refresh limit (a number), grace (ms),
- *   lifetime of a tombstone (ms), slack (ms), jti prefix, time when the command was sent (ms)
+ * ARGV family hash, secret hash, salt, successor hash, now (ms), idle (ms) for sessions without their own, refresh limit
+ *   (a number), grace (ms), lifetime of a tombstone (ms), slack (ms), jti prefix, time when the command was sent (ms),
+ *   iat of the new access token (s), new claims or '', new scope or ''. The scope is used only with new claims.
  * Returns { 'rotated', fields, previous jti prefix, previous time } ·
  *   { 'retried', fields, previous jti prefix, previous time, salt } · { 'reused', sub } ·
  *   { 'ended', sub, reason, time of the end (ms) } ·
@@ -137,7 +144,7 @@ end
 local family, secret, salt, successor = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local now, idle, limit, grace = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 local r = redis.call('HMGET', key, 'family', 'ended', 'sub', 'current', 'previous', 'salt', 'rotated',
-  'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen')
+  'expires', 'ends', 'count', 'mark', 'seen', 'formerMark', 'formerSeen', 'idle')
 if not r[1] and not r[2] then return { 'unknown' } end
 if r[1] and r[1] ~= family then return { 'forged' } end
 if r[2] then return { 'ended', r[3], r[2], endedAt(key, ARGV[9]) } end
@@ -151,10 +158,16 @@ if secret ~= r[4] then
 end
 if limit > 0 and tonumber(r[10]) >= limit then return { 'limit_reached' } end
 local ends = tonumber(r[9])
+if r[15] then idle = tonumber(r[15]) end
 local expires = now + idle
 if idle == 0 or (ends > 0 and ends < expires) then expires = ends end
 redis.call('HSET', key, 'previous', secret, 'current', successor, 'salt', salt,
-  'rotated', ARGV[5], 'seen', ARGV[5], 'mark', ARGV[11], 'formerMark', r[11], 'formerSeen', r[12], 'expires', string.format('%.0f', expires))
+  'rotated', ARGV[5], 'seen', ARGV[5], 'mark', ARGV[11], 'formerMark', r[11], 'formerSeen', r[12], 'expires', string.format('%.0f', expires),
+  'issued', ARGV[13])
+if ARGV[14] ~= '' then
+  redis.call('HSET', key, 'claims', ARGV[14])
+  if ARGV[15] ~= '' then redis.call('HSET', key, 'scope', ARGV[15]) else redis.call('HDEL', key, 'scope') end
+end
 redis.call('HINCRBY', key, 'count', 1)
 redis.call('PEXPIRE', key, string.format('%.0f', expires - now + tonumber(ARGV[10])))
 return { 'rotated', redis.call('HMGET', key, ${FIELD_LIST}), r[11], r[12] }`,

@@ -1,4 +1,4 @@
-import type { Milliseconds, UnixMs } from '../clock.js'
+import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 
 /** The hashes of a new refresh token, as stored with its session. */
@@ -19,7 +19,11 @@ export interface RotationRequest {
   readonly now: UnixMs
   /** The jti prefix of the access tokens that are issued with this rotation. */
   readonly jtiPrefix: string
-  /** The longest time between two refreshes of a session. 0 means no limit. */
+  /** The `iat` of the access token that is issued with this rotation. */
+  readonly issuedAt: UnixSeconds
+  /** The scope and the claims that the session has from this rotation on. `undefined` leaves both as they are. */
+  readonly identity?: Pick<Session, 'scope' | 'claims'> | undefined
+  /** The longest time between two refreshes, for sessions without an `idle` of their own. 0 means no limit. */
   readonly idle: Milliseconds
   /** The number of times that a session may be refreshed. 0 means no limit. */
   readonly refreshLimit: number
@@ -115,6 +119,14 @@ export interface SessionStore {
    * @throws {PortcullisError} `store_unavailable`, also if the session was ended before it was stored
    */
   create(session: Session, secrets: SessionSecrets): Promise<void>
+  /** Returns a session, or `undefined` if it has ended or has no record. It may have expired a moment ago. */
+  read(sid: Sid): Promise<Session | undefined>
+  /**
+   * Returns the session of a refresh token, if the token is the current one of its family. Changes nothing.
+   *
+   * @param token The hashes of the presented token.
+   */
+  readCurrent(sid: Sid, token: SessionSecrets): Promise<Session | undefined>
   /** Uses up a refresh token, in one atomic step. */
   rotate(rotation: RotationRequest): Promise<RotationOutcome>
   /** Ends a session, in one atomic step. None of its refresh tokens works afterwards. */

@@ -2,7 +2,6 @@
  * The access token: a JWT (RFC 7519) of type `at+jwt` (RFC 9068). This file checks its header and its claims, and
  * builds the claims of new tokens. Signatures are checked by implementations of `KeyVerifier`.
  */
-import { randomBytes } from 'node:crypto'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
@@ -178,17 +177,29 @@ function invalid(reason: string): PortcullisError {
   return new PortcullisError('token_invalid', { reason })
 }
 
+/** The settings that determine the claims of a new access token. */
+export interface NewTokenSettings {
+  readonly issuer: string
+  readonly audience: string
+  /** Lifetime of an access token, for sessions without an `accessLife` of their own (`tokens.access`). */
+  readonly access: Milliseconds
+  /** The part of the lifetime by which it may be shorter, from 0 to 0.25 (`tokens.jitter`). */
+  readonly jitter: number
+}
+
 /**
  * Returns the claims of a new access token.
  *
- * @param settings `access` is the lifetime in ms (`tokens.access`).
+ * @param jti The part of the `jti` behind its prefix: base64url of at least 32 bits. Equal values give equal lifetimes.
  */
 export function newClaims(
   session: Session,
   stamp: TokenStamp,
-  { issuer, audience, access }: { issuer: string; audience: string; access: Milliseconds },
+  jti: string,
+  { issuer, audience, access, jitter }: NewTokenSettings,
 ): AccessClaims {
-  const latestExpiry = stamp.issuedAt + Math.floor(access / 1000)
+  const life = (session.accessLife ?? access) * (1 - jitter * toFraction(jti))
+  const latestExpiry = stamp.issuedAt + Math.max(1, Math.floor(life / 1000))
   // `session.scope` was checked at the login and takes precedence over a host's claim of this name.
   const { scope: _, ...ownClaims } = session.claims
   return {
@@ -198,11 +209,16 @@ export function newClaims(
     sub: session.sub,
     client_id: session.clientId,
     sid: session.sid,
-    jti: stamp.jtiPrefix + randomBytes(16).toString('base64url'),
+    jti: stamp.jtiPrefix + jti,
     iat: stamp.issuedAt,
     // An access token doesn't outlive its session.
     exp: Math.min(latestExpiry, Math.floor(session.expiresAt / 1000)),
     auth_time: Math.floor(session.createdAt / 1000),
     ...(session.scope !== undefined && { scope: session.scope }),
   }
+}
+
+/** Returns a number from 0 to 1 that depends on the text only. */
+function toFraction(base64url: string): number {
+  return Buffer.from(base64url, 'base64url').readUInt32BE(0) / 2 ** 32
 }

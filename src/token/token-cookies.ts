@@ -62,15 +62,16 @@ function trimBlanks(text: string): string {
 }
 
 /**
- * Returns the `Set-Cookie` values for the two tokens. Browsers send the refresh cookie only to Portcullis' own routes.
+ * Returns the `Set-Cookie` values for the tokens. Browsers send the refresh cookie only to Portcullis' own routes.
  *
  * @param prefix The path prefix of these routes, such as `/auth`.
+ * @param refresh `undefined` in the single scheme.
  */
 export function setCookies(
   settings: CookieSettings,
   prefix: string,
   access: NewCookie,
-  refresh: NewCookie,
+  refresh: NewCookie | undefined,
 ): string[] {
   const { secure, sameSite = 'lax', path = prefix, domain } = settings
   const names = cookieNames(settings)
@@ -84,7 +85,7 @@ export function setCookies(
     [`${name}=${value}`, ...(maxAge === undefined ? [] : [`Max-Age=${maxAge}`]), `Path=${on}`, ...flags].join(
       '; ',
     )
-  return [set(names.access, access, '/'), set(names.refresh, refresh, path)]
+  return [set(names.access, access, '/'), ...(refresh ? [set(names.refresh, refresh, path)] : [])]
 }
 
 /** Returns the `Set-Cookie` values that delete both cookies. */
@@ -110,21 +111,4 @@ export function requireCookieFits(settings: CookieSettings, prefix: string, acce
   if (length <= MAX_COOKIE_LENGTH) return
   const detail = `The access token would be a cookie of ${length.toLocaleString('en')} bytes, and browsers drop cookies of more than 4,096. Give the subject fewer or shorter claims, or log in without cookies.`
   throw new PortcullisError('internal_error', { detail, cause: new TypeError(detail) })
-}
-
-/**
- * Marks a refresh cookie that ends with the browser. The browser doesn't send the attributes of a cookie, and a refresh
- * must set the next cookie with the same lifetime. No refresh token contains the character.
- */
-const SESSION_COOKIE_MARK = '~'
-
-/** Returns the value of the refresh cookie. `remember` is false for a cookie that ends with the browser. */
-export function formatRefreshCookie(token: string, remember: boolean): string {
-  return remember ? token : `${token}${SESSION_COOKIE_MARK}`
-}
-
-/** Returns the refresh token in the value of the refresh cookie, and whether the cookie outlives the browser. */
-export function parseRefreshCookie(value: string): { token: string; remember: boolean } {
-  const remember = !value.endsWith(SESSION_COOKIE_MARK)
-  return { token: remember ? value : value.slice(0, -SESSION_COOKIE_MARK.length), remember }
 }

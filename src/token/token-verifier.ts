@@ -302,7 +302,7 @@ export function toErrorCode(reason: RevocationReason): 'session_ended' | 'histor
 /** The non-enumerable property of `Auth` with the id of the key that signed the token. For internal use only. */
 const KID = Symbol('kid')
 
-function toAuth(claims: AccessClaims, kid: string): Auth {
+export function toAuth(claims: AccessClaims, kid: string): Auth {
   const auth: Auth = {
     sub: claims.sub,
     sid: claims.sid,

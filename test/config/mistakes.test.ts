@@ -25,7 +25,7 @@ refuses(t, [
     'text where a mapping belongs',
     { tokens: '15m' },
     'tokens',
-    /text is not a mapping; write keys beneath it, such as access/,
+    /text is not a mapping; write keys beneath it, such as scheme/,
   ],
   [
     'text where a list belongs',

@@ -16,6 +16,8 @@ t.test('every setting has its documented default, parsed', async (t) => {
     ...required,
     keys: { algorithm: 'ES256' },
     tokens: {
+      scheme: 'dual',
+      jitter: 0,
       access: 900_000,
       refresh: 30 * 86_400_000,
       absolute: 90 * 86_400_000,

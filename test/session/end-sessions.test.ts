@@ -1,8 +1,7 @@
 import t from 'tap'
 import { endOwnSession, endSessions } from '../../src/session/end-sessions.js'
-import { issue } from '../../src/session/issue.js'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
-import { embedded, judged, outcomeOf, refreshed, told } from '../support/sessions.js'
+import { embedded, judged, outcomeOf, refreshed, told, issue } from '../support/sessions.js'
 
 t.test('a subject can end its own sessions, current or other, repeatedly', async (t) => {
   const rig = embedded()

@@ -1,19 +1,17 @@
 /** An end that failed between its two steps: whoever ends all sessions afterwards ends that one, too. */
 import type { Test } from 'tap'
 import { endRecords, endSessions } from '../../src/session/end-sessions.js'
-import { issue } from '../../src/session/issue.js'
-import type { TokenSet } from '../../src/session/issue.js'
+import type { DualTokens } from '../support/sessions.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
-import { refresh } from '../../src/session/refresh.js'
 import { failingOnce } from '../support/failing-denylist.js'
-import { judged, outcomeOf, refreshed } from '../support/sessions.js'
+import { judged, outcomeOf, refreshed, issue, refresh } from '../support/sessions.js'
 import type { Instance } from '../support/sessions.js'
 
 /** Two processes on one store; the second may be the first. */
 export type OpenTwo = (t: Test) => Promise<readonly [Instance, Instance]>
 
 /** Ways to end a session, each of which fails at its second step. */
-const ENDS: Record<string, (ports: Instance['ports'], login: TokenSet) => Promise<unknown>> = {
+const ENDS: Record<string, (ports: Instance['ports'], login: DualTokens) => Promise<unknown>> = {
   'a logout': (ports, { session }) => logout(ports, { access: session.sid }),
   'a revoke by sid': (ports, { session }) => endSessions(ports, [{ sid: session.sid }], 'revoked', 'note'),
   'the end of a reused session': async (ports, { refreshToken }) => {

@@ -1,14 +1,13 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { issue } from '../../src/session/issue.js'
-import type { TokenSet } from '../../src/session/issue.js'
+import type { DualTokens } from '../support/sessions.js'
 import { logout } from '../../src/session/logout.js'
-import { embedded, judged, outcomeOf, refreshed, told, SECOND } from '../support/sessions.js'
+import { embedded, judged, outcomeOf, refreshed, told, SECOND, issue } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
 import type { Instance, MemoryRig } from '../support/sessions.js'
 
 /** A login a second. */
-async function logIn(rig: MemoryRig, sub: string, device?: string): Promise<TokenSet> {
+async function logIn(rig: MemoryRig, sub: string, device?: string): Promise<DualTokens> {
   rig.clock.advance(SECOND)
   return issue(rig.ports, { sub }, { device })
 }
@@ -17,12 +16,12 @@ async function aliveOf(rig: MemoryRig, sub: string): Promise<string[]> {
   return (await living(rig.ports.store, sub, rig.clock.now())).map(({ sid }) => sid)
 }
 
-async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
+async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: DualTokens): Promise<void> {
   t.equal(await judged(rig, accessToken), 'good')
   t.equal(await refreshed(rig, refreshToken), 'good')
 }
 
-async function wasEvicted(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
+async function wasEvicted(t: Test, rig: Instance, { accessToken, refreshToken }: DualTokens): Promise<void> {
   t.equal(await judged(rig, accessToken), 'session_ended')
   t.equal(await refreshed(rig, refreshToken), 'signed_in_elsewhere')
 }

@@ -1,10 +1,8 @@
 import t from 'tap'
 import { endRecords } from '../../src/session/end-sessions.js'
-import { issue } from '../../src/session/issue.js'
 import { listSessions } from '../../src/session/list-sessions.js'
 import { logoutAll } from '../../src/session/logout.js'
-import { refresh } from '../../src/session/refresh.js'
-import { embedded, judged, told, MINUTE } from '../support/sessions.js'
+import { embedded, judged, told, MINUTE, issue, refresh } from '../support/sessions.js'
 import type { MemoryRig } from '../support/sessions.js'
 
 async function logInOften(rig: MemoryRig, count: number): Promise<string[]> {

@@ -1,26 +1,34 @@
 import t from 'tap'
 import type { Test } from 'tap'
-import { issue } from '../../src/session/issue.js'
-import type { TokenSet } from '../../src/session/issue.js'
+import type { DualTokens } from '../support/sessions.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
-import { refresh } from '../../src/session/refresh.js'
 import { newRefreshToken, parseRefreshToken } from '../../src/token/refresh-token.js'
 import { PROOF } from '../support/refresh-token-proof.js'
 import { failingOnce } from '../support/failing-denylist.js'
-import { embedded, judged, outcomeOf, refreshed, told, HOUR, MINUTE } from '../support/sessions.js'
+import {
+  embedded,
+  judged,
+  outcomeOf,
+  refreshed,
+  told,
+  HOUR,
+  MINUTE,
+  issue,
+  refresh,
+} from '../support/sessions.js'
 import type { Instance } from '../support/sessions.js'
 
-async function isDead(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
+async function isDead(t: Test, rig: Instance, { accessToken, refreshToken }: DualTokens): Promise<void> {
   t.equal(await judged(rig, accessToken), 'session_ended')
   t.equal(await refreshed(rig, refreshToken), 'session_ended')
 }
 
-async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: TokenSet): Promise<void> {
+async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: DualTokens): Promise<void> {
   t.equal(await judged(rig, accessToken), 'good')
   t.equal(await refreshed(rig, refreshToken), 'good')
 }
 
-const partsOf = ({ refreshToken }: TokenSet) => parseRefreshToken(refreshToken, PROOF)
+const partsOf = ({ refreshToken }: DualTokens) => parseRefreshToken(refreshToken, PROOF)
 
 t.test('a logout by access token, refresh token or both ends the session', async (t) => {
   for (const form of ['access', 'refresh', 'both']) {

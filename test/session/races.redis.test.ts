@@ -1,19 +1,21 @@
 /** Two instances on one Redis, and requests that meet each other there. */
 import t from 'tap'
-import { issue } from '../../src/session/issue.js'
-import type { TokenSet } from '../../src/session/issue.js'
+import type { DualTokens } from '../support/sessions.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
-import { refresh } from '../../src/session/refresh.js'
 import { parseRefreshToken } from '../../src/token/refresh-token.js'
 import { PROOF } from '../support/refresh-token-proof.js'
-import { judged, outcomeOf, refreshed, told, twoInstances } from '../support/sessions.js'
+import { judged, outcomeOf, refreshed, told, twoInstances, issue, refresh } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
 import type { Instance } from '../support/sessions.js'
 
 const ROUNDS = 15
 
 /** Refreshes for as long as it is let, uses of the same token side by side, and keeps all that it ever got. */
-async function refreshUntilRefused(instance: Instance, first: TokenSet, given: TokenSet[]): Promise<string> {
+async function refreshUntilRefused(
+  instance: Instance,
+  first: DualTokens,
+  given: DualTokens[],
+): Promise<string> {
   let current = first
   for (;;) {
     const uses = await Promise.allSettled([1, 2, 3].map(() => refresh(instance.ports, current.refreshToken)))
@@ -26,7 +28,7 @@ async function refreshUntilRefused(instance: Instance, first: TokenSet, given: T
 }
 
 /** What still works, of all that was given, on any instance: by their judgement, and by a use of each. */
-async function survivors(instances: readonly Instance[], given: readonly TokenSet[]): Promise<string[]> {
+async function survivors(instances: readonly Instance[], given: readonly DualTokens[]): Promise<string[]> {
   const alive: string[] = []
   for (const one of instances) {
     const accesses = await Promise.all(given.map(({ accessToken }) => judged(one, accessToken)))

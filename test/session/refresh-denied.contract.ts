@@ -1,10 +1,8 @@
 /** What a revoke of more than one session means for refreshes, on every denylist. */
 import type { Test } from 'tap'
 import type { NewEntry } from '../../src/revocation/entry.js'
-import { issue } from '../../src/session/issue.js'
-import type { TokenSet } from '../../src/session/issue.js'
-import { refresh } from '../../src/session/refresh.js'
-import { claimsOf, judged, refreshed, told } from '../support/sessions.js'
+import type { DualTokens } from '../support/sessions.js'
+import { claimsOf, judged, refreshed, told, issue, refresh } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
 import type { Instance } from '../support/sessions.js'
 
@@ -85,7 +83,7 @@ export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deploy
 
   t.test('a jti entry ends that token only, not its session', async (t) => {
     const { here, there } = await open(t)
-    const login: TokenSet = await issue(there.ports, { sub: 'alice' })
+    const login: DualTokens = await issue(there.ports, { sub: 'alice' })
     const next = await refresh(there.ports, login.refreshToken)
     const { jti, exp } = claimsOf(login.accessToken)
     await here.ports.denylist.revoke([{ kind: 'jti', id: jti, until: exp * 1000 }])

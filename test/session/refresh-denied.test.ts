@@ -2,10 +2,9 @@ import t from 'tap'
 import { storeUnavailable } from '../../src/errors.js'
 import type { Denylist, RevocableToken } from '../../src/revocation/denylist.js'
 import { Replica } from '../../src/revocation/replica/replica.js'
-import { issue } from '../../src/session/issue.js'
 import type { SessionStore } from '../../src/store/session-store.js'
 import { refreshDeniedContract } from './refresh-denied.contract.js'
-import { embedded, judged, refreshed, MINUTE, SECOND } from '../support/sessions.js'
+import { embedded, judged, refreshed, MINUTE, SECOND, issue } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
 import type { MemoryRig } from '../support/sessions.js'
 
@@ -64,6 +63,8 @@ t.test('the record stays untrusted after an end that failed', async (t) => {
   }
   const { store } = rig.ports
   const failing: SessionStore = {
+    read: (sid) => store.read(sid),
+    readCurrent: (sid, token) => store.readCurrent(sid, token),
     create: (session, secrets) => store.create(session, secrets),
     rotate: (rotation) => store.rotate(rotation),
     count: (sub) => store.count(sub),

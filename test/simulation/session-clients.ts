@@ -1,3 +1,4 @@
+import { refresh } from '../support/sessions.js'
 /**
  * Clients that log in, refresh, log out and log out everywhere, by the real code of `src/session`, and what they are
  * promised.
@@ -12,7 +13,6 @@ import { logout, logoutAll } from '../../src/session/logout.js'
 import type { LogoutAllOptions } from '../../src/session/logout.js'
 import type { SessionDependencies } from '../../src/session/dependencies.js'
 import { RateBound } from '../../src/rate-bound.js'
-import { refresh } from '../../src/session/refresh.js'
 import type { Sid } from '../../src/session/session.js'
 import { hashSecret, parseRefreshToken } from '../../src/token/refresh-token.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
@@ -61,7 +61,7 @@ export class SessionClients {
         return tokens
       },
       (tokens) => {
-        const session = { sid, sub, refreshToken: tokens.refreshToken, isEnded: false }
+        const session = { sid, sub, refreshToken: tokens.refreshToken!, isEnded: false }
         this.sessions.push(session)
         this.#minted(node, tokens)
         done(session)
@@ -77,7 +77,7 @@ export class SessionClients {
       (tokens) => {
         const { checker } = this.#world
         checker.counts.refreshed += 1
-        session.refreshToken = tokens.refreshToken
+        session.refreshToken = tokens.refreshToken!
         checker.refreshed(session.sid, beganAt)
         this.#minted(node, tokens)
       },
@@ -187,6 +187,8 @@ function portsOf(
     settings: {
       issuer: '',
       audience: '',
+      scheme: 'dual',
+      jitter: 0,
       access: settings.horizon,
       refresh: DAY,
       absolute: DAY,

@@ -13,7 +13,15 @@ import type {
 } from '../../src/store/session-store.js'
 import type { Node } from './node.js'
 import type { Server } from './server.js'
-import { createRecord, endRecord, enterIndex, leaveIndex, listIndex, rotateRecord } from './sessions.js'
+import {
+  createRecord,
+  endRecord,
+  enterIndex,
+  leaveIndex,
+  listIndex,
+  readRecord,
+  rotateRecord,
+} from './sessions.js'
 import type { SessionScript } from './sessions.js'
 
 /** The store as one instance reaches it: each command takes its way through the network, in the order of the real one. */
@@ -30,6 +38,22 @@ export class SimulatedStore implements SessionStore {
   async create(session: Session, secrets: SessionSecrets): Promise<void> {
     await this.run(enterIndex(session))
     if (!(await this.run(createRecord(session, secrets)))) throw storeUnavailable('there is a record already')
+  }
+
+  read(sid: Sid): Promise<Session | undefined> {
+    return this.run((data, time) => {
+      const record = readRecord(data, sid, time)
+      return [data, record?.kind === 'living' ? record.session : undefined]
+    })
+  }
+
+  readCurrent(sid: Sid, { familyHash, secretHash }: SessionSecrets): Promise<Session | undefined> {
+    return this.run((data, time) => {
+      const record = readRecord(data, sid, time)
+      const isCurrent =
+        record?.kind === 'living' && record.familyHash === familyHash && record.currentHash === secretHash
+      return [data, isCurrent ? record.session : undefined]
+    })
   }
 
   async rotate(rotation: RotationRequest): Promise<RotationOutcome> {

@@ -118,7 +118,13 @@ export function recordContract(t: Test, open: OpenStore): void {
     await use(harness, token)
     const now = harness.clock.now()
     t.strictSame(await living(harness.store, session.sub, now), [
-      { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: 1 },
+      {
+        ...session,
+        lastSeenAt: now,
+        expiresAt: now + IDLE,
+        refreshCount: 1,
+        rotatedIssuedAt: Math.floor(now / 1000),
+      },
     ])
   })
 

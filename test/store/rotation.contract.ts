@@ -17,7 +17,14 @@ export function rotationContract(t: Test, open: OpenStore): void {
       const { outcome, next } = await use(harness, current, { jtiPrefix })
       t.strictSame(outcome, {
         kind: 'rotated',
-        session: { ...session, lastSeenAt: now, expiresAt: now + IDLE, refreshCount: count, jtiPrefix },
+        session: {
+          ...session,
+          lastSeenAt: now,
+          expiresAt: now + IDLE,
+          refreshCount: count,
+          jtiPrefix,
+          rotatedIssuedAt: Math.floor(now / 1000),
+        },
         former,
       })
       former = { jtiPrefix, at: now }

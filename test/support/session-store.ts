@@ -75,6 +75,12 @@ export function newSession(
     refreshCount: 0,
     jtiPrefix: MARK,
     loginJtiPrefix: MARK,
+    rotatedIssuedAt: undefined,
+    accessLife: undefined,
+    idle: undefined,
+    startedBy: undefined,
+    credential: undefined,
+    endsWithBrowser: false,
     ...fields,
   }
   return { session, token }
@@ -113,6 +119,7 @@ export async function use(
     successorHash: hashSecret(successor.secret),
     now: clock.now(),
     jtiPrefix: MARK,
+    issuedAt: Math.floor(clock.now() / 1000),
     idle: IDLE,
     refreshLimit: 0,
     reuseGrace: GRACE,

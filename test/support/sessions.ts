@@ -10,7 +10,9 @@ import type { Denylist } from '../../src/revocation/denylist.js'
 import type { SecurityEvent } from '../../src/session/security-events.js'
 import type { SessionDependencies, SessionSettings } from '../../src/session/dependencies.js'
 import { RateBound } from '../../src/rate-bound.js'
-import { refresh } from '../../src/session/refresh.js'
+import { issue as issueTokens } from '../../src/session/issue.js'
+import type { TokenSet } from '../../src/session/issue.js'
+import { refresh as refreshTokens } from '../../src/session/refresh.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import { MemorySessionStore } from '../../src/store/memory-session-store.js'
 import type { SessionStore } from '../../src/store/session-store.js'
@@ -35,7 +37,9 @@ const ACCESS = 15 * MINUTE
 
 export const RULES: SessionSettings = {
   ...ISSUER,
+  scheme: 'dual',
   access: ACCESS,
+  jitter: 0,
   refresh: HOUR,
   absolute: 24 * HOUR,
   refreshLimit: 0,
@@ -145,4 +149,25 @@ export function claimsOf(accessToken: string): AccessClaims {
 /** What was told of one kind. */
 export function told({ events }: Instance, event: SecurityEvent['event']): SecurityEvent[] {
   return events.filter((one) => one.event === event)
+}
+
+/** The tokens of the dual scheme. */
+export interface DualTokens extends TokenSet {
+  readonly refreshToken: string
+}
+
+/** Starts a session of the dual scheme. */
+export async function issue(...args: Parameters<typeof issueTokens>): Promise<DualTokens> {
+  return toDual(await issueTokens(...args))
+}
+
+/** Refreshes a session of the dual scheme. */
+export async function refresh(...args: Parameters<typeof refreshTokens>): Promise<DualTokens> {
+  return toDual(await refreshTokens(...args))
+}
+
+function toDual(tokens: TokenSet): DualTokens {
+  const { refreshToken } = tokens
+  if (refreshToken === undefined) throw new Error('there is no refresh token')
+  return { ...tokens, refreshToken }
 }
