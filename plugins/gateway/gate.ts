@@ -13,6 +13,14 @@ import type { RouteLimiters } from './route-limits.js'
 export interface GateRoute extends RouteSettings {
   readonly onOutage: OnOutage
   readonly requirements: Requirements
+  /** What a preflight must meet if the upstream answers it (`cors: upstream`). Browsers send it without a token. */
+  readonly preflightRequirements: Requirements
+}
+
+/** The route that covers a request, and what the request must meet. */
+export interface RouteMatch {
+  readonly route: GateRoute
+  readonly requirements: Requirements
 }
 
 /** Method and request target of a request, or of the original request of a forward-auth check. */
@@ -23,6 +31,8 @@ export interface RouteQuery {
   readonly host: string | undefined
   /** The `Host` of a request that will be forwarded. It differs from `host` if a listed proxy reports another one. */
   readonly ownHost?: string | undefined
+  /** The method of the request that will follow, if this one is a preflight (see `preflightMethod`). */
+  readonly preflightFor?: string | undefined
 }
 
 type RefusedTarget = Extract<CheckedTarget, { ok: false }>
@@ -52,25 +62,39 @@ export class Gate {
   }
 
   /**
-   * Finds the route that covers a request.
+   * Finds the route that covers a request. A preflight belongs to the route of the request that will follow, if the
+   * upstream of that route answers preflights. Other preflights are covered like any OPTIONS request.
    *
    * @throws {PortcullisError} `not_found` if no route covers it, `target_refused` if its request target is ambiguous,
    *   `invalid_request` if the upstream would receive a `Host` that leads to another route
    */
-  find(query: RouteQuery): GateRoute {
+  find(query: RouteQuery): RouteMatch {
+    const { preflightFor } = query
+    if (preflightFor !== undefined) {
+      const next = { ...query, method: preflightFor }
+      const route = this.#tryFind(next)
+      if (route?.cors === 'upstream') {
+        this.#checkHosts(next, route)
+        return { route, requirements: route.preflightRequirements }
+      }
+    }
     const route = this.#find(query)
+    this.#checkHosts(query, route)
+    return { route, requirements: route.requirements }
+  }
+
+  #checkHosts(query: RouteQuery, route: GateRoute): void {
     const { host, ownHost } = query
     // One of the two hosts may come from the client, because many proxies set only one of them.
     const isForwarded = ownHost !== undefined && ownHost !== host && route.host === 'keep'
-    if (isForwarded && !this.#isRouteOf({ ...query, host: ownHost }, route)) throw otherHost()
-    return route
+    if (isForwarded && this.#tryFind({ ...query, host: ownHost }) !== route) throw otherHost()
   }
 
-  #isRouteOf(query: RouteQuery, route: GateRoute): boolean {
+  #tryFind(query: RouteQuery): GateRoute | undefined {
     try {
-      return this.#find(query) === route
+      return this.#find(query)
     } catch (error) {
-      if (error instanceof PortcullisError) return false
+      if (error instanceof PortcullisError) return undefined
       throw error
     }
   }
@@ -112,11 +136,11 @@ export class Gate {
   }
 
   /**
-   * Decides whether a request may pass the route, and counts it if the route has a rate limit.
+   * Decides whether a request may pass its route, and counts it if the route has a rate limit.
    *
    * @throws {PortcullisError} or rejects with it, see `Admitter.admit`
    */
-  admit(facts: RequestFacts, { requirements }: GateRoute): Admission | Promise<Admission> {
+  admit(facts: RequestFacts, { requirements }: RouteMatch): Admission | Promise<Admission> {
     return this.#admitter.admit(facts, requirements)
   }
 }
@@ -130,7 +154,13 @@ function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: 
     countAddress: (address: string) => limiters.count(route, `address:${addressKey(address)}`),
     countSubject: (sub: string) => limiters.count(route, `sub:${sub}`),
   }
-  return { ...route, onOutage, requirements: { auth, scope, onOutage, rateLimit: limit } }
+  const requirements: Requirements = { auth, scope, onOutage, rateLimit: limit }
+  return {
+    ...route,
+    onOutage,
+    requirements,
+    preflightRequirements: { ...requirements, auth: 'none', scope: [] },
+  }
 }
 
 /** Returns the error for a request that no route covers. */

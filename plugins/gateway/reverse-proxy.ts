@@ -5,29 +5,22 @@ import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
 import type { ForwardOptions, Upgrade } from '../../src/gateway/forward.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
-import { headerRules } from '../../src/gateway/header-rules.js'
-import type { HeaderRules } from '../../src/gateway/header-rules.js'
-import { createRedirectRewriter } from '../../src/gateway/redirects.js'
-import type { RedirectRewriter } from '../../src/gateway/redirects.js'
 import { rawTarget } from '../../src/gateway/request-target.js'
-import { createUpstreams } from '../../src/gateway/upstreams.js'
-import type { Upstream } from '../../src/gateway/upstreams.js'
-import { readUpstreamTls } from '../../src/upstream-tls.js'
-import { OWN_PATHS } from '../../src/own-paths.js'
-import { cookieNames } from '../../src/token/token-cookies.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
 import { authPropertyOf } from '../decorators.js'
 import type { AuthProperty } from '../guards.js'
-import { addressKey, forwardedClient } from '../client-address.js'
+import { forwardedClient } from '../client-address.js'
 import { identityRefused, noRoute } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
-import { createLoopGuards } from './loop-guard.js'
-import type { LoopGuard } from './loop-guard.js'
+import { isCorsHeader } from './cors.js'
+import { matchRequest } from './match-request.js'
 import { createOnSuccess } from './on-success.js'
 import { reportOutcome } from './report-outcome.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
-import { noteRoute, watchUpstreams } from './request-metrics.js'
+import { noteRoute } from './request-metrics.js'
+import { createRouteUpstreams } from './route-upstreams.js'
+import type { RouteUpstream } from './route-upstreams.js'
 import { checkedTarget } from './strict-requests.js'
 import { upstreamTarget } from './upstream-target.js'
 import { registerUpgrades } from './websocket-upgrade.js'
@@ -37,7 +30,6 @@ import type { Upgrades } from './websocket-upgrade.js'
 interface ProxyContext {
   readonly core: Core
   readonly gate: Gate
-  readonly rules: HeaderRules
   /** Returns true for an access token of ours, which no upstream may get without `forwardToken`. */
   readonly isOwnToken: (token: string) => boolean
   readonly upgrades: Upgrades
@@ -46,14 +38,6 @@ interface ProxyContext {
   readonly authProperty: AuthProperty
   /** Upstreams by route. Routes without an upstream exist for forward-auth only. */
   readonly upstreams: ReadonlyMap<GateRoute, RouteUpstream>
-}
-
-interface RouteUpstream {
-  readonly upstream: Upstream
-  readonly loops: LoopGuard
-  /** Set if the route rewrites redirects (`redirects: rewrite`). */
-  readonly rewriteRedirects: RedirectRewriter | undefined
-  readonly limits: ForwardOptions['limits']
 }
 
 /**
@@ -69,54 +53,16 @@ export async function registerGateway(
   settings: GatewaySettings,
   { gate, connections }: { gate: Gate; connections: ClientConnections },
 ): Promise<void> {
-  const origins = gate.routes.flatMap(({ upstream }) => upstream ?? [])
-  const setUpstream = watchUpstreams(core.metrics.registry, origins)
-  const { connections: maxConnections, servername } = settings.upstreams
-  const upstreams = createUpstreams({
-    ...(await readUpstreamTls(settings.upstreams)),
-    ...(servername !== undefined && { servername }),
-    connections: maxConnections,
-    responseHeaders: settings.limits.responseHeaders,
-    groupClient: addressKey,
-    onHealth: (origin, isUp, reason) => {
-      setUpstream(origin, isUp)
-      return isUp
-        ? app.log.info({ event: 'upstream_up', origin }, 'upstream server reachable again')
-        : app.log.warn(
-            { event: 'upstream_down', origin, reason },
-            'upstream server unreachable; requests go to the other servers of its upstream',
-          )
-    },
-  })
-  app.addHook('onClose', async () => upstreams.destroy())
-  const names = cookieNames(settings.cookies)
-  const rules = headerRules({
-    identity: core.identity.names,
-    cookies: [names.access, names.refresh],
-    ownsCors: settings.cors.origins.length > 0,
-  })
-  const createLoopGuard = createLoopGuards()
-  const routeUpstreams = new Map<GateRoute, RouteUpstream>()
-  for (const route of gate.routes) {
-    if (!route.upstream) continue
-    const upstream = upstreams.get(route.upstream, route.timeouts.connect)
-    const loops = createLoopGuard(route.path, upstream.name)
-    const rewriteRedirects =
-      route.redirects === 'rewrite' ? createRedirectRewriter(route, upstream) : undefined
-    const { idle, minBodyRate } = settings.limits
-    const limits = { ...route.limits, idle, minBodyRate }
-    routeUpstreams.set(route, { upstream, loops, rewriteRedirects, limits })
-  }
+  const upstreams = await createRouteUpstreams(app, core, settings, gate.routes)
   const upgrades = registerUpgrades(app, settings, connections)
   const context: ProxyContext = {
     core,
     gate,
-    rules,
     isOwnToken: (token) => core.verifier.namesOwnKey(token),
     upgrades,
     connections,
     authProperty: authPropertyOf(core.settings.decorators),
-    upstreams: routeUpstreams,
+    upstreams,
   }
 
   // The body is streamed to the upstream without being parsed.
@@ -139,24 +85,19 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
   const refuse = (error: unknown) => void reply.send(error)
   try {
     const { gate, upgrades } = context
-    const target = checkedTarget(request.raw)
     const client = forwardedClient(request)
-    const route = gate.find({
-      method: request.method,
-      target,
-      host: client.host,
-      ownHost: request.raw.headers.host,
-    })
-    const isOwnPath = target.ok && OWN_PATHS.includes(target.match)
+    const match = matchRequest(gate, request, client)
+    const { route } = match
     // A route without an upstream exists for forward-auth only.
-    const routeUpstream = isOwnPath ? undefined : context.upstreams.get(route)
+    const routeUpstream = context.upstreams.get(route)
     if (!routeUpstream) throw noRoute()
     noteRoute(request, route.path)
     // Before admission, because the token ended at the first pass.
     routeUpstream.loops.check(request)
     const upgrade = upgrades.find(request)
-    const routed = { route, routeUpstream, target: rawTarget(target), client, upgrade }
-    const admission = gate.admit(new FastifyRequestFacts(request), route)
+    const target = rawTarget(checkedTarget(request.raw))
+    const routed = { route, routeUpstream, target, client, upgrade }
+    const admission = gate.admit(new FastifyRequestFacts(request), match)
     if (!(admission instanceof Promise)) return send(context, request, reply, routed, admission)
     admission.then((late) => send(context, request, reply, routed, late)).catch(refuse)
   } catch (error) {
@@ -184,12 +125,14 @@ function send(
   request[context.authProperty] = admission.auth
   if (upgrade) context.upgrades.count(request, admission.auth)
   const { core } = context
-  const { upstream, limits, rewriteRedirects } = routeUpstream
+  const { upstream, rules, limits, rewriteRedirects } = routeUpstream
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
   const outgoing = outgoingHeaders(context, request, { route, routeUpstream, client }, admission)
   const forwardedTarget = upstreamTarget(context.isOwnToken, route, target, admission)
-  for (const [name, value] of Object.entries(reply.getHeaders())) reply.raw.setHeader(name, value!)
+  for (const [name, value] of Object.entries(reply.getHeaders())) {
+    if (route.cors === 'gateway' || !isCorsHeader(name)) reply.raw.setHeader(name, value!)
+  }
   // `onSuccess` continues after its client has left, so a stop must wait for it apart from the client's connection.
   const finished = onSuccess && context.connections.addWork()
   let unwatch: (() => void) | undefined | null
@@ -198,7 +141,7 @@ function send(
     target: forwardedTarget,
     ...outgoing,
     client: client.ip,
-    rules: rewriteRedirects ? rewriteRedirects(context.rules, client) : context.rules,
+    rules: rewriteRedirects ? rewriteRedirects(rules, client) : rules,
     limits,
     timeouts: route.timeouts,
     upgrade,
@@ -223,12 +166,12 @@ function send(
 }
 
 function outgoingHeaders(
-  { rules, core, isOwnToken }: ProxyContext,
+  { core, isOwnToken }: ProxyContext,
   request: FastifyRequest,
   { route, routeUpstream, client }: Pick<RoutedRequest, 'route' | 'routeUpstream' | 'client'>,
   { auth, transport }: Admission,
 ): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
-  const outgoing = rules.request(request.raw.rawHeaders, {
+  const outgoing = routeUpstream.rules.request(request.raw.rawHeaders, {
     origin: client,
     prefix: route.rewritePrefix === undefined ? undefined : route.path,
     hopId: routeUpstream.loops.hopId,

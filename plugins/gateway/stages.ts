@@ -66,8 +66,8 @@ const bodyTimeout = stage('body-timeout', ['expect-continue'], (app, { settings 
   boundBodyTime(app, settings.limits.bodyTimeout),
 )
 
-const cors = stage('cors', ['strict-requests'], (app, { settings }) =>
-  registerCors(app, settings.cors.origins),
+const cors = stage('cors', ['strict-requests'], (app, { settings, gate }) =>
+  registerCors(app, settings.cors.origins, gate),
 )
 
 /** Forwards each request that no route of the gateway itself handles. Depends on every stage before it. */

@@ -16,6 +16,7 @@ import type { Core } from '../../src/app/core.js'
 import { HIDDEN } from './context.js'
 import { identityRefused } from '../gateway/gate.js'
 import type { RouteQuery, Gate } from '../gateway/gate.js'
+import { preflightMethod } from '../gateway/preflight.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 
 /** The parts of the gateway that forward-auth uses. They don't exist in a host's application. */
@@ -138,9 +139,12 @@ function admitOriginal(
   request: FastifyRequest,
   original: Original,
 ): Admission | Promise<Admission> {
-  const route = gate.find(original)
   const { method, host, target } = original
-  return gate.admit(new OriginalFacts(request, { method, host, target: rawTarget(target) }), route)
+  const match = gate.find({
+    ...original,
+    preflightFor: preflightMethod({ method, headers: request.headers }),
+  })
+  return gate.admit(new OriginalFacts(request, { method, host, target: rawTarget(target) }), match)
 }
 
 /** Decides about the presented token as the guard `authenticate` does. */

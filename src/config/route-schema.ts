@@ -55,6 +55,11 @@ export const RouteSchema = Type.Object({
     description: 'Host header that the upstream receives',
     default: 'keep',
   }),
+  cors: choice(['gateway', 'upstream'], {
+    description:
+      'owner of CORS for the upstream’s responses and for preflights (upstream: preflights are forwarded without a token)',
+    default: 'gateway',
+  }),
   rateLimit: Type.Optional(
     Type.Object({
       max: count({ description: 'maximum number of requests to this route' }),

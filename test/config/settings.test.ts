@@ -96,6 +96,7 @@ t.test('a route inherits the gateway’s limits and timeouts unless it has its o
     auth: 'required',
     scope: [],
     host: 'keep',
+    cors: 'gateway',
     forwardToken: false,
     limits: { body: 2 * 1024 ** 2, bodyTimeout: 10_000 },
     timeouts: { connect: 2000, headers: 30_000, body: 60_000, total: 300_000 },

@@ -8,6 +8,7 @@ import {
   startGateway,
   startUpstream,
 } from '../support/gateway-process.js'
+import { head, send } from '../support/wire.js'
 
 const PAGE = 'https://pages.example'
 const upstream = await startUpstream(t, { 'access-control-allow-origin': '*', vary: 'Accept' })
@@ -45,6 +46,21 @@ t.test('an OPTIONS request that isn’t a preflight is forwarded', async (t) => 
   t.equal((await call(url, 'OPTIONS', '/open', { headers: { origin: PAGE } })).text, 'from the upstream')
   t.equal(upstream.seen.at(-1)!.method, 'OPTIONS')
   isRefused(t, await call(url, 'OPTIONS', '/guarded'), 401, 'credentials_missing')
+})
+
+t.test('an OPTIONS request with a body is forwarded or refused before the body is read', async (t) => {
+  const port = Number(new URL(url).port)
+  const ask = (path: string, ...lines: string[]) =>
+    send(
+      port,
+      `${head(`OPTIONS ${path} HTTP/1.1`, 'Host: x', 'Content-Length: 5', ...lines, 'Connection: close')}hello`,
+    )
+  for (const line of ['Accept: a', 'Content-Type: application/json', 'Content-Type: invalid']) {
+    t.match(await ask('/open', line), { statuses: [200], text: /from the upstream/ }, line)
+    t.equal(upstream.seen.at(-1)!.headers['content-length'], '5')
+  }
+  t.strictSame((await ask('/open', 'Expect: 100-continue')).statuses, [100, 200])
+  t.strictSame((await ask('/guarded', 'Expect: 100-continue')).statuses, [401], 'no 100 Continue')
 })
 
 t.test(
