@@ -178,12 +178,35 @@ async function listen(
   try {
     await app.listen({ host, port })
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE') {
-      throw new StartError(`${setting}.port: ${port} is in use; choose another port, or 0 for any free port`)
-    }
-    throw new StartError(`${setting}: the server can’t listen on ${host}:${port}: ${message}`)
+    throw listenError(error as NodeJS.ErrnoException, { host, port }, setting)
   }
   const bound = app.server.address() as AddressInfo
   return `${protocol}://${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`
+}
+
+function listenError(
+  { code, message }: NodeJS.ErrnoException,
+  { host, port }: { host: string; port: number },
+  setting: string,
+): StartError {
+  switch (code) {
+    case 'EADDRINUSE':
+      return new StartError(`${setting}.port: ${port} is in use; choose another port, or 0 for any free port`)
+    case 'EACCES':
+      return new StartError(
+        `${setting}.port: this user may not listen on ${port}; choose a port of 1024 or more, such as 3000`,
+      )
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new StartError(
+        `${setting}.host: the name ${host} has no address (${code}); write an address of this machine, or 0.0.0.0 for all of them`,
+      )
+    case 'EADDRNOTAVAIL':
+    case 'EAFNOSUPPORT':
+      return new StartError(
+        `${setting}.host: ${host} is no address of this machine (${code}); write one of its own, or 0.0.0.0 for all of them`,
+      )
+    default:
+      return new StartError(`${setting}.host: the server can’t listen on ${host}, port ${port}: ${message}`)
+  }
 }

@@ -1,10 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadGatewaySettings } from '../config.js'
-import type { Sources } from '../config.js'
+import type { GatewaySettings, Sources } from '../config.js'
 import { UsersFile } from '../login/users-file.js'
 import { readUpstreamTls } from '../upstream-tls.js'
 import { readTls } from '../tls-files.js'
+import { nameSource } from './name-source.js'
 import { DEFAULT_DIRECTORY, SIGNING_KEY_FILE, loadKey } from '../token/key-directory.js'
 
 /**
@@ -13,8 +14,12 @@ import { DEFAULT_DIRECTORY, SIGNING_KEY_FILE, loadKey } from '../token/key-direc
  * @throws {ConfigError | StartError | KeyError | UsersFileError} if the gateway could not start with them
  */
 export async function checkSettings(sources: Sources): Promise<readonly string[]> {
-  const { settings, warnings } = loadGatewaySettings(sources)
-  const { keys, listen, login, upstreams } = settings
+  const { settings, warnings, sourceOf } = loadGatewaySettings(sources)
+  return [...warnings, ...(await nameSource(checkFiles(settings), sourceOf))]
+}
+
+/** Checks the files that the settings name. Returns the warnings about the signing key. */
+async function checkFiles({ keys, listen, login, upstreams }: GatewaySettings): Promise<readonly string[]> {
   if (listen.tls) await readTls(listen.tls)
   await readUpstreamTls(upstreams)
   if (login.users !== undefined) await UsersFile.open(login.users, () => {})
@@ -25,6 +30,5 @@ export async function checkSettings(sources: Sources): Promise<readonly string[]
       () => false,
     ))
   // Without a key, the first start creates one.
-  const keyWarnings = hasKey ? (await loadKey(keys)).warnings : []
-  return [...warnings, ...keyWarnings]
+  return hasKey ? (await loadKey(keys)).warnings : []
 }

@@ -7,6 +7,7 @@ import { StartError } from '../start-error.js'
 import type { RunningServer } from '../server.js'
 import { checkSettings } from './check-settings.js'
 import { readArgs } from './command.js'
+import { nameSource } from './name-source.js'
 import type { Command } from './command.js'
 import { startWithWorkers } from './primary.js'
 
@@ -57,7 +58,7 @@ export function readSources(args: readonly string[]): Sources {
  * @throws {ConfigError | StartError | KeyError | UsersFileError}
  */
 export async function startGateway(sources: Sources, cleanUp?: () => Promise<void>): Promise<RunningServer> {
-  const { settings, warnings } = loadGatewaySettings(sources)
+  const { settings, warnings, sourceOf } = loadGatewaySettings(sources)
   let server: RunningServer | undefined
   const start = settings.workers > 1 ? startWithWorkers : startServer
   let stop: (() => void) | undefined
@@ -71,7 +72,7 @@ export async function startGateway(sources: Sources, cleanUp?: () => Promise<voi
   for (const signal of STOP_SIGNALS) process.on(signal, onSignal)
   process.on('SIGHUP', () => void server?.reload())
   process.on('SIGUSR2', () => {})
-  const started = await start(settings, warnings)
+  const started = await nameSource(start(settings, warnings), sourceOf)
   server = started
   let isStopping = false
   const options = {

@@ -26,6 +26,8 @@ export interface Loaded<S> {
   readonly settings: S
   /** Log lines about variables that look like settings but aren't. */
   readonly warnings: readonly string[]
+  /** Returns the source of a setting: file and line, flag, variable or `default`. `undefined` if it has no value. */
+  readonly sourceOf: (key: string) => string | undefined
 }
 
 /**
@@ -43,7 +45,7 @@ export function loadSettings(sources: Sources): Loaded<Settings> {
  * @throws {ConfigError} as {@link loadSettings}
  */
 export function loadGatewaySettings(sources: Sources): Loaded<GatewaySettings> {
-  const { settings, warnings } = load(sources, ({ routes }) =>
+  const { settings, ...rest } = load(sources, ({ routes }) =>
     routes.length > 0
       ? []
       : [
@@ -53,7 +55,7 @@ export function loadGatewaySettings(sources: Sources): Loaded<GatewaySettings> {
           ],
         ],
   )
-  return { settings: settings as GatewaySettings, warnings }
+  return { settings: settings as GatewaySettings, ...rest }
 }
 
 type Mistakes = readonly (readonly [key: string, message: string])[]
@@ -85,6 +87,7 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
   return {
     settings: Object.freeze({ ...settings, tokens: withSchemeDefaults(settings.tokens), routes }),
     warnings: [...flags.warnings, ...environment.warnings],
+    sourceOf: reading.sourceOf,
   }
 }
 

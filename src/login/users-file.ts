@@ -48,7 +48,7 @@ function spellingsOf(password: string): string[] {
 /** Maximum number of reads per reload. A read is repeated if the file changed during the read. */
 const MAX_READS = 3
 
-/** The users of a users file, reloaded when the file changes. */
+/** The users of the users file (`login.users`), reloaded when the file changes. */
 export class UsersFile {
   readonly #file: string
   readonly #warn: (message: string) => void
@@ -70,12 +70,12 @@ export class UsersFile {
    *
    * @param warn Called once for each later version of the file that can't be used. The users of the previous version
    *   then stay in use.
-   * @throws {UsersFileError} if the file can't be read or has a mistake
+   * @throws {UsersFileError} if the file can't be read or has a mistake. The message begins with the setting.
    */
   static async open(file: string, warn: (message: string) => void): Promise<UsersFile> {
     const users = new UsersFile(file, warn)
     // A missing native library is an error at the start instead of at the first login.
-    await Promise.all([users.#load(), loadHashing()])
+    await Promise.all([users.#load().catch(throwWithSetting), loadHashing()])
     return users
   }
 
@@ -146,7 +146,7 @@ export class UsersFile {
   /** Logs an error once per version of the file. */
   #warnOnce(version: string, { message }: Error): void {
     const error = `${version} ${message}`
-    if (error !== this.#loggedError) this.#warn(message)
+    if (error !== this.#loggedError) this.#warn(`${SETTING}: ${message}`)
     this.#loggedError = error
   }
 }
@@ -161,8 +161,19 @@ async function readVersion(file: string): Promise<string> {
   const stats = await stat(file).catch((error: Error) => {
     throw unreadable(file, error)
   })
+  if (!stats.isFile()) {
+    const what = stats.isDirectory() ? 'a directory' : 'not a regular file'
+    throw new UsersFileError(`the users file ${file} is ${what}; write the path of a file of NAME:HASH lines`)
+  }
   const { mtimeMs, ctimeMs, size, ino } = stats
   return `${mtimeMs} ${ctimeMs} ${size} ${ino}`
+}
+
+/** The setting that has the path of the users file. */
+const SETTING = 'login.users'
+
+function throwWithSetting(error: unknown): never {
+  throw error instanceof UsersFileError ? new UsersFileError(`${SETTING}: ${error.message}`) : error
 }
 
 function unreadable(file: string, error: Error): UsersFileError {

@@ -101,7 +101,9 @@ function fromJwk(text: string, algorithm: Algorithm): KeyObject {
   // RFC 9864 names the EdDSA of an Ed25519 key `Ed25519`.
   const alg = jwk.alg === 'Ed25519' ? 'EdDSA' : jwk.alg
   if (alg !== undefined && alg !== algorithm) {
-    throw new KeyError(`the JWK is for alg ${String(jwk.alg)}, but keys.algorithm is ${algorithm}`)
+    const fitting = ALGORITHMS.find((one) => one === alg)
+    const hint = fitting === undefined ? '' : `; set keys.algorithm: ${fitting} for this key`
+    throw new KeyError(`the JWK is for alg ${String(jwk.alg)}, but keys.algorithm is ${algorithm}${hint}`)
   }
   if (jwk.use !== undefined && jwk.use !== 'sig') {
     throw new KeyError(`the JWK has use "${String(jwk.use)}"; a signing key has "sig" or none`)
@@ -155,7 +157,7 @@ function fromPem(text: string): KeyObject {
 function checkKey(key: KeyObject, algorithm: Algorithm): void {
   if (algorithm.startsWith('HS')) {
     if (key.type !== 'secret')
-      throw new KeyError(`${algorithm} needs a secret (an oct JWK), not a ${describeKey(key)} key`)
+      throw unfit(key, `${algorithm} needs a secret (an oct JWK), not a ${describeKey(key)} key`)
     const bytes = key.symmetricKeySize ?? 0
     if (bytes < hashBytes(algorithm)) {
       throw new KeyError(
@@ -164,17 +166,17 @@ function checkKey(key: KeyObject, algorithm: Algorithm): void {
     }
     return
   }
-  if (key.type === 'secret') throw new KeyError(`${algorithm} needs a private key, not an HMAC secret`)
+  if (key.type === 'secret') throw unfit(key, `${algorithm} needs a private key, not an HMAC secret`)
   const kind = describeKey(key)
   const curve = CURVES[algorithm]
   if (curve) {
     const jwk = kind === 'ec' ? key.export({ format: 'jwk' }) : undefined
     if (jwk?.crv !== curve)
-      throw new KeyError(`${algorithm} needs a key on curve ${curve}, not ${jwk?.crv ?? kind}`)
+      throw unfit(key, `${algorithm} needs a key on curve ${curve}, not ${jwk?.crv ?? kind}`)
   } else if (algorithm === 'EdDSA') {
-    if (kind !== 'ed25519') throw new KeyError(`EdDSA needs an Ed25519 key, not ${kind}`)
+    if (kind !== 'ed25519') throw unfit(key, `EdDSA needs an Ed25519 key, not ${kind}`)
   } else {
-    if (kind !== 'rsa') throw new KeyError(`${algorithm} needs an RSA key, not ${kind}`)
+    if (kind !== 'rsa') throw unfit(key, `${algorithm} needs an RSA key, not ${kind}`)
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
     if (bits < MIN_RSA_BITS) {
       throw new KeyError(`an RSA key needs at least ${MIN_RSA_BITS} bits; this one has ${bits}`)
@@ -193,6 +195,24 @@ function checkKeyPair(signing: KeyObject, verifying: KeyObject): void {
   const sample = Buffer.from('sample')
   if (verify(hash, sample, verifying, sign(hash, sample, signing))) return
   throw new KeyError('the private and the public part of the JWK don’t belong together')
+}
+
+/** Returns the error for a key of another algorithm, with the algorithm that fits it. */
+function unfit(key: KeyObject, message: string): KeyError {
+  const algorithm = findAlgorithm(key)
+  const hint = algorithm === undefined ? '' : `; set keys.algorithm: ${algorithm} for this key`
+  return new KeyError(`${message}${hint}`)
+}
+
+/** Returns the most usual algorithm that a key is fit for. */
+function findAlgorithm(key: KeyObject): Algorithm | undefined {
+  const kind = describeKey(key)
+  if (kind === 'secret') return (key.symmetricKeySize ?? 0) < hashBytes('HS256') ? undefined : 'HS256'
+  if (kind === 'rsa') return 'RS256'
+  if (kind === 'ed25519') return 'EdDSA'
+  if (kind !== 'ec') return undefined
+  const { crv } = key.export({ format: 'jwk' })
+  return ALGORITHMS.find((algorithm) => CURVES[algorithm] === crv)
 }
 
 function describeKey(key: KeyObject): string {

@@ -82,7 +82,7 @@ t.test('a file without users is a mistake that says what to do', async (t) => {
     const { open, file } = await rig(t, ...lines)
     await t.rejects(open(), {
       name: 'UsersFileError',
-      message: `${file} has no users; add one with: portcullis users add NAME --file ${file}`,
+      message: `login.users: ${file} has no users; add one with: portcullis users add NAME --file ${file}`,
     })
   }
 })
@@ -195,7 +195,7 @@ t.test('the error for an invalid line names the file and the line number, but no
       (reason: Error) => reason,
     )
     t.equal(error?.name, 'UsersFileError', line.slice(0, 60))
-    t.equal(error?.message.startsWith(`${file}, line 3: `), true)
+    t.equal(error?.message.startsWith(`login.users: ${file}, line 3: `), true)
     t.match(error?.message ?? '', message)
     t.notMatch(error?.message ?? '', /hunter2|AAAA|\$2b\$04/)
   }
@@ -206,7 +206,7 @@ t.test('a missing file is reported when it is opened', async (t) => {
   await rm(file)
   await t.rejects(open(), {
     name: 'UsersFileError',
-    message: new RegExp(`users file ${file} can.t be read: ENOENT`),
+    message: new RegExp(`^login.users: the users file ${file} can.t be read: ENOENT`),
   })
 })
 
