@@ -8,6 +8,7 @@ import { identityValue } from '../../src/gateway/header-rules.js'
 import { collectLaxities } from '../../src/gateway/lax-target.js'
 import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
+import { withoutDefaultPort } from '../../src/host.js'
 import { changesState, isHandshake } from '../../src/token/csrf.js'
 import { withoutQueryTokens } from '../../src/token/query-token.js'
 import type { BrowserHeaders } from '../../src/token/csrf.js'
@@ -193,7 +194,8 @@ function shouldRedirectToLogin(
  * its host, so any other origin would make an open redirect.
  */
 function findOrigin({ headers }: FastifyRequest, { host }: Original, origins: readonly string[]): string {
-  const origin = `${headers['x-forwarded-proto'] === 'https' ? 'https' : 'http'}://${host?.toLowerCase()}`
+  const protocol = headers['x-forwarded-proto'] === 'https' ? 'https:' : 'http:'
+  const origin = `${protocol}//${withoutDefaultPort(host?.toLowerCase() ?? '', protocol)}`
   return origins.find((listed) => listed === origin) ?? ''
 }
 

@@ -3,7 +3,7 @@ import { readString, readText } from './values.js'
 import type { Read } from './values.js'
 import { refuse } from './config-error.js'
 import { hostName } from '../gateway/routes.js'
-import { isHost } from '../host.js'
+import { endsWithBadPort, isHost } from '../host.js'
 import { parseRedisUrl } from '../redis/url.js'
 import type { RedisUrlError } from '../redis/url.js'
 
@@ -40,10 +40,17 @@ export const readCidr: Read<string> = (raw, shown) => {
   return bits === undefined ? address : `${address}/${bits}`
 }
 
+/** Refuses a URL whose port no server can have. */
+function refuseBadPort(url: string, shown: string): void {
+  const [authority = ''] = url.replace(/^[^/]*\/\//, '').split(/[/?#\\]/)
+  if (endsWithBadPort(authority)) refuse(`${shown} has a port that is not from 1 to 65535`)
+}
+
 /** Reads an origin (RFC 6454 §6), and returns it in the spelling of browsers. */
 export const readOrigin: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   if (text.includes('*')) refuse(`${shown} is a pattern; write each origin exactly`)
+  refuseBadPort(text, shown)
   if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s]+$/i.test(text) || !URL.canParse(text)) {
     refuse(
       `${shown} is not an origin; write scheme://host[:port] without a path, such as https://app.example.com`,
@@ -67,6 +74,7 @@ export const readUpstreams: Read<readonly string[]> = (raw, shown) => {
 export const readHttpUrl: Read<string> = (raw, shown) => {
   const text = readString(raw, shown)
   const wanted = 'write one such as http://127.0.0.1:8080/login'
+  refuseBadPort(text, shown)
   if (!/^https?:\/\/[^/\\\s]+(\/\S*)?$/i.test(text) || !URL.canParse(text)) {
     refuse(`${shown} is not an http:// or https:// URL; ${wanted}`)
   }
@@ -84,6 +92,7 @@ const readUpstream = (raw: unknown, shown: string): string => {
   const wanted = 'write only the origin, such as http://127.0.0.1:8080, or unix:///run/api.sock'
   if (!/^https?:\/\//i.test(text)) refuse(`${shown} is not an http:// or https:// origin; ${wanted}`)
   if (text.includes('@')) refuse(`${shown} contains credentials; ${wanted}`)
+  refuseBadPort(text, shown)
   if (/[?#]/.test(text)) refuse(`${shown} contains a query or a fragment; ${wanted}`)
   if (!/^https?:\/\/[^/\\\s]+\/?$/i.test(text) || !URL.canParse(text)) {
     refuse(`${shown} is more than an origin; ${wanted} (the path of the request is appended)`)

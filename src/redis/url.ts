@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { isHost } from '../host.js'
+import { endsWithBadPort, isHost } from '../host.js'
 
 /** The address of one Redis server. */
 export interface RedisAddress {
@@ -60,7 +60,12 @@ export function parseRedisUrl(url: string): RedisUrl {
   const kind = scheme === 'redis+sentinel' ? 'sentinel' : scheme === 'redis+cluster' ? 'cluster' : 'single'
   const { pattern, example, port } = FORMS[kind]
   const [, userinfo = '', hosts = '', primary, db] = pattern.exec(url) ?? []
-  const nodes = hosts.split(',').map((host) => parseAddress(host, port))
+  const addresses = hosts.split(',')
+  // The port isn't quoted. Without an @, it may be a password.
+  if (addresses.some(endsWithBadPort)) {
+    throw new RedisUrlError(`has a port that is not from 1 to 65535; write one such as ${port}`)
+  }
+  const nodes = addresses.map((host) => parseAddress(host, port))
   if (!nodes.every((node) => node !== undefined)) {
     throw new RedisUrlError(
       `is not a complete URL; write ${scheme}://[user:password@]${example}, with / ? # @ in a password percent-encoded and nothing after a ?`,
@@ -96,5 +101,5 @@ function parseAddress(text: string, defaultPort: number): RedisAddress | undefin
   const host = v6 ?? name
   const port = digits === undefined ? defaultPort : Number(digits)
   if (host === undefined || !(v6 === undefined ? isHost(host) : isIP(host) === 6)) return undefined
-  return port >= 1 && port <= 65_535 ? { host, port } : undefined
+  return { host, port }
 }

@@ -1,5 +1,6 @@
 /** Distinguishes requests of our own pages from requests that another site makes a browser send (CSRF). */
 import { PortcullisError } from '../errors.js'
+import { withoutDefaultPort } from '../host.js'
 
 /** The request headers that say where a request comes from. */
 export interface BrowserHeaders {
@@ -61,7 +62,9 @@ export function rejectCrossSite(
     )
   }
   const hosts = [...new Set([host, forwardedHost])].filter((one) => one !== undefined && one !== '')
-  if (origins.includes(origin) || hosts.some((one) => matchesHost(origin, one!, isSecure))) return
+  const url = parseOrigin(origin)
+  if (origins.includes(url?.origin ?? origin) || hosts.some((one) => url && matchesHost(url, one!, isSecure)))
+    return
   const seen = hosts.map((one) => shorten(one!)).join(' and ') || 'no host'
   const sent = isSecure ? `${seen} by https` : seen
   throw crossSiteError(
@@ -73,13 +76,19 @@ function shorten(text: string): string {
   return text.length > 200 ? `${text.slice(0, 200)}…` : text
 }
 
-function matchesHost(origin: string, host: string, isSecure: boolean): boolean {
-  if (!URL.canParse(origin)) return false
-  const { protocol, host: originHost, origin: canonical } = new URL(origin)
-  if (canonical !== origin.toLowerCase() || (isSecure && protocol !== 'https:')) return false
-  const defaultPort = protocol === 'https:' ? ':443' : ':80'
-  const bare = host.toLowerCase()
-  return originHost === (bare.endsWith(defaultPort) ? bare.slice(0, -defaultPort.length) : bare)
+/**
+ * Parses the value of `Origin`. Browsers leave out the default port, but other clients may write it (RFC 6454 §6.2).
+ * Returns `undefined` for anything but an http or https origin.
+ */
+function parseOrigin(origin: string): URL | undefined {
+  if (!URL.canParse(origin)) return undefined
+  const url = new URL(origin)
+  return url.origin === withoutDefaultPort(origin.toLowerCase(), url.protocol) ? url : undefined
+}
+
+function matchesHost({ protocol, host: originHost }: URL, host: string, isSecure: boolean): boolean {
+  if (isSecure && protocol !== 'https:') return false
+  return originHost === withoutDefaultPort(host.toLowerCase(), protocol)
 }
 
 function crossSiteError(objection: string): PortcullisError {

@@ -134,7 +134,7 @@ refuses(t, [
     'an upstream on no port',
     withRoute({ upstream: 'http://h:99999' }),
     'routes[0].upstream',
-    /more than an origin/,
+    /"http:\/\/h:99999" has a port that is not from 1 to 65535/,
   ],
   ['an unknown auth', withRoute({ auth: 'no' }), 'routes[0].auth', /one of required, optional, none/],
   [

@@ -51,7 +51,11 @@ refuses(t, [
   ['a cluster store with a database', { store: 'redis+cluster://h1,h2/3' }, 'store', /redis\+cluster:\/\//],
   ['two hosts in a plain store', { store: 'redis://h1,h2/0' }, 'store', /is not a complete URL/],
   ['a stray % in a password', { store: 'redis://:50%off@h' }, 'store', /write %25/],
-  ['a store on port 0', { store: 'redis://h:0' }, 'store', /is not a complete URL/],
+  ['a store on port 0', { store: 'redis://h:0' }, 'store', /has a port that is not from 1 to 65535/],
+  ['a store on a high port', { store: 'redis://u:p@h:65536/1' }, 'store', /has a port that is not from 1/],
+  ['a password without a host', { store: 'redis://u:123456' }, 'store', /^(?!.*123456)has a port/],
+  ['a sentinel on a high port', { store: 'redis+sentinel://h1,h2:99999/p' }, 'store', /has a port that is/],
+  ['an origin with a high port', { cors: { origins: ['https://h:70000'] } }, 'cors.origins[0]', /has a port/],
   ['a brace in the key prefix', { keyPrefix: 'a{b}' }, 'keyPrefix', /a brace/],
   ['a long key prefix', { keyPrefix: 'a'.repeat(65) }, 'keyPrefix', /at most 64/],
   [
