@@ -1,3 +1,5 @@
+import { redisErrorText } from './redis-error-text.js'
+
 /**
  * The registry of all errors that Portcullis responds with: the code on the wire, the HTTP status and the RFC 9457
  * title. Titles are coarse on purpose. The exact reason goes only to the log (`PortcullisError.reason`).
@@ -121,7 +123,7 @@ export function insufficientScope(needed: readonly string[], demand = 'the scope
 export function storeUnavailable(cause: unknown): PortcullisError {
   return new PortcullisError('store_unavailable', {
     detail: 'The outcome of the request is unknown. Repeat it after the delay in Retry-After.',
-    reason: cause instanceof Error ? cause.message : String(cause),
+    reason: redisErrorText(cause instanceof Error ? cause.message : String(cause)),
     cause,
   })
 }

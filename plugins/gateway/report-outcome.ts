@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { PortcullisError } from '../../src/errors.js'
 import type { Failure, ForwardOutcome } from '../../src/gateway/forward.js'
+import { explainUpstreamTls } from '../../src/gateway/upstream-tls-advice.js'
 import type { Upstream } from '../../src/gateway/upstreams.js'
 import type { Admission } from '../../src/token/admission.js'
 
@@ -27,7 +28,7 @@ export function reportOutcome(
     const { error, reason } = outcome
     request.log.warn(
       { event: 'forward_failed', upstream: name, error, reason },
-      'the request was not forwarded, or got no valid response',
+      explainUpstreamTls(reason) ?? 'the request was not forwarded, or got no valid response',
     )
     dropRawHeaders(reply)
     // The rest of the body may still arrive on this connection.
