@@ -1,4 +1,5 @@
 import fastify from 'fastify'
+import { createInterface } from 'node:readline'
 import type { Redis } from 'ioredis'
 import type { Test } from 'tap'
 import { openRedis } from '../../src/redis/connect.js'
@@ -108,19 +109,31 @@ export async function monitored(
   prefix: string,
   work: () => Promise<unknown>,
 ): Promise<string[][]> {
-  const asking = connect(t, url)
-  const monitor = (await asking.monitor()) as Redis
-  t.teardown(() => monitor.disconnect())
-  const commands: string[][] = []
-  const done = `done-${uniquePrefix()}`
-  const seenAll = new Promise<void>((resolve) => {
-    monitor.on('monitor', (_time: string, args: string[]) => {
-      if (args.includes(done)) resolve()
-      else if (args.some((arg) => arg.includes(prefix))) commands.push(args)
-    })
-  })
+  const lines = await startMonitor(t, url)
   await work()
+  const done = `done-${uniquePrefix()}`
   await connect(t, url).echo(done)
-  await seenAll
-  return commands.map(([name = '', ...args]) => [name.toUpperCase(), ...args])
+  const commands: string[][] = []
+  for await (const line of lines) {
+    // 1795833165.051649 [0 127.0.0.1:57912] "get" "key"
+    const [name = '', ...args] = line.slice(line.indexOf('"') + 1, -1).split('" "')
+    if (args.includes(done)) return commands
+    if (args.some((arg) => arg.includes(prefix))) commands.push([name.toUpperCase(), ...args])
+  }
+  throw new Error('MONITOR ended before the work')
+}
+
+/**
+ * Returns the lines of MONITOR. ioredis only opens the connection. Its own `monitor` throws "Command queue state error"
+ * if the first line arrives together with the OK, as happens on a busy machine.
+ */
+async function startMonitor(t: Scope, url: string): Promise<AsyncIterable<string>> {
+  const client = connect(t, url)
+  await client.ping()
+  client.stream.removeAllListeners('data')
+  const lines = createInterface({ input: client.stream })[Symbol.asyncIterator]()
+  client.stream.write('MONITOR\r\n')
+  const { value } = await lines.next()
+  if (value !== '+OK') throw new Error(`MONITOR returned ${value}`)
+  return lines
 }

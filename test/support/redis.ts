@@ -11,7 +11,8 @@ export { startCluster, type OwnCluster, type OwnClusterOptions } from './redis-c
 /** Without `replyMapping`, which would change what replies look like. */
 export type ClientOptions = Omit<RedisOptions, 'replyMapping'>
 
-const IMPATIENT: ClientOptions = { maxRetriesPerRequest: 0, retryStrategy: () => 50, commandTimeout: 2000 }
+// The limit only ends a test that would hang. A command can take seconds if the machine is busy with other tests.
+const IMPATIENT: ClientOptions = { maxRetriesPerRequest: 0, retryStrategy: () => 50, commandTimeout: 20_000 }
 
 /** The Redis that all tests of a run share: write only below a `uniquePrefix`, never flush, freeze or stop it. */
 export function redisUrl(): string {
@@ -27,7 +28,8 @@ export function uniquePrefix(): string {
 
 /**
  * A client that is closed at the test's end. It reconnects like any ioredis client, but a command fails at once, rather
- * than wait, when there is no connection, and after 2 s when no answer comes.
+ * than wait, when there is no connection, and after 20 s without a reply. A test of a frozen server needs a shorter
+ * `commandTimeout`.
  */
 export function connect(t: Scope, url: string = redisUrl(), options: ClientOptions = {}): Redis {
   const client = new Redis(url, { ...IMPATIENT, ...options })

@@ -25,7 +25,7 @@ import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
 import { MovableClock } from './movable-clock.js'
 import { PROOF } from './refresh-token-proof.js'
-import { cleanUp, connect, redisUrl, uniquePrefix } from './redis.js'
+import { cleanUp, connect, uniquePrefix } from './redis.js'
 import { openInstance, settle } from './open-denylist.js'
 
 export const SECOND = 1_000
@@ -112,8 +112,7 @@ export async function twoInstances(
   cleanUp(t, prefix)
   await settle(connect(t), prefix)
   const open = async () => {
-    // Patient, as a round has hundreds of commands at once and the machine may be busy with other tests.
-    const client = connect(t, redisUrl(), { commandTimeout: 20_000 })
+    const client = connect(t)
     await client.ping()
     const store = new RedisSessionStore(client, defineScripts(client), redisKeys(prefix))
     const { denylist } = await openInstance(t, { prefix, check, life: LIFE, redis: client })
