@@ -156,6 +156,8 @@ export async function serveGateway(
   const started = await soon('portcullis serve has started', () => {
     if (!isRunning()) throw new Error(`portcullis serve ended by itself:\n${output}`)
     return records().find(({ event }) => event === 'started')
+  }).catch((error: Error) => {
+    throw new Error(`${error.message}; its output:\n${output}`)
   })
   const { url, admin } = started as { url: string; admin?: string }
   return { url, adminUrl: admin, output: () => output, records, stop }
