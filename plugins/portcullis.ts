@@ -161,8 +161,8 @@ export interface Portcullis extends Guards {
    * const { sub, scope } = await app.portcullis.verifyToken(token)
    * ```
    *
-   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `history_lost`, `session_ended`, or
-   *   `store_unavailable` if the denylist can't decide
+   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `history_lost`, `session_ended`,
+   *   `signed_in_elsewhere`, or `store_unavailable` if the denylist can't decide
    */
   verifyToken(token: string): Promise<Auth>
   /**

@@ -169,7 +169,13 @@ export interface ListedEntryView {
 }
 
 export function toListedEntryView({ kind, id, before, until, reason }: ListedEntry): ListedEntryView {
-  return { kind, id, before: before === 0 ? null : toSeconds(before), until: Math.ceil(until / 1000), reason }
+  return {
+    kind,
+    id,
+    before: kind === 'sid' || before === 0 ? null : toSeconds(before),
+    until: Math.ceil(until / 1000),
+    reason,
+  }
 }
 
 /** One step of the verification of a token. A step that failed has a `reason`. */

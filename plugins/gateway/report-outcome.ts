@@ -8,6 +8,7 @@ import type { Admission } from '../../src/token/admission.js'
 /** Reasons for a cut that are caused by the token, not by a failure. */
 const TOKEN_END_CODES: ReadonlySet<string> = new Set([
   'session_ended',
+  'signed_in_elsewhere',
   'token_revoked',
   'history_lost',
   'token_expired',

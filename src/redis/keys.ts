@@ -6,7 +6,7 @@
  * | `<prefix>:session:<sid>` | hash | the session's end + 3 s. Tombstone: horizon + leeway + 3 s |
  * | `<prefix>:subject:<sub>` | sorted set of `sid`, scored by the latest possible end | the latest of these ends + 65 s |
  * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining lifetime + leeway + 6 s |
- * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>` | horizon + leeway + 6 s |
+ * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>`; `1 …` if the session was evicted | horizon + leeway + 6 s |
  * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:state` | hash | the last sync + horizon + leeway + 66 s |
  * | `{<prefix>}:log` | stream | the same time as the state. Entries are trimmed after horizon + leeway + 6 s |

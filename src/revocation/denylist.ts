@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
-import { hasBefore } from './entry.js'
+import { EVICTED, hasBefore } from './entry.js'
 import type { EntryKind, DenylistEntry, NewEntry } from './entry.js'
 
 /** A denylist entry as listed for people. */
@@ -40,8 +40,13 @@ export interface RevocableToken {
   readonly iat: UnixSeconds
 }
 
-/** The kind of entry that covers the token, or `history` if the token is older than the history of this denylist. */
-export type RevocationReason = EntryKind | 'history'
+/** The kind of entry that covers a token. It is `evicted` instead of `sid` if a later login took the session's place. */
+export type CoveringKind = EntryKind | 'evicted'
+
+/**
+ * The kind of entry that covers the token; `history` if the token is older than the history of this denylist.
+ */
+export type RevocationReason = CoveringKind | 'history'
 
 /**
  * The `iat` and the jti prefix of a new access token. Take it before the session is read, so that a concurrent logout
@@ -139,11 +144,16 @@ export function withDefaults(
   const { kind, before, until, endedAt } = entry
   return {
     ...entry,
-    before: hasBefore(kind) ? (toTime(before) ?? (kind === 'lost' ? 'birth' : 'now')) : 0,
+    before: toBefore(kind, before),
     until:
       kind === 'jti' && until !== undefined && Number.isFinite(until) ? Math.ceil(until) + grace : undefined,
     enough: endedAt === undefined ? undefined : endedAt + horizon + grace - END_SLACK,
   }
+}
+
+function toBefore(kind: EntryKind, before: NewEntry['before']): UnixMs | 'now' | 'birth' {
+  if (!hasBefore(kind)) return kind === 'sid' && before === EVICTED ? EVICTED : 0
+  return toTime(before) ?? (kind === 'lost' ? 'birth' : 'now')
 }
 
 function toTime(before: NewEntry['before']): UnixMs | undefined {

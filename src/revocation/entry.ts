@@ -16,12 +16,22 @@ export function hasBefore(kind: EntryKind): kind is 'sub' | 'all' | 'lost' {
   return kind === 'sub' || kind === 'all' || kind === 'lost'
 }
 
+/**
+ * The `before` of a `sid` entry whose session was evicted: a later login took its place. All other `sid` entries have 0.
+ * It isn't a field of its own, because earlier versions read exactly four fields. They ignore the `before` of a `sid`, so
+ * they refuse the tokens of an evicted session, too. And as the larger `before` wins whenever two entries are merged, the
+ * mark is never lost.
+ */
+export const EVICTED: UnixMs = 1
+
 /** An entry of the denylist, as stored in the log. */
 export interface DenylistEntry {
   readonly kind: EntryKind
   /** The id of the token, session, subject or key. It is `*` for `all`, and jti prefix plus subject for `lost`. */
   readonly id: string
-  /** The entry covers tokens with an `iat` of this time or earlier. 0 for kinds that cover tokens of any age. */
+  /**
+   * The entry covers tokens with an `iat` of this time or earlier. Kinds that cover tokens of any age have 0, or `EVICTED`.
+   */
   readonly before: UnixMs
   /** The time at which all tokens that the entry covers have expired. */
   readonly until: UnixMs
@@ -40,7 +50,8 @@ export interface NewEntry {
   readonly id: string
   /**
    * As in `DenylistEntry`. `now` means the time of Redis plus τ, and `birth` the start of the epoch plus 3τ. Default:
-   * `now` for `sub` and `all`, `birth` for `lost`, and 0 for the other kinds.
+   * `now` for `sub` and `all`, `birth` for `lost`, and 0 for the other kinds. Of these, only a `sid` may have another
+   * value, `EVICTED`.
    */
   readonly before?: UnixMs | 'now' | 'birth' | undefined
   /** The `exp` of the token of a `jti`. In the log, the time at which the entry is dropped. */

@@ -6,8 +6,10 @@ import type { RedisClient } from '../redis/redis-client.js'
 import { latestIssueByOwnClock } from './replica/revocation-log.js'
 import type { RevocationLog } from './replica/revocation-log.js'
 import { withDefaults, withoutLost } from './denylist.js'
+import { EVICTED, hasBefore } from './entry.js'
 import type { NewEntry } from './entry.js'
 import type {
+  CoveringKind,
   EntryToWrite,
   RevocationReason,
   OnOutage,
@@ -35,8 +37,7 @@ export interface RedisDenylistOptions {
 }
 
 /**
- * The denylist with `revocation.check: redis`. It sends one `MGET` to Redis per request. Decisions are exact on every
- * instance, as long as Redis loses no data.
+ * The denylist with `revocation.check: redis`. It sends one `MGET` to Redis per request. Decisions are exact on every instance, as long as Redis loses no data.
  */
 export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
@@ -46,7 +47,11 @@ export class RedisDenylist implements Denylist {
     this.#options = options
   }
 
-  async check({ jti, sid, sub, kid, iat }: RevocableToken): Promise<RevocationReason | undefined> {
+  check(token: RevocableToken): Promise<RevocationReason | undefined> {
+    return this.#findKind(token)
+  }
+
+  async #findKind({ jti, sid, sub, kid, iat }: RevocableToken): Promise<CoveringKind | undefined> {
     const { redis, keys, mayEvict } = this.#options
     if (mayEvict())
       throw storeUnavailable(
@@ -60,11 +65,12 @@ export class RedisDenylist implements Denylist {
     } catch (error) {
       throw storeUnavailable(error)
     }
-    return kinds.find((kind, i) => {
-      const value = found[i]
-      if (value == null) return false
-      return (kind !== 'sub' && kind !== 'all') || iat * 1000 <= Number.parseInt(value, 10)
+    const befores = found.map((value) => (value == null ? undefined : Number.parseInt(value, 10)))
+    const kind = kinds.find((each, i) => {
+      const before = befores[i]
+      return before !== undefined && (!hasBefore(each) || iat * 1000 <= before)
     })
+    return kind === 'sid' && befores[0] === EVICTED ? 'evicted' : kind
   }
 
   peek(token: RevocableToken): Promise<RevocationReason | 'unknown' | undefined> {
@@ -108,7 +114,7 @@ export class RedisDenylist implements Denylist {
   stamp(sub?: string): Promise<TokenStamp> {
     return waitForStamp(async () => {
       const { stamp, token } = createStamp(this.#options.clock.now(), this.#jtiPrefix, sub ?? '')
-      return { stamp, reason: sub === undefined ? undefined : await this.check(token) }
+      return { stamp, reason: sub === undefined ? undefined : await this.#findKind(token) }
     })
   }
 

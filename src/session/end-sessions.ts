@@ -7,6 +7,7 @@
  *    second step has failed.
  */
 import { PortcullisError } from '../errors.js'
+import { EVICTED } from '../revocation/entry.js'
 import type { NewEntry } from '../revocation/entry.js'
 import type { EndOutcome } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
@@ -109,7 +110,9 @@ export async function revokeEnded(
     const outcome = outcomes[i]!
     if (!isRevoked(session, outcome)) return []
     const endedAt = outcome.kind === 'already_ended' ? outcome.endedAt : undefined
-    return [{ kind: 'sid' as const, id: session.sid, reason: note, endedAt }]
+    // A session that had ended before may have been logged out.
+    const before = reason === 'evicted' && outcome.kind === 'ended' ? EVICTED : undefined
+    return [{ kind: 'sid' as const, id: session.sid, before, reason: note, endedAt }]
   })
   await denylist.revoke([...entries, ...others])
   for (const [sub, sids] of groupBySubject(sessions, outcomes)) {

@@ -78,7 +78,8 @@ export class TokenVerifier {
    *
    * @param client If set, wrong signatures count for its address, and beyond its budget the error is `rate_limited`.
    * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`,
-   *   `token_revoked`, `history_lost`, `session_ended`; `store_unavailable` if the denylist is unavailable
+   *   `token_revoked`, `history_lost`, `session_ended`, `signed_in_elsewhere`; `store_unavailable` if the denylist is
+   *   unavailable
    */
   verifyToken(token: string, client?: TokenClient): Auth | Promise<Auth> {
     return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token, client))
@@ -294,8 +295,11 @@ function throwIfRevoked(reason: RevocationReason | undefined): void {
 }
 
 /** Returns the error code for a revoked token. Clients see only this code, the exact kind of entry goes to the log. */
-export function toErrorCode(reason: RevocationReason): 'session_ended' | 'history_lost' | 'token_revoked' {
+export function toErrorCode(
+  reason: RevocationReason,
+): 'session_ended' | 'signed_in_elsewhere' | 'history_lost' | 'token_revoked' {
   if (reason === 'history') return 'history_lost'
+  if (reason === 'evicted') return 'signed_in_elsewhere'
   return reason === 'sid' ? 'session_ended' : 'token_revoked'
 }
 

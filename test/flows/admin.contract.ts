@@ -87,6 +87,20 @@ export async function testAdmin(t: Test, overrides: () => Overrides) {
     t.match((await ask('GET', '/revocations?search=no-such-text')).body, { revocations: [] })
   })
 
+  await t.test('an evicted session is listed without a time, and its token is explained', async (t) => {
+    const { url, ask, passes } = await rig(t, () => ({ ...overrides(), sessions: { perDevice: 1 } }))
+    const { access_token: token, session_id } = await logIn(url)
+    const { access_token: next } = await logIn(url)
+    t.strictSame([await passes(token), await passes(next)], [401, 200])
+    const { revocations } = (await ask('GET', `/revocations?search=${session_id}`)).body as {
+      revocations: Listed[]
+    }
+    t.match(revocations, [{ kind: 'sid', before: null, reason: 'evicted' }])
+    const { steps, ...explained } = (await ask('POST', '/explain', { token })).body
+    t.match(explained, { admitted: false, code: 'signed_in_elsewhere' })
+    t.strictSame(steps.at(-1), { step: 'revocation', ok: false, reason: 'evicted' })
+  })
+
   await t.test('the list comes in pages, newest first, each entry once', async (t) => {
     const { ask } = await rig(t, overrides)
     for (const sid of ['one', 'two', 'three', 'one', 'four'])

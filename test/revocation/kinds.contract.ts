@@ -1,8 +1,9 @@
 /** What each kind of entry denies, on every adapter. */
 import type { Test } from 'tap'
 import type { RevocableToken } from '../../src/revocation/denylist.js'
+import { EVICTED } from '../../src/revocation/entry.js'
 import type { NewEntry } from '../../src/revocation/entry.js'
-import { check, LIFE, minted, SECOND, TEST_TIME } from './denylist.contract.js'
+import { check, LIFE, minted, MINUTE, SECOND, TEST_TIME } from './denylist.contract.js'
 import type { DenylistHarness, OpenDenylist } from './denylist.contract.js'
 
 /** The reasons for refusing tokens that differ in their `iat` alone, seconds before or after that of `token`. */
@@ -122,6 +123,54 @@ export function kindsContract(t: Test, open: OpenDenylist): void {
       t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), 'kid')
       await harness.advance(TEST_TIME + harness.rounding)
       t.equal(await check(harness, await minted(harness, { kid: 'stolen' })), undefined)
+    },
+  )
+
+  t.test('an evicted session is revoked like any other, and reported as evicted', async (t) => {
+    const harness = await open(t)
+    const token = await minted(harness)
+    const { sid } = token
+    await harness.denylist.revoke([{ kind: 'sid', id: sid, before: EVICTED, reason: 'evicted' }])
+    t.strictSame(await deniedAt(harness, token, [-100, 0, 100]), ['evicted', 'evicted', 'evicted'])
+    t.equal(await harness.denylist.peek(token), 'evicted')
+    t.equal(await check(harness, { ...token, sid: 'another' }), undefined)
+    await harness.advance(LIFE.horizon + harness.beyond - TEST_TIME)
+    t.equal(await check(harness, await minted(harness, { sid })), 'evicted')
+    await harness.advance(TEST_TIME + harness.rounding)
+    t.equal(await check(harness, await minted(harness, { sid })), undefined)
+  })
+
+  t.test('a session that was both evicted and logged out is reported as evicted', async (t) => {
+    const harness = await open(t)
+    for (const befores of [
+      [EVICTED, 0],
+      [0, EVICTED],
+    ]) {
+      const token = await minted(harness)
+      for (const before of befores) await harness.denylist.revoke([{ kind: 'sid', id: token.sid, before }])
+      t.equal(await check(harness, token), 'evicted')
+    }
+  })
+
+  t.test('an eviction that finds the entry of an earlier end changes nothing', async (t) => {
+    const harness = await open(t)
+    const token = await minted(harness)
+    await harness.denylist.revoke([{ kind: 'sid', id: token.sid }])
+    const endedAt = harness.clock.now() - MINUTE
+    await harness.denylist.revoke([{ kind: 'sid', id: token.sid, before: EVICTED, endedAt }])
+    t.equal(await check(harness, token), 'sid')
+  })
+
+  t.test(
+    'a before that isn’t the mark of an eviction has no effect on a sid, jti or kid entry',
+    async (t) => {
+      const harness = await open(t)
+      for (const kind of ['sid', 'jti', 'kid'] as const)
+        for (const before of [kind === 'sid' ? 2 : EVICTED, Number.NaN, -1, 'now'] as const) {
+          const token = await minted(harness, { kid: `key ${kind} ${before}` })
+          await harness.denylist.revoke([{ kind, id: token[kind], before }])
+          t.equal(await check(harness, token), kind, `${kind} ${before}`)
+        }
     },
   )
 

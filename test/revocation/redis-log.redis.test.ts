@@ -3,7 +3,7 @@
  * takes part in redis-log-members.redis.test.ts.
  */
 import t from 'tap'
-import { formatPosition, isAtOrAfter, START } from '../../src/revocation/entry.js'
+import { EVICTED, formatPosition, isAtOrAfter, START } from '../../src/revocation/entry.js'
 import { connect } from '../support/redis.js'
 import { monitored } from '../support/redis-session-store.js'
 import { redisUrl, startRedis } from '../support/redis.js'
@@ -241,7 +241,7 @@ t.test(
     const entries = Array.from({ length: 30 }, (_, i) => ({
       kind: 'sid' as const,
       id: `s${i}\n%`,
-      before: 0,
+      before: i % 2 === 0 ? 0 : EVICTED,
       until: i === 0 ? until + 100 * KEEP : until,
     }))
     await rig.deny('before')
@@ -269,8 +269,8 @@ t.test(
     await rig.log.deny(entries, 'published again')
     t.equal(
       await rig.server.get(rig.keys.deny('sid', entries[1]!.id)),
-      `0 ${until + 5_000} kept`,
-      'never shortened',
+      `1 ${until + 5_000} kept`,
+      'never shortened, and marked as evicted',
     )
     t.equal(await rig.server.get(rig.keys.deny('sid', entries[2]!.id)), `0 ${until} published again`)
     t.equal((await rig.sync()).epoch, page.epoch, 'the count is right: no new epoch')

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { EVICTED } from '../../src/revocation/entry.js'
 import type { DenylistEntry } from '../../src/revocation/entry.js'
 import { Replica } from '../../src/revocation/replica/replica.js'
 
@@ -91,4 +92,46 @@ t.test('entries exported from a replica match at least what was put in', async (
   for (const one of entries) copy.delete(one)
   t.equal(copy.size, 0)
   t.equal(copy.findKind(token, NOW), undefined)
+})
+
+t.test(
+  'an evicted session stays evicted, whatever other entries of it come, until the last one expires',
+  async (t) => {
+    const evicted = entry('sid', 's1', EVICTED, UNTIL)
+    const plain = entry('sid', 's1', 0, UNTIL + 60_000)
+    t.equal(replicaOf(plain).findKind(token, NOW), 'sid')
+    for (const replica of [replicaOf(evicted, plain), replicaOf(plain, evicted)]) {
+      t.equal(replica.findKind(token, NOW), 'evicted')
+      replica.expire(UNTIL + 30_000)
+      t.equal(replica.findKind(token, UNTIL + 30_000), 'evicted', 'the mark lives as long as the entry')
+      t.strictSame([...replica.entries()], [{ ...plain, before: EVICTED }])
+      replica.expire(UNTIL + 90_000)
+      t.equal(replica.size, 0)
+      replica.apply(entry('sid', 's1', 0, UNTIL + 120_000))
+      t.equal(replica.findKind(token, UNTIL + 90_000), 'sid', 'nothing is left of the mark')
+    }
+  },
+)
+
+t.test('an entry of an evicted session is covered only by one with the mark', async (t) => {
+  const evicted = entry('sid', 's1', EVICTED)
+  const replica = replicaOf(entry('sid', 's1'), entry('sid', 's2', EVICTED))
+  t.notOk(replica.covers(evicted), 'so it is published again')
+  replica.apply(evicted)
+  t.ok(replica.covers(evicted))
+  t.ok(replica.covers(entry('sid', 's1')))
+  replica.delete(evicted)
+  t.equal(replica.findKind(token, NOW), undefined)
+  replica.apply(entry('sid', 's1'))
+  t.equal(replica.findKind(token, NOW), 'sid')
+})
+
+t.test('`before` of a sid, jti or kid has no other meaning', async (t) => {
+  for (const [kind, id] of [
+    ['sid', 's1'],
+    ['jti', token.jti],
+    ['kid', 'k1'],
+  ] as const)
+    for (const before of kind === 'sid' ? [2, NOW] : [EVICTED, NOW])
+      t.equal(replicaOf(entry(kind, id, before)).findKind(token, NOW), kind)
 })

@@ -22,7 +22,7 @@ async function isAlive(t: Test, rig: Instance, { accessToken, refreshToken }: Du
 }
 
 async function wasEvicted(t: Test, rig: Instance, { accessToken, refreshToken }: DualTokens): Promise<void> {
-  t.equal(await judged(rig, accessToken), 'session_ended')
+  t.equal(await judged(rig, accessToken), 'signed_in_elsewhere')
   t.equal(await refreshed(rig, refreshToken), 'signed_in_elsewhere')
 }
 

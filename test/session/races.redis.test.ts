@@ -165,8 +165,8 @@ for (const denylist of ['replica', 'redis'] as const) {
         continue
       }
       const { session, accessToken } = login.value
-      const expected = sids.includes(session.sid) ? 'good' : 'session_ended'
-      t.equal(await judged(two, accessToken), expected)
+      const expected = sids.includes(session.sid) ? 'good' : 'signed_in_elsewhere'
+      for (const each of [one, two]) t.equal(await judged(each, accessToken), expected)
     }
   })
 }

@@ -1,5 +1,5 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../../src/clock.js'
-import { JTI_PREFIX_LENGTH } from '../../src/revocation/entry.js'
+import { EVICTED, JTI_PREFIX_LENGTH } from '../../src/revocation/entry.js'
 import type { EntryKind, DenylistEntry } from '../../src/revocation/entry.js'
 import type { Decision } from '../../src/revocation/replica/instance.js'
 import type { NewEntry } from '../../src/revocation/entry.js'
@@ -24,10 +24,11 @@ export interface Revocation {
   isExempt?: boolean
 }
 
-export type ViolationKind = 'admitted' | 'denied' | 'stuck' | 'grown' | 'revived'
+export type ViolationKind = 'admitted' | 'denied' | 'renamed' | 'stuck' | 'grown' | 'revived'
 
 /**
- * Something that must hold doesn't: what is revoked was admitted, what isn't was denied, nothing moves, or the log holds
+ * Something that must hold doesn't: what is revoked was admitted, what isn't was denied, what was evicted was denied as if
+ * it had been logged out, nothing moves, or the log holds
  * more than it should, or an ended session gives new tokens.
  */
 export class Violation extends Error {
@@ -48,6 +49,7 @@ export class Checker {
   readonly counts = {
     admitted: 0,
     denied: 0,
+    evicted: 0,
     history: 0,
     unleased: 0,
     minted: 0,
@@ -147,12 +149,23 @@ export class Checker {
         throw new Violation('denied', `${node.id} denies ${token.jti} for its history, which is known`)
     } else {
       this.counts.denied += 1
-      const { by } = decision
+      const by = decision.by === 'evicted' ? 'sid' : decision.by
       const before = this.#attemptedBefore(by, token)
       const isDated = by === 'sub' || by === 'all' || by === 'lost'
       if (before === undefined || (isDated && token.iat * 1000 > before))
         throw new Violation('denied', `${node.id} denies ${token.jti} by ${by}, which nobody has revoked`)
+      if (by === 'sid') this.#deniedSession(token, decision.by === 'evicted', before, node.id)
     }
+  }
+
+  /** A session that was evicted is denied as evicted, once that has returned, and no other session is. */
+  #deniedSession({ jti, sid }: Token, isEvicted: boolean, before: UnixMs, id: string): void {
+    if (isEvicted) this.counts.evicted += 1
+    if (isEvicted && before !== EVICTED)
+      throw new Violation('renamed', `${id} denies ${jti} as evicted, though nobody evicted ${sid}`)
+    const wasEvicted = this.#returned.get(`sid ${sid}`)?.some((entry) => entry.before === EVICTED)
+    if (!isEvicted && wasEvicted)
+      throw new Violation('renamed', `${id} denies ${jti} as logged out, though ${sid} was evicted`)
   }
 
   #attemptedBefore(by: EntryKind, token: Token): UnixMs | undefined {

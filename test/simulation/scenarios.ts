@@ -1,41 +1,11 @@
 /** Schedules directed at one rule each, for those that chance doesn't find soon. With the rule they must hold, too. */
 import type { OnLostHistory } from '../../src/revocation/replica/instance.js'
+import { EVICTED } from '../../src/revocation/entry.js'
 import { Violation } from './checker.js'
-import { BEGINNING, Clocks, DRIFT } from './clocks.js'
+import { BEGINNING, DRIFT } from './clocks.js'
 import { boot, jump, lose } from './faults.js'
-import { Node } from './node.js'
-import { Random } from './random.js'
-import type { Switches } from './schedule.js'
-import { Workload } from './workload.js'
-import { World } from './world.js'
-
-export type Scenario = (seed: number, switches?: Switches) => World
-
-interface Start {
-  readonly onLostHistory?: OnLostHistory
-  readonly page?: number
-  readonly rates?: readonly number[]
-}
-
-/** Instances that are up and have a lease, and a session with a token for each. */
-function begin(
-  seed: number,
-  switches: Switches,
-  { onLostHistory = 'reject', page = 100, rates = [1, 1, 1] }: Start,
-) {
-  const settings = { lease: 1_000, horizon: 60_000, tolerance: 2_000, leeway: 0 }
-  const world = new World({ random: new Random(seed), settings, onLostHistory, page, ...switches })
-  const nodes = rates.map((rate, i) => new Node(world, `i${i}`, new Clocks({ rate })))
-  const workload = new Workload(world)
-  world.run(1_700)
-  for (const node of nodes) workload.mint(node)
-  world.run(1_900 + world.random.between(0, 300))
-  return { world, nodes, workload, random: world.random, tokens: world.checker.tokens }
-}
-
-function bySid(id: string) {
-  return { kind: 'sid', id, before: 0, until: undefined, reason: '' } as const
-}
+import { begin, bySid } from './scenario-start.js'
+import type { Scenario } from './scenario-start.js'
 
 /** An instance whose clock is slow is cut off just when one whose clock is fast revokes. */
 const margin: Scenario = (seed, switches = {}) => {
@@ -223,6 +193,20 @@ const left: Scenario = (seed, switches = {}) => {
   return world
 }
 
+/** A session was evicted. Data are lost, and in the new epoch it is logged out before anybody has published the former. */
+const mark: Scenario = (seed, switches = {}) => {
+  const { world, nodes, random, tokens } = begin(seed, switches, { onLostHistory: 'heal' })
+  const [token] = tokens
+  nodes[0]!.revoke([{ ...bySid(token!.sid), before: EVICTED }])
+  world.run(world.t + 600)
+  lose(world, random.pick(['flush', 'empty', 'log']), world.server.data)
+  nodes[1]!.revoke([bySid(token!.sid)])
+  world.after(random.between(0, 2_000), () => boot(world))
+  for (let at = 0; at < 4_000; at += 50) world.after(at, () => random.pick(world.alive)!.request(token!))
+  world.run(world.t + 4_000)
+  return world
+}
+
 /** By the rule that each is directed at. */
 export const SCENARIOS = {
   margin,
@@ -238,6 +222,7 @@ export const SCENARIOS = {
   iat,
   shared,
   left,
+  mark,
 }
 
 /**

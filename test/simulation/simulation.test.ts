@@ -10,7 +10,7 @@ import { Violation } from './checker.js'
 import type { ViolationKind } from './checker.js'
 import { LOSSES } from './faults.js'
 import { admittedAfterLoss, SCENARIOS } from './scenarios.js'
-import type { Scenario } from './scenarios.js'
+import type { Scenario } from './scenario-start.js'
 import { Schedule } from './schedule.js'
 import type { Switches } from './schedule.js'
 import { INSTANCE_RULES, SERVER_RULES, switchOff } from './rules.js'
@@ -20,10 +20,16 @@ import type { World } from './world.js'
 t.setTimeout(300_000)
 
 /** What goes wrong without a rule, where it isn't that something revoked is admitted. */
-const BREAKS: Partial<Record<AnyRule, ViolationKind>> = { iat: 'denied', shared: 'grown', covers: 'grown' }
+const BREAKS: Partial<Record<AnyRule, ViolationKind>> = {
+  iat: 'denied',
+  shared: 'grown',
+  covers: 'grown',
+  mark: 'renamed',
+}
 const OUTCOMES: Readonly<Record<ViolationKind, string>> = {
   admitted: 'something revoked is admitted',
   denied: 'a good token is denied',
+  renamed: 'an evicted session is denied as logged out',
   stuck: 'nothing moves',
   revived: 'an ended session gives a new token',
   grown: 'the log grows by what each survivor holds',
@@ -77,6 +83,7 @@ if (env['SEED'] !== undefined) {
     const atLeast = (name: string, n: number) => t.ok((total.get(name) ?? 0) >= n, `${name}: at least ${n}`)
     atLeast('admitted', SEEDS * 40)
     atLeast('returned', SEEDS * 3)
+    atLeast('evicted', SEEDS * 3)
     atLeast('lapsed', SEEDS / 50)
     for (const fault of [
       'pause',

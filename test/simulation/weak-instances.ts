@@ -5,9 +5,10 @@
 import type { Milliseconds, UnixMs } from '../../src/clock.js'
 import { Barrier } from '../../src/revocation/replica/revoke-barrier.js'
 import { START } from '../../src/revocation/entry.js'
-import type { Position } from '../../src/revocation/entry.js'
+import type { DenylistEntry, Position } from '../../src/revocation/entry.js'
 import { EpochReplica } from '../../src/revocation/replica/epoch-replica.js'
 import { Publication } from '../../src/revocation/replica/publication.js'
+import type { Replica } from '../../src/revocation/replica/replica.js'
 import { Instance } from '../../src/revocation/replica/instance.js'
 import type { InstanceSettings, Now, Sync } from '../../src/revocation/replica/instance.js'
 import type { NewEntry } from '../../src/revocation/entry.js'
@@ -38,6 +39,19 @@ class BlindPublication extends Publication {
 class BlindReplica extends EpochReplica {
   protected override newPublication(...args: ConstructorParameters<typeof Publication>): Publication {
     return new BlindPublication(...args)
+  }
+}
+
+/** It doesn't publish what was evicted if the log has the session as logged out. */
+class MarklessPublication extends Publication {
+  protected override skips(former: Replica, entry: DenylistEntry): boolean {
+    return super.skips(former, entry.kind === 'sid' ? { ...entry, before: 0 } : entry)
+  }
+}
+
+class MarklessReplica extends EpochReplica {
+  protected override newPublication(...args: ConstructorParameters<typeof Publication>): Publication {
+    return new MarklessPublication(...args)
   }
 }
 
@@ -76,6 +90,7 @@ export type InstanceRule =
   | 'shared'
   | 'covers'
   | 'left'
+  | 'mark'
 
 export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   /** A revoke returns when it is written. */
@@ -207,6 +222,12 @@ export const WEAK_INSTANCES: Readonly<Record<InstanceRule, typeof Instance>> = {
   covers: class extends Instance {
     protected override newReplica(...args: ReplicaArguments): EpochReplica {
       return new BlindReplica(...args)
+    }
+  },
+  /** It forgets that a session was evicted which the log of a new epoch has as logged out. */
+  mark: class extends Instance {
+    protected override newReplica(...args: ReplicaArguments): EpochReplica {
+      return new MarklessReplica(...args)
     }
   },
   /** It goes back to an epoch that it has left, as soon as an old primary offers it. */

@@ -1,6 +1,7 @@
 /**
  * What clients do: they log in, refresh, send requests, and log out; and what must hold of the tokens they are given.
  */
+import { EVICTED } from '../../src/revocation/entry.js'
 import type { EntryKind } from '../../src/revocation/entry.js'
 import type { Revocation, Token } from './checker.js'
 import type { Node } from './node.js'
@@ -113,7 +114,8 @@ export class Workload {
     // Everywhere: all sessions of the subject, in one call.
     const same = random.chance(0.3) ? checker.tokens.filter(({ sub }) => sub === token.sub) : [token]
     const sids = [...new Set(same.map(({ sid }) => sid))].slice(-4)
-    return node.revoke(sids.map((id) => ({ ...forever, kind: 'sid', id })))
+    const before = random.chance(0.5) ? EVICTED : 0
+    return node.revoke(sids.map((id) => ({ ...forever, kind: 'sid', id, before })))
   }
 
   #kind(): EntryKind {

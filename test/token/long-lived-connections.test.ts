@@ -4,6 +4,7 @@ import { createJwt } from '../../plugins/jwt.js'
 import type { ErrorCode } from '../../src/errors.js'
 import { LongLivedConnections } from '../../src/token/long-lived-connections.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
+import { EVICTED } from '../../src/revocation/entry.js'
 import type { RevocationReason, OnOutage, Denylist } from '../../src/revocation/denylist.js'
 import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
@@ -89,6 +90,14 @@ t.test('a denylist entry ends what it covers, once, by the code that a new reque
     t.strictSame(sibling.ends, isSibling ? [kinds[kind]] : [])
     t.equal(live.size, 3 - [one, other, sibling].filter(({ ends }) => ends.length > 0).length)
   }
+})
+
+t.test('an eviction ends the connections of its session, by its own code', async (t) => {
+  const { watch, denylist } = rig(t)
+  const [one, other] = [watch(), watch()]
+  await denylist.revoke([{ kind: 'sid', id: one.auth.sid, before: EVICTED }])
+  await soon('it has ended', () => one.ends.length > 0)
+  t.strictSame([one.ends, other.ends], [['signed_in_elsewhere'], []])
 })
 
 t.test('an entry from before the watch ends them, too', async (t) => {

@@ -1,8 +1,8 @@
 import type { Milliseconds, UnixMs } from '../../clock.js'
 import { isAtOrAfter, START } from '../entry.js'
-import type { EntryKind, DenylistEntry, Position } from '../entry.js'
+import type { DenylistEntry, Position } from '../entry.js'
 import type { SyncReply } from './revocation-log.js'
-import type { RevocableToken } from '../denylist.js'
+import type { CoveringKind, RevocableToken } from '../denylist.js'
 import type { State } from './protocol.js'
 import type { Walk } from './expiring-map.js'
 import { Publication } from './publication.js'
@@ -93,11 +93,16 @@ export class EpochReplica {
     return this.#formers.reduce((size, former) => size + former.size, this.#replica.size)
   }
 
-  /** Returns the kind of an entry that covers the token, or `undefined`. */
-  findKind(token: RevocableToken): EntryKind | undefined {
+  /**
+   * Returns the kind of an entry that covers the token, or `undefined`. A `sid` is `evicted` if any of the replicas has it
+   * so. The part of the log that was read may not yet have it.
+   */
+  findKind(token: RevocableToken): CoveringKind | undefined {
     let kind = this.#replica.findKind(token, this.#time)
-    for (let i = 0; kind === undefined && i < this.#formers.length; i += 1)
-      kind = this.#formers[i]!.findKind(token, this.#time)
+    for (let i = 0; (kind === undefined || kind === 'sid') && i < this.#formers.length; i += 1) {
+      const former = this.#formers[i]!.findKind(token, this.#time)
+      if (kind === undefined || former === 'evicted') kind = former
+    }
     return kind
   }
 

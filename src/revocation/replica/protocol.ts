@@ -1,7 +1,7 @@
 /** The inputs and outputs of `Instance`, which is one instance's part in the protocol. */
 import type { Milliseconds, UnixMs } from '../../clock.js'
 import type { Barrier, BarrierState } from './revoke-barrier.js'
-import type { EntryKind } from '../entry.js'
+import type { CoveringKind } from '../denylist.js'
 import type { LogSettings, SyncRequest } from './revocation-log.js'
 
 /** The readings of both clocks of an instance. Only the wall clock advances while the machine is suspended. */
@@ -48,7 +48,7 @@ export interface SyncOutcome {
 /** A decision from the replica. `no_lease` means that the instance may not decide now. */
 export type Decision =
   | { readonly kind: 'admitted' }
-  | { readonly kind: 'revoked'; readonly by: EntryKind | 'history' }
+  | { readonly kind: 'revoked'; readonly by: CoveringKind | 'history' }
   | { readonly kind: 'no_lease' }
 
 /** Said on every request, so made once. */

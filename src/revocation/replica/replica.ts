@@ -1,9 +1,9 @@
 import type { UnixMs } from '../../clock.js'
-import { hasBefore, JTI_PREFIX_LENGTH } from '../entry.js'
+import { EVICTED, hasBefore, JTI_PREFIX_LENGTH } from '../entry.js'
 import type { EntryKind, DenylistEntry } from '../entry.js'
 import { ExpiringMap } from './expiring-map.js'
 import type { Walk } from './expiring-map.js'
-import type { RevocableToken } from '../denylist.js'
+import type { CoveringKind, RevocableToken } from '../denylist.js'
 
 /**
  * The denylist in memory. For each kind and id it keeps the largest `before` and the largest `until` of all entries, so
@@ -24,6 +24,8 @@ export class Replica {
     all: new Map<string, UnixMs>(),
     lost: new Map<string, UnixMs>(),
   }
+  /** The ids of `sid` entries with the `before` `EVICTED`, until the same time as in `#until`. */
+  readonly #evicted = new ExpiringMap()
   /** The jti prefixes with which the ids of `lost` entries begin. There is one per epoch that has such entries. */
   readonly #lostPrefixes = new Set<string>()
 
@@ -38,22 +40,28 @@ export class Replica {
   apply({ kind, id, before, until }: DenylistEntry): void {
     this.#until[kind].lengthen(id, Math.ceil(until / 1000))
     if (kind === 'lost') this.#lostPrefixes.add(id.slice(0, JTI_PREFIX_LENGTH))
+    if (kind === 'sid' && (before === EVICTED || this.#evicted.get(id) !== undefined))
+      this.#evicted.lengthen(id, this.#until.sid.get(id)!)
     if (!hasBefore(kind)) return
-    const former = this.#before[kind].get(id) ?? 0
-    if (before > former) this.#before[kind].set(id, before)
+    if (before > this.#getBefore(kind, id)) this.#before[kind].set(id, before)
   }
 
   /** Returns true if this replica already covers all tokens that the entry covers. */
   covers({ kind, id, before, until }: DenylistEntry): boolean {
     if (Math.ceil(until / 1000) > (this.#until[kind].get(id) ?? 0)) return false
-    return !hasBefore(kind) || before <= (this.#before[kind].get(id) ?? 0)
+    return before <= this.#getBefore(kind, id)
+  }
+
+  #getBefore(kind: EntryKind, id: string): UnixMs {
+    if (kind === 'sid') return this.#evicted.get(id) === undefined ? 0 : EVICTED
+    return hasBefore(kind) ? (this.#before[kind].get(id) ?? 0) : 0
   }
 
   /** Returns the kind of an entry that covers the token and is in force at `now`, or `undefined`. */
-  findKind({ jti, sid, sub, kid, iat }: RevocableToken, now: UnixMs): EntryKind | undefined {
+  findKind({ jti, sid, sub, kid, iat }: RevocableToken, now: UnixMs): CoveringKind | undefined {
     const second = now / 1000
     const until = this.#until
-    if (isInForce(until.sid, sid, second)) return 'sid'
+    if (isInForce(until.sid, sid, second)) return this.#evicted.get(sid) === undefined ? 'sid' : 'evicted'
     if (isInForce(until.jti, jti, second)) return 'jti'
     if (isInForce(until.kid, kid, second)) return 'kid'
     const issued = iat * 1000
@@ -84,6 +92,7 @@ export class Replica {
       const gone = this.#until[kind].expire(second)
       if (hasBefore(kind)) for (const id of gone) this.#before[kind].delete(id)
     }
+    this.#evicted.expire(second)
     if (this.#until.lost.size === 0) this.#lostPrefixes.clear()
   }
 
@@ -91,8 +100,7 @@ export class Replica {
   *entries(walk?: Walk): Generator<DenylistEntry> {
     for (const kind of Object.keys(this.#until) as EntryKind[]) {
       for (const [id, second] of this.#until[kind].entries(walk)) {
-        const before = hasBefore(kind) ? (this.#before[kind].get(id) ?? 0) : 0
-        yield { kind, id, before, until: second * 1000 }
+        yield { kind, id, before: this.#getBefore(kind, id), until: second * 1000 }
       }
     }
   }
@@ -100,6 +108,7 @@ export class Replica {
   /** Removes an entry that another replica already has. */
   delete({ kind, id }: DenylistEntry): void {
     this.#until[kind].delete(id)
+    if (kind === 'sid') this.#evicted.delete(id)
     if (hasBefore(kind)) this.#before[kind].delete(id)
   }
 }
