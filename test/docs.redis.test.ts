@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import fastify from 'fastify'
 import t from 'tap'
+import type { Test } from 'tap'
 import portcullis from '../src/index.js'
 import { soon } from './support/gateway-process.js'
 import { connect, startRedis } from './support/redis.js'
@@ -24,7 +25,12 @@ function documentedList(): string[] {
   return (/^```\n(\+eval .*?)^```$/ms.exec(page)?.[1] ?? '').trim().split(/\s+/)
 }
 
-t.test('the documented ACL suffices for logins, refreshes, logouts and revokes', async (t) => {
+for (const check of ['replica', 'presence'] as const) {
+  t.test(`check: ${check}: the documented ACL suffices`, (t) => useDocumentedAcl(t, check))
+}
+
+/** Logins, refreshes, logouts and revokes. */
+async function useDocumentedAcl(t: Test, check: 'replica' | 'presence'): Promise<void> {
   const redis = await startRedis(t)
   const admin = connect(t, redis.url)
   const user = documentedUser()
@@ -43,6 +49,7 @@ t.test('the documented ACL suffices for logins, refreshes, logouts and revokes',
     keys: { dir: t.testdir() },
     login: ({ username }) => (username === 'ada' ? { sub: 'ada' } : null),
     sessions: { perSubject: 2 },
+    revocation: { check },
   })
   t.teardown(() => app.close())
   const post = (url: string, payload: object, headers = {}) =>
@@ -68,4 +75,4 @@ t.test('the documented ACL suffices for logins, refreshes, logouts and revokes',
   t.match((await app.inject({ url: '/auth/me', headers })).json(), { code: 'session_ended' })
 
   t.strictSame(await admin.call('ACL', 'LOG'), [], 'Redis has denied no command')
-})
+}

@@ -62,7 +62,7 @@ export interface RevocationPorts {
 /**
  * Opens the denylist that the settings name, and waits up to 2 s for the first lease.
  *
- * @throws {StartError} if `revocation.check` is `redis` and Redis may evict denylist entries
+ * @throws {StartError} if `revocation.check` is `redis` or `presence`, and Redis may evict denylist entries
  */
 export async function openRevocation(
   settings: PluginSettings,
@@ -82,7 +82,7 @@ export async function openRevocation(
   const { mayEvict } = ports
   if (mayEvict()) {
     throw new StartError(
-      'revocation.check: with redis, Redis must not evict keys; set its maxmemory-policy to noeviction, or use check: replica',
+      `revocation.check: with ${check}, Redis must not evict keys; set its maxmemory-policy to noeviction, or use check: replica`,
     )
   }
   return {
@@ -96,8 +96,9 @@ export async function openRevocation(
         grace,
         tolerance: TOLERANCE,
         mayEvict,
+        needsSession: check === 'presence',
       }),
-      'redis',
+      check,
       (query) => listDenylist(redis, keys, query, Date.now()),
     ),
     // A server that was unreachable at the start is checked when it connects.

@@ -115,9 +115,9 @@ const shared = {
     }),
   }),
   revocation: Type.Object({
-    check: choice(['replica', 'redis'], {
+    check: choice(['replica', 'redis', 'presence'], {
       description:
-        'source of the denylist for each request (replica: this instance’s memory; redis: one MGET per request)',
+        'source of the denylist for each request (replica: this instance’s memory; redis: one MGET per request; presence: also, the session must be in Redis)',
       default: 'replica',
     }),
     lease: leaf('duration', {

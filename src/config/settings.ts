@@ -114,8 +114,11 @@ export interface PluginOptions<Request = unknown> {
     perDevice?: number
   }
   revocation?: {
-    /** The source of the denylist for each request: this instance's memory, or one MGET in Redis. Default: `replica`. */
-    check?: 'replica' | 'redis'
+    /**
+     * The source of the denylist for each request: this instance's memory, or one MGET in Redis. With `presence`, which
+     * includes `redis`, the session must also have a record in Redis. Default: `replica`.
+     */
+    check?: 'replica' | 'redis' | 'presence'
     /** The longest time for which an instance decides without a sync with Redis, from `200ms` to `2s`. Default: `1s`. */
     lease?: string
     /**

@@ -18,6 +18,9 @@
  */
 export type Keys = ReturnType<typeof redisKeys>
 
+/** A field that the record of every session has until the session ends. A tombstone doesn't have it. */
+export const LIVING_SESSION_FIELD = 'current'
+
 export function redisKeys(prefix: string) {
   return {
     session: (sid: string) => `${prefix}:session:${sid}`,

@@ -44,9 +44,10 @@ export interface RevocableToken {
 export type CoveringKind = EntryKind | 'evicted'
 
 /**
- * The kind of entry that covers the token; `history` if the token is older than the history of this denylist.
+ * The kind of entry that covers the token; `history` if the token is older than the history of this denylist; `absent` if
+ * its session has no record (only with `check: presence`).
  */
-export type RevocationReason = CoveringKind | 'history'
+export type RevocationReason = CoveringKind | 'history' | 'absent'
 
 /**
  * The `iat` and the jti prefix of a new access token. Take it before the session is read, so that a concurrent logout

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
+import { LIVING_SESSION_FIELD } from '../redis/keys.js'
 import type { Keys } from '../redis/keys.js'
 import type { RedisClient } from '../redis/redis-client.js'
 import { latestIssueByOwnClock } from './replica/revocation-log.js'
@@ -34,10 +35,13 @@ export interface RedisDenylistOptions {
   readonly tolerance: Milliseconds
   /** Returns true if Redis may evict entries when its memory is full. Every check then throws. */
   readonly mayEvict: () => boolean
+  /** True for `check: presence`: a token is admitted only while its session has a record. */
+  readonly needsSession: boolean
 }
 
 /**
- * The denylist with `revocation.check: redis`. It sends one `MGET` to Redis per request. Decisions are exact on every instance, as long as Redis loses no data.
+ * The denylist with `revocation.check: redis` and `presence`. It sends one `MGET` to Redis per request, and for `presence`
+ * one `HEXISTS` with it. Decisions are exact on every instance, as long as Redis loses no data.
  */
 export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
@@ -47,8 +51,14 @@ export class RedisDenylist implements Denylist {
     this.#options = options
   }
 
-  check(token: RevocableToken): Promise<RevocationReason | undefined> {
-    return this.#findKind(token)
+  async check(token: RevocableToken): Promise<RevocationReason | undefined> {
+    const { needsSession } = this.#options
+    // Both commands are sent at once. They aren't an ioredis pipeline, which in a Cluster needs all keys in one slot.
+    const [kind, hasSession] = await Promise.all([
+      this.#findKind(token),
+      needsSession ? this.#hasSession(token.sid) : true,
+    ])
+    return kind ?? (hasSession ? undefined : 'absent')
   }
 
   async #findKind({ jti, sid, sub, kid, iat }: RevocableToken): Promise<CoveringKind | undefined> {
@@ -71,6 +81,16 @@ export class RedisDenylist implements Denylist {
       return before !== undefined && (!hasBefore(each) || iat * 1000 <= before)
     })
     return kind === 'sid' && befores[0] === EVICTED ? 'evicted' : kind
+  }
+
+  /** Returns true if the session has a living record. A tombstone doesn't count. */
+  async #hasSession(sid: string): Promise<boolean> {
+    const { redis, keys } = this.#options
+    try {
+      return (await redis.hexists(keys.session(sid), LIVING_SESSION_FIELD)) === 1
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
   }
 
   peek(token: RevocableToken): Promise<RevocationReason | 'unknown' | undefined> {

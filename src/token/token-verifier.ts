@@ -300,7 +300,7 @@ export function toErrorCode(
 ): 'session_ended' | 'signed_in_elsewhere' | 'history_lost' | 'token_revoked' {
   if (reason === 'history') return 'history_lost'
   if (reason === 'evicted') return 'signed_in_elsewhere'
-  return reason === 'sid' ? 'session_ended' : 'token_revoked'
+  return reason === 'sid' || reason === 'absent' ? 'session_ended' : 'token_revoked'
 }
 
 /** The non-enumerable property of `Auth` with the id of the key that signed the token. For internal use only. */

@@ -43,7 +43,7 @@ async function isEvicted(t: Test, base: string, { access_token, refresh_token }:
   t.strictSame(cookiesOf(setCookie), { '__Host-access': '', '__Secure-refresh': '' })
 }
 
-for (const check of ['replica', 'redis']) {
+for (const check of ['replica', 'redis', 'presence']) {
   t.test(`check: ${check}: an evicted session is refused as such on every instance`, async (t) => {
     const overrides = { ...settings, revocation: { check }, keyPrefix: check }
     const instances = await startInstances(t, [redis.url, redis.url], overrides)

@@ -16,7 +16,7 @@ import { LIFE } from '../revocation/denylist.contract.js'
 
 export interface InstanceOptions {
   readonly prefix: string
-  readonly check: 'replica' | 'redis'
+  readonly check: 'replica' | 'redis' | 'presence'
   readonly url?: string
   readonly life?: { readonly horizon: number; readonly leeway: number }
   readonly onLostHistory?: 'reject' | 'heal' | 'accept'

@@ -105,7 +105,7 @@ export function embedded(rules: Partial<SessionSettings> = {}): MemoryRig {
 /** Two processes on one Redis, each with connections of its own. */
 export async function twoInstances(
   t: Test,
-  check: 'replica' | 'redis',
+  check: 'replica' | 'redis' | 'presence',
   rules: Partial<SessionSettings> = {},
 ): Promise<[Instance, Instance]> {
   const prefix = uniquePrefix()
