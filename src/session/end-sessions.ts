@@ -27,6 +27,40 @@ export interface SessionToEnd {
    * if the client may have invented the token. If false, a session without a record isn't revoked.
    */
   readonly isProven?: boolean
+  /** True if another denylist entry covers all access tokens of the session. No entry is then written for its `sid`. */
+  readonly isCovered?: boolean
+}
+
+/** Maximum number of sessions per write to the denylist. */
+const PAGE = 500
+
+/**
+ * Ends any number of sessions, in pages. When it resolves, no instance admits a token of these sessions.
+ *
+ * After an error, the caller can repeat the call with the sessions that are still in the index, because each page leaves
+ * the index when it is done.
+ *
+ * @param note The reason that the denylist shows to operators. Default: `reason`.
+ * @param last Denylist entries to write together with those of the last page. Default: none.
+ * @throws {PortcullisError} `store_unavailable`
+ */
+export async function endInPages(
+  dependencies: SessionDependencies,
+  sessions: readonly SessionToEnd[],
+  reason: EndReason,
+  note: string = reason,
+  last: readonly NewEntry[] = [],
+): Promise<void> {
+  let revoking: Promise<void> = Promise.resolve()
+  let rest = sessions
+  do {
+    const page = rest.slice(0, PAGE)
+    rest = rest.slice(PAGE)
+    // The records of one page are ended while the revocation of the previous page waits for all instances.
+    const [outcomes] = await Promise.all([endRecords(dependencies, page, reason), revoking])
+    revoking = revokeEnded(dependencies, page, outcomes, reason, note, rest.length > 0 ? [] : last)
+  } while (rest.length > 0)
+  await revoking
 }
 
 /** Number of records that are ended at once. Other commands on the connection to Redis can run between two batches. */
@@ -108,7 +142,7 @@ export async function revokeEnded(
 ): Promise<void> {
   const entries = sessions.flatMap((session, i) => {
     const outcome = outcomes[i]!
-    if (!isRevoked(session, outcome)) return []
+    if (session.isCovered || !isRevoked(session, outcome)) return []
     const endedAt = outcome.kind === 'already_ended' ? outcome.endedAt : undefined
     // A session that had ended before may have been logged out.
     const before = reason === 'evicted' && outcome.kind === 'ended' ? EVICTED : undefined

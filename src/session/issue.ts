@@ -6,6 +6,7 @@ import type { TokenStamp } from '../revocation/denylist.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
+import { rejectIfCovered } from './reject-if-covered.js'
 import { keepWithinLimits } from './session-limits.js'
 import type { SessionDependencies } from './dependencies.js'
 import { schemes } from '../token/schemes.js'
@@ -92,6 +93,7 @@ export async function issue(
   const tokens = tokenSet(dependencies, session, stamp, token, now)
   const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
   await withinDeadline(store.create(session, secrets), deadline)
+  await rejectIfCovered(dependencies, session, stamp)
   await keepWithinLimits(dependencies, session)
   dependencies.emit({ event: 'login', sub, sid: session.sid, ip: client.ip })
   return tokens

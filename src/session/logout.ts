@@ -3,7 +3,7 @@ import { PortcullisError } from '../errors.js'
 import type { NewEntry } from '../revocation/entry.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { PresentedRefreshToken } from '../token/refresh-token.js'
-import { revokeEnded, endRecords, endSessions, isRevoked } from './end-sessions.js'
+import { endInPages, endSessions, isRevoked } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Sid } from './session.js'
@@ -40,9 +40,6 @@ export async function logout(
   }
 }
 
-/** Maximum number of sessions per write to the denylist. */
-const PAGE = 500
-
 /** Options of `logoutAll`. */
 export interface LogoutAllOptions {
   /** The session of the caller. It is ended and revoked even if the index has lost it. Default: none. */
@@ -73,23 +70,7 @@ export async function logoutAll(
     .filter((sid) => sid !== except && sid !== own)
     .map((sid) => ({ sid, indexedFor: sub }))
   if (own !== undefined) sessions.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
-  let revoking: Promise<void> = Promise.resolve()
-  let rest = sessions
-  do {
-    const page = rest.slice(0, PAGE)
-    rest = rest.slice(PAGE)
-    // The records of one page are ended while the revocation of the previous page waits for all instances.
-    const [outcomes] = await Promise.all([endRecords(dependencies, page, 'logout'), revoking])
-    revoking = revokeEnded(
-      dependencies,
-      page,
-      outcomes,
-      'logout',
-      'logout',
-      rest.length > 0 ? [] : [lostSessions(sub)],
-    )
-  } while (rest.length > 0)
-  await revoking
+  await endInPages(dependencies, sessions, 'logout', 'logout', [lostSessions(sub)])
 }
 
 /**

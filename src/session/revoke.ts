@@ -1,9 +1,12 @@
 /** A revocation: writes one denylist entry, or ends one session. */
+import { toSeconds } from '../clock.js'
 import type { UnixMs, UnixSeconds } from '../clock.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { NewEntry } from '../revocation/entry.js'
+import type { IndexedSession, IndexPlace } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
-import { endSessions } from './end-sessions.js'
+import { endInPages, endSessions } from './end-sessions.js'
+import type { SessionToEnd } from './end-sessions.js'
 import type { Sid } from './session.js'
 
 /**
@@ -29,8 +32,8 @@ export type RevokeRequest = {
 )
 
 /**
- * Writes denylist entries, and ends the session if `what` is a `sid`. When the promise resolves, no instance admits the
- * revoked tokens.
+ * Writes a denylist entry, and ends the session if `what` is a `sid`, or the subject's sessions if it is a `sub`. When
+ * the promise resolves, no instance admits the revoked tokens, and no refresh token of these sessions works.
  *
  * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`
  * @throws {PortcullisError} `store_unavailable`. The tokens may or may not be revoked. Repeat the call.
@@ -42,9 +45,53 @@ export async function revoke(dependencies: SessionDependencies, what: RevokeRequ
     return
   }
   const { denylist, clock, emit } = dependencies
-  const entry = toNewEntry(what, clock.now())
+  const now = clock.now()
+  const entry = toNewEntry(what, now)
   await denylist.revoke([entry])
   emit({ event: 'revoked', kind: entry.kind, id: entry.id, reason: what.reason })
+  if (entry.kind === 'sub') await endSubject(dependencies, entry, now)
+}
+
+/**
+ * Ends the sessions of a subject that a `sub` entry covers. The denylist forgets the entry when all tokens that it
+ * covers have expired. Without this, a session that isn't refreshed until then could be refreshed afterwards.
+ *
+ * Call it after the entry was written. A login that runs meanwhile either finds the entry when it has stored its session
+ * (see `rejectIfCovered`), or has its session in the index by now.
+ *
+ * @param calledAt The time before the entry was written.
+ */
+async function endSubject(
+  dependencies: SessionDependencies,
+  { id: sub, before, reason }: NewEntry,
+  calledAt: UnixMs,
+): Promise<void> {
+  const isPast = typeof before === 'number'
+  // By whole seconds, as the `iat` that the entry covers. A default `before` is at least `calledAt`.
+  const isBy = (time: UnixMs) => toSeconds(time) * 1000 <= (isPast ? before : calledAt)
+  const sessions: SessionToEnd[] = []
+  for await (const { sid, session } of readIndex(dependencies, sub, calledAt)) {
+    if (isPast && !(session && isBy(session.createdAt))) continue
+    sessions.push({ sid, indexedFor: sub, isCovered: session !== undefined && isBy(session.lastSeenAt) })
+  }
+  await endInPages(dependencies, sessions, 'revoked', reason)
+}
+
+/** Number of index entries per read. */
+const PAGE = 500
+
+async function* readIndex(
+  { store }: SessionDependencies,
+  sub: string,
+  now: UnixMs,
+): AsyncGenerator<IndexedSession> {
+  let after: IndexPlace | undefined
+  for (;;) {
+    const page = await store.indexed(sub, now, PAGE, after)
+    yield* page
+    if (page.length < PAGE) return
+    after = page.at(-1)
+  }
 }
 
 const KINDS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])

@@ -50,7 +50,7 @@ export const RULES: SessionSettings = {
   onLimit: 'evict-oldest',
 }
 
-const LIFE = { horizon: ACCESS, leeway: 0 }
+export const LIFE = { horizon: ACCESS, leeway: 0 }
 const key = await importKey(JSON.stringify(generateKey('ES256')), 'ES256')
 const jwt = await createJwt(key, ISSUER)
 
