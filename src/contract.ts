@@ -21,8 +21,9 @@ export const isFalse = (flag: boolean | 'true' | 'false' | undefined): boolean =
 const RefreshTokenText = Type.String({ minLength: 1, maxLength: 512 })
 
 export const LoginBody = Type.Object({
-  username: Type.String({ minLength: 1, maxLength: 256 }),
-  password: Type.String({ minLength: 1, maxLength: 1024 }),
+  // Empty credentials are wrong credentials, not an invalid request.
+  username: Type.String({ maxLength: 256 }),
+  password: Type.String({ maxLength: 1024 }),
   device: Type.Optional(Type.String({ maxLength: 64, description: "The user's name for the device" })),
   cookies: Type.Optional(Flag),
   remember: Type.Optional(Flag),

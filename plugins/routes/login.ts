@@ -24,6 +24,8 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
       // Otherwise another site could log the browser in to an attacker's account (login CSRF).
       rejectCrossSite(readBrowserHeaders(request), core.settings.cors.origins, request.protocol === 'https')
     }
+    // Must never reach a login function: an LDAP bind with an empty password is anonymous, and succeeds (RFC 4513 §5.1.2).
+    if (username === '' || password === '') throw new PortcullisError('invalid_credentials')
     const address = countedAddress(request)
     const attempt = {
       slots,

@@ -89,7 +89,6 @@ t.test('missing or invalid fields of a body are named', async (t) => {
     [{ password: 'x' }, /username/],
     [{}, /username|password/],
     [{ ...good, username: 7 }, /^username/],
-    [{ ...good, username: '' }, /^username/],
     [{ ...good, password: ['x'] }, /^password/],
     [{ ...good, password: null }, /^password/],
     [{ ...good, device: 'x'.repeat(65) }, /^device/],
