@@ -15,6 +15,9 @@ import { ALGORITHMS } from '../token/signing-key.js'
  * Parsed durations are milliseconds, and parsed sizes are bytes.
  */
 
+/** 7 days. Denylist entries and tombstones are kept for as long, and every instance has all entries in memory. */
+const MAX_ACCESS = 604_800_000
+
 const shared = {
   prefix: leaf('prefix', {
     description: 'path prefix of Portcullis’s own routes, such as /auth/login',
@@ -59,7 +62,7 @@ const shared = {
       description: 'lifetime of an access token, in whole seconds',
       default: '15m',
       minimum: 1000,
-      maximum: 86_400_000,
+      maximum: MAX_ACCESS,
     }),
     refresh: lifetime({
       description: 'lifetime of a session without a refresh; 0s means no limit',
@@ -143,7 +146,7 @@ const shared = {
       leaf('duration', {
         description: 'longest exp − iat that is accepted; by default tokens.access',
         minimum: 1000,
-        maximum: 86_400_000,
+        maximum: MAX_ACCESS,
       }),
     ),
   }),

@@ -88,7 +88,7 @@ export interface PluginOptions<Request = unknown> {
   tokens?: {
     /** `dual`: access and refresh tokens. `single`: the access token itself is exchanged. Default: `dual`. */
     scheme?: 'dual' | 'single'
-    /** The lifetime of an access token, in whole seconds, from `1s` to `1d`. Default: `15m`. */
+    /** The lifetime of an access token, in whole seconds, from `1s` to `7d`. Default: `15m`. */
     access?: string
     /** The lifetime of a session without a refresh. `0s` means no limit. Default: `30d`. */
     refresh?: string
@@ -131,7 +131,7 @@ export interface PluginOptions<Request = unknown> {
     onLostHistory?: 'reject' | 'heal' | 'accept'
     /** The number of Redis replicas that must have each denylist entry. Default: `0`. */
     waitReplicas?: number
-    /** The longest `exp − iat` that is accepted. Default: `tokens.access`. */
+    /** The longest `exp − iat` that is accepted, up to `7d`. Default: `tokens.access`. */
     horizon?: string
   }
   accept?: {
