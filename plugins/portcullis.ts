@@ -7,6 +7,7 @@ import { parsePluginOptions } from '../src/config.js'
 import type { PluginOptions, PluginSettings } from '../src/config.js'
 import type { ErrorCode } from '../src/errors.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
+import type { SecurityEventSource } from '../src/event-listeners.js'
 import type { RevokeRequest } from '../src/session/revoke.js'
 import type { Identity, ClientInfo, Sid } from '../src/session/session.js'
 import { parseLives } from '../src/config/session-lives.js'
@@ -184,6 +185,16 @@ export interface Portcullis extends Guards {
    */
   onTokenEnd(auth: Auth, end: (code: ErrorCode) => void): () => void
   /**
+   * The security events of this instance: logins, logouts, ended sessions, reused tokens and so on. The names and fields
+   * are those of the log.
+   *
+   * @example
+   * ```ts
+   * app.portcullis.events.on('session_ended', ({ sub, sid, reason }) => audit.write({ sub, sid, reason }))
+   * ```
+   */
+  readonly events: SecurityEventSource
+  /**
    * The metrics, as a registry of prom-client.
    *
    * @example
@@ -304,6 +315,7 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
     },
     verifyToken: async (token) => verifier.verifyToken(token),
     onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),
+    events: core.events,
     metrics: core.metrics.registry,
     isReady: async () => (await readiness()).isReady,
   }

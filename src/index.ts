@@ -65,5 +65,11 @@ export type { SessionView, TokenResponse } from './contract.js'
 export { ERRORS, PortcullisError } from './errors.js'
 export type { ErrorCode } from './errors.js'
 export type { Identity, ClientInfo } from './session/session.js'
+export type {
+  SecurityEventListener,
+  SecurityEventName,
+  SecurityEventOf,
+  SecurityEventSource,
+} from './event-listeners.js'
 export type { AccessClaims } from './token/access-token.js'
 export type { Auth } from './token/token-verifier.js'

@@ -7,6 +7,7 @@ import { withinDeadline } from '../deadline.js'
 import { LongLivedConnections } from '../token/long-lived-connections.js'
 import { CLOCK_SLACK } from '../revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
+import { EventListeners } from '../event-listeners.js'
 import type { SecurityEvent } from '../session/security-events.js'
 import { RateBound } from '../rate-bound.js'
 import { Sessions } from '../session/sessions.js'
@@ -60,6 +61,8 @@ export interface Core {
   readonly identity: IdentityProof
   readonly limiters: Readonly<Record<CoreLimiter, Limiter>>
   readonly metrics: Metrics
+  /** The listeners of the host for security events. */
+  readonly events: EventListeners
   /** The long-lived connections. Each one ends with its token. */
   readonly live: LongLivedConnections
   /** The connection of the session store. `undefined` with `store: memory`. */
@@ -139,6 +142,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
   const identity = await createIdentityProof({ createSigner: islands.createSigner, key, clock, settings })
   const sampleLimited = createSampler()
+  const events = new EventListeners(log)
   const limiters = await createCoreLimiters(islands.createCounter, settings, redis?.client)
   // Opened last: nothing after it may fail, because it keeps running in the background.
   const revocation = await openRevocation(settings, {
@@ -201,6 +205,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
         metrics.event(event.event)
         if (event.event === 'login_limited') sampleLimited(() => logEvent(log, event, requestId))
         else logEvent(log, event, requestId)
+        events.deliver(event, requestId)
       },
     },
     revocation.patience,
@@ -209,6 +214,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     settings,
     key,
     metrics,
+    events,
     live,
     redis: redis?.client,
     verifier,
