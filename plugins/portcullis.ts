@@ -5,6 +5,7 @@ import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parsePluginOptions } from '../src/config.js'
 import type { PluginOptions, PluginSettings } from '../src/config.js'
+import { parseNode } from '../src/gateway/proxy-headers.js'
 import type { ErrorCode } from '../src/errors.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
 import type { SecurityEventSource } from '../src/event-listeners.js'
@@ -19,6 +20,9 @@ import { createGuards, createOwnGuard } from './guards.js'
 import type { Guards } from './guards.js'
 import { createAuthenticator } from '../src/login/authenticator.js'
 import { islands } from './islands.js'
+import { checkLogoutRequest, endRequested } from './logout-request.js'
+import type { LogoutRequest } from './logout-request.js'
+import { checkRefreshText, refreshPresented, renewPresented } from './refresh-request.js'
 import { createCore } from '../src/app/core.js'
 import type { Core } from '../src/app/core.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
@@ -27,7 +31,7 @@ import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
 import { meRoute } from './routes/me.js'
 import { refreshRoute } from './routes/refresh.js'
-import { renew, renewRoute } from './routes/renew.js'
+import { renewRoute } from './routes/renew.js'
 import { setTokenCookies } from './routes/send-tokens.js'
 import { sessionsRoutes } from './routes/sessions.js'
 import { verifyRoute } from './routes/verify.js'
@@ -88,6 +92,44 @@ export interface Portcullis extends Guards {
    *   `store_unavailable`. Repeat the call after the latter.
    */
   renew(accessToken: string, client?: { ip?: string | undefined }): Promise<TokenResponse>
+  /**
+   * Exchanges a refresh token for new tokens, as `POST /auth/refresh` does. Use it in a route of your own, with a body
+   * of your own. The old token must not be used again.
+   *
+   * @example
+   * ```ts
+   * app.get('/refresh', async (request) => {
+   *   const { refresh_token } = request.query as { refresh_token?: string }
+   *   return { code: 0, data: await app.portcullis.refresh(refresh_token, { ip: request.ip }) }
+   * })
+   * ```
+   *
+   * @param refreshToken The token as the client sent it, or `undefined` if it sent none.
+   * @param client The client. With `ip`, the refresh counts towards the limits of this address. `userAgent` has no
+   *   effect.
+   * @throws {PortcullisError} the error that `POST /auth/refresh` responds with, such as `refresh_token_missing`,
+   *   `refresh_token_reused`, `session_ended`, `rate_limited` or `store_unavailable`
+   */
+  refresh(
+    refreshToken: string | undefined,
+    client?: Pick<ClientInfo, 'ip' | 'userAgent'>,
+  ): Promise<TokenResponse>
+  /**
+   * Ends the session of the presented tokens, as `POST /auth/logout` does, or all sessions of the subject (`all`), or all
+   * but the current one (`all` and `keepCurrent`). When it resolves, no instance admits their tokens. `all` needs an
+   * access token that is still valid.
+   *
+   * @example
+   * ```ts
+   * await app.portcullis.logout({ accessToken, refreshToken })
+   * await app.portcullis.logout({ accessToken, all: true })
+   * ```
+   *
+   * @throws {TypeError} if both tokens are missing, or a value has the wrong type
+   * @throws {PortcullisError} the error that `POST /auth/logout` responds with, such as `token_invalid`,
+   *   `refresh_token_invalid` or `store_unavailable`. After the latter, repeat the call.
+   */
+  logout(request: LogoutRequest): Promise<void>
   /**
    * Adds the token cookies to a reply, as `POST /auth/login` with `cookies: true` does, and returns the token response
    * without the tokens. Use it for a login of your own in browsers, such as the callback of an identity provider. That
@@ -293,8 +335,14 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
         throw new TypeError(
           'renew: only with tokens.scheme: single; in the dual scheme use the refresh token',
         )
-      return tokenResponse(await renew(core, sessions, { token, address: ip }))
+      return tokenResponse(await renewPresented(core, sessions, { token, address: ip }))
     },
+    async refresh(refreshToken, { ip } = {}) {
+      const address = typeof ip === 'string' ? parseNode(ip) : undefined
+      const token = checkRefreshText(refreshToken)
+      return tokenResponse(await refreshPresented(core, sessions, { token, address }))
+    },
+    logout: async (request) => endRequested(core, sessions, checkLogoutRequest(request)),
     setCookies(reply, tokens) {
       if (!settings.cookies.enabled) throw new TypeError('setCookies: the setting cookies.enabled is false')
       const isWhole = settings.tokens.scheme === 'single' || tokens.refresh_token !== undefined

@@ -18,7 +18,10 @@ export const isTrue = (flag: boolean | 'true' | 'false' | undefined): boolean =>
 export const isFalse = (flag: boolean | 'true' | 'false' | undefined): boolean =>
   flag === false || flag === 'false'
 
-const RefreshTokenText = Type.String({ minLength: 1, maxLength: 512 })
+/** The maximum length of a presented refresh token, in characters. */
+export const MAX_REFRESH_TOKEN_LENGTH = 512
+
+const RefreshTokenText = Type.String({ minLength: 1, maxLength: MAX_REFRESH_TOKEN_LENGTH })
 
 export const LoginBody = Type.Object({
   // Empty credentials are wrong credentials, not an invalid request.

@@ -58,6 +58,7 @@ export const {
 } = importedGuards
 export { default, default as portcullis } from '../plugins/portcullis.js'
 export type { Portcullis, SessionList } from '../plugins/portcullis.js'
+export type { LogoutRequest } from '../plugins/logout-request.js'
 export type { Guard, Guards, ScopeNeeds } from '../plugins/guards.js'
 export { ConfigError } from './config.js'
 export type { LoginCredentials, LoginFunction, PluginOptions } from './config.js'
