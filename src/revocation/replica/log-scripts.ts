@@ -148,11 +148,9 @@ local function write(i, at)
   local till = ARGV[at + 3] == '' and now + keep or math.min(tonumber(ARGV[at + 3]), now + keep)
   local mark = ARGV[at + 2] == 'birth' and string.sub(epoch, 1, 8) or ''
   local text = ARGV[at] .. ' ' .. int(before) .. ' ' .. int(till) .. ' ' .. mark .. ARGV[at + 1]
-  local old = redis.call('GET', KEYS[i])
-  if old then
-    local oldBefore, oldTill = string.match(old, '^(%d+) (%d+)')
-    before, till = math.max(before, tonumber(oldBefore)), math.max(till, tonumber(oldTill))
-  end
+  -- Something else may have written the key. That must not make the revoke fail.
+  local oldBefore, oldTill = string.match(redis.call('GET', KEYS[i]) or '', '^(%d+) (%d+)')
+  if oldBefore then before, till = math.max(before, tonumber(oldBefore)), math.max(till, tonumber(oldTill)) end
   if till > now then
     redis.call('SET', KEYS[i], int(before) .. ' ' .. int(till) .. ' ' .. ARGV[at + 4], 'PXAT', int(till))
   end
