@@ -56,6 +56,7 @@ const NAMES: Readonly<Record<SecurityEventName | '*', true>> = {
   login_failed: true,
   login_limited: true,
   refresh: true,
+  refresh_retried: true,
   refresh_token_reused: true,
   logout: true,
   session_ended: true,

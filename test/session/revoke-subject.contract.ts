@@ -3,12 +3,10 @@ import type { Test } from 'tap'
 import { storeUnavailable } from '../../src/errors.js'
 import type { Denylist } from '../../src/revocation/denylist.js'
 import { endRecords } from '../../src/session/end-sessions.js'
-import { issue } from '../../src/session/issue.js'
-import { refresh } from '../../src/session/refresh.js'
 import { revoke } from '../../src/session/revoke.js'
 import type { SessionStore } from '../../src/store/session-store.js'
 import { failingOnce } from '../support/failing-denylist.js'
-import { judged, outcomeOf, refreshed, told, MINUTE, SECOND } from '../support/sessions.js'
+import { issue, judged, outcomeOf, refresh, refreshed, told, MINUTE, SECOND } from '../support/sessions.js'
 import type { Instance } from '../support/sessions.js'
 
 export interface RevokeRig extends Instance {
