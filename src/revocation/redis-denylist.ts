@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import { LIVING_SESSION_FIELD } from '../redis/keys.js'
@@ -20,6 +19,12 @@ import type {
   TokenStamp,
 } from './denylist.js'
 import { createStamp, waitForStamp } from './token-stamp.js'
+
+/**
+ * The jti prefix of all tokens, as this denylist has no epochs. It is equal on all instances, because a retried refresh
+ * must issue an equal token on each of them.
+ */
+const JTI_PREFIX = 'noepoch-'
 
 export interface RedisDenylistOptions {
   readonly redis: RedisClient
@@ -45,7 +50,6 @@ export interface RedisDenylistOptions {
  */
 export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
-  readonly #jtiPrefix = randomBytes(6).toString('base64url')
 
   constructor(options: RedisDenylistOptions) {
     this.#options = options
@@ -133,7 +137,7 @@ export class RedisDenylist implements Denylist {
 
   stamp(sub?: string): Promise<TokenStamp> {
     return waitForStamp(async () => {
-      const { stamp, token } = createStamp(this.#options.clock.now(), this.#jtiPrefix, sub ?? '')
+      const { stamp, token } = createStamp(this.#options.clock.now(), JTI_PREFIX, sub ?? '')
       return { stamp, reason: sub === undefined ? undefined : await this.#findKind(token) }
     })
   }
