@@ -27,6 +27,7 @@ const MAX_DETAIL = 500
  *
  * @throws {PortcullisError} `login_refused` for another 4xx, `rate_limited` for 429, `upstream_unavailable` for 502 and
  *   503, `upstream_timeout` for 504
+ * @throws {TypeError} if the identity has an unknown field. Otherwise a misspelt `scope` would be dropped silently.
  * @throws the host's error if it has none of these status codes, or is another `PortcullisError`
  */
 export async function callHostLogin(
@@ -35,7 +36,7 @@ export async function callHostLogin(
   request: LoginHttpRequest,
 ): Promise<Identity | null> {
   try {
-    return await login(credentials, request)
+    return checkFields(await login(credentials, request))
   } catch (error) {
     const status = statusOf(error)
     if (status === 401) return null
@@ -56,6 +57,24 @@ export async function callHostLogin(
       cause: error,
     })
   }
+}
+
+const FIELDS: Readonly<Record<keyof Identity, true>> = {
+  sub: true,
+  clientId: true,
+  scope: true,
+  claims: true,
+}
+
+function checkFields(identity: Identity | null): Identity | null {
+  for (const [field, value] of Object.entries(identity ?? {})) {
+    if (value === undefined || Object.hasOwn(FIELDS, field)) continue
+    const known = Object.keys(FIELDS).join(', ')
+    throw new TypeError(
+      `login: the identity has the unknown field ${JSON.stringify(field)}; the fields are ${known}, and further claims belong into claims`,
+    )
+  }
+  return identity
 }
 
 /** Returns the status of an error, or `undefined` if it has none that a login can have. */

@@ -124,3 +124,19 @@ t.test('a number that may have been rounded, or isn’t whole, is no subject', a
   t.equal((await logIn('-0')).statusCode, 200)
   t.equal((await app.portcullis.sessions.list(0)).length, 1)
 })
+
+t.test('an identity with an unknown field is an error of the host that names the field', async (t) => {
+  for (const [identity, field] of [
+    [{ sub: 'eve', scopes: 'admin' }, 'scopes'],
+    [{ sub: 'eve', role: 'admin' }, 'role'],
+    [{ sub: 'eve', device: 'phone' }, 'device'],
+    [JSON.parse('{"sub":"eve","__proto__":{}}'), '__proto__'],
+  ] as const) {
+    const { logIn, lines } = await host(t, () => identity)
+    t.match(await logIn(), { statusCode: 500, body: { code: 'internal_error' } }, field)
+    t.match(lines.join(''), `login: the identity has the unknown field \\"${field}\\"`)
+  }
+  const all = { sub: 'eve', clientId: 'app', scope: 'a b', claims: { role: 'admin' }, role: undefined }
+  const { logIn } = await host(t, () => all)
+  t.equal((await logIn()).statusCode, 200)
+})
