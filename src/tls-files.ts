@@ -25,14 +25,16 @@ export async function readTls(
   const privateKey = readPrivateKey(key, `${setting}.key: the file ${files.key}`, swapped)
   if (!certificate.checkPrivateKey(privateKey)) {
     throw new StartError(
-      `${setting}: the key in ${files.key} doesn’t belong to the first certificate in ${files.cert}; ` +
+      `${setting}.key: the key in ${files.key} doesn’t belong to the first certificate in ${files.cert}; ` +
         'the certificate of the key comes first, before those of the authorities',
     )
   }
   try {
     createSecureContext({ cert, key })
   } catch (error) {
-    throw new StartError(`${setting}: the certificate and the key can’t be used: ${(error as Error).message}`)
+    throw new StartError(
+      `${setting}.cert: the certificate and the key can’t be used: ${(error as Error).message}`,
+    )
   }
   return { cert, key }
 }

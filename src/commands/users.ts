@@ -55,7 +55,7 @@ async function putUser(file: string, { name, password, scope }: NewUser): Promis
   parseUsers('the new user', line)
   const previous = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ENOENT') return ''
-    throw new UsersFileError(`${file} can’t be read: ${error.message}`)
+    throw new UsersFileError(`--file: ${file} can’t be read: ${error.message}`)
   })
   const lines = previous.split(/\r?\n/)
   if (lines.at(-1) === '') lines.pop()
@@ -68,7 +68,7 @@ async function putUser(file: string, { name, password, scope }: NewUser): Promis
   const whole = `${lines.join('\n')}\n`
   parseUsers(file, whole)
   await replaceFile(file, whole).catch((error: Error) => {
-    throw new UsersFileError(`${file} can’t be written: ${error.message}`)
+    throw new UsersFileError(`--file: ${file} can’t be written: ${error.message}`)
   })
   return at < 0
 }

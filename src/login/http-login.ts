@@ -6,9 +6,18 @@ import { PortcullisError, rateLimited } from '../errors.js'
 import { mapIdentity } from './identity-mapping.js'
 import type { Identity } from '../session/session.js'
 import { createSampler } from '../sample.js'
+import { explainTlsFailure } from '../tls-failure.js'
+import type { TlsAdvice } from '../tls-failure.js'
 
 type Login = Exclude<PluginSettings['login'], (...args: never[]) => unknown>
 type LoginHttp = NonNullable<Login['http']>
+
+const TLS_ADVICE: TlsAdvice = {
+  ca: 'start Node with NODE_EXTRA_CA_CERTS=FILE, the file of its CA',
+  name: 'write that name in the URL',
+  cert: 'logins send none',
+  plain: 'write http:// in the URL',
+}
 
 /** Largest response body, in bytes. */
 const MAX_RESPONSE = 65_536
@@ -38,7 +47,11 @@ export function createHttpLogin(settings: LoginHttp, connections: number, log: L
   })
   const sample = createSampler()
   const fail = (code: 'upstream_unavailable' | 'upstream_timeout', reason: string): never => {
-    sample(() => log.warn({ event: 'login_http_failed', reason }, 'the login API gave no usable response'))
+    const tls = explainTlsFailure(reason, TLS_ADVICE)
+    const message = tls && `login.http.url: there is no TLS connection to the login API: ${tls}`
+    sample(() =>
+      log.warn({ event: 'login_http_failed', reason }, message ?? 'the login API gave no usable response'),
+    )
     throw new PortcullisError(code, { detail: 'Logins are not possible now. Try again later.', reason })
   }
 

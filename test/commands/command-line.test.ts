@@ -68,7 +68,7 @@ t.test('users add: errors have no stack and change nothing', async (t) => {
     [['users', 'add', 'eve'], 'x', 2, /--file FILE is missing/],
     [['users', 'add', '--file', file], 'x', 2, /users add NAME/],
     [['users', 'add', 'e:ve', '--file', file], 'x', 2, /can’t contain a colon/],
-    [['users', 'add', 'eve', '--file', directory], 'x', 1, /can’t be read/],
+    [['users', 'add', 'eve', '--file', directory], 'x', 1, /--file: .* can’t be read/],
     [['users', 'add', 'eve', '--file', '/nowhere/users'], 'x', 1, /\/nowhere\/users can’t be written/],
     [['legacy-blog', '--port', 'abc'], '', 2, /--port abc is not a port/],
     [['legacy-blog', '--port', '65536'], '', 2, /--port 65536 is not a port/],

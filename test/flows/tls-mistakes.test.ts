@@ -18,7 +18,7 @@ const mistakes: readonly [what: string, cert: string, key: string, message: RegE
     'a key of another certificate',
     cert,
     ca.issue('127.0.0.1').key,
-    /^listen\.tls: .* doesn’t belong to the first certificate in .*cert\.pem/,
+    /^listen\.tls\.key: .* doesn’t belong to the first certificate in .*cert\.pem/,
   ],
   ['an encrypted key', cert, encrypted, /^listen\.tls\.key: .*key\.pem is encrypted; .*openssl pkey/],
   ['swapped files', key, cert, /^listen\.tls\.cert: .* private key instead of a certificate.*swapped\?/],

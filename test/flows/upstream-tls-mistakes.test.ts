@@ -1,4 +1,4 @@
-/** An https upstream whose certificate isn't accepted: the log names the setting. */
+/** An https upstream or login API whose certificate isn't accepted: the log names the setting. */
 import { createServer as createPlainServer } from 'node:http'
 import { createServer } from 'node:https'
 import { writeFile } from 'node:fs/promises'
@@ -31,6 +31,9 @@ const { url, records } = await serveGateway(
   t,
   {
     upstreams: { ca: 'ca.pem' },
+    login: {
+      http: { url: `https://localhost:${ports.untrusted}/`, subject: '/id' },
+    },
     routes: Object.entries(ports).map(([name, port]) => ({
       path: `/${name}`,
       upstream: `https://localhost:${port}`,
@@ -59,3 +62,15 @@ for (const [name, message] of Object.entries({
     t.match(failed['msg'], message)
   })
 }
+
+t.test('the login API', async (t) => {
+  const json = { username: 'ada', password: 'x' }
+  isRefused(t, await call(url, 'POST', '/auth/login', { json }), 502, 'upstream_unavailable')
+  const failed = await soon('the failure is logged', () =>
+    records().find(({ event }) => event === 'login_http_failed'),
+  )
+  t.match(
+    failed['msg'],
+    /^login\.http\.url: there is no TLS connection .* not trusted; .*NODE_EXTRA_CA_CERTS/,
+  )
+})
