@@ -1,8 +1,15 @@
+import { finished } from 'node:stream'
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify'
 import type { Admission, Admitter, Requirements } from '../src/token/admission.js'
 import type { OnOutage } from '../src/revocation/denylist.js'
+import { PortcullisError } from '../src/errors.js'
+import { checkTarget } from '../src/gateway/request-target.js'
+import { mustHide } from '../src/token/hidden-refusal.js'
 import type { Auth } from '../src/token/token-verifier.js'
+import { PLAIN_REFUSALS, parseRefusalOptions, parseRefusals, parseScopeNeeds } from './guard-options.js'
+import type { GuardNeeds, RefusalOptions, RefusalSettings } from './guard-options.js'
 import { sendError, toPortcullisError } from './problem-details.js'
+import { redirectToLogin } from './redirect-to-login.js'
 import { FastifyRequestFacts, reportAdmission } from './request-facts.js'
 import { isOwnRoute } from './routes/context.js'
 
@@ -47,6 +54,17 @@ export interface Guards {
      * expired or whose session has ended, because browsers send cookies without being asked. Any other bad token is 401.
      */
     readonly optional: Guard
+    /**
+     * Returns a guard that admits the same requests as `authenticate`, and refuses others as the options say.
+     *
+     * @example
+     * ```ts
+     * app.get('/reports', { onRequest: authenticate.with({ onAnonymous: 'redirect', loginPage: '/login' }) }, showReports)
+     * ```
+     *
+     * @throws {TypeError} at once, if an option is invalid or there is no login page to redirect to
+     */
+    with(options: RefusalOptions): Guard
   }
   /**
    * Returns a guard that does what `authenticate` does, and refuses with 403 unless the token has every `scope` and
@@ -55,19 +73,13 @@ export interface Guards {
    * @example
    * ```ts
    * app.get('/admin', { onRequest: authorize({ scope: 'admin' }) }, async () => 'welcome')
+   * // Whoever may not see it gets 404.
+   * app.get('/audit', { onRequest: authorize({ scope: 'audit', hidden: true }) }, async () => 'welcome')
    * ```
    *
-   * @throws {TypeError} at once, if `needs` names no scope
+   * @throws {TypeError} at once, if `needs` names no scope, or an option is invalid
    */
-  authorize(needs: ScopeNeeds): Guard
-}
-
-/** Scopes that a token must have. Each field is a list, or a text with spaces between scopes (RFC 6749 §3.3). */
-export interface ScopeNeeds {
-  /** The token needs all of these scopes. */
-  readonly scope?: string | readonly string[]
-  /** The token needs at least one of these scopes. */
-  readonly anyScope?: string | readonly string[]
+  authorize(needs: GuardNeeds): Guard
 }
 
 type Done = (error?: Error) => void
@@ -86,6 +98,8 @@ export interface GuardDependencies {
   /** `answer` sends the error as problem+json. `throw` passes it to the host's error handler. */
   readonly refusals: 'answer' | 'throw'
   readonly onOutage: OnOutage
+  /** The login page of the settings, to which guards with `onAnonymous: 'redirect'` send browsers. */
+  readonly loginPage: string | undefined
   /** The property of a request that has the verified token. */
   readonly authProperty: AuthProperty
 }
@@ -102,8 +116,8 @@ export interface OwnGuard {
 
 export function createGuards(dependencies: GuardDependencies): Guards {
   const { onOutage } = dependencies
-  const guard = (requirements: Omit<Requirements, 'onOutage'>): Guard => {
-    const guarded = createGuard({ ...requirements, onOutage }, dependencies)
+  const guard = (requirements: Omit<Requirements, 'onOutage'>, refusals = PLAIN_REFUSALS): Guard => {
+    const guarded = createGuard({ ...requirements, onOutage }, dependencies, withPage(refusals, dependencies))
     return toHook((request, reply, done, responded) => {
       // A hook of the whole application must not refuse a login because it has no token.
       if (isOwnRoute(request)) return done()
@@ -113,45 +127,31 @@ export function createGuards(dependencies: GuardDependencies): Guards {
   return {
     authenticate: Object.assign(guard({ auth: 'required', scope: [] }), {
       optional: guard({ auth: 'optional', scope: [] }),
+      with: (options: RefusalOptions) => guard({ auth: 'required', scope: [] }, parseRefusalOptions(options)),
     }),
-    authorize: (needs) => guard({ auth: 'required', ...parseScopeNeeds(needs) }),
+    authorize: (needs) =>
+      guard({ auth: 'required', ...parseScopeNeeds(needs) }, parseRefusals('authorize', needs)),
   }
+}
+
+/** Fills in the login page of the settings. */
+function withPage(refusals: RefusalSettings, { loginPage }: GuardDependencies): RefusalSettings {
+  if (!refusals.redirect || refusals.loginPage !== undefined) return refusals
+  if (loginPage === undefined)
+    throw new TypeError(
+      "onAnonymous: 'redirect' needs a login page; pass loginPage: '/login', or set login.page of the plugin",
+    )
+  return { ...refusals, loginPage }
 }
 
 export function createOwnGuard(dependencies: GuardDependencies): OwnGuard {
   const { onOutage, authProperty } = dependencies
   return {
-    authenticate: toHook(createGuard({ auth: 'required', scope: [], onOutage }, dependencies)),
+    authenticate: toHook(
+      createGuard({ auth: 'required', scope: [], onOutage }, dependencies, PLAIN_REFUSALS),
+    ),
     authOf: (request) => request[authProperty]!,
   }
-}
-
-/**
- * Returns the scopes as lists. Checks at run time too, because a host in plain JavaScript has no type checks.
- *
- * @throws {TypeError} if `needs` has an unknown field, an invalid scope, or no scope, which would admit every token
- */
-export function parseScopeNeeds(needs: ScopeNeeds): Pick<Requirements, 'scope' | 'anyScope'> {
-  if (typeof needs === 'string' || Array.isArray(needs))
-    throw new TypeError("authorize: name the scopes in a field, as in authorize({ scope: 'admin' })")
-  const unknown = Object.keys(needs ?? {}).filter((name) => name !== 'scope' && name !== 'anyScope')
-  if (unknown.length > 0)
-    throw new TypeError(`authorize: unknown field ${unknown.join(', ')}; use scope or anyScope`)
-  const scope = parseScopes('scope', needs?.scope)
-  const anyScope = parseScopes('anyScope', needs?.anyScope)
-  if (scope === undefined && anyScope === undefined)
-    throw new TypeError("authorize: no scope given; write authorize({ scope: 'admin' }), for example")
-  return { scope: scope ?? [], anyScope }
-}
-
-function parseScopes(name: string, given: string | readonly string[] | undefined): string[] | undefined {
-  if (given === undefined) return undefined
-  const scopes = typeof given === 'string' ? given.split(' ').filter((one) => one !== '') : [...given]
-  if (scopes.length > 0 && scopes.every((one) => typeof one === 'string' && /^[!#-[\]-~]+$/.test(one)))
-    return scopes
-  throw new TypeError(
-    `authorize: ${name} must be a list of scopes, or a text with spaces between them (RFC 6749 §3.3)`,
-  )
 }
 
 /**
@@ -165,6 +165,7 @@ type CallbackGuard = (request: FastifyRequest, reply: FastifyReply, done: Done, 
 function createGuard(
   requirements: Requirements,
   { admitter, refusals, authProperty }: GuardDependencies,
+  { hidden, loginPage }: RefusalSettings,
 ): CallbackGuard {
   const accept = (request: FastifyRequest, reply: FastifyReply, admission: Admission): void => {
     reportAdmission(admission, reply)
@@ -176,10 +177,31 @@ function createGuard(
     reply: FastifyReply,
     callbacks: Callbacks,
   ): void => {
+    if (hidden && mustHide(error)) return hide(error, request, reply, callbacks)
     const portcullisError = toPortcullisError(error)
+    if (loginPage !== undefined) {
+      const facts = new FastifyRequestFacts(request)
+      const target = checkTarget(facts.target, TARGET_LIMITS)
+      if (redirectToLogin(request, reply, { error, facts, target, page: loginPage, admitter }))
+        return callbacks.responded?.(portcullisError)
+    }
     if (refusals === 'throw') return callbacks.done(portcullisError)
     sendError(request, reply, portcullisError)
     callbacks.responded?.(portcullisError)
+  }
+  const hide = (
+    error: PortcullisError,
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { done, responded }: Callbacks,
+  ): void => {
+    if (refusals === 'throw') return done(new PortcullisError('not_found', { cause: error }))
+    // A hook of the whole application also runs for a request without a route, which gets the 404 anyway.
+    if (request.is404) return done()
+    reply.callNotFound()
+    if (responded === undefined) return
+    // The host's handler may send its response later. Until then, Fastify would send the error that ends the promise.
+    finished(reply.raw, () => responded(error))
   }
   // Creates no promise if admission is synchronous, because this runs on every guarded request.
   return (request, reply, done, responded) => {
@@ -199,6 +221,9 @@ function createGuard(
       )
   }
 }
+
+/** The limit for targets that a redirect to the login page contains. Longer ones are left out. */
+const TARGET_LIMITS = { target: 8_192 }
 
 /** Returns the guard as a hook that Fastify calls with a callback and a host can await. */
 function toHook(guard: CallbackGuard): Guard {

@@ -292,6 +292,7 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
     admitter: core.admitter,
     refusals: settings.refusals,
     onOutage: settings.revocation.onOutage,
+    loginPage: typeof settings.login === 'function' ? undefined : settings.login.page,
     authProperty: authPropertyOf(settings.decorators),
   }
   const guards = createGuards(dependencies)

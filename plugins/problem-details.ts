@@ -3,6 +3,7 @@ import type { ProblemDetails } from '../src/contract.js'
 import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import { createSampler } from '../src/sample.js'
+import { revealRefusal } from '../src/token/hidden-refusal.js'
 import { loggablePath } from './loggable-path.js'
 import { OWN_HEADERS } from './own-headers.js'
 
@@ -49,12 +50,17 @@ export function buildProblemDetails(error: PortcullisError, requestId: string): 
   }
 }
 
-/** The code of the error that was sent for a request. */
+/** The code of the error that a request was refused with. A hidden route has sent another one. */
 const CODE = Symbol('portcullis.code')
 
 type RequestWithCode = FastifyRequest & { [CODE]?: ErrorCode }
 
-/** Returns the code of the error that was sent for a request, `undefined` if there was none. */
+/** Notes the code of the error that a request was refused with, for its line in the log. */
+export function noteErrorCode(request: RequestWithCode, code: ErrorCode): void {
+  request[CODE] = code
+}
+
+/** Returns the code of the error that a request was refused with, `undefined` if there was none. */
 export function errorCodeOf(request: RequestWithCode): ErrorCode | undefined {
   return request[CODE]
 }
@@ -65,8 +71,9 @@ export function sendError(
   reply: FastifyReply,
   error: PortcullisError,
 ): FastifyReply {
-  logServerFault(request, error)
-  ;(request as RequestWithCode)[CODE] = error.code
+  const refusal = revealRefusal(error)
+  logServerFault(request, refusal)
+  noteErrorCode(request, refusal.code)
   return reply
     .code(error.statusCode)
     .headers({ ...OWN_HEADERS, 'cache-control': 'no-store', ...error.headers })

@@ -6,6 +6,7 @@ import { compileFoldedRoutes, compileRoutes } from '../../src/gateway/routes.js'
 import type { RouteTable } from '../../src/gateway/routes.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import type { OnOutage } from '../../src/revocation/denylist.js'
+import { mustHide } from '../../src/token/hidden-refusal.js'
 import type { Core } from '../../src/app/core.js'
 import type { RouteLimiters } from './route-limits.js'
 
@@ -87,7 +88,10 @@ export class Gate {
     const { host, ownHost } = query
     // One of the two hosts may come from the client, because many proxies set only one of them.
     const isForwarded = ownHost !== undefined && ownHost !== host && route.host === 'keep'
-    if (isForwarded && this.#tryFind({ ...query, host: ownHost }) !== route) throw otherHost()
+    if (!isForwarded) return
+    const other = this.#tryFind({ ...query, host: ownHost })
+    if (other === route) return
+    throw route.hidden || other?.hidden ? hideError(otherHost(), query.target) : otherHost()
   }
 
   #tryFind(query: RouteQuery): GateRoute | undefined {
@@ -101,7 +105,7 @@ export class Gate {
 
   #find({ method, target, host }: RouteQuery): GateRoute {
     if (!target.ok) return this.#findLax(method, target, host)
-    const route = this.#findCovering(method, target.match, host)
+    const route = this.#findCovering(method, target, target.match, host)
     if (!route) throw noRoute()
     return route
   }
@@ -111,8 +115,10 @@ export class Gate {
    * route, and the route must allow such targets (`targetAllow`). Otherwise a request could pass a less strict route
    * and reach a stricter one.
    */
-  #findLax(method: string, { lax, reason }: RefusedTarget, host: string | undefined): GateRoute {
-    const [route, ...others] = lax?.readings.map((reading) => this.#findCovering(method, reading, host)) ?? []
+  #findLax(method: string, target: RefusedTarget, host: string | undefined): GateRoute {
+    const { lax, reason } = target
+    const [route, ...others] =
+      lax?.readings.map((reading) => this.#findCovering(method, target, reading, host)) ?? []
     const isAllowed =
       lax !== undefined &&
       route !== undefined &&
@@ -126,22 +132,42 @@ export class Gate {
    * Finds the route that covers a path. Many servers ignore letter case: to them `/Admin` is `/admin`. A path that leads
    * to another route when it is read so is refused, unless that route's upstream tells the two apart.
    */
-  #findCovering(method: string, match: string, host: string | undefined): GateRoute | undefined {
+  #findCovering(
+    method: string,
+    target: CheckedTarget,
+    match: string,
+    host: string | undefined,
+  ): GateRoute | undefined {
     const isOwnPath = match === this.#prefix || match.startsWith(`${this.#prefix}/`)
     if (isOwnPath) return undefined
     const route = this.#table.find(method, match, host)
     const folded = this.#folded.find(method, match, host)
-    if (folded !== undefined && folded !== route && !folded.caseSensitive) throw targetRefused('letter_case')
-    return route
+    if (folded === undefined || folded === route || folded.caseSensitive) return route
+    const error = targetRefused('letter_case')
+    throw folded.hidden ? hideError(error, target) : error
   }
 
   /**
-   * Decides whether a request may pass its route, and counts it if the route has a rate limit.
+   * Decides whether a request may pass its route, and counts it if the route has a rate limit. A hidden route refuses as
+   * if no route covered the target.
    *
    * @throws {PortcullisError} or rejects with it, see `Admitter.admit`
    */
-  admit(facts: RequestFacts, { requirements }: RouteMatch): Admission | Promise<Admission> {
-    return this.#admitter.admit(facts, requirements)
+  admit(
+    facts: RequestFacts,
+    { route, requirements }: RouteMatch,
+    target: CheckedTarget,
+  ): Admission | Promise<Admission> {
+    if (!route.hidden) return this.#admitter.admit(facts, requirements)
+    const refuse = (error: unknown): never => {
+      throw mustHide(error) ? hideError(error, target) : error
+    }
+    try {
+      const admission = this.#admitter.admit(facts, requirements)
+      return admission instanceof Promise ? admission.catch(refuse) : admission
+    } catch (error) {
+      return refuse(error)
+    }
   }
 }
 
@@ -163,9 +189,18 @@ function toGateRoute(route: RouteSettings, defaultOnOutage: OnOutage, limiters: 
   }
 }
 
-/** Returns the error for a request that no route covers. */
-export function noRoute(): PortcullisError {
-  return new PortcullisError('not_found', { detail: 'No route covers this path, method and host.' })
+/**
+ * Returns the error for a request that no route covers.
+ *
+ * @param cause The error that a hidden route replaces with this one. It is logged, never sent.
+ */
+export function noRoute(cause?: PortcullisError): PortcullisError {
+  return new PortcullisError('not_found', { detail: 'No route covers this path, method and host.', cause })
+}
+
+/** Returns the error that the request would get if its hidden route didn't exist. */
+function hideError(error: PortcullisError, target: CheckedTarget): PortcullisError {
+  return target.ok ? noRoute(error) : targetRefused(target.reason, error)
 }
 
 function otherHost(): PortcullisError {
@@ -177,11 +212,16 @@ function otherHost(): PortcullisError {
   })
 }
 
-/** Returns the error for a request target that servers may read in different ways. */
-export function targetRefused(reason: string): PortcullisError {
+/**
+ * Returns the error for a request target that servers may read in different ways.
+ *
+ * @param cause The error that a hidden route replaces with this one. It is logged, never sent.
+ */
+export function targetRefused(reason: string, cause?: PortcullisError): PortcullisError {
   return new PortcullisError('target_refused', {
     detail: 'The path or the query is ambiguous: servers may read it in different ways.',
     reason,
+    cause,
     headers: { connection: 'close' },
   })
 }

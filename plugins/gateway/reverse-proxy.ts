@@ -1,22 +1,24 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Admission } from '../../src/token/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
-import { PortcullisError } from '../../src/errors.js'
 import { forward } from '../../src/gateway/forward.js'
-import type { ForwardOptions, Upgrade } from '../../src/gateway/forward.js'
+import type { Upgrade } from '../../src/gateway/forward.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
 import { rawTarget } from '../../src/gateway/request-target.js'
+import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import type { ClientConnections } from './client-connections.js'
 import type { Core } from '../../src/app/core.js'
 import { authPropertyOf } from '../decorators.js'
 import type { AuthProperty } from '../guards.js'
 import { forwardedClient } from '../client-address.js'
-import { identityRefused, noRoute } from './gate.js'
+import { noRoute } from './gate.js'
 import type { Gate, GateRoute } from './gate.js'
 import { isCorsHeader } from './cors.js'
 import { matchRequest } from './match-request.js'
 import { createOnSuccess } from './on-success.js'
+import { outgoingHeaders } from './outgoing-headers.js'
 import { reportOutcome } from './report-outcome.js'
+import { redirectToLogin } from '../redirect-to-login.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 import { noteRoute } from './request-metrics.js'
 import { createRouteUpstreams } from './route-upstreams.js'
@@ -36,6 +38,8 @@ interface ProxyContext {
   readonly connections: ClientConnections
   /** The property of a request that has the verified token. */
   readonly authProperty: AuthProperty
+  /** The path or URL of the login page. */
+  readonly loginPage: string | undefined
   /** Upstreams by route. Routes without an upstream exist for forward-auth only. */
   readonly upstreams: ReadonlyMap<GateRoute, RouteUpstream>
 }
@@ -62,6 +66,7 @@ export async function registerGateway(
     upgrades,
     connections,
     authProperty: authPropertyOf(core.settings.decorators),
+    loginPage: settings.login.page,
     upstreams,
   }
 
@@ -82,12 +87,16 @@ export async function registerGateway(
  * runs on every request.
  */
 function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: FastifyReply): void {
-  const refuse = (error: unknown) => void reply.send(error)
+  const target = checkedTarget(request.raw)
+  let route: GateRoute | undefined
+  const refuse = (error: unknown) => {
+    if (!redirect(context, request, reply, { route, target, error })) reply.send(error)
+  }
   try {
     const { gate, upgrades } = context
     const client = forwardedClient(request)
     const match = matchRequest(gate, request, client)
-    const { route } = match
+    route = match.route
     // A route without an upstream exists for forward-auth only.
     const routeUpstream = context.upstreams.get(route)
     if (!routeUpstream) throw noRoute()
@@ -95,14 +104,27 @@ function admitAndForward(context: ProxyContext, request: FastifyRequest, reply: 
     // Before admission, because the token ended at the first pass.
     routeUpstream.loops.check(request)
     const upgrade = upgrades.find(request)
-    const target = rawTarget(checkedTarget(request.raw))
-    const routed = { route, routeUpstream, target, client, upgrade }
-    const admission = gate.admit(new FastifyRequestFacts(request), match)
+    const routed = { route, routeUpstream, target: rawTarget(target), client, upgrade }
+    const admission = gate.admit(new FastifyRequestFacts(request), match, target)
     if (!(admission instanceof Promise)) return send(context, request, reply, routed, admission)
     admission.then((late) => send(context, request, reply, routed, late)).catch(refuse)
   } catch (error) {
     refuse(error)
   }
+}
+
+/** Redirects a browser to the login page if its route says so. Returns false if it sends nothing. */
+function redirect(
+  { core, loginPage, authProperty }: ProxyContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { route, target, error }: { route: GateRoute | undefined; target: CheckedTarget; error: unknown },
+): boolean {
+  if (route?.onAnonymous !== 'redirect' || loginPage === undefined) return false
+  // A token that was admitted, but has a claim for which there is no header, would be the same after a login.
+  if (request[authProperty]) return false
+  const facts = new FastifyRequestFacts(request)
+  return redirectToLogin(request, reply, { error, facts, target, page: loginPage, admitter: core.admitter })
 }
 
 interface RoutedRequest {
@@ -128,7 +150,8 @@ function send(
   const { upstream, rules, limits, rewriteRedirects } = routeUpstream
   const { auth } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
-  const outgoing = outgoingHeaders(context, request, { route, routeUpstream, client }, admission)
+  const { hopId } = routeUpstream.loops
+  const outgoing = outgoingHeaders(context, request, { route, rules, hopId, client }, admission)
   const forwardedTarget = upstreamTarget(context.isOwnToken, route, target, admission)
   for (const [name, value] of Object.entries(reply.getHeaders())) {
     if (route.cors === 'gateway' || !isCorsHeader(name)) reply.raw.setHeader(name, value!)
@@ -163,32 +186,4 @@ function send(
   // `unwatch` is null if the response has already ended.
   if (auth === null || unwatch === null) return
   unwatch = core.live.watch({ auth, onOutage: route.onOutage, end: (code) => forwarding.cut(code) })
-}
-
-function outgoingHeaders(
-  { core, isOwnToken }: ProxyContext,
-  request: FastifyRequest,
-  { route, routeUpstream, client }: Pick<RoutedRequest, 'route' | 'routeUpstream' | 'client'>,
-  { auth, transport }: Admission,
-): Pick<ForwardOptions, 'host' | 'headers' | 'framing'> {
-  const outgoing = routeUpstream.rules.request(request.raw.rawHeaders, {
-    origin: client,
-    prefix: route.rewritePrefix === undefined ? undefined : route.path,
-    hopId: routeUpstream.loops.hopId,
-    host: route.host,
-    drop: route.forwardToken ? undefined : tokenHeader(transport),
-    isOwnToken: route.forwardToken ? undefined : isOwnToken,
-    identity: auth ? core.identity.build(auth) : {},
-  })
-  if (outgoing.ok) return outgoing
-  if (outgoing.reason === 'identity_value') throw identityRefused()
-  throw new PortcullisError('invalid_request', {
-    detail: `The ${outgoing.reason.replace('_', ' ')} header is not acceptable.`,
-    headers: { connection: 'close' },
-  })
-}
-
-function tokenHeader(transport: Admission['transport']): string | undefined {
-  if (transport === 'header') return 'authorization'
-  return transport === 'x-access-token' ? transport : undefined
 }

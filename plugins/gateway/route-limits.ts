@@ -3,6 +3,7 @@ import { PortcullisError } from '../../src/errors.js'
 import type { Keys } from '../../src/redis/keys.js'
 import { createLimitStore } from '../../src/rate-limit/limiters.js'
 import type { Limit } from '../../src/rate-limit/limiters.js'
+import { SUBJECT_LIMIT } from '../../src/token/hidden-refusal.js'
 import { createCounter } from '../rate-limit-counter.js'
 import type { RedisClient } from '../../src/redis/redis-client.js'
 
@@ -48,6 +49,7 @@ export async function createRouteLimiters(
       if (wait > 0) {
         throw new PortcullisError('rate_limited', {
           detail: 'There were too many requests to this route. Try again after the time in Retry-After.',
+          ...(who.startsWith('sub:') && { reason: SUBJECT_LIMIT }),
           headers: { 'retry-after': String(wait) },
         })
       }

@@ -4,13 +4,12 @@ import type { Admission } from '../../src/token/admission.js'
 import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { createPeerCheck, readOriginal } from '../../src/gateway/original-request.js'
+import { isNavigation, loginUrl } from '../../src/gateway/login-redirect.js'
 import { identityValue } from '../../src/gateway/header-rules.js'
 import { collectLaxities } from '../../src/gateway/lax-target.js'
 import { checkTarget, rawTarget } from '../../src/gateway/request-target.js'
-import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import { withoutDefaultPort } from '../../src/host.js'
 import { changesState, isHandshake } from '../../src/token/csrf.js'
-import { withoutQueryTokens } from '../../src/token/query-token.js'
 import type { BrowserHeaders } from '../../src/token/csrf.js'
 import { peerAddress } from '../client-address.js'
 import type { Core } from '../../src/app/core.js'
@@ -63,11 +62,13 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       const { build, withoutProof } = core.identity
       return reply.headers(identityHeaders(isTrusted ? build(auth) : withoutProof(auth))).send()
     } catch (error) {
-      if (!original || page === undefined || !shouldRedirectToLogin(error, request, original)) throw error
-      return reply
-        .code(302)
-        .header('location', loginUrl(page, original.target, findOrigin(request, original, origins)))
-        .send()
+      const isAnonymous = error instanceof PortcullisError && error.statusCode === 401
+      if (!original?.mayRedirect || page === undefined || !isAnonymous) throw error
+      const location =
+        isNavigation(original.method, request.headers) &&
+        loginUrl(page, original.target, findOrigin(request, original, origins))
+      if (!location) throw error
+      return reply.code(302).header('location', location).send()
     }
   }
   for (const url of ['/verify', '/verify/*']) app.all(url, { onRequest, schema: HIDDEN }, () => undefined)
@@ -145,7 +146,8 @@ function admitOriginal(
     ...original,
     preflightFor: preflightMethod({ method, headers: request.headers }),
   })
-  return gate.admit(new OriginalFacts(request, { method, host, target: rawTarget(target) }), match)
+  const facts = new OriginalFacts(request, { method, host, target: rawTarget(target) })
+  return gate.admit(facts, match, target)
 }
 
 /** Decides about the presented token as the guard `authenticate` does. */
@@ -179,16 +181,6 @@ function identityHeaders(identity: Readonly<Record<string, string | undefined>>)
   return headers
 }
 
-/** Returns true if a browser opens a page and gets a 401, which a login resolves. */
-function shouldRedirectToLogin(
-  error: unknown,
-  { headers }: FastifyRequest,
-  { method, mayRedirect }: Original,
-): boolean {
-  const isNavigation = method === 'GET' && /\btext\/html\b/i.test(headers.accept ?? '')
-  return mayRedirect && isNavigation && error instanceof PortcullisError && error.statusCode === 401
-}
-
 /**
  * Returns the origin of the original request if it is listed (`login.origins`), else an empty string. A client may choose
  * its host, so any other origin would make an open redirect.
@@ -197,16 +189,4 @@ function findOrigin({ headers }: FastifyRequest, { host }: Original, origins: re
   const protocol = headers['x-forwarded-proto'] === 'https' ? 'https:' : 'http:'
   const origin = `${protocol}//${withoutDefaultPort(host?.toLowerCase() ?? '', protocol)}`
   return origins.find((listed) => listed === origin) ?? ''
-}
-
-/**
- * Returns the URL of the login page, with the original path and query as `next`. Leaves `next` out if the request
- * target was rejected, because a browser could read it as another origin.
- *
- * @param origin The listed origin of the original request. If it is empty, `next` is relative.
- */
-function loginUrl(page: string, target: CheckedTarget, origin: string): string {
-  if (!target.ok) return page
-  const next = origin + withoutQueryTokens(target.raw)
-  return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(next)}`
 }

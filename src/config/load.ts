@@ -1,5 +1,6 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
 import { GATEWAY_RULES, findRouteMistakes, SHARED_RULES } from './check.js'
+import { findRefusalMistakes } from './check-refusals.js'
 import type { Rule } from './check.js'
 import { asNode } from './node.js'
 import { ConfigError } from './config-error.js'
@@ -77,7 +78,9 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
     ...broken(GATEWAY_RULES, settings, isSound, reading),
   )
   if (isSound('routes') && isSound('prefix')) {
-    const mistakes = [...demand(settings), ...findRouteMistakes(settings.routes, settings.prefix)]
+    const { routes, prefix, login } = settings
+    const mistakes = [...demand(settings), ...findRouteMistakes(routes, prefix)]
+    if (isSound('login')) mistakes.push(...findRefusalMistakes(routes, login.page))
     problems.push(
       ...mistakes.map(([key, message]) => ({ key, message, source: describeSource(reading, key) })),
     )

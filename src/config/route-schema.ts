@@ -51,6 +51,15 @@ export const RouteSchema = Type.Object({
     description: 'scopes that the access token must have',
     default: [],
   }),
+  hidden: leaf('boolean', {
+    description: 'true makes refusals 404, as if there were no such route',
+    default: false,
+  }),
+  onAnonymous: choice(['refuse', 'redirect'], {
+    description:
+      'response to a browser that opens a page without a good token (refuse: 401; redirect: 302 to login.page)',
+    default: 'refuse',
+  }),
   host: choice(['keep', 'upstream'], {
     description: 'Host header that the upstream receives',
     default: 'keep',

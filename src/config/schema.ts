@@ -191,7 +191,7 @@ const shared = {
     http: Type.Optional(LoginHttpSchema),
     page: Type.Optional(
       leaf('loginPage', {
-        description: 'path or URL of the login page to which forward-auth redirects browsers',
+        description: 'path or URL of the login page to which browsers are redirected',
       }),
     ),
     origins: list(leaf('origin', { description: 'an origin' }), {

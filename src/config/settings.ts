@@ -215,7 +215,7 @@ export interface LoginOptions {
     /** The maximum time until the response, up to `1m`. Default: `5s`. */
     timeout?: string
   }
-  /** The path or URL of the login page to which forward-auth redirects browsers. */
+  /** The path or URL of the login page to which guards and forward-auth redirect browsers. */
   page?: string
   /** The origins behind forward-auth to which a login page on another host may return browsers. Default: `[]`. */
   origins?: readonly string[]

@@ -128,6 +128,17 @@ export class Admitter {
     }
   }
 
+  /**
+   * Returns the `Set-Cookie` values that delete the cookies of a refused request, or `undefined` if its token came in no
+   * cookie, or a refresh may still succeed.
+   */
+  cookiesToClear(facts: RequestFacts, error: PortcullisError): readonly string[] | undefined {
+    if (!FINAL_CODES.has(error.code)) return undefined
+    const { transports, clearedCookies } = this.#dependencies
+    const presented = findPresentedToken(facts, transports, facts.body)
+    return presented?.transport === 'cookie' ? clearedCookies : undefined
+  }
+
   async #admitLimited(
     facts: RequestFacts,
     requirements: Requirements,

@@ -23,7 +23,7 @@ rateLimit.refresh.perAddress.max 600|rateLimit.refresh.perAddress.per 1m
 workers 1
 routes []|routes[].path required|routes[].methods none|routes[].hosts none|routes[].upstream none
 routes[].rewritePrefix none|routes[].redirects keep|routes[].caseSensitive false|routes[].targetAllow []|routes[].auth required
-routes[].scope []|routes[].host keep|routes[].cors gateway
+routes[].scope []|routes[].hidden false|routes[].onAnonymous refuse|routes[].host keep|routes[].cors gateway
 routes[].rateLimit.max required with rateLimit|routes[].rateLimit.per 1m|routes[].rateLimit.by subject|routes[].onSuccess none
 routes[].forwardToken false|routes[].onOutage none
 routes[].limits.body none|routes[].limits.bodyTimeout none

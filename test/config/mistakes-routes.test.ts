@@ -143,6 +143,42 @@ refuses(t, [
     'routes[0].scope',
     /needs a token, but auth is none/,
   ],
+  [
+    'a hidden route that needs no token',
+    withRoute({ auth: 'optional', hidden: true }),
+    'routes[0].hidden',
+    /needs auth: required, but auth is optional, so everybody sees the route/,
+  ],
+  [
+    'a redirect of a route that needs no token',
+    { login: { page: '/login' }, ...withRoute({ auth: 'none', onAnonymous: 'redirect' }) },
+    'routes[0].onAnonymous',
+    /needs auth: required, but auth is none/,
+  ],
+  [
+    'a hidden route that redirects',
+    { login: { page: '/login' }, ...withRoute({ hidden: true, onAnonymous: 'redirect' }) },
+    'routes[0].onAnonymous',
+    /a redirect reveals a hidden route/,
+  ],
+  [
+    'a hidden route whose upstream answers preflights',
+    withRoute({ hidden: true, cors: 'upstream' }),
+    'routes[0].cors',
+    /preflights pass without a token and reveal a hidden route/,
+  ],
+  [
+    'a redirect without a login page',
+    withRoute({ onAnonymous: 'redirect' }),
+    'routes[0].onAnonymous',
+    /needs login\.page; set that to a path such as \/login/,
+  ],
+  [
+    'an unknown word for onAnonymous',
+    withRoute({ onAnonymous: 'login' }),
+    'routes[0].onAnonymous',
+    /one of refuse, redirect/,
+  ],
   ['two scopes in one', withRoute({ scope: ['a b'] }), 'routes[0].scope[0]', /is not one scope/],
   [
     'a method in lower case',

@@ -95,6 +95,8 @@ t.test('a route inherits the gateway’s limits and timeouts unless it has its o
     targetAllow: [],
     auth: 'required',
     scope: [],
+    hidden: false,
+    onAnonymous: 'refuse',
     host: 'keep',
     cors: 'gateway',
     forwardToken: false,
