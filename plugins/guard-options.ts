@@ -13,7 +13,8 @@ export interface ScopeNeeds {
 export interface RefusalOptions {
   /**
    * `true` replaces refusals by your application's own 404, so that nobody without access sees that the route exists. Only
-   * a 5xx remains. With `refusals: 'throw'`, the guard throws a `PortcullisError` `not_found`, whose `cause` is the actual
+   * a 5xx remains. Everybody can then reach your not-found handler, so it must not serve what needs a token, and a hidden
+   * guard on the handler itself has no effect. With `refusals: 'throw'`, the guard throws a `PortcullisError` `not_found`, whose `cause` is the actual
    * refusal. Default: `false`.
    */
   readonly hidden?: boolean

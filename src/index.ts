@@ -34,10 +34,16 @@ export const {
    * `authenticate.optional` also admits requests without a token, with `request.auth` set to `null`. A token that isn't
    * valid still gets 401.
    *
+   * `authenticate.with({ hidden, onAnonymous, loginPage })` returns a guard that responds with your application's 404, or
+   * with a redirect to the login page, instead of 401. It throws a `TypeError` if an option is invalid.
+   *
    * @example
    * ```ts
    * app.get('/me', { onRequest: authenticate }, async (request) => request.auth!.sub)
    * app.get('/news', { onRequest: authenticate.optional }, async (request) => findNews(request.auth?.sub))
+   * // Browsers are redirected to the login page, scripts get 401.
+   * const page = authenticate.with({ onAnonymous: 'redirect', loginPage: '/login' })
+   * app.get('/reports', { onRequest: page }, showReports)
    * ```
    */
   authenticate,
@@ -45,9 +51,11 @@ export const {
    * Returns a guard like `authenticate` that also requires scopes. Without them, requests get 403.
    *
    * The token must have every scope of `scope` and at least one of `anyScope`. Each is a list, or a text with spaces
-   * between the scopes. Default: no condition, but one of the two must be given.
+   * between the scopes. Default: no condition, but one of the two must be given. The options `hidden`, `onAnonymous` and
+   * `loginPage` are those of `authenticate.with`.
    *
-   * @throws {TypeError} when the route is declared, if no scope is given or a scope isn't valid (RFC 6749 §3.3)
+   * @throws {TypeError} when the route is declared, if no scope is given, a scope isn't valid (RFC 6749 §3.3), or an
+   *   option is invalid
    * @example
    * ```ts
    * app.delete('/orders/:id', { onRequest: authorize({ scope: 'orders:write' }) }, deleteOrder)

@@ -194,6 +194,21 @@ t.test('a WebSocket of a hidden route gets the bytes of an unknown one', async (
   t.match(await handshake('/page'), /^HTTP\/1\.1 401 /, 'a WebSocket is never redirected')
 })
 
+t.test('an awaited hidden guard responds to app.inject', async (t) => {
+  const { app } = await host(t, (it) => {
+    it.setNotFoundHandler(async (_request, reply) => {
+      await new Promise((resolve) => setImmediate(resolve))
+      return reply.code(404).send('late')
+    })
+    it.get(
+      '/route',
+      { onRequest: async (request, reply) => authenticate.with(hidden)(request, reply) },
+      respond,
+    )
+  })
+  t.match(await app.inject('/route'), { statusCode: 404, body: 'late' })
+})
+
 t.test('refusals: throw throws a 404 whose cause is the true error, and redirects by itself', async (t) => {
   const thrown: unknown[] = []
   const { url } = await host(
