@@ -29,7 +29,7 @@ export function addDecorators(
  *
  * @throws {ConfigError}
  */
-export function checkRegistration(app: FastifyInstance, { decorators }: PluginSettings): void {
+export function checkRegistration(app: FastifyInstance, { decorators, keys }: PluginSettings): void {
   if (app.hasDecorator('portcullis')) {
     throw wrong(
       '',
@@ -37,7 +37,8 @@ export function checkRegistration(app: FastifyInstance, { decorators }: PluginSe
     )
   }
   const jwks = '/.well-known/jwks.json'
-  if (app.hasRoute({ method: 'GET', url: app.prefix + jwks })) {
+  const isPublished = keys.verify === undefined && keys.jwks === undefined
+  if (isPublished && app.hasRoute({ method: 'GET', url: app.prefix + jwks })) {
     throw wrong(
       '',
       `the application already has a route ${app.prefix}${jwks}. Register portcullis in a context with a prefix of its own, because one path can publish the keys of one issuer only`,

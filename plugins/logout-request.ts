@@ -74,6 +74,7 @@ async function endPresented(
   { accessToken, refreshToken, ip }: LogoutRequest,
 ): Promise<void> {
   const refresh = refreshToken === undefined ? undefined : sessions.parseRefreshToken(refreshToken)
+  if (accessToken !== undefined) await core.verifier.loadKey(accessToken)
   const own =
     accessToken === undefined
       ? undefined

@@ -24,6 +24,8 @@ import { checkLogoutRequest, endRequested } from './logout-request.js'
 import type { LogoutRequest } from './logout-request.js'
 import { checkRefreshText, refreshPresented, renewPresented } from './refresh-request.js'
 import { createCore } from '../src/app/core.js'
+import { NO_SIGNING_KEY } from '../src/app/instance-keys.js'
+import { NO_STORE } from '../src/revocation/no-denylist.js'
 import type { Core } from '../src/app/core.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { jwksRoute } from './routes/jwks.js'
@@ -70,8 +72,8 @@ export interface Portcullis extends Guards {
    * })
    * ```
    *
-   * @throws {TypeError} if `sub`, `clientId`, `scope`, `access` or `refresh` is invalid, or `claims` make the access
-   *   token too long
+   * @throws {TypeError} if `sub`, `clientId`, `scope`, `access` or `refresh` is invalid, `claims` make the access token
+   *   too long, or this instance only verifies tokens (`keys.verify`, `keys.jwks`)
    * @throws {PortcullisError} `signed_in_elsewhere` if the subject has too many sessions and `sessions.onLimit` is
    *   `refuse`; `store_unavailable`
    */
@@ -86,7 +88,7 @@ export interface Portcullis extends Guards {
    * const { access_token } = await app.portcullis.renew(oldToken, { ip: request.ip })
    * ```
    *
-   * @throws {TypeError} in the dual scheme
+   * @throws {TypeError} in the dual scheme, or if this instance only verifies tokens
    * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_revoked`, `refresh_token_reused`,
    *   `refresh_limit_reached`, `reauthentication_required`, `session_ended`, `signed_in_elsewhere`, `rate_limited`;
    *   `store_unavailable`. Repeat the call after the latter.
@@ -107,6 +109,7 @@ export interface Portcullis extends Guards {
    * @param refreshToken The token as the client sent it, or `undefined` if it sent none.
    * @param client The client. With `ip`, the refresh counts towards the limits of this address. `userAgent` has no
    *   effect.
+   * @throws {TypeError} if this instance only verifies tokens
    * @throws {PortcullisError} the error that `POST /auth/refresh` responds with, such as `refresh_token_missing`,
    *   `refresh_token_reused`, `session_ended`, `rate_limited` or `store_unavailable`
    */
@@ -125,7 +128,7 @@ export interface Portcullis extends Guards {
    * await app.portcullis.logout({ accessToken, all: true })
    * ```
    *
-   * @throws {TypeError} if both tokens are missing, or a value has the wrong type
+   * @throws {TypeError} if both tokens are missing, a value has the wrong type, or `store` is `none`
    * @throws {PortcullisError} the error that `POST /auth/logout` responds with, such as `token_invalid`,
    *   `refresh_token_invalid` or `store_unavailable`. After the latter, repeat the call.
    */
@@ -144,7 +147,8 @@ export interface Portcullis extends Guards {
    * })
    * ```
    *
-   * @throws {TypeError} if `cookies.enabled` is `false`, or `tokens` isn't the result of `issue`
+   * @throws {TypeError} if `cookies.enabled` is `false`, `tokens` isn't the result of `issue`, or this instance only
+   *   verifies tokens
    */
   setCookies(reply: FastifyReply, tokens: TokenResponse): TokenResponse
   /**
@@ -160,7 +164,7 @@ export interface Portcullis extends Guards {
    * await app.portcullis.revoke({ sub: 'u1', reason: 'account disabled' })
    * ```
    *
-   * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`
+   * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`, or `store` is `none`
    * @throws {PortcullisError} `store_unavailable`. The tokens may or may not be revoked. Repeat the call.
    */
   revoke(what: RevokeRequest): Promise<void>
@@ -176,7 +180,7 @@ export interface Portcullis extends Guards {
      * const next = await app.portcullis.sessions.list('u1', { limit: 50, cursor: page.nextCursor })
      * ```
      *
-     * @throws {TypeError} if `sub` can't be a subject
+     * @throws {TypeError} if `sub` can't be a subject, or `store` is `none`
      * @throws {RangeError} if `limit` isn't a whole number from 1 to 500, or `cursor` isn't a `nextCursor`
      * @throws {PortcullisError} `store_unavailable`
      */
@@ -191,7 +195,7 @@ export interface Portcullis extends Guards {
      * await app.portcullis.sessions.endAll(auth.sub, { except: auth.sid })
      * ```
      *
-     * @throws {TypeError} if `sub` can't be a subject
+     * @throws {TypeError} if `sub` can't be a subject, or `store` is `none`
      * @throws {PortcullisError} `store_unavailable`. Some sessions may have ended. Repeat the call.
      */
     endAll(sub: string | number, options?: { except?: string }): Promise<void>
@@ -246,7 +250,10 @@ export interface Portcullis extends Guards {
    * ```
    */
   readonly metrics: Registry
-  /** Returns true if Redis takes writes and this instance can decide without an outage. Never rejects. */
+  /**
+   * Returns true if Redis takes writes, this instance can decide without an outage, and the keys of `keys.jwks` were
+   * fetched. Never rejects.
+   */
   isReady(): Promise<boolean>
 }
 
@@ -306,32 +313,47 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
       makeOurOwn(context)
       withMethodNotAllowed(context, () => {
         if (authenticator) loginRoute(context, core, authenticator)
-        if (settings.tokens.scheme === 'single') renewRoute(context, core)
-        else refreshRoute(context, core)
-        logoutRoute(context, core)
-        sessionsRoutes(context, core, own)
+        if (core.key) {
+          if (settings.tokens.scheme === 'single') renewRoute(context, core)
+          else refreshRoute(context, core)
+        }
+        if (settings.store !== 'none') {
+          logoutRoute(context, core)
+          sessionsRoutes(context, core, own)
+        }
         meRoute(context, own)
       })
       verifyRoute(context, core, front)
     },
     { prefix: settings.prefix },
   )
+  const { key } = core
+  // An instance that only verifies publishes no keys: those are the issuer's.
+  if (key === undefined) return
   await app.register(async (context) => {
     makeOurOwn(context)
-    withMethodNotAllowed(context, () => jwksRoute(context, core.key))
+    withMethodNotAllowed(context, () => jwksRoute(context, key))
   })
 }
 
 function createApi(core: Core): Omit<Portcullis, keyof Guards> {
   const { sessions, settings, verifier, live, readiness } = core
+  const requireKey = (method: string) => {
+    if (core.key === undefined) throw new TypeError(`${method}: ${NO_SIGNING_KEY}`)
+  }
+  const requireStore = (method: string) => {
+    if (settings.store === 'none') throw new TypeError(`${method}: ${NO_STORE}`)
+  }
   return {
     async issue({ sub, clientId, scope, claims, device, ip, userAgent, access, refresh }) {
+      requireKey('issue')
       const lives = parseLives({ access, refresh }, settings.tokens)
       return tokenResponse(
         await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }, lives),
       )
     },
     async renew(token, { ip } = {}) {
+      requireKey('renew')
       if (settings.tokens.scheme !== 'single')
         throw new TypeError(
           'renew: only with tokens.scheme: single; in the dual scheme use the refresh token',
@@ -339,12 +361,17 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
       return tokenResponse(await renewPresented(core, sessions, { token, address: ip }))
     },
     async refresh(refreshToken, { ip } = {}) {
+      requireKey('refresh')
       const address = typeof ip === 'string' ? parseNode(ip) : undefined
       const token = checkRefreshText(refreshToken)
       return tokenResponse(await refreshPresented(core, sessions, { token, address }))
     },
-    logout: async (request) => endRequested(core, sessions, checkLogoutRequest(request)),
+    async logout(request) {
+      requireStore('logout')
+      await endRequested(core, sessions, checkLogoutRequest(request))
+    },
     setCookies(reply, tokens) {
+      requireKey('setCookies')
       if (!settings.cookies.enabled) throw new TypeError('setCookies: the setting cookies.enabled is false')
       const isWhole = settings.tokens.scheme === 'single' || tokens.refresh_token !== undefined
       if (tokens.access_token === undefined || !isWhole)
@@ -352,15 +379,21 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
       reply.header('cache-control', 'no-store')
       return setTokenCookies(reply, core, tokens)
     },
-    revoke: (what) => sessions.revoke(what),
+    async revoke(what) {
+      requireStore('revoke')
+      await sessions.revoke(what)
+    },
     sessions: {
       async list(sub, options) {
+        requireStore('sessions.list')
         const page = await sessions.list(requireSubject(sub), options)
         const views = page.sessions.map((session) => sessionView(session))
         return Object.assign(views, { nextCursor: page.next })
       },
-      endAll: async (sub, { except } = {}) =>
-        sessions.endAll(requireSubject(sub), { except: except as Sid | undefined }),
+      async endAll(sub, { except } = {}) {
+        requireStore('sessions.endAll')
+        await sessions.endAll(requireSubject(sub), { except: except as Sid | undefined })
+      },
     },
     verifyToken: async (token) => verifier.verifyToken(token),
     onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),

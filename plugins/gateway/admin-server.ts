@@ -57,7 +57,7 @@ export async function createAdmin(
       makeOurOwn(context)
       await requireAdminToken(context, token)
       withMethodNotAllowed(context, () => {
-        revocationsRoutes(context, core)
+        if (core.settings.store !== 'none') revocationsRoutes(context, core)
         explainRoute(context, core)
       })
     },

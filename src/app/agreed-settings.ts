@@ -9,28 +9,33 @@ export type AgreedSettings = Readonly<Record<string, string | number>>
  * the tokens of the others. With another lease or horizon, a revoke may return before each instance refuses the token.
  * With other lifetimes, a session's end depends on the instance that refreshes it.
  *
- * @param kid The id of the signing key, which every token shows in its header.
+ * An instance that only verifies neither issues nor refreshes, so it has only a part of these settings. Instances
+ * compare the settings that both have.
+ *
+ * @param kid The id of the signing key, which every token shows in its header. `undefined` if there is none.
  */
 export function agreedSettings(
   { issuer, audience, tokens, sessions, revocation }: PluginSettings,
-  kid: string,
+  kid: string | undefined,
   { horizon }: Pick<EntryLifetime, 'horizon'>,
 ): AgreedSettings {
   const { check, lease, onLostHistory, waitReplicas } = revocation
   return {
     issuer,
     audience,
-    keys: kid,
-    'tokens.scheme': tokens.scheme,
-    'tokens.access': tokens.access,
-    'tokens.refresh': tokens.refresh,
-    'tokens.absolute': tokens.absolute,
-    'tokens.refreshLimit': tokens.refreshLimit,
-    'tokens.reuseGrace': tokens.reuseGrace,
+    ...(kid !== undefined && {
+      keys: kid,
+      'tokens.scheme': tokens.scheme,
+      'tokens.access': tokens.access,
+      'tokens.refresh': tokens.refresh,
+      'tokens.absolute': tokens.absolute,
+      'tokens.refreshLimit': tokens.refreshLimit,
+      'tokens.reuseGrace': tokens.reuseGrace,
+      'sessions.perSubject': sessions.perSubject,
+      'sessions.perDevice': sessions.perDevice,
+      'sessions.onLimit': sessions.onLimit,
+    }),
     'tokens.leeway': tokens.leeway,
-    'sessions.perSubject': sessions.perSubject,
-    'sessions.perDevice': sessions.perDevice,
-    'sessions.onLimit': sessions.onLimit,
     'revocation.check': check,
     'revocation.lease': lease,
     'revocation.onLostHistory': onLostHistory,

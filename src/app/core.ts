@@ -8,12 +8,10 @@ import { LongLivedConnections } from '../token/long-lived-connections.js'
 import { CLOCK_SLACK } from '../revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
 import { EventListeners } from '../event-listeners.js'
-import type { SecurityEvent } from '../session/security-events.js'
 import { RateBound } from '../rate-bound.js'
 import { Sessions } from '../session/sessions.js'
 import type { Sid } from '../session/session.js'
 import { redisKeys } from '../redis/keys.js'
-import { MemoryWatch } from '../redis/memory-watch.js'
 import { MemorySessionStore } from '../store/memory-session-store.js'
 import type { SessionStore } from '../store/session-store.js'
 import type { RedisClient } from '../redis/redis-client.js'
@@ -22,7 +20,6 @@ import { defineScripts } from '../store/define-scripts.js'
 import type { Transports } from '../token/presented-token.js'
 import { clearCookies, cookieNames } from '../token/token-cookies.js'
 import { RefreshTokenProof } from '../token/refresh-token-proof.js'
-import { loadKey } from '../token/key-directory.js'
 import type { SigningKey } from '../token/signing-key.js'
 import { VerifiedCache } from '../token/verified-cache.js'
 import { SignatureBudget } from '../token/signature-budget.js'
@@ -30,17 +27,21 @@ import { TokenVerifier } from '../token/token-verifier.js'
 import type { VerifiedToken } from '../token/token-verifier.js'
 import { createIdentityProof } from '../gateway/identity-proof.js'
 import type { CreateSigner, IdentityProof } from '../gateway/identity-proof.js'
-import type { Jwt } from '../token/access-token.js'
 import { createMetrics } from '../metrics/metrics.js'
 import type { Metrics } from '../metrics/metrics.js'
 import type { CreateCounter, Limiter } from '../rate-limit/limiters.js'
 import { checkServer } from '../redis/server-checks.js'
-import type { ServerChecks } from '../redis/server-checks.js'
 import { openRedis } from '../redis/connect.js'
 import type { RedisConnection } from '../redis/connect.js'
 import { createCoreLimiters } from './core-limiters.js'
 import type { CoreLimiter } from './core-limiters.js'
 import { openRevocation } from './revocation.js'
+import { openKeys, warnOfStore } from './instance-keys.js'
+import type { InstanceKeys, JwtFactory } from './instance-keys.js'
+import { logEvent } from './log-event.js'
+import { describeStore } from './readiness.js'
+import type { Readiness } from './readiness.js'
+import { watchMemory } from './watch-memory.js'
 import { agreedSettings } from './agreed-settings.js'
 import { watchInstanceSettings } from '../redis/instance-settings.js'
 import { createSampler } from '../sample.js'
@@ -56,7 +57,8 @@ export interface Core {
   readonly verifier: TokenVerifier
   /** Decides for every gate whether a request may pass. */
   readonly admitter: Admitter
-  readonly key: SigningKey
+  /** The key that signs. `undefined` for an instance that only verifies. */
+  readonly key: SigningKey | undefined
   readonly transports: Transports
   readonly identity: IdentityProof
   readonly limiters: Readonly<Record<CoreLimiter, Limiter>>
@@ -65,7 +67,7 @@ export interface Core {
   readonly events: EventListeners
   /** The long-lived connections. Each one ends with its token. */
   readonly live: LongLivedConnections
-  /** The connection of the session store. `undefined` with `store: memory`. */
+  /** The connection of the session store. `undefined` with `store: memory` and `none`. */
   readonly redis: RedisClient | undefined
   /** Lists one page of the denylist. */
   listEntries(query: ListQuery): Promise<Listing>
@@ -78,24 +80,12 @@ export interface Core {
  * The parts of the core that need a Fastify instance. `src/` doesn't import Fastify, so `plugins/islands.ts` provides
  * them.
  */
-export interface Islands {
-  createJwt(key: SigningKey, settings: { readonly issuer: string; readonly audience: string }): Promise<Jwt>
+export interface Islands extends JwtFactory {
   /** Creates a function that signs JWTs of the type `typ`. */
   readonly createSigner: CreateSigner
   readonly createCounter: CreateCounter
   /** Returns the same text for all addresses of one client. */
   readonly addressKey: (address: string) => string
-}
-
-export interface Readiness {
-  readonly isReady: boolean
-  /** `full` if the memory of Redis is short, so that logins are refused. Everything else works. */
-  readonly store: 'reachable' | 'full' | 'unreachable'
-  readonly revocation: Readonly<Record<string, unknown>>
-  /** The state of the Redis server. `undefined` with `store: memory` and before the first connection. */
-  readonly redis: ServerChecks | undefined
-  /** The names of settings that differ on another instance. `undefined` with `store: memory`. */
-  readonly differingSettings: readonly string[] | undefined
 }
 
 export async function createCore(
@@ -104,22 +94,19 @@ export async function createCore(
   islands: Islands,
   { ofProcess }: { ofProcess: boolean },
 ): Promise<Core> {
-  const key = await openKey(settings, log)
-  const redis = settings.store === 'memory' ? undefined : await openRedis(settings.store, log)
+  const { store } = settings
+  const keys = await openKeys(settings, log, islands)
+  let redis: RedisConnection | undefined
   try {
-    return await assemble({ settings, log, islands, ofProcess, key, redis })
+    redis = store === 'memory' || store === 'none' ? undefined : await openRedis(store, log)
+    const core = await assemble({ settings, log, islands, ofProcess, keys, redis })
+    warnOfStore(settings, keys.signing === undefined, log)
+    return core
   } catch (error) {
     redis?.close()
+    keys.close()
     throw error
   }
-}
-
-async function openKey({ keys, store }: PluginSettings, log: Log): Promise<SigningKey> {
-  const { key, createdFile, warnings } = await loadKey(keys, store === 'memory')
-  if (createdFile !== undefined)
-    log.info({ event: 'key_created', file: createdFile, kid: key.kid }, 'a signing key was created')
-  for (const warning of warnings) log.warn({ event: 'key_warning' }, warning)
-  return key
 }
 
 interface CoreDependencies {
@@ -127,16 +114,18 @@ interface CoreDependencies {
   readonly log: Log
   readonly islands: Islands
   readonly ofProcess: boolean
-  readonly key: SigningKey
+  readonly keys: InstanceKeys
   readonly redis: RedisConnection | undefined
 }
 
-async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreDependencies): Promise<Core> {
+async function assemble({ settings, log, islands, ofProcess, keys, redis }: CoreDependencies): Promise<Core> {
   const { issuer, audience, tokens, cookies, accept } = settings
-  const jwt = await islands.createJwt(key, settings)
+  const key = keys.signing
   const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
-  const life: EntryLifetime = { horizon: settings.revocation.horizon ?? tokens.access, leeway: tokens.leeway }
+  // Without a store there are no denylist entries, whose lifetime the horizon bounds.
+  const horizon = settings.revocation.horizon ?? (settings.store === 'none' ? Infinity : tokens.access)
+  const life: EntryLifetime = { horizon, leeway: tokens.leeway }
   const clock = systemClock
   const store = createSessionStore(redis?.client, settings)
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
@@ -160,7 +149,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     watchInstanceSettings({
       redis: redis.client,
       keys: redisKeys(settings.keyPrefix),
-      settings: agreedSettings(settings, key.kid, life),
+      settings: agreedSettings(settings, key?.kid, life),
       log,
     })
   const { denylist } = revocation
@@ -177,12 +166,12 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     body: accept.from.includes('body'),
   }
   const verifier = new TokenVerifier({
-    keys: new Map([[key.kid, jwt.verifier]]),
+    keys: keys.verifying,
     verified,
     denylist,
     clock,
     settings: { issuer, audience, ...life },
-    budget: new SignatureBudget(steadyClock, islands.addressKey, key.algorithm),
+    budget: new SignatureBudget(steadyClock, islands.addressKey, keys.slowest),
   })
   const admitter = new Admitter({
     verifier,
@@ -196,8 +185,8 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
       store,
       denylist,
       clock,
-      sign: jwt.sign,
-      proof: new RefreshTokenProof([key.private]),
+      sign: keys.sign,
+      proof: new RefreshTokenProof(key ? [key.private] : []),
       isFull: () => memory?.isShort ?? false,
       bounds: { unproven: new RateBound(MAX_UNPROVEN), unknown: new RateBound(MAX_UNKNOWN) },
       settings: { issuer, audience, ...tokens, ...settings.sessions, tombstone },
@@ -226,10 +215,11 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     listEntries: (query) => withinDeadline(revocation.list(query)),
     readiness: async () => {
       const isReachable = redis === undefined || (await redis.isReady())
-      const isReady = isReachable && revocation.isLive()
+      const isReady = isReachable && revocation.isLive() && keys.isReady()
       return {
         isReady,
-        store: !isReachable ? 'unreachable' : memory?.isShort ? 'full' : 'reachable',
+        store: describeStore(settings, isReachable, memory?.isShort),
+        keys: settings.keys.jwks === undefined ? undefined : keys.isReady() ? 'fetched' : 'missing',
         revocation: revocation.status(),
         redis: server?.checks(),
         differingSettings: peers?.differing(),
@@ -237,6 +227,7 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
     },
     close: async () => {
       live.close()
+      keys.close()
       memory?.stop()
       await Promise.all([revocation.close(), peers?.close()])
       redis?.close()
@@ -244,33 +235,8 @@ async function assemble({ settings, log, islands, ofProcess, key, redis }: CoreD
   }
 }
 
-/** Watches the memory of Redis, of which logins leave a part for logouts and revokes. */
-async function watchMemory(redis: RedisClient, log: Log, metrics: Metrics): Promise<MemoryWatch> {
-  const memory = new MemoryWatch(redis, (isShort, usage) => {
-    const used = Math.round(usage * 100) / 100
-    if (isShort)
-      log.warn({ event: 'store_full', used }, 'the memory of Redis is short, so logins are refused')
-    else log.info({ event: 'store_has_room', used }, 'the memory of Redis has room for logins again')
-  })
-  metrics.watchMemory(() => memory.usage)
-  await memory.start()
-  return memory
-}
-
 function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: PluginSettings): SessionStore {
   return redis
     ? new RedisSessionStore(redis, defineScripts(redis), redisKeys(keyPrefix))
     : new MemorySessionStore(steadyClock)
-}
-
-/** The log levels of events that aren't logged as `info`. */
-const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = {
-  refresh: 'debug',
-  refresh_retried: 'debug',
-  refresh_token_reused: 'warn',
-  login_limited: 'warn',
-}
-
-function logEvent(log: Log, event: SecurityEvent, requestId: string | undefined): void {
-  log[EVENT_LEVELS[event.event] ?? 'info']({ ...event, request_id: requestId }, event.event)
 }

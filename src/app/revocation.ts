@@ -8,6 +8,7 @@ import { steadyClock, systemClock } from '../clock.js'
 import type { Milliseconds } from '../clock.js'
 import type { PluginSettings } from '../config.js'
 import { STORE_DEADLINE } from '../deadline.js'
+import { NoDenylist } from '../revocation/no-denylist.js'
 import { listDenylist } from '../revocation/list-denylist.js'
 import { RedisBell } from '../revocation/replica/bell.js'
 import { endLivingSessions } from '../revocation/replica/end-lost-sessions.js'
@@ -48,7 +49,7 @@ export interface OpenRevocation {
 }
 
 export interface RevocationPorts {
-  /** The connection of the session store. `undefined` with `store: memory`. */
+  /** The connection of the session store. `undefined` with `store: memory` and `none`. */
   readonly redis: RedisClient | undefined
   readonly life: EntryLifetime
   readonly log: Log
@@ -69,6 +70,8 @@ export async function openRevocation(
   ports: RevocationPorts,
 ): Promise<OpenRevocation> {
   const { redis, life } = ports
+  if (settings.store === 'none')
+    return unleased(new NoDenylist(systemClock, life.leeway), 'none', async () => ({ entries: [] }))
   if (!redis) {
     const denylist = new MemoryDenylist(systemClock, life, steadyClock)
     return unleased(denylist, 'memory', async (query) => denylist.list(query))

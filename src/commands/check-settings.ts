@@ -6,6 +6,7 @@ import { UsersFile } from '../login/users-file.js'
 import { readUpstreamTls } from '../upstream-tls.js'
 import { readTls } from '../tls-files.js'
 import { nameSource } from './name-source.js'
+import { loadVerifyingKeys } from '../token/load-verifying-keys.js'
 import { DEFAULT_DIRECTORY, SIGNING_KEY_FILE, loadKey } from '../token/key-directory.js'
 
 /**
@@ -18,11 +19,13 @@ export async function checkSettings(sources: Sources): Promise<readonly string[]
   return [...warnings, ...(await nameSource(checkFiles(settings), sourceOf))]
 }
 
-/** Checks the files that the settings name. Returns the warnings about the signing key. */
+/** Checks the files that the settings name. Returns the warnings about the keys. */
 async function checkFiles({ keys, listen, login, upstreams }: GatewaySettings): Promise<readonly string[]> {
   if (listen.tls) await readTls(listen.tls)
   await readUpstreamTls(upstreams)
   if (login.users !== undefined) await UsersFile.open(login.users, () => {})
+  if (keys.verify !== undefined) return (await loadVerifyingKeys(keys.verify, keys.algorithm)).warnings
+  if (keys.jwks !== undefined) return []
   const hasKey =
     keys.signing !== undefined ||
     (await stat(join(keys.dir ?? DEFAULT_DIRECTORY, SIGNING_KEY_FILE)).then(

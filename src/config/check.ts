@@ -1,23 +1,27 @@
 import { isIP } from 'node:net'
+import { KEY_RULES, GATEWAY_KEY_RULES } from './key-rules.js'
+import type { Rule } from './rule.js'
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
 import { flattenName } from '../gateway/header-rules.js'
 import { OWN_PATHS } from '../own-paths.js'
 import { formatDuration } from './values.js'
 
-/** A rule over several settings. It is skipped if one of its settings has an error of its own. */
-export interface Rule<S> {
-  /** Paths of the settings. The error is reported for the first. */
-  readonly keys: readonly [string, ...string[]]
-  /** Returns the error message, or `false` if the settings fit together. */
-  readonly wrong: (settings: S) => string | false
-}
-
 type Shared = Pick<
   PluginSettings,
-  'tokens' | 'revocation' | 'accept' | 'cookies' | 'prefix' | 'login' | 'identity' | 'audience' | 'keys'
+  | 'tokens'
+  | 'revocation'
+  | 'accept'
+  | 'cookies'
+  | 'prefix'
+  | 'login'
+  | 'identity'
+  | 'audience'
+  | 'keys'
+  | 'store'
 >
 
 export const SHARED_RULES: readonly Rule<Shared>[] = [
+  ...KEY_RULES,
   {
     keys: ['tokens.refresh', 'tokens.absolute'],
     wrong: ({ tokens }) =>
@@ -86,7 +90,7 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
     keys: ['keys.algorithm', 'identity.token'],
     wrong: ({ identity, keys }) =>
       identity.token !== undefined &&
-      keys.algorithm.startsWith('HS') &&
+      keys.algorithm?.startsWith('HS') === true &&
       `is ${keys.algorithm}, but identity.token needs a key pair, because an upstream could sign with the shared secret; choose ES256`,
   },
   {
@@ -99,6 +103,7 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
 ]
 
 export const GATEWAY_RULES: readonly Rule<Settings>[] = [
+  ...GATEWAY_KEY_RULES,
   {
     keys: ['accept.from'],
     wrong: ({ accept }) =>

@@ -4,6 +4,7 @@ import {
   readCidr,
   readHost,
   readHttpUrl,
+  readJwksUrl,
   readOrigin,
   readRouteHost,
   readStore,
@@ -23,7 +24,7 @@ import {
 import { readCookieDomain, readCookiePath } from './cookie-values.js'
 import { readPointer, readPointers } from './json-pointer-value.js'
 import { readOnOutage } from './on-outage-value.js'
-import { readBearerSecret, readPath, readSigningKey } from './secrets.js'
+import { readBearerSecret, readPath, readSigningKey, readVerifyingKeys } from './secrets.js'
 import {
   readBoolean,
   readChoice,
@@ -45,6 +46,8 @@ interface Written {
   outage: string | { stale: string }
   origins: string | readonly string[]
   decorator: string | false
+  /** Text, a JWK, a JWK Set, or a list of these. */
+  keys: string | object
 }
 
 interface Kind<Out, W extends keyof Written> {
@@ -79,6 +82,8 @@ export const KINDS = {
   method: kind('string', readMethod),
   scope: kind('string', readScope),
   signingKey: kind('string', readSigningKey),
+  verifyingKeys: kind('keys', readVerifyingKeys),
+  jwksUrl: kind('string', readJwksUrl),
   cookiePath: kind('string', readCookiePath),
   cookieDomain: kind('string', readCookieDomain),
   bearerSecret: kind('string', readBearerSecret),

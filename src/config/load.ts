@@ -1,7 +1,7 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
 import { GATEWAY_RULES, findRouteMistakes, SHARED_RULES } from './check.js'
 import { findRefusalMistakes } from './check-refusals.js'
-import type { Rule } from './check.js'
+import type { Rule } from './rule.js'
 import { asNode } from './node.js'
 import { ConfigError } from './config-error.js'
 import type { ConfigProblem } from './config-error.js'

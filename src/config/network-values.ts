@@ -83,6 +83,17 @@ export const readHttpUrl: Read<string> = (raw, shown) => {
   return new URL(text).href
 }
 
+/** Reads the URL of a JWK Set. Without TLS, anybody on the way could replace the keys. */
+export const readJwksUrl: Read<string> = (raw, shown, constraints) => {
+  const wanted = 'write one such as https://login.example.com/.well-known/jwks.json'
+  const text = readString(raw, shown)
+  if (!/^https?:/i.test(text)) refuse(`${shown} is not an https:// URL; ${wanted}`)
+  const url = new URL(readHttpUrl(text, shown, constraints))
+  if (url.protocol === 'http:' && !/^(?:localhost|127(?:\.\d+){3}|\[::1\])$/.test(url.hostname))
+    refuse(`${shown} is http://, which is allowed for loopback addresses only; ${wanted}`)
+  return url.href
+}
+
 /** Longest path of a Unix socket that every system accepts, in bytes. Linux accepts 107, macOS 103. */
 const MAX_SOCKET_PATH = 103
 
@@ -111,10 +122,10 @@ const readUnixSocket = (text: string, shown: string): string => {
   return `unix://${path}`
 }
 
-/** Reads `memory` or the URL of a Redis. Only the form is checked: an unreachable Redis is not a configuration error. */
+/** Reads `memory`, `none`, or the URL of a Redis. Only the form is checked: an unreachable Redis is not a configuration error. */
 export const readStore: Read<string> = (raw) => {
   const text = readText(raw, 'the value', {})
-  if (text === 'memory') return text
+  if (text === 'memory' || text === 'none') return text
   try {
     parseRedisUrl(text)
   } catch (error) {

@@ -24,7 +24,8 @@ const shared = {
     default: '/auth',
   }),
   store: leaf('store', {
-    description: 'memory, redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2',
+    description:
+      'memory, redis://, rediss://, redis+sentinel://h1,h2/master or redis+cluster://h1,h2; none only with keys that verify',
     default: 'redis://127.0.0.1:6379/0',
     secret: true,
   }),
@@ -38,7 +39,12 @@ const shared = {
     maximum: 512,
   }),
   keys: Type.Object({
-    algorithm: choice(ALGORITHMS, { description: 'signature algorithm of access tokens', default: 'ES256' }),
+    algorithm: Type.Optional(
+      choice(ALGORITHMS, {
+        description:
+          'signature algorithm of access tokens; by default ES256, or with keys.verify and keys.jwks that of each key',
+      }),
+    ),
     dir: Type.Optional(
       leaf('path', {
         description:
@@ -49,6 +55,18 @@ const shared = {
       leaf('signingKey', {
         description: 'one key as PEM or JWK, or the path of its file; keys.dir is then unused',
         secret: true,
+      }),
+    ),
+    verify: Type.Optional(
+      leaf('verifyingKeys', {
+        description:
+          'public keys for an instance that only verifies: PEM, certificate, JWK, JWK Set, the path of a file of one, or a list',
+        secret: true,
+      }),
+    ),
+    jwks: Type.Optional(
+      leaf('jwksUrl', {
+        description: 'https URL of the issuer’s JWK Set, for an instance that only verifies',
       }),
     ),
   }),

@@ -3,7 +3,7 @@ import type { Read } from './values.js'
 import { refuse } from './config-error.js'
 import { isKeyText } from '../token/key-text.js'
 
-/** A configured signing key: the text of the key (PEM or JWK), or the path of its file. */
+/** A configured key: the text of the key (PEM or JWK), or the path of its file. */
 export type ConfiguredKey =
   { readonly from: 'text'; readonly text: string } | { readonly from: 'file'; readonly path: string }
 
@@ -20,6 +20,23 @@ export const readSigningKey: Read<ConfiguredKey> = (raw, shown) => {
     )
   }
   return Object.freeze({ from: 'file', path: text })
+}
+
+/** Reads the public keys of an instance that only verifies: one of the forms of a signing key, or a list of them. */
+export const readVerifyingKeys: Read<readonly ConfiguredKey[]> = (raw, shown, constraints) => {
+  const list = typeof raw === 'string' && raw.trim().startsWith('[') ? parseList(raw) : raw
+  if (!Array.isArray(list)) return Object.freeze([readSigningKey(list, shown, constraints)])
+  if (list.length === 0) return refuse('is an empty list; write at least one key')
+  return Object.freeze(list.map((each: unknown) => readSigningKey(each, shown, constraints)))
+}
+
+/** Parses the list of a flag or a variable. */
+function parseList(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return refuse('begins like a list but is not valid JSON')
+  }
 }
 
 /** Removes the quotes that environment files leave around a value. */

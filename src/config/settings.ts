@@ -69,21 +69,30 @@ export interface PluginOptions<Request = unknown> {
   prefix?: string
   /**
    * `memory`, the URL of a Redis, or ioredis options. It can't be a client, because Portcullis opens its own connections.
-   * Default: `redis://127.0.0.1:6379/0`.
+   * `none` works with `keys.verify` or `keys.jwks` only: then nothing can be revoked. Default: `redis://127.0.0.1:6379/0`.
    *
    * @example 'redis+sentinel://h1:26379,h2:26379/mymaster'
    */
   store?: string | RedisOptions
   /** The prefix of every Redis key. Default: `portcullis`. */
   keyPrefix?: string
-  /** The key that signs access tokens. */
+  /** The key that signs access tokens, or the public keys of an instance that only verifies them. */
   keys?: {
-    /** The signature algorithm. Default: `ES256`. */
+    /** The signature algorithm. Default: `ES256`, or with `verify` and `jwks` that of each key. */
     algorithm?: Algorithm
     /** The directory in which the key is generated and kept. Default: `./keys`, or only memory with `store: memory`. */
     dir?: string
     /** One key as PEM or JWK, or the path of its file. `dir` is then unused. */
     signing?: string
+    /**
+     * Public keys: PEM, certificate, JWK, JWK Set, the path of a file of one, or a list of these. The instance then has
+     * no key that signs, and so no login, no refresh and no `issue`. It excludes `signing`, `dir` and `jwks`.
+     *
+     * @example ['./issuer.pem', './next.pem']
+     */
+    verify?: string | object
+    /** The URL of the issuer's JWK Set, instead of `verify`. It must be https, except for loopback addresses. */
+    jwks?: string
   }
   tokens?: {
     /** `dual`: access and refresh tokens. `single`: the access token itself is exchanged. Default: `dual`. */

@@ -24,7 +24,8 @@ export type CreateSigner = (key: SigningKey, typ: string) => Promise<(claims: ob
 
 interface IdentityDependencies {
   readonly createSigner: CreateSigner
-  readonly key: SigningKey
+  /** `undefined` for an instance that only verifies. It has no `identity.token`. */
+  readonly key: SigningKey | undefined
   readonly clock: Clock
   readonly settings: Pick<PluginSettings, 'identity' | 'issuer'>
 }
@@ -58,6 +59,7 @@ async function createProofs(
   { createSigner, key, settings, clock }: IdentityDependencies,
   { audience, life }: { readonly audience: string; readonly life: Milliseconds },
 ): Promise<(auth: Auth) => string> {
+  if (key === undefined) throw new TypeError('identity.token needs a key that signs')
   const sign = await createSigner(key, IDENTITY_TOKEN_TYPE)
   const proofs = new WeakMap<Auth, Proof>()
   return (auth) => {

@@ -62,6 +62,17 @@ export interface KeyVerifier {
   verify(token: string): Record<string, unknown>
 }
 
+/** The keys whose tokens are accepted. A `Map` of keys that never change is one. */
+export interface KeySet {
+  /** Returns the key with this id, or `undefined` if there is none. Tokens of a removed key are refused at once. */
+  get(kid: string): KeyVerifier | undefined
+  /**
+   * Looks for a key that `get` doesn't know. Resolves when `get` can be called again. Returns `undefined` if there is
+   * nothing to wait for. Never rejects.
+   */
+  load?(kid: string): Promise<void> | undefined
+}
+
 /** Signs and verifies the access tokens of one key. */
 export interface Jwt {
   sign(claims: AccessClaims): string
@@ -81,23 +92,38 @@ export interface ClaimSettings {
 /**
  * Returns the key that the token's header names. The header must be one that Portcullis itself writes.
  *
- * @throws {PortcullisError} `token_malformed`, `token_invalid`
+ * @throws {PortcullisError} `token_malformed`, `token_invalid`, and every error of `KeySet.get`
  */
-export function selectKey(token: string, keys: ReadonlyMap<string, KeyVerifier>): KeyVerifier {
+export function selectKey(token: string, keys: KeySet): KeyVerifier {
+  const { alg, kid } = readOwnHeader(token)
+  const key = typeof kid === 'string' ? keys.get(kid) : undefined
+  if (!key) throw invalid('kid')
+  if (alg !== key.algorithm) throw invalid('alg')
+  return key
+}
+
+/** Returns the key id in the header of a token, or `undefined` if `selectKey` would refuse the header. */
+export function readKid(token: string): string | undefined {
+  try {
+    const { kid } = readOwnHeader(token)
+    return typeof kid === 'string' ? kid : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function readOwnHeader(token: string): Record<string, unknown> {
   const header = readHeader(token)
   // RFC 7515 §4.1.11: `crit` names extensions that must be understood, and none is. `b64` is such an extension. The
   // others embed or link a key, which must never come from the token itself.
   for (const name of ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c']) {
     if (Object.hasOwn(header, name)) throw invalid(`header has ${name}`)
   }
-  const { typ, alg, kid } = header
+  const { typ } = header
   if (typeof typ !== 'string' || typ.toLowerCase().replace(/^application\//, '') !== ACCESS_TOKEN_TYPE) {
     throw invalid('typ')
   }
-  const key = typeof kid === 'string' ? keys.get(kid) : undefined
-  if (!key) throw invalid('kid')
-  if (alg !== key.algorithm) throw invalid('alg')
-  return key
+  return header
 }
 
 function readHeader(token: string): Record<string, unknown> {

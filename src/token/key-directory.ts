@@ -8,7 +8,7 @@ import { link, lstat, mkdir, open, readFile, unlink, writeFile } from 'node:fs/p
 import { join } from 'node:path'
 import { findReplaceWarnings, findTrustWarnings } from '../file-trust.js'
 import { setTimeout as delay } from 'node:timers/promises'
-import { generateKey, importKey, KeyError } from './signing-key.js'
+import { DEFAULT_ALGORITHM, generateKey, importKey, KeyError } from './signing-key.js'
 import type { Algorithm, SigningKey } from './signing-key.js'
 
 export const SIGNING_KEY_FILE = 'signing.jwk'
@@ -18,7 +18,8 @@ export const DEFAULT_DIRECTORY = './keys'
 
 /** The settings that say where the signing key comes from. */
 export interface KeySource {
-  readonly algorithm: Algorithm
+  /** Default: `ES256`. */
+  readonly algorithm?: Algorithm | undefined
   /** The directory of the key file (`keys.dir`). */
   readonly dir?: string | undefined
   /** The key as PEM or JWK text, or the file that contains it (`keys.signing`). `dir` is then not used. */
@@ -45,13 +46,13 @@ export interface LoadedKey {
  * @throws {KeyError} if the key can't be read, used or created. The message names the setting.
  */
 export async function loadKey(
-  { algorithm, dir: given, signing }: KeySource,
+  { algorithm = DEFAULT_ALGORITHM, dir: given, signing }: KeySource,
   isAlone = false,
   linkFile: LinkFile = link,
 ): Promise<LoadedKey> {
   if (signing !== undefined) {
     const file = signing.from === 'file' ? signing.path : undefined
-    const text = signing.from === 'file' ? await readSigningFile(signing.path) : signing.text
+    const text = await readGivenKey(signing, 'keys.signing')
     const key = await withSetting('keys.signing', importKey(text, algorithm))
     return {
       key,
@@ -166,13 +167,19 @@ function isPartOfJwk(text: string): boolean {
   }
 }
 
-/** Reads the file of `keys.signing`. Its path is never shown: it may be a secret in a form that wasn't recognised. */
-async function readSigningFile(path: string): Promise<string> {
+/**
+ * Returns the text of a key in the settings. The path of its file is never shown, because it may be a secret in a form
+ * that wasn't recognised.
+ *
+ * @throws {KeyError} if the file can't be read
+ */
+export async function readGivenKey(given: GivenKey, setting: string): Promise<string> {
+  if (given.from === 'text') return given.text
   try {
-    return await readFile(path, 'utf8')
+    return await readFile(given.path, 'utf8')
   } catch (error) {
     throw new KeyError(
-      `keys.signing: the value is not a key (a PEM that begins with -----BEGIN, or a JWK), and no file with this path can be read (${(error as NodeJS.ErrnoException).code ?? 'invalid path'})`,
+      `${setting}: the value is not a key (a PEM that begins with -----BEGIN, or a JWK), and no file with this path can be read (${(error as NodeJS.ErrnoException).code ?? 'invalid path'})`,
     )
   }
 }

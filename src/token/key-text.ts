@@ -1,4 +1,4 @@
-/** The spellings in which a private key arrives: environment files, YAML, base64 in a secret store, JWK Sets. */
+/** The spellings in which a key arrives: environment files, YAML, base64 in a secret store, JWK Sets. */
 
 /** A PEM block (RFC 7468). Text around it, such as the bag attributes of a PKCS #12 export, is ignored. */
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----([^]*?)-----END \1-----/g
@@ -15,9 +15,9 @@ export function isKeyText(text: string): boolean {
  * line. Returns other text as it is.
  */
 export function normaliseKeyText(text: string): string {
-  const bare = unquote(decodeBase64(unquote(text.trim())))
+  const bare = undoEncoding(text)
   if (!bare.includes('-----BEGIN')) return bare
-  const blocks = [...bare.replaceAll('\\r', '').replaceAll('\\n', '\n').matchAll(BLOCK)]
+  const blocks = findBlocks(bare)
   // `openssl ecparam -genkey` writes EC PARAMETERS first.
   const block = blocks.find(([, label = '']) => label.endsWith('PRIVATE KEY')) ?? blocks[0]
   if (block === undefined) return bare
@@ -26,6 +26,19 @@ export function normaliseKeyText(text: string): string {
   if (body.includes(':')) return whole
   const lines = body.replaceAll(/\s/g, '').match(/.{1,64}/g) ?? []
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ''].join('\n')
+}
+
+/** Returns the labels of all PEM blocks, such as `PUBLIC KEY`. Other text has none. */
+export function findPemLabels(text: string): string[] {
+  return findBlocks(undoEncoding(text)).map(([, label = '']) => label)
+}
+
+function findBlocks(bare: string): RegExpExecArray[] {
+  return [...bare.replaceAll('\\r', '').replaceAll('\\n', '\n').matchAll(BLOCK)]
+}
+
+function undoEncoding(text: string): string {
+  return unquote(decodeBase64(unquote(text.trim())))
 }
 
 function unquote(text: string): string {

@@ -18,14 +18,23 @@ const PROOF_BYTES = 16
 export class RefreshTokenProof {
   readonly #keys: readonly KeyObject[]
 
-  /** @param signingKeys Private keys or HMAC secrets. The first one creates proofs, and all of them check proofs. */
-  constructor(signingKeys: readonly [KeyObject, ...KeyObject[]]) {
+  /**
+   * @param signingKeys Private keys or HMAC secrets. The first one creates proofs, and all of them check proofs. Without
+   *   any, no proof is good.
+   */
+  constructor(signingKeys: readonly KeyObject[]) {
     this.#keys = signingKeys.map(deriveKey)
   }
 
-  /** Returns the proof for a token. All tokens of a session have the same proof. */
+  /**
+   * Returns the proof for a token. All tokens of a session have the same proof.
+   *
+   * @throws {TypeError} if there is no key
+   */
   create(token: RefreshToken): string {
-    return computeMac(this.#keys[0]!, token)
+    const [key] = this.#keys
+    if (key === undefined) throw new TypeError('there is no signing key to create a proof with')
+    return computeMac(key, token)
   }
 
   /** Returns true if the proof was created with one of the keys. */

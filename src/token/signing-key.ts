@@ -14,26 +14,12 @@ import {
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import type { JWK } from 'jose'
+import { CURVES, KeyError, checkKey, describeKey, hashBytes, toAlgorithm } from './algorithms.js'
+import type { Algorithm } from './algorithms.js'
 import { normaliseKeyText } from './key-text.js'
 
-export const ALGORITHMS = [
-  'ES256',
-  'ES384',
-  'ES512',
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'HS256',
-  'HS384',
-  'HS512',
-  'EdDSA',
-] as const
-
-/** A JWS algorithm (RFC 7518 §3.1, RFC 8037). Never `none`. */
-export type Algorithm = (typeof ALGORITHMS)[number]
+export { ALGORITHMS, DEFAULT_ALGORITHM, KeyError } from './algorithms.js'
+export type { Algorithm } from './algorithms.js'
 
 export interface SigningKey {
   readonly algorithm: Algorithm
@@ -47,15 +33,7 @@ export interface SigningKey {
   readonly publicJwk: JWK | undefined
 }
 
-/** A key that can't be used. The message says what is wrong and what is needed. It never contains key material. */
-export class KeyError extends Error {
-  override readonly name = 'KeyError'
-}
-
-const CURVES: Partial<Record<Algorithm, string>> = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' }
 const NEW_RSA_BITS = 3072
-/** RFC 7518 §3.3. */
-const MIN_RSA_BITS = 2048
 
 /** Generates a private key (or an HMAC secret) and returns it as a JWK. */
 export function generateKey(algorithm: Algorithm): JWK {
@@ -98,10 +76,8 @@ export async function importKey(text: string, algorithm: Algorithm): Promise<Sig
 
 function fromJwk(text: string, algorithm: Algorithm): KeyObject {
   const jwk = parseJwk(text)
-  // RFC 9864 names the EdDSA of an Ed25519 key `Ed25519`.
-  const alg = jwk.alg === 'Ed25519' ? 'EdDSA' : jwk.alg
-  if (alg !== undefined && alg !== algorithm) {
-    const fitting = ALGORITHMS.find((one) => one === alg)
+  if (jwk.alg !== undefined && toAlgorithm(jwk.alg) !== algorithm) {
+    const fitting = toAlgorithm(jwk.alg)
     const hint = fitting === undefined ? '' : `; set keys.algorithm: ${fitting} for this key`
     throw new KeyError(`the JWK is for alg ${String(jwk.alg)}, but keys.algorithm is ${algorithm}${hint}`)
   }
@@ -150,41 +126,6 @@ function fromPem(text: string): KeyObject {
 }
 
 /**
- * Checks that a key is long enough and fits its algorithm (RFC 7518 §3.2, §3.3, §3.4; RFC 8037).
- *
- * @throws {KeyError}
- */
-function checkKey(key: KeyObject, algorithm: Algorithm): void {
-  if (algorithm.startsWith('HS')) {
-    if (key.type !== 'secret')
-      throw unfit(key, `${algorithm} needs a secret (an oct JWK), not a ${describeKey(key)} key`)
-    const bytes = key.symmetricKeySize ?? 0
-    if (bytes < hashBytes(algorithm)) {
-      throw new KeyError(
-        `${algorithm} needs a secret of at least ${hashBytes(algorithm)} bytes; this one has ${bytes}`,
-      )
-    }
-    return
-  }
-  if (key.type === 'secret') throw unfit(key, `${algorithm} needs a private key, not an HMAC secret`)
-  const kind = describeKey(key)
-  const curve = CURVES[algorithm]
-  if (curve) {
-    const jwk = kind === 'ec' ? key.export({ format: 'jwk' }) : undefined
-    if (jwk?.crv !== curve)
-      throw unfit(key, `${algorithm} needs a key on curve ${curve}, not ${jwk?.crv ?? kind}`)
-  } else if (algorithm === 'EdDSA') {
-    if (kind !== 'ed25519') throw unfit(key, `EdDSA needs an Ed25519 key, not ${kind}`)
-  } else {
-    if (kind !== 'rsa') throw unfit(key, `${algorithm} needs an RSA key, not ${kind}`)
-    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
-    if (bits < MIN_RSA_BITS) {
-      throw new KeyError(`an RSA key needs at least ${MIN_RSA_BITS} bits; this one has ${bits}`)
-    }
-  }
-}
-
-/**
  * Checks that the two parts of a key belong together. A JWK contains the public part next to the private one. If they
  * differ, no token could ever be verified.
  *
@@ -195,31 +136,4 @@ function checkKeyPair(signing: KeyObject, verifying: KeyObject): void {
   const sample = Buffer.from('sample')
   if (verify(hash, sample, verifying, sign(hash, sample, signing))) return
   throw new KeyError('the private and the public part of the JWK don’t belong together')
-}
-
-/** Returns the error for a key of another algorithm, with the algorithm that fits it. */
-function unfit(key: KeyObject, message: string): KeyError {
-  const algorithm = findAlgorithm(key)
-  const hint = algorithm === undefined ? '' : `; set keys.algorithm: ${algorithm} for this key`
-  return new KeyError(`${message}${hint}`)
-}
-
-/** Returns the most usual algorithm that a key is fit for. */
-function findAlgorithm(key: KeyObject): Algorithm | undefined {
-  const kind = describeKey(key)
-  if (kind === 'secret') return (key.symmetricKeySize ?? 0) < hashBytes('HS256') ? undefined : 'HS256'
-  if (kind === 'rsa') return 'RS256'
-  if (kind === 'ed25519') return 'EdDSA'
-  if (kind !== 'ec') return undefined
-  const { crv } = key.export({ format: 'jwk' })
-  return ALGORITHMS.find((algorithm) => CURVES[algorithm] === crv)
-}
-
-function describeKey(key: KeyObject): string {
-  return key.asymmetricKeyType ?? 'secret'
-}
-
-/** Returns the length of the hash in bytes, which is the minimum length of the secret (RFC 7518 §3.2). */
-function hashBytes(algorithm: Algorithm): number {
-  return Number(algorithm.slice(2)) / 8
 }

@@ -10,8 +10,8 @@ import type { ErrorCode } from '../errors.js'
 import type { RevocationReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
 import { estimateBytes } from './memory-size.js'
 import type { Purpose, SignatureBudget } from './signature-budget.js'
-import { verifyClaims, selectKey } from './access-token.js'
-import type { AccessClaims, ClaimSettings, KeyVerifier } from './access-token.js'
+import { readKid, selectKey, verifyClaims } from './access-token.js'
+import type { AccessClaims, ClaimSettings, KeySet, KeyVerifier } from './access-token.js'
 import { ownCopy } from './verified-cache.js'
 import type { VerifiedCache } from './verified-cache.js'
 
@@ -47,8 +47,8 @@ export interface Auth {
 }
 
 export interface TokenVerifierDependencies {
-  /** The accepted keys, by `kid`. Tokens of a key are refused as soon as the key is removed from this map. */
-  readonly keys: ReadonlyMap<string, KeyVerifier>
+  /** The accepted keys, by `kid`. */
+  readonly keys: KeySet
   /** Tokens whose signature and claims were verified before. A hit skips these two checks, never the denylist. */
   readonly verified: VerifiedCache<VerifiedToken>
   readonly denylist: Denylist
@@ -74,7 +74,7 @@ export class TokenVerifier {
   }
 
   /**
-   * Verifies a token. Returns without a promise if the denylist can decide from memory.
+   * Verifies a token. Returns without a promise if the denylist can decide from memory, and the key is known.
    *
    * @param client If set, wrong signatures count for its address, and beyond its budget the error is `rate_limited`.
    * @throws {PortcullisError} (or rejects with it) `token_malformed`, `token_invalid`, `token_expired`,
@@ -82,7 +82,22 @@ export class TokenVerifier {
    *   unavailable
    */
   verifyToken(token: string, client?: TokenClient): Auth | Promise<Auth> {
-    return this.#checkDenylist(this.#findVerified(token) ?? this.#verifyUncached(token, client))
+    const known = this.#findVerified(token)
+    if (known !== undefined) return this.#checkDenylist(known)
+    const verify = () => this.#checkDenylist(this.#verifyUncached(token, client))
+    const loading = this.loadKey(token)
+    return loading === undefined ? verify() : loading.then(verify)
+  }
+
+  /**
+   * Looks for the key of a token if its id is unknown, and the keys of the issuer can be fetched. Returns `undefined` if
+   * there is nothing to wait for. Never rejects. `verifyToken` does this itself.
+   */
+  loadKey(token: string): Promise<void> | undefined {
+    const { keys } = this.#dependencies
+    if (keys.load === undefined) return undefined
+    const kid = readKid(token)
+    return kid === undefined ? undefined : keys.load(kid)
   }
 
   /**
@@ -96,7 +111,9 @@ export class TokenVerifier {
     onOutage: OnOutage,
     client?: TokenClient,
   ): Promise<{ auth: Auth; outage?: 'stale' | 'open' }> {
-    const verified = this.#findVerified(token) ?? this.#verifyUncached(token, client)
+    const known = this.#findVerified(token)
+    if (known === undefined) await this.loadKey(token)
+    const verified = known ?? this.#verifyUncached(token, client)
     try {
       return { auth: await this.#checkDenylist(verified) }
     } catch (error) {
@@ -161,6 +178,7 @@ export class TokenVerifier {
         throw error
       }
     }
+    await this.loadKey(token)
     try {
       const key = await run('shape', () => selectKey(token, keys))
       const payload = await run('signature', () => verifyWith(key, token))
@@ -215,12 +233,13 @@ export class TokenVerifier {
     }
   }
 
-  /** Returns true if the header of a token names one of our keys. Nothing else is verified. */
+  /** Returns true if the header of a token names one of our keys, or may name one. Nothing else is verified. */
   namesOwnKey(token: string): boolean {
     try {
       return selectKey(token, this.#dependencies.keys) !== undefined
-    } catch {
-      return false
+    } catch (error) {
+      // No key is known yet.
+      return error instanceof PortcullisError && error.code === 'store_unavailable'
     }
   }
 

@@ -5,7 +5,7 @@ import { describePluginOptions, describeSettings, settingPaths, settingsHelp } f
 const DOCUMENTED = `
 listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.trustHeaders x-forwarded|listen.tls.cert required with listen.tls|listen.tls.key required with listen.tls
 prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required|audience required
-keys.algorithm ES256|keys.dir none|keys.signing none
+keys.algorithm none|keys.dir none|keys.signing none|keys.verify none|keys.jwks none
 tokens.scheme dual|tokens.access 15m|tokens.refresh 30d|tokens.absolute none|tokens.refreshLimit none|tokens.jitter 0
 tokens.reuseGrace 10s|tokens.leeway 0s|tokens.verifiedCache 50000
 sessions.perSubject 100|sessions.onLimit evict-oldest|sessions.perDevice 0
