@@ -51,6 +51,7 @@ t.test('serve --check finds mistakes in the files that settings name', async (t)
   await t.rejects(check({ routes: [] }), { name: 'ConfigError' })
   await t.rejects(check({ login: { users: '/nowhere' } }), { name: 'UsersFileError' })
   await t.rejects(check({ keys: { signing: '/nowhere' } }), { name: 'KeyError' })
+  await t.rejects(check({ keys: { verify: '/nowhere' }, login: {} }), { name: 'KeyError' })
   await t.rejects(check({ listen: { port: 0, tls: { cert: '/nowhere', key: '/nowhere' } } }), {
     name: 'StartError',
   })
