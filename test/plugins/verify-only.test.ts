@@ -63,6 +63,7 @@ t.test('what needs the private key, or the sessions, isn’t there', async (t) =
   for (const [method, url] of [
     ['POST', '/auth/login'],
     ['POST', '/auth/refresh'],
+    ['POST', '/auth/renew'],
     ['POST', '/auth/logout'],
     ['GET', '/auth/sessions'],
     ['DELETE', '/auth/sessions/s'],
@@ -72,9 +73,12 @@ t.test('what needs the private key, or the sessions, isn’t there', async (t) =
   const { portcullis: gate } = app
   const NO_KEY = { name: 'TypeError', message: /only verifies tokens \(keys\.verify or keys\.jwks\)/ }
   await t.rejects(gate.issue({ sub: 'ada' }), NO_KEY)
+  await t.rejects(gate.refresh('r'), NO_KEY)
+  await t.rejects(gate.renew(token), NO_KEY)
   t.throws(() => gate.setCookies({} as FastifyReply, {} as never), NO_KEY)
   const NO_STORE = { name: 'TypeError', message: /store is none/ }
   await t.rejects(gate.revoke({ sub: 'ada' }), NO_STORE)
+  await t.rejects(gate.logout({ accessToken: token }), NO_STORE)
   await t.rejects(gate.sessions.list('ada'), NO_STORE)
   await t.rejects(gate.sessions.endAll('ada'), NO_STORE)
   t.match(await gate.verifyToken(token), { sub: 'ada' })
