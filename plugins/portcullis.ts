@@ -153,8 +153,8 @@ export interface Portcullis extends Guards {
   setCookies(reply: FastifyReply, tokens: TokenResponse): TokenResponse
   /**
    * Revokes one access token (`jti`), one session (`sid`), all tokens of a subject (`sub`), all tokens that one key has
-   * signed (`kid`), or all tokens (`all: true`). When the promise resolves, no instance admits these tokens. A session
-   * that was revoked by `sid` or `sub` has ended, so its refresh token doesn't work either.
+   * signed (`kid`), or all tokens (`all: true`). When the promise resolves, no instance admits these tokens. The refresh
+   * tokens of sessions that were revoked by `sid`, `sub` or `all` don't work either.
    *
    * @example
    * ```ts

@@ -7,6 +7,9 @@ export type UnixSeconds = number
 /** A duration in milliseconds. */
 export type Milliseconds = number
 
+/** τ: the tolerated difference between the wall clock of an instance and the clock of Redis. */
+export const CLOCK_TOLERANCE: Milliseconds = 2_000
+
 /** A source of the current time. Tests pass a clock that they can move. */
 export interface Clock {
   /** Returns the current time. */

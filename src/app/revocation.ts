@@ -4,7 +4,7 @@
  */
 import type { Log } from '../logger.js'
 import { randomBytes } from 'node:crypto'
-import { steadyClock, systemClock } from '../clock.js'
+import { CLOCK_TOLERANCE, steadyClock, systemClock } from '../clock.js'
 import type { Milliseconds } from '../clock.js'
 import type { PluginSettings } from '../config.js'
 import { STORE_DEADLINE } from '../deadline.js'
@@ -28,8 +28,6 @@ import type { Metrics } from '../metrics/metrics.js'
 import { openRedis } from '../redis/connect.js'
 import { StartError } from '../start-error.js'
 
-/** τ: the tolerated difference between this clock and the clock of Redis. A login after a `sub` revoke waits for it. */
-const TOLERANCE: Milliseconds = 2_000
 /** Entries that one sync reads at most. They take about 3 ms of Redis and 3 ms of the event loop. */
 const MAX_SYNC_ENTRIES = 2_000
 /** How long the start waits for the first lease. An empty Redis grants one after W, which is a little less. */
@@ -77,7 +75,7 @@ export async function openRevocation(
     return unleased(denylist, 'memory', async (query) => denylist.list(query))
   }
   const { lease, waitReplicas, check } = settings.revocation
-  const logSettings = { ...life, lease, tolerance: TOLERANCE, waitReplicas }
+  const logSettings = { ...life, lease, tolerance: CLOCK_TOLERANCE, waitReplicas }
   if (check === 'replica') return openReplica(settings, ports, redis, logSettings)
   const keys = redisKeys(settings.keyPrefix)
   const log = new RedisLog(redis, keys, logSettings)
@@ -97,7 +95,7 @@ export async function openRevocation(
         clock: systemClock,
         horizon: life.horizon,
         grace,
-        tolerance: TOLERANCE,
+        tolerance: CLOCK_TOLERANCE,
         mayEvict,
         needsSession: check === 'presence',
       }),

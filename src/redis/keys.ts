@@ -10,6 +10,7 @@
  * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
  * | `{<prefix>}:state` | hash | the last sync + horizon + leeway + 66 s |
  * | `{<prefix>}:log` | stream | the same time as the state. Entries are trimmed after horizon + leeway + 6 s |
+ * | `{<prefix>}:cutoff` | string: sessions that began at this time (ms) or earlier can't be refreshed | ten years |
  * | `{<prefix>}:settings` | hash: the settings of each instance, to compare them | 100 s after an instance wrote them last |
  * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`, or a week) |
  *
@@ -28,6 +29,7 @@ export function redisKeys(prefix: string) {
     deny: (kind: string, id: string) => `{${prefix}}:deny:${kind}:${id}`,
     logState: `{${prefix}}:state`,
     log: `{${prefix}}:log`,
+    cutoff: `{${prefix}}:cutoff`,
     settings: `{${prefix}}:settings`,
     limit: (limiter: string) => `${prefix}:limit:${limiter}:`,
   }

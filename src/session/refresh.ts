@@ -12,12 +12,7 @@ import type { Milliseconds } from '../clock.js'
 import { withinDeadline } from '../deadline.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { RevocableToken, TokenStamp } from '../revocation/denylist.js'
-import type {
-  PreviousWrite,
-  RotationOutcome,
-  RotationRequest,
-  SessionSecrets,
-} from '../store/session-store.js'
+import type { RotationOutcome, RotationRequest, SessionSecrets } from '../store/session-store.js'
 import { hashSecret, newSalt, parseRefreshToken } from '../token/refresh-token.js'
 import type { PresentedRefreshToken, RefreshToken } from '../token/refresh-token.js'
 import { tokenSet } from './issue.js'
@@ -142,8 +137,8 @@ async function rotate(
     await endReusedSession(dependencies, token.sid, outcome)
     throw toError(outcome)
   }
-  const { session, former } = outcome
-  await rejectIfRevoked(dependencies, stamp, session, former)
+  const { session } = outcome
+  await rejectIfRevoked(dependencies, stamp, outcome)
   const isRetry = outcome.kind === 'retried'
   emit({ event: isRetry ? 'refresh_retried' : 'refresh', sub: session.sub, sid: token.sid })
   const current = isRetry ? successor(token, outcome.salt) : next
@@ -163,10 +158,13 @@ function stampOfRotation({ issuedAt, jtiPrefix }: TokenStamp, session: Session):
   return { jtiPrefix, issuedAt: Math.max(rotatedAt, toSeconds(session.createdAt)) }
 }
 
+type LivingOutcome = Extract<RotationOutcome, { kind: 'rotated' | 'retried' }>
+
 /**
  * Ends a session and throws in two cases: a denylist entry covers its `sid`, or its subject or all subjects at the time
- * of its login; or its record is older than the known history (only with `onLostHistory: reject`). In the second case
- * the session may have ended already, because a restored snapshot brings ended sessions back.
+ * of its login, or it began by the cutoff of a revoke of everybody; or its record is older than the known
+ * history (only with `onLostHistory: reject`). In the second case the session may have ended already, because a restored
+ * snapshot brings ended sessions back.
  *
  * Retries within the grace are checked, too. The session may have been revoked since the rotation, or an earlier
  * attempt to end it may have failed.
@@ -176,14 +174,15 @@ function stampOfRotation({ issuedAt, jtiPrefix }: TokenStamp, session: Session):
 async function rejectIfRevoked(
   dependencies: SessionDependencies,
   { jtiPrefix }: TokenStamp,
-  { sid, sub, createdAt, loginJtiPrefix }: Session,
-  former: PreviousWrite,
+  { session, former, cutoff }: Pick<LivingOutcome, 'session' | 'former' | 'cutoff'>,
 ): Promise<void> {
+  const { sid, sub, createdAt, loginJtiPrefix } = session
+  const began = toSeconds(createdAt)
   const { denylist } = dependencies
-  const check = (jti: string) => denylist.check({ jti, sid, sub, kid: '', iat: Math.floor(createdAt / 1000) })
+  const check = (jti: string) => denylist.check({ jti, sid, sub, kid: '', iat: began })
   // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the
   // session. The prefix of the record is checked by `trusts` below.
-  let reason = await check(jtiPrefix)
+  let reason = cutoff !== undefined && began * 1000 <= cutoff ? 'all' : await check(jtiPrefix)
   // A `lost` entry exempts the logins of its own epoch. In a later epoch, only the prefix of the login shows them.
   if (reason === 'lost' && loginJtiPrefix !== undefined) {
     const byLogin = await check(loginJtiPrefix)

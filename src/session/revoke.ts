@@ -1,6 +1,6 @@
 /** A revocation: writes one denylist entry, or ends one session. */
 import { toSeconds } from '../clock.js'
-import type { UnixMs, UnixSeconds } from '../clock.js'
+import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { NewEntry } from '../revocation/entry.js'
 import type { IndexedSession, IndexPlace } from '../store/session-store.js'
@@ -32,8 +32,9 @@ export type RevokeRequest = {
 )
 
 /**
- * Writes a denylist entry, and ends the session if `what` is a `sid`, or the subject's sessions if it is a `sub`. When
- * the promise resolves, no instance admits the revoked tokens, and no refresh token of these sessions works.
+ * Writes a denylist entry, and ends the session if `what` is a `sid`, or the subject's sessions if it is a `sub`. If it
+ * is `all`, every session ends when it is refreshed. When the promise resolves, no instance admits the revoked tokens, and
+ * no refresh token of these sessions works.
  *
  * @throws {TypeError} if `what` isn't exactly one of `jti`, `sid`, `sub`, `kid` and `all: true`
  * @throws {PortcullisError} `store_unavailable`. The tokens may or may not be revoked. Repeat the call.
@@ -44,13 +45,18 @@ export async function revoke(dependencies: SessionDependencies, what: RevokeRequ
     await endSessions(dependencies, [{ sid: what.sid as Sid }], 'revoked', what.reason)
     return
   }
-  const { denylist, clock, emit } = dependencies
+  const { store, denylist, clock, emit } = dependencies
   const now = clock.now()
   const entry = toNewEntry(what, now)
+  // Before the entry: a login that the entry doesn't cover is then not affected by the cutoff either.
+  if (entry.kind === 'all') await store.setCutoff({ before: entry.before, now, ttl: CUTOFF_TTL })
   await denylist.revoke([entry])
   emit({ event: 'revoked', kind: entry.kind, id: entry.id, reason: what.reason })
   if (entry.kind === 'sub') await endSubject(dependencies, entry, now)
 }
+
+/** Ten years, the longest lifetime of a session that any setting allows. */
+const CUTOFF_TTL: Milliseconds = 3_650 * 86_400_000
 
 /**
  * Ends the sessions of a subject that a `sub` entry covers. The denylist forgets the entry when all tokens that it
@@ -63,10 +69,10 @@ export async function revoke(dependencies: SessionDependencies, what: RevokeRequ
  */
 async function endSubject(
   dependencies: SessionDependencies,
-  { id: sub, before, reason }: NewEntry,
+  { id: sub, before, reason }: RevokeEntry,
   calledAt: UnixMs,
 ): Promise<void> {
-  const isPast = typeof before === 'number'
+  const isPast = before !== undefined
   // By whole seconds, as the `iat` that the entry covers. A default `before` is at least `calledAt`.
   const isBy = (time: UnixMs) => toSeconds(time) * 1000 <= (isPast ? before : calledAt)
   const sessions: SessionToEnd[] = []
@@ -114,7 +120,10 @@ function checkRequest(what: object): void {
     )
 }
 
-function toNewEntry(what: Exclude<RevokeRequest, { sid: string }>, now: UnixMs): NewEntry {
+/** An entry whose `before` is now by default. */
+type RevokeEntry = NewEntry & { readonly before?: UnixMs | undefined }
+
+function toNewEntry(what: Exclude<RevokeRequest, { sid: string }>, now: UnixMs): RevokeEntry {
   const { reason } = what
   if ('jti' in what) {
     const until = what.expiresAt === undefined ? undefined : what.expiresAt * 1000

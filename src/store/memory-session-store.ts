@@ -3,6 +3,7 @@ import type { EndReason, Session, Sid } from '../session/session.js'
 import { computeExpiry } from '../session/session.js'
 import { storeUnavailable } from '../errors.js'
 import type {
+  Cutoff,
   EndOutcome,
   EndRequest,
   PreviousWrite,
@@ -48,6 +49,7 @@ export class MemorySessionStore implements SessionStore {
   readonly #index = new Map<string, Map<Sid, UnixMs>>()
   readonly #steady: Clock
   #untilSweep = SWEEP_EVERY
+  #cutoff: UnixMs | undefined
 
   /**
    * @param steady A clock that never jumps. Records expire only when it agrees, so that a wall clock that is ahead for
@@ -99,7 +101,7 @@ export class MemorySessionStore implements SessionStore {
     const { session } = record
     if (now >= session.expiresAt) return { kind: 'expired' }
     if (secretHash === record.previousHash && now < record.rotatedAt + rotation.reuseGrace) {
-      return { kind: 'retried', salt: record.salt, session, former: record.former }
+      return { kind: 'retried', salt: record.salt, session, former: record.former, cutoff: this.#cutoff }
     }
     if (secretHash !== record.currentHash) {
       this.#writeTombstone(sid, session.sub, record.familyHash, 'reuse', now + rotation.tombstone)
@@ -127,7 +129,12 @@ export class MemorySessionStore implements SessionStore {
       kind: 'rotated',
       session: record.session,
       former: record.former,
+      cutoff: this.#cutoff,
     }
+  }
+
+  async setCutoff({ before, now }: Cutoff): Promise<void> {
+    this.#cutoff = Math.max(before ?? now, this.#cutoff ?? 0)
   }
 
   async end(ending: EndRequest): Promise<EndOutcome> {

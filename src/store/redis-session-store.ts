@@ -1,10 +1,12 @@
 import type { Session, Sid, EndReason } from '../session/session.js'
+import { CLOCK_TOLERANCE } from '../clock.js'
 import type { UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { RedisClient } from '../redis/redis-client.js'
 import type { Keys } from '../redis/keys.js'
 import { EXPIRY_SLACK, INDEX_SLACK, latestEnd, mustIndexAgain } from './session-store.js'
 import type {
+  Cutoff,
   EndOutcome,
   EndRequest,
   IndexedSession,
@@ -77,7 +79,7 @@ export class RedisSessionStore implements SessionStore {
 
   async rotate(rotation: RotationRequest): Promise<RotationOutcome> {
     const { sid, now, idle } = rotation
-    const reply = (await this.#run('rotateSession', this.#keys.session(sid), [
+    const rotating = this.#run('rotateSession', this.#keys.session(sid), [
       rotation.familyHash,
       rotation.secretHash,
       rotation.salt,
@@ -94,8 +96,10 @@ export class RedisSessionStore implements SessionStore {
       rotation.issuedAt,
       rotation.identity ? JSON.stringify(rotation.identity.claims) : '',
       rotation.identity?.scope ?? '',
-    ])) as [RotationOutcome['kind'], ...unknown[]]
-    const outcome = toOutcome(sid, reply)
+    ]) as Promise<[RotationOutcome['kind'], ...unknown[]]>
+    // Sent right after the script, so this costs no further round trip.
+    const [reply, cutoff] = await Promise.all([rotating, this.#cutoff()])
+    const outcome = toOutcome(sid, reply, cutoff)
     if ('session' in outcome && mustIndexAgain(outcome, rotation)) await this.#index(outcome.session, now)
     return outcome
   }
@@ -114,6 +118,10 @@ export class RedisSessionStore implements SessionStore {
     const [kind, owner, endedAt] = reply as [EndOutcome['kind'], string, string?]
     if (kind === 'foreign' || kind === 'unknown') return { kind }
     return kind === 'ended' ? { kind, sub: owner } : { kind, sub: owner, endedAt: Number(endedAt) }
+  }
+
+  async setCutoff({ before, ttl }: Cutoff): Promise<void> {
+    await this.#run('setCutoff', this.#keys.cutoff, [before ?? 'now', CLOCK_TOLERANCE, ttl])
   }
 
   async count(sub: string): Promise<number> {
@@ -203,6 +211,15 @@ export class RedisSessionStore implements SessionStore {
     ])
   }
 
+  async #cutoff(): Promise<UnixMs | undefined> {
+    try {
+      const cutoff = await this.#redis.get(this.#keys.cutoff)
+      return cutoff === null ? undefined : Number(cutoff)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
   async #run(script: keyof RedisScripts, key: string, args: (string | number)[]): Promise<unknown> {
     try {
       return await this.#scripts[script](key, ...args)
@@ -215,6 +232,7 @@ export class RedisSessionStore implements SessionStore {
 function toOutcome(
   sid: Sid,
   [kind, first, second, third, fourth]: [RotationOutcome['kind'], ...unknown[]],
+  cutoff: UnixMs | undefined,
 ): RotationOutcome {
   switch (kind) {
     case 'rotated':
@@ -222,12 +240,14 @@ function toOutcome(
         kind,
         session: toSession(sid, first as Fields)!,
         former: { jtiPrefix: second as string, at: Number(third) },
+        cutoff,
       }
     case 'retried':
       return {
         kind,
         session: toSession(sid, first as Fields)!,
         former: { jtiPrefix: second as string, at: Number(third) },
+        cutoff,
         salt: fourth as string,
       }
     case 'reused':

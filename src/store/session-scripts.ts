@@ -198,6 +198,27 @@ bury(KEYS[1], ARGV[1], r[2], r[1], ARGV[4])
 return { 'ended', r[2] }`,
 }
 
+/**
+ * Stores the cutoff of all sessions.
+ *
+ * KEYS cutoff · ARGV cutoff (ms) or 'now', tolerated difference of clocks (ms), TTL (ms)
+ * Returns 1. Atomic: neither the cutoff nor its TTL may become smaller.
+ */
+const setCutoff: Script = {
+  name: 'portcullisSetCutoff',
+  keys: 1,
+  lua: `
+local cutoff, ttl = tonumber(ARGV[1]), tonumber(ARGV[3])
+if ARGV[1] == 'now' then
+  local t = redis.call('TIME')
+  cutoff = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000) + tonumber(ARGV[2])
+end
+local old = tonumber(redis.call('GET', KEYS[1]) or '')
+if old then cutoff, ttl = math.max(cutoff, old), math.max(ttl, redis.call('PTTL', KEYS[1])) end
+redis.call('SET', KEYS[1], string.format('%.0f', cutoff), 'PX', string.format('%.0f', ttl))
+return 1`,
+}
+
 /** The registry of session scripts. The scripts of the revocation log are in `log-scripts.ts`. */
 export const SCRIPTS = {
   pruneIndex,
@@ -205,4 +226,5 @@ export const SCRIPTS = {
   createSession,
   rotateSession,
   endSession,
+  setCutoff,
 } as const

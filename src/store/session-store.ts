@@ -40,12 +40,20 @@ export interface PreviousWrite {
 }
 
 export type RotationOutcome =
-  | { readonly kind: 'rotated'; readonly session: Session; readonly former: PreviousWrite }
+  | {
+      readonly kind: 'rotated'
+      readonly session: Session
+      readonly former: PreviousWrite
+      /** See `setCutoff`. It was read after the rotation. `undefined` if there is none. */
+      readonly cutoff?: UnixMs | undefined
+    }
   /** The previous refresh token was used again within the grace. Its successor is derived from the stored salt. */
   | {
       readonly kind: 'retried'
       readonly session: Session
       readonly former: PreviousWrite
+      /** See `setCutoff`. It was read after the rotation. `undefined` if there is none. */
+      readonly cutoff?: UnixMs | undefined
       readonly salt: string
     }
   /** The refresh token was used before, so it may be stolen. The same atomic step has ended the session. */
@@ -84,6 +92,14 @@ export type EndOutcome =
   /** The session exists, but `familyHash` or `sub` belongs to another one. Nothing was changed. */
   | { readonly kind: 'foreign' }
   | { readonly kind: 'unknown' }
+
+export interface Cutoff {
+  /** Default: now, by the clock of the store and with the tolerated difference of clocks. */
+  readonly before: UnixMs | undefined
+  readonly now: UnixMs
+  /** The time after which no session that began by then can exist. */
+  readonly ttl: Milliseconds
+}
 
 /** One id of a subject's index, with its record. */
 export interface IndexedSession {
@@ -140,6 +156,11 @@ export interface SessionStore {
    * A call without `after` first removes the ids whose access tokens have all expired.
    */
   indexed(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexedSession[]>
+  /**
+   * Stores the cutoff: no session that began at this time or earlier may be refreshed. Each rotation returns it. A later
+   * cutoff is never replaced by an earlier one.
+   */
+  setCutoff(cutoff: Cutoff): Promise<void>
   /** Removes ended sessions from their subject's index. Call it only after their denylist entries were written. */
   unindex(sub: string, sids: readonly Sid[]): Promise<void>
 }

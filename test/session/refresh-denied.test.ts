@@ -71,6 +71,7 @@ t.test('the record stays untrusted after an end that failed', async (t) => {
     sids: (sub) => store.sids(sub),
     indexed: (sub, now, count, after) => store.indexed(sub, now, count, after),
     unindex: (sub, sids) => store.unindex(sub, sids),
+    setCutoff: (cutoff) => store.setCutoff(cutoff),
     end,
   }
   const faulty = { ...rig, ports: { ...rig.ports, store: failing } }

@@ -91,6 +91,11 @@ export class SimulatedStore implements SessionStore {
     await this.run(leaveIndex(sub, sids))
   }
 
+  /** Isn't simulated: no schedule revokes the tokens of everybody through `src/session`. */
+  setCutoff(): Promise<never> {
+    throw new Error('not simulated')
+  }
+
   protected mustIndexAgain(...args: Parameters<typeof mustIndexAgain>): boolean {
     return mustIndexAgain(...args)
   }
