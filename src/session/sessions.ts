@@ -2,6 +2,7 @@ import type { Milliseconds } from '../clock.js'
 import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
 import type { RevocableToken } from '../revocation/denylist.js'
 import type { SessionDependencies } from './dependencies.js'
+import { endOutdatedSessions } from './end-outdated.js'
 import { endOwnSession } from './end-sessions.js'
 import { issue } from './issue.js'
 import type { IssueOptions, TokenSet } from './issue.js'
@@ -16,7 +17,9 @@ import { parseRefreshToken } from '../token/refresh-token.js'
 import type { PresentedRefreshToken } from '../token/refresh-token.js'
 import { revoke } from './revoke.js'
 import type { RevokeRequest } from './revoke.js'
-import type { ClientInfo, Identity, Sid } from './session.js'
+import type { ClientInfo, Identity, Session, Sid } from './session.js'
+
+export { RefreshChecks } from './refresh-check.js'
 
 /**
  * The sessions of one process. Routes and hosts use sessions only through this class. Each method calls a function of a
@@ -113,6 +116,14 @@ export class Sessions {
   /** Ends all sessions of a subject. An option keeps one of them. */
   endAll(sub: string, options?: LogoutAllOptions): Promise<void> {
     return this.#beforeRevokeDeadline(logoutAll(this.#dependencies, sub, options))
+  }
+
+  /**
+   * Ends the sessions of some subjects for which `isOutdated` returns true, and returns their number. There is no
+   * deadline, because no client waits. Each step of the work has its own time limit.
+   */
+  endOutdated(subs: readonly string[], isOutdated: (session: Session) => boolean): Promise<number> {
+    return endOutdatedSessions(this.#dependencies, subs, isOutdated)
   }
 
   /** Ends the sessions of the presented tokens. */

@@ -1,0 +1,49 @@
+import type { IndexPlace } from '../store/session-store.js'
+import type { SessionDependencies } from './dependencies.js'
+import { endSessions } from './end-sessions.js'
+import type { SessionToEnd } from './end-sessions.js'
+import type { Session } from './session.js'
+
+/** Ids per read of an index. */
+const READ = 100
+/** Sessions that are ended at once. They share the wait for the other instances. */
+const MAX_ENDED = 500
+/** The reason that the denylist shows to operators. */
+const NOTE = 'user removed or password changed'
+
+/**
+ * Ends all sessions of some subjects for which `isOutdated` returns true, and returns their number. When it resolves,
+ * no instance admits a token of these sessions. The subjects are processed one after another.
+ *
+ * Sessions that have ended before, but are still in an index, are revoked again, because an earlier call may have failed
+ * between the two steps. Ids without a record may belong to a login that is still in progress, so they are left.
+ *
+ * @throws {PortcullisError} `store_unavailable`. Some of the sessions may have ended, so repeat the call.
+ */
+export async function endOutdatedSessions(
+  dependencies: SessionDependencies,
+  subs: readonly string[],
+  isOutdated: (session: Session) => boolean,
+): Promise<number> {
+  const { store, clock } = dependencies
+  let found: SessionToEnd[] = []
+  let ended = 0
+  const endFound = async () => {
+    const outcomes = await endSessions(dependencies, found, 'revoked', NOTE)
+    ended += outcomes.filter(({ kind }) => kind === 'ended').length
+    found = []
+  }
+  for (const sub of subs) {
+    let after: IndexPlace | undefined
+    do {
+      const page = await store.indexed(sub, clock.now(), READ, after)
+      for (const { sid, state, session } of page) {
+        if (state === 'ended' || (session && isOutdated(session))) found.push({ sid, indexedFor: sub })
+      }
+      if (found.length >= MAX_ENDED) await endFound()
+      after = page.length === READ ? page.at(-1) : undefined
+    } while (after !== undefined)
+  }
+  if (found.length > 0) await endFound()
+  return ended
+}
