@@ -11,6 +11,7 @@
  * | `{<prefix>}:state` | hash | the last sync + horizon + leeway + 66 s |
  * | `{<prefix>}:log` | stream | the same time as the state. Entries are trimmed after horizon + leeway + 6 s |
  * | `{<prefix>}:cutoff` | string: sessions that began at this time (ms) or earlier can't be refreshed | ten years |
+ * | `<prefix>:revoked:<jti>` | string: an access token of the single scheme that was revoked | `tokens.absolute`, or ten years |
  * | `{<prefix>}:settings` | hash: the settings of each instance, to compare them | 100 s after an instance wrote them last |
  * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`, or a week) |
  *
@@ -30,6 +31,7 @@ export function redisKeys(prefix: string) {
     logState: `{${prefix}}:state`,
     log: `{${prefix}}:log`,
     cutoff: `{${prefix}}:cutoff`,
+    revokedToken: (jti: string) => `${prefix}:revoked:${jti}`,
     settings: `{${prefix}}:settings`,
     limit: (limiter: string) => `${prefix}:limit:${limiter}:`,
   }

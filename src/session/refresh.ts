@@ -63,9 +63,15 @@ export async function renew(
   accessToken: RevocableToken,
   options: ExchangeOptions = {},
 ): Promise<TokenSet> {
-  const reason = await withinLimit(options, Promise.resolve(dependencies.denylist.check(accessToken)))
+  const { denylist, store, clock } = dependencies
+  const checks = Promise.all([
+    denylist.check(accessToken),
+    store.isRecordedAsRevoked(accessToken.jti, clock.now()),
+  ])
+  const [reason, isRevoked] = await withinLimit(options, checks)
   // `exchange` checks the session itself. Here it is about the token and its key.
-  if (reason === 'jti' || reason === 'kid') throw new PortcullisError('token_revoked', { reason })
+  if (isRevoked || reason === 'jti' || reason === 'kid')
+    throw new PortcullisError('token_revoked', { reason: reason ?? 'jti' })
   return exchange(dependencies, singleTokenOf(accessToken), options).catch((error: unknown) => {
     const isExpired = error instanceof PortcullisError && error.code === 'refresh_token_expired'
     throw isExpired ? new PortcullisError('reauthentication_required') : error

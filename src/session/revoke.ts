@@ -45,10 +45,12 @@ export async function revoke(dependencies: SessionDependencies, what: RevokeRequ
     await endSessions(dependencies, [{ sid: what.sid as Sid }], 'revoked', what.reason)
     return
   }
-  const { store, denylist, clock, emit } = dependencies
+  const { store, denylist, clock, settings, emit } = dependencies
   const now = clock.now()
   const entry = toNewEntry(what, now)
   // Before the entry: a login that the entry doesn't cover is then not affected by the cutoff either.
+  if (entry.kind === 'jti' && settings.scheme === 'single')
+    await store.recordRevokedToken(entry.id, now, settings.absolute || CUTOFF_TTL)
   if (entry.kind === 'all') await store.setCutoff({ before: entry.before, now, ttl: CUTOFF_TTL })
   await denylist.revoke([entry])
   emit({ event: 'revoked', kind: entry.kind, id: entry.id, reason: what.reason })

@@ -1,4 +1,4 @@
-import type { Clock, UnixMs } from '../clock.js'
+import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 import { computeExpiry } from '../session/session.js'
 import { storeUnavailable } from '../errors.js'
@@ -50,6 +50,8 @@ export class MemorySessionStore implements SessionStore {
   readonly #steady: Clock
   #untilSweep = SWEEP_EVERY
   #cutoff: UnixMs | undefined
+  /** Revoked access tokens by `jti`, each with the time at which it is forgotten. */
+  readonly #revokedTokens = new Map<string, UnixMs>()
 
   /**
    * @param steady A clock that never jumps. Records expire only when it agrees, so that a wall clock that is ahead for
@@ -131,6 +133,14 @@ export class MemorySessionStore implements SessionStore {
       former: record.former,
       cutoff: this.#cutoff,
     }
+  }
+
+  async recordRevokedToken(jti: string, now: UnixMs, ttl: Milliseconds): Promise<void> {
+    this.#revokedTokens.set(jti, now + ttl)
+  }
+
+  async isRecordedAsRevoked(jti: string, now: UnixMs): Promise<boolean> {
+    return (this.#revokedTokens.get(jti) ?? 0) > this.#earliest(now)
   }
 
   async setCutoff({ before, now }: Cutoff): Promise<void> {
@@ -229,6 +239,7 @@ export class MemorySessionStore implements SessionStore {
     const by = this.#earliest(now)
     for (const [sid, record] of this.#records) if (by >= forgetAt(record)) this.#records.delete(sid)
     for (const sub of this.#index.keys()) this.#prune(sub, now)
+    for (const [jti, until] of this.#revokedTokens) if (by >= until) this.#revokedTokens.delete(jti)
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Session, Sid, EndReason } from '../session/session.js'
 import { CLOCK_TOLERANCE } from '../clock.js'
-import type { UnixMs } from '../clock.js'
+import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
 import type { RedisClient } from '../redis/redis-client.js'
 import type { Keys } from '../redis/keys.js'
@@ -118,6 +118,22 @@ export class RedisSessionStore implements SessionStore {
     const [kind, owner, endedAt] = reply as [EndOutcome['kind'], string, string?]
     if (kind === 'foreign' || kind === 'unknown') return { kind }
     return kind === 'ended' ? { kind, sub: owner } : { kind, sub: owner, endedAt: Number(endedAt) }
+  }
+
+  async recordRevokedToken(jti: string, _now: UnixMs, ttl: Milliseconds): Promise<void> {
+    try {
+      await this.#redis.set(this.#keys.revokedToken(jti), '1', 'PX', ttl)
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
+  }
+
+  async isRecordedAsRevoked(jti: string): Promise<boolean> {
+    try {
+      return (await this.#redis.exists(this.#keys.revokedToken(jti))) === 1
+    } catch (error) {
+      throw storeUnavailable(error)
+    }
   }
 
   async setCutoff({ before, ttl }: Cutoff): Promise<void> {

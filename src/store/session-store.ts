@@ -161,6 +161,12 @@ export interface SessionStore {
    * cutoff is never replaced by an earlier one.
    */
   setCutoff(cutoff: Cutoff): Promise<void>
+  /**
+   * Records that an access token was revoked, for `ttl`. The denylist forgets that when the token has expired, but in the
+   * single scheme an expired token can be renewed.
+   */
+  recordRevokedToken(jti: string, now: UnixMs, ttl: Milliseconds): Promise<void>
+  isRecordedAsRevoked(jti: string, now: UnixMs): Promise<boolean>
   /** Removes ended sessions from their subject's index. Call it only after their denylist entries were written. */
   unindex(sub: string, sids: readonly Sid[]): Promise<void>
 }

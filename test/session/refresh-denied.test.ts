@@ -71,6 +71,8 @@ t.test('the record stays untrusted after an end that failed', async (t) => {
     sids: (sub) => store.sids(sub),
     indexed: (sub, now, count, after) => store.indexed(sub, now, count, after),
     unindex: (sub, sids) => store.unindex(sub, sids),
+    recordRevokedToken: (jti, now, ttl) => store.recordRevokedToken(jti, now, ttl),
+    isRecordedAsRevoked: (jti, now) => store.isRecordedAsRevoked(jti, now),
     setCutoff: (cutoff) => store.setCutoff(cutoff),
     end,
   }

@@ -93,6 +93,18 @@ t.test('a revoked token can’t be renewed', async (t) => {
   t.equal(await renewed(rig, login), 'token_revoked')
 })
 
+t.test('a revoked token can’t be renewed after the denylist has forgotten it', async (t) => {
+  const rig = embedded(SINGLE)
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const { jti, exp } = claimsOf(login.accessToken)
+  await revoke(rig.ports, { jti, expiresAt: exp })
+  rig.clock.advance(2 * HOUR)
+  t.equal(rig.ports.denylist.check(toRevocable(login)), undefined, 'it is forgotten')
+  t.equal(await renewed(rig, login), 'token_revoked')
+  const other = await issue(rig.ports, { sub: 'alice' })
+  t.equal(await renewed(rig, other), 'good')
+})
+
 t.test('a token of the dual scheme can’t be renewed, and changes nothing', async (t) => {
   const dual = embedded()
   const login = await issue(dual.ports, { sub: 'alice' })

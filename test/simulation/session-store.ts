@@ -92,6 +92,14 @@ export class SimulatedStore implements SessionStore {
   }
 
   /** Isn't simulated: no schedule revokes the tokens of everybody through `src/session`. */
+  recordRevokedToken(): Promise<never> {
+    throw new Error('the single scheme is not simulated')
+  }
+
+  isRecordedAsRevoked(): Promise<never> {
+    throw new Error('the single scheme is not simulated')
+  }
+
   setCutoff(): Promise<never> {
     throw new Error('not simulated')
   }

@@ -6,6 +6,8 @@ import { limitsContract } from './limits.contract.js'
 import { endingContract } from './ending.contract.js'
 import { indexContract } from './index.contract.js'
 import { recordContract } from './record.contract.js'
+import { revokedTokensContract } from './revoked-tokens.contract.js'
+import { exchangeContract } from './exchange.contract.js'
 import type { OpenStore } from '../support/session-store.js'
 
 export function sessionStoreContract(t: Test, open: OpenStore): void {
@@ -16,6 +18,8 @@ export function sessionStoreContract(t: Test, open: OpenStore): void {
     limitsContract,
     endingContract,
     indexContract,
+    revokedTokensContract,
+    exchangeContract,
   ]) {
     contract(t, open)
   }
