@@ -1,14 +1,32 @@
 import type { Test } from 'tap'
 import { hashSecret } from '../../src/token/refresh-token.js'
 import type { RefreshToken } from '../../src/token/refresh-token.js'
-import type { Sid } from '../../src/session/session.js'
-import { begin, end, living, rotated, use, IDLE, MINUTE, SECOND } from '../support/session-store.js'
-import type { OpenStore } from '../support/session-store.js'
+import type { Session, Sid } from '../../src/session/session.js'
+import {
+  begin,
+  create,
+  end,
+  living,
+  newSession,
+  rotated,
+  use,
+  IDLE,
+  MINUTE,
+  SECOND,
+} from '../support/session-store.js'
+import type { Begun, OpenStore, StoreHarness } from '../support/session-store.js'
 
 const hashesOf = ({ family, secret }: RefreshToken) => ({
   familyHash: hashSecret(family),
   secretHash: hashSecret(secret),
 })
+
+async function beginWith(harness: StoreHarness, own: Partial<Session>): Promise<Begun> {
+  const { session, token } = newSession(harness)
+  const begun = { session: { ...session, ...own }, token }
+  await create(harness, begun)
+  return begun
+}
 
 /** What an exchange reads and writes besides the token itself. */
 export function exchangeContract(t: Test, open: OpenStore): void {
@@ -21,7 +39,7 @@ export function exchangeContract(t: Test, open: OpenStore): void {
       credential: 'fingerprint',
       endsWithBrowser: true,
     }
-    const { session, token } = await begin(harness, own)
+    const { session, token } = await beginWith(harness, own)
     t.strictSame(await harness.store.read(session.sid), session)
     const { outcome } = await use(harness, token)
     t.match(outcome, { kind: 'rotated', session: own })
@@ -74,7 +92,7 @@ export function exchangeContract(t: Test, open: OpenStore): void {
 
   t.test('a session whose own idle time has passed has expired', async (t) => {
     const harness = await open(t)
-    const { token } = await begin(harness, { idle: IDLE / 2 })
+    const { token } = await beginWith(harness, { idle: IDLE / 2 })
     const next = await rotated(t, harness, token)
     await harness.advance(IDLE / 2)
     t.equal((await use(harness, next)).outcome.kind, 'expired')

@@ -26,6 +26,7 @@ export function rotationContract(t: Test, open: OpenStore): void {
           rotatedIssuedAt: Math.floor(now / 1000),
         },
         former,
+        cutoff: undefined,
       })
       former = { jtiPrefix, at: now }
       current = next
