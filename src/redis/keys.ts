@@ -20,8 +20,8 @@
  */
 export type Keys = ReturnType<typeof redisKeys>
 
-/** A field that the record of every session has until the session ends. A tombstone doesn't have it. */
-export const LIVING_SESSION_FIELD = 'current'
+/** Fields of a session. Its record has the first one until the session ends, its tombstone the second one: the reason. */
+export const STATE_FIELDS = ['current', 'ended'] as const
 
 export function redisKeys(prefix: string) {
   return {

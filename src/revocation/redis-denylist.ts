@@ -1,6 +1,6 @@
 import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
-import { LIVING_SESSION_FIELD } from '../redis/keys.js'
+import { STATE_FIELDS } from '../redis/keys.js'
 import type { Keys } from '../redis/keys.js'
 import type { RedisClient } from '../redis/redis-client.js'
 import { latestIssueByOwnClock } from './replica/revocation-log.js'
@@ -46,7 +46,7 @@ export interface RedisDenylistOptions {
 
 /**
  * The denylist with `revocation.check: redis` and `presence`. It sends one `MGET` to Redis per request, and for `presence`
- * one `HEXISTS` with it. Decisions are exact on every instance, as long as Redis loses no data.
+ * one `HMGET` with it. Decisions are exact on every instance, as long as Redis loses no data.
  */
 export class RedisDenylist implements Denylist {
   readonly #options: RedisDenylistOptions
@@ -58,11 +58,11 @@ export class RedisDenylist implements Denylist {
   async check(token: RevocableToken): Promise<RevocationReason | undefined> {
     const { needsSession } = this.#options
     // Both commands are sent at once. They aren't an ioredis pipeline, which in a Cluster needs all keys in one slot.
-    const [kind, hasSession] = await Promise.all([
+    const [kind, missing] = await Promise.all([
       this.#findKind(token),
-      needsSession ? this.#hasSession(token.sid) : true,
+      needsSession ? this.#findMissingSession(token.sid) : undefined,
     ])
-    return kind ?? (hasSession ? undefined : 'absent')
+    return kind ?? missing
   }
 
   async #findKind({ jti, sid, sub, kid, iat }: RevocableToken): Promise<CoveringKind | undefined> {
@@ -87,11 +87,14 @@ export class RedisDenylist implements Denylist {
     return kind === 'sid' && befores[0] === EVICTED ? 'evicted' : kind
   }
 
-  /** Returns true if the session has a living record. A tombstone doesn't count. */
-  async #hasSession(sid: string): Promise<boolean> {
+  /** Returns why the session isn't alive: it has no record, or a tombstone. `undefined` if it is. */
+  async #findMissingSession(sid: string): Promise<'absent' | 'evicted' | undefined> {
     const { redis, keys } = this.#options
     try {
-      return (await redis.hexists(keys.session(sid), LIVING_SESSION_FIELD)) === 1
+      const [living, ended] = await redis.hmget(keys.session(sid), ...STATE_FIELDS)
+      if (living != null) return undefined
+      // The denylist entry of an evicted session is written a moment after its tombstone.
+      return ended === 'evicted' ? 'evicted' : 'absent'
     } catch (error) {
       throw storeUnavailable(error)
     }

@@ -26,8 +26,15 @@ t.test('a token is admitted only while the record of its session is there and al
   t.equal(await denylist.check(TOKEN), undefined)
   t.equal(await denylist.check({ ...TOKEN, sid: 'another' }), 'absent')
   await server.hdel(record, 'current')
-  t.equal(await denylist.check(TOKEN), 'absent', 'a tombstone')
-  t.equal(await denylist.peek(TOKEN), 'absent', 'long-lived connections, too')
+  t.equal(await denylist.check(TOKEN), 'absent')
+  for (const [ended, reason] of [
+    ['logout', 'absent'],
+    ['evicted', 'evicted'],
+  ] as const) {
+    await server.hset(record, 'ended', ended)
+    t.equal(await denylist.check(TOKEN), reason, `a tombstone: ${ended}`)
+    t.equal(await denylist.peek(TOKEN), reason, 'long-lived connections, too')
+  }
 })
 
 t.test('an entry of the denylist is the reason, whatever record there is', async (t) => {
@@ -45,13 +52,13 @@ t.test('a stamp needs no session', async (t) => {
   t.match(await denylist.stamp('u'), { issuedAt: Number, jtiPrefix: String })
 })
 
-t.test('a check is one MGET and one HEXISTS', async (t) => {
+t.test('a check is one MGET and one HMGET', async (t) => {
   const own = await startRedis(t)
   const prefix = uniquePrefix()
   await settle(await openConnection(t, own.url), prefix)
   const { denylist } = await openInstance(t, { prefix, check: 'presence', url: own.url })
   const run = await monitored(t, own.url, prefix, async () => denylist.check(TOKEN))
-  t.match(run, [['MGET'], ['HEXISTS', `${prefix}:session:s`, 'current']])
+  t.match(run, [['MGET'], ['HMGET', `${prefix}:session:s`, 'current', 'ended']])
   t.equal(run.length, 2)
 })
 
