@@ -24,9 +24,10 @@ export function reportTap(stream, files, say = console.log) {
   const assertions = { fail: 0 }
   let findings = []
 
-  function find(headline, diagnostics = {}) {
+  /** @param diagnostics `null` if a process died before it could write them. */
+  function find(headline, diagnostics) {
     findings.push(`  ${headline}`)
-    const why = Object.entries(diagnostics).filter(([key]) => !HOW_IT_RAN.has(key))
+    const why = Object.entries(diagnostics ?? {}).filter(([key]) => !HOW_IT_RAN.has(key))
     if (why.length === 0) return
     findings.push(stringify(Object.fromEntries(why)).trimEnd().replaceAll(/^/gm, '      '))
   }

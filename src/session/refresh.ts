@@ -175,7 +175,7 @@ type LivingOutcome = Extract<RotationOutcome, { kind: 'rotated' | 'retried' }>
  * Retries within the grace are checked, too. The session may have been revoked since the rotation, or an earlier
  * attempt to end it may have failed.
  *
- * @throws {PortcullisError} `session_ended`, `reauthentication_required`, `store_unavailable`
+ * @throws {PortcullisError} `session_ended`, `signed_in_elsewhere`, `reauthentication_required`, `store_unavailable`
  */
 async function rejectIfRevoked(
   dependencies: SessionDependencies,
@@ -196,7 +196,9 @@ async function rejectIfRevoked(
   }
   if (reason === 'history') throw storeUnavailable('the epoch of the denylist changed during the refresh')
   if (reason === undefined && denylist.trusts(former.jtiPrefix, former.at)) return
-  await endSessions(dependencies, [{ sid }], 'revoked')
+  const isEvicted = reason === 'evicted'
+  await endSessions(dependencies, [{ sid }], isEvicted ? 'evicted' : 'revoked')
+  if (isEvicted) throw new PortcullisError('signed_in_elsewhere')
   throw new PortcullisError(reason === undefined ? 'reauthentication_required' : 'session_ended')
 }
 

@@ -1,5 +1,6 @@
 /** What a revoke of more than one session means for refreshes, on every denylist. */
 import type { Test } from 'tap'
+import { EVICTED } from '../../src/revocation/entry.js'
 import type { NewEntry } from '../../src/revocation/entry.js'
 import type { DualTokens } from '../support/sessions.js'
 import { claimsOf, judged, refreshed, told, issue, refresh } from '../support/sessions.js'
@@ -26,6 +27,15 @@ async function patiently<T>({ pass }: Deployment, work: () => Promise<T>): Promi
 }
 
 export function refreshDeniedContract(t: Test, open: (t: Test) => Promise<Deployment>): void {
+  t.test('a session whose record came back after its eviction is signed in elsewhere', async (t) => {
+    const { here } = await open(t)
+    const login = await issue(here.ports, { sub: 'alice' })
+    // The record is still there, as after a loss of the tombstone.
+    await here.ports.denylist.revoke([{ kind: 'sid', id: login.session.sid, before: EVICTED }])
+    t.equal(await refreshed(here, login.refreshToken), 'signed_in_elsewhere')
+    t.equal(await refreshed(here, login.refreshToken), 'signed_in_elsewhere', 'by its tombstone')
+  })
+
   for (const kind of ['sub', 'all'] as const) {
     const entry: NewEntry = kind === 'sub' ? { kind, id: 'alice' } : { kind, id: '*' }
 
