@@ -1,6 +1,8 @@
 /** The keys of an issuer from its URL, by a real HTTP server. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { mock } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import type { Test } from 'tap'
 import { createVerifier } from '../../plugins/jwt.js'
@@ -191,10 +193,17 @@ t.test('a redirect within the origin is followed', async (t) => {
   t.match(await fetchKeySet(server.url, new AbortController().signal), '/v2/keys')
 })
 
-t.test('a server that accepts and says nothing ends the fetch after 5 s', { timeout: 20_000 }, async (t) => {
+t.test('a server that accepts and says nothing ends the fetch after 5 s', { timeout: 30_000 }, async (t) => {
   const server = await startJwksServer(t)
   server.respond(() => {})
+  // Node 20 collects a timeout that only a combined signal refers to, which then never fires.
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const collecting = setInterval(collect, 500)
+  t.teardown(() => clearInterval(collecting))
   const begunAt = performance.now()
-  await t.rejects(fetchKeySet(server.url, new AbortController().signal), { name: 'TimeoutError' })
+  await t.rejects(fetchKeySet(server.url, new AbortController().signal), {
+    message: 'no response within 5 s',
+  })
   t.ok(performance.now() - begunAt > 4_900)
 })
