@@ -151,3 +151,24 @@ t.test('keys of a URL: 503 until they are there, then every new one', async (t) 
   server.respond((_, response) => void response.destroy())
   t.equal((await ask('/orders', tokenOf(next))).status, 200, 'known keys outlive an outage')
 })
+
+t.test('a logout with a token of a new key finds that key', async (t) => {
+  const server = await startJwksServer(t, [published(issuerKey)])
+  const { ask } = await open(t, { store: 'memory', keys: { jwks: server.url } })
+  const next = await newKey('EdDSA')
+  server.publish([published(issuerKey), published(next)])
+  const token = tokenOf(next, { iat: Math.floor(Date.now() / 1000) + 1 })
+  t.equal((await ask('/auth/logout', token, 'POST')).status, 204)
+  t.match(await ask('/orders', token), { status: 401, code: 'session_ended' })
+})
+
+t.test('in an outage of the denylist, keys that are missing still admit nothing', async (t) => {
+  const server = await startJwksServer(t)
+  server.respond((_, response) => void response.writeHead(503).end())
+  const { ask } = await open(t, {
+    store: 'none',
+    keys: { jwks: server.url },
+    revocation: { onOutage: 'open' },
+  })
+  t.match(await ask('/orders', tokenOf(issuerKey)), { status: 503, code: 'store_unavailable' })
+})
