@@ -126,7 +126,7 @@ t.test('CVE-2026-88004, GHSA-v67p-phpq-fc8x: the same in trailers', async (t) =>
   t.strictSame(trailed?.statuses, [200])
   const received = upstream.requests.at(-1)!
   t.equal(received.body, 'hi')
-  t.notMatch(received.bytes, /root|evil|trailer/i)
+  t.notMatch(received.bytes, /\broot\b|\bevil\b|trailer/i)
 })
 
 t.test(
@@ -139,7 +139,7 @@ t.test(
         'Upgrade: h2c',
         'HTTP2-Settings: AAMAAABkAAQAAP__',
       )
-      t.notMatch(received.bytes, /upgrade|http2-settings|h2c/i, connection)
+      t.notMatch(received.bytes, /upgrade|http2-settings|\bh2c\b/i, connection)
     }
   },
 )

@@ -154,7 +154,7 @@ export async function serveGateway(
   t.teardown(async () => void (await stop('SIGKILL')))
   const records = () => output.split('\n').slice(0, -1).filter(isObject).map(parse)
   const started = await soon('portcullis serve has started', () => {
-    if (!isRunning()) throw new Error(`portcullis serve ended by itself:\n${output}`)
+    if (!isRunning()) throw new Error('portcullis serve ended by itself')
     return records().find(({ event }) => event === 'started')
   }).catch((error: Error) => {
     throw new Error(`${error.message}; its output:\n${output}`)
