@@ -16,7 +16,6 @@ import { clockEnvironment } from './clock.js'
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 /** Ends the gateway when this process is gone. */
 const LEASH = new URL('./leash.js', import.meta.url).href
-const START_TIMEOUT_MILLISECONDS = 45_000
 
 export interface Gateway {
   readonly index: number
@@ -93,7 +92,7 @@ export async function createGateway(
         if (!isRunning()) throw new Error(`portcullis serve ended by itself:\n${output}`)
         return answers('/healthz')
       }
-      await soon('portcullis serve listens', isUp, START_TIMEOUT_MILLISECONDS)
+      await soon('portcullis serve listens', isUp)
     },
     signal(name, which = 'process') {
       const pid = which === 'process' ? child?.pid : which

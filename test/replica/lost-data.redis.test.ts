@@ -23,7 +23,7 @@ import {
 import { startTraffic } from '../support/traffic.js'
 
 t.jobs = 3
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 
 interface Scene {
   readonly redis: OwnRedis

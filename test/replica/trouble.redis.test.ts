@@ -26,7 +26,7 @@ import {
 import { TROUBLES } from '../support/redis-troubles.js'
 
 t.jobs = 3
-t.setTimeout(120_000)
+t.setTimeout(240_000)
 
 /** Past the last lease that may still run, nothing is admitted, ended or begun. */
 async function isOut(t: Test, instances: readonly Instance[], alive: readonly Tokens[], ended: Tokens) {
