@@ -18,7 +18,6 @@ import type { Auth } from '../src/token/token-verifier.js'
 import { addDecorators, authPropertyOf, checkRegistration } from './decorators.js'
 import { createGuards, createOwnGuard } from './guards.js'
 import type { Guards } from './guards.js'
-import { createAuthenticator } from '../src/login/authenticator.js'
 import { islands } from './islands.js'
 import { checkLogoutRequest, endRequested } from './logout-request.js'
 import type { LogoutRequest } from './logout-request.js'
@@ -267,7 +266,7 @@ export interface Portcullis extends Guards {
 async function portcullis(app: FastifyInstance, options: PluginOptions<FastifyRequest>): Promise<void> {
   const settings = mountCookies(parsePluginOptions(options), app.prefix)
   checkRegistration(app, settings)
-  const core = await createCore(settings, app.log, islands, { ofProcess: false })
+  const core = await createCore(settings, app.log, islands, { ofProcess: false, loginProcesses: 1 })
   try {
     await registerCore(app, core)
   } catch (error) {
@@ -307,12 +306,11 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
   app.decorate('portcullis', { ...guards, ...createApi(core) })
   addDecorators(app, settings.decorators, guards)
 
-  const authenticator = await createAuthenticator(settings.login, app.log, front?.settings.workers ?? 1)
   await app.register(
     async (context) => {
       makeOurOwn(context)
       withMethodNotAllowed(context, () => {
-        if (authenticator) loginRoute(context, core, authenticator)
+        if (core.authenticator) loginRoute(context, core, core.authenticator)
         if (core.key) {
           if (settings.tokens.scheme === 'single') renewRoute(context, core)
           else refreshRoute(context, core)

@@ -70,7 +70,14 @@ export type { LogoutRequest } from '../plugins/logout-request.js'
 export type { Guard, Guards } from '../plugins/guards.js'
 export type { GuardNeeds, RefusalOptions, ScopeNeeds } from '../plugins/guard-options.js'
 export { ConfigError } from './config.js'
-export type { LoginCredentials, LoginFunction, PluginOptions } from './config.js'
+export type {
+  LoginCredentials,
+  LoginFunction,
+  PluginOptions,
+  RefreshedSession,
+  RefreshFunction,
+  UserUpdate,
+} from './config.js'
 export type { SessionView, TokenResponse } from './contract.js'
 export { ERRORS, PortcullisError } from './errors.js'
 export type { ErrorCode } from './errors.js'

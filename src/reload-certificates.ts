@@ -17,7 +17,7 @@ export async function reloadCertificates(
   files: TlsFiles | undefined,
   log: Log,
 ): Promise<void> {
-  const rest = 'users are read again at the next login after a change; keys and other settings need a restart'
+  const rest = 'users are read again within 2 s after a change; keys and other settings need a restart'
   if (files === undefined || !(server instanceof TlsServer)) {
     return log.info({ event: 'reloaded', certificates: false }, `there are no certificates; ${rest}`)
   }

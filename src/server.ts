@@ -119,7 +119,10 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
   const app = await createApp(settings, log)
   const connections = new ClientConnections(app.server)
   limitConnections(app.server, settings.limits.connections, app.log)
-  const core = await createCore(toPluginSettings(settings), app.log, islands, { ofProcess: true })
+  const core = await createCore(toPluginSettings(settings), app.log, islands, {
+    ofProcess: true,
+    loginProcesses: settings.workers,
+  })
   watchLog(core.metrics.registry)
   app.addHook('onClose', () => core.close())
   try {

@@ -11,7 +11,11 @@ import { readClientInfo } from './origin.js'
 import { sendTokens, sessionsFor } from './send-tokens.js'
 
 /** Adds `POST /auth/login`, which starts a session. */
-export function loginRoute(app: FastifyInstance, core: Core, { slots, authenticate }: Authenticator): void {
+export function loginRoute(
+  app: FastifyInstance,
+  core: Core,
+  { slots, authenticate, isOutdated }: Authenticator,
+): void {
   app.post<{ Body: LoginBody }>('/login', { schema: { body: LoginBody } }, async (request, reply) => {
     const { username, password, device, cookies, remember } = request.body
     const asCookies = isTrue(cookies)
@@ -29,6 +33,7 @@ export function loginRoute(app: FastifyInstance, core: Core, { slots, authentica
     const address = countedAddress(request)
     const attempt = {
       slots,
+      isOutdated,
       attempts: createAttempts(core, username, address),
       authenticate: async () => authenticate({ username, password }, address ?? '', request),
     }

@@ -9,8 +9,10 @@ import { CLOCK_SLACK } from '../revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
 import { EventListeners } from '../event-listeners.js'
 import { RateBound } from '../rate-bound.js'
-import { Sessions } from '../session/sessions.js'
+import { RefreshChecks, Sessions } from '../session/sessions.js'
 import type { Sid } from '../session/session.js'
+import type { Authenticator } from '../login/authenticator.js'
+import { openUserSource } from '../login/user-source.js'
 import { redisKeys } from '../redis/keys.js'
 import { MemorySessionStore } from '../store/memory-session-store.js'
 import type { SessionStore } from '../store/session-store.js'
@@ -54,6 +56,8 @@ const MAX_UNKNOWN = 20
 export interface Core {
   readonly settings: PluginSettings
   readonly sessions: Sessions
+  /** Verifies the credentials of logins. `undefined` if there is no login route. */
+  readonly authenticator: Authenticator | undefined
   readonly verifier: TokenVerifier
   /** Decides for every gate whether a request may pass. */
   readonly admitter: Admitter
@@ -88,18 +92,25 @@ export interface Islands extends JwtFactory {
   readonly addressKey: (address: string) => string
 }
 
+export interface CoreOptions {
+  /** True if the metrics also describe the process itself. */
+  readonly ofProcess: boolean
+  /** Number of processes on this machine that accept logins. Default: 0, for a core that has no clients. */
+  readonly loginProcesses?: number
+}
+
 export async function createCore(
   settings: PluginSettings,
   log: Log,
   islands: Islands,
-  { ofProcess }: { ofProcess: boolean },
+  { ofProcess, loginProcesses = 0 }: CoreOptions,
 ): Promise<Core> {
   const { store } = settings
   const keys = await openKeys(settings, log, islands)
   let redis: RedisConnection | undefined
   try {
     redis = store === 'memory' || store === 'none' ? undefined : await openRedis(store, log)
-    const core = await assemble({ settings, log, islands, ofProcess, keys, redis })
+    const core = await assemble({ settings, log, islands, ofProcess, loginProcesses, keys, redis })
     warnOfStore(settings, keys.signing === undefined, log)
     return core
   } catch (error) {
@@ -114,11 +125,20 @@ interface CoreDependencies {
   readonly log: Log
   readonly islands: Islands
   readonly ofProcess: boolean
+  readonly loginProcesses: number
   readonly keys: InstanceKeys
   readonly redis: RedisConnection | undefined
 }
 
-async function assemble({ settings, log, islands, ofProcess, keys, redis }: CoreDependencies): Promise<Core> {
+async function assemble({
+  settings,
+  log,
+  islands,
+  ofProcess,
+  loginProcesses,
+  keys,
+  redis,
+}: CoreDependencies): Promise<Core> {
   const { issuer, audience, tokens, cookies, accept } = settings
   const key = keys.signing
   const server = redis && (await checkServer(redis.client, log))
@@ -133,6 +153,7 @@ async function assemble({ settings, log, islands, ofProcess, keys, redis }: Core
   const sampleLimited = createSampler()
   const events = new EventListeners(log)
   const limiters = await createCoreLimiters(islands.createCounter, settings, redis?.client)
+  const users = key && loginProcesses > 0 ? await openUserSource(settings, log, loginProcesses) : undefined
   // Opened last: nothing after it may fail, because it keeps running in the background.
   const revocation = await openRevocation(settings, {
     redis: redis?.client,
@@ -187,6 +208,7 @@ async function assemble({ settings, log, islands, ofProcess, keys, redis }: Core
       clock,
       sign: keys.sign,
       proof: new RefreshTokenProof(key ? [key.private] : []),
+      refreshChecks: users?.onRefresh && new RefreshChecks(users.onRefresh),
       isFull: () => memory?.isShort ?? false,
       bounds: { unproven: new RateBound(MAX_UNPROVEN), unknown: new RateBound(MAX_UNKNOWN) },
       settings: { issuer, audience, ...tokens, ...settings.sessions, tombstone },
@@ -199,6 +221,7 @@ async function assemble({ settings, log, islands, ofProcess, keys, redis }: Core
     },
     revocation.patience,
   )
+  users?.watch((subs, isOutdated) => sessions.endOutdated(subs, isOutdated))
   return {
     settings,
     key,
@@ -209,6 +232,7 @@ async function assemble({ settings, log, islands, ofProcess, keys, redis }: Core
     verifier,
     admitter,
     sessions,
+    authenticator: users?.authenticator,
     transports,
     identity,
     limiters,
@@ -229,6 +253,7 @@ async function assemble({ settings, log, islands, ofProcess, keys, redis }: Core
       live.close()
       keys.close()
       memory?.stop()
+      await users?.close()
       await Promise.all([revocation.close(), peers?.close()])
       redis?.close()
     },

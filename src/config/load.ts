@@ -100,7 +100,7 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
  * @throws {ConfigError} as {@link loadSettings}
  */
 export function parsePluginOptions(options: unknown): PluginSettings {
-  const { store, login, ...rest } = { ...(options as Record<string, unknown>) }
+  const { store, login, onRefresh, ...rest } = { ...(options as Record<string, unknown>) }
   const client = typeof store === 'object' && store !== null && !Array.isArray(store) ? store : undefined
   const own = typeof login === 'function' ? login : undefined
   const values = { ...rest, ...(client === undefined && { store }), ...(own === undefined && { login }) }
@@ -114,10 +114,15 @@ export function parsePluginOptions(options: unknown): PluginSettings {
     const message = 'is a client; pass its options or a URL, because Portcullis opens its own connections'
     problems.push({ key: 'store', message, source: 'the plugin’s options' })
   }
+  if (onRefresh !== undefined && typeof onRefresh !== 'function') {
+    const message = 'is not a function; write one that returns { scope, claims }, or null to end the session'
+    problems.push({ key: 'onRefresh', message, source: 'the plugin’s options' })
+  }
   const settings = {
     ...(reading.value as object),
     ...(client !== undefined && { store: client }),
     ...(own !== undefined && { login: own }),
+    ...(onRefresh !== undefined && { onRefresh }),
   } as PluginSettings
   problems.push(...broken(SHARED_RULES, settings, soundness(problems), reading))
   if (problems.length > 0) throw new ConfigError(problems)

@@ -1,7 +1,7 @@
 import type { RedisOptions } from 'ioredis'
 import type { Static, TObject, TProperties } from 'typebox'
 import type { PluginSchema, SettingsSchema } from './schema.js'
-import type { Identity } from '../session/session.js'
+import type { LoginFunction, RefreshFunction } from './host-functions.js'
 import type { Leaf } from './leaf.js'
 import type { RouteSchema } from './route-schema.js'
 import type { Transport } from '../token/presented-token.js'
@@ -30,22 +30,13 @@ export type TokenSettings = Readonly<Required<Tree['tokens']>>
 /** The settings of `serve`, with at least one route. */
 export type GatewaySettings = Settings & { readonly routes: readonly [RouteSettings, ...RouteSettings[]] }
 
-export interface LoginCredentials {
-  readonly username: string
-  readonly password: string
-}
-
-/** A login of the host application. It returns the identity, or `null` if the credentials are wrong. */
-export type LoginFunction<Request = unknown> = (
-  credentials: LoginCredentials,
-  request: Request,
-) => Identity | null | Promise<Identity | null>
-
 /** The plugin's settings, parsed. `store` may be an object of ioredis options, which is passed to ioredis unchanged. */
 export type PluginSettings = DeepReadonly<Omit<Static<typeof PluginSchema>, 'store' | 'login' | 'tokens'>> & {
   readonly tokens: TokenSettings
   readonly store: string | RedisOptions
   readonly login: LoginFunction | DeepReadonly<Tree['login']>
+  /** Set only by a host application. */
+  readonly onRefresh?: RefreshFunction | undefined
 }
 
 /**
@@ -165,6 +156,13 @@ export interface PluginOptions<Request = unknown> {
   }
   /** A users file, a legacy API, or a function. Without it, there is no login route. */
   login?: LoginFunction<Request> | LoginOptions
+  /**
+   * Reads the user again at each refresh: returns what has changed, or `null` to end the session. An error means 503,
+   * whatever its status is: only `null` ends a session. Default: the user stays as at the login.
+   *
+   * @example async ({ sub }) => ((await users.isActive(sub)) ? { scope: await users.scopeOf(sub) } : null)
+   */
+  onRefresh?: RefreshFunction<Request>
   identity?: {
     /** Headers for an upstream, each with a claim or a template such as `{sub}@{tenant}`. */
     headers?: Record<string, string>
@@ -221,6 +219,8 @@ export interface LoginOptions {
     subject?: string
     /** More claims, each with a JSON pointer into the response, such as `{ role: '/data/user/role' }`. */
     claims?: Record<string, string>
+    /** The URL to which each refresh sends `sub` and `sid` by POST, to get the claims again. Default: no request. */
+    refresh?: string
     /** The maximum time until the response, up to `1m`. Default: `5s`. */
     timeout?: string
   }
@@ -238,6 +238,7 @@ type DerivedOptions<Request> = Omit<PluginInput, 'store' | 'login' | 'issuer' | 
   audience: string
   store?: string | RedisOptions
   login?: LoginFunction<Request> | NonNullable<PluginInput['login']>
+  onRefresh?: RefreshFunction<Request>
 }
 
 /** Resolves intersections and `Omit`, so that {@link Equal} compares members. */

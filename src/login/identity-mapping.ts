@@ -2,6 +2,7 @@
 import { valueAt } from './json-pointer.js'
 import type { Identity } from '../session/session.js'
 import { toSubject } from '../token/subject.js'
+import type { CheckedUser } from './user-check.js'
 
 /** JSON pointers (RFC 6901) into the response. */
 export interface IdentityMapping {
@@ -45,6 +46,47 @@ export function mapIdentity(
   const sub = toSubject(found)
   if (sub === undefined) return { kind: 'unusable', reason: 'subject' }
 
+  const claims = mapClaims(response, pointers)
+  if (!fits(claims)) return { kind: 'unusable', reason: 'claims_too_large' }
+  return { kind: 'somebody', identity: { sub, claims } }
+}
+
+/** The result of `mapUpdate`. */
+export type MappedUpdate =
+  | { readonly kind: 'update'; readonly update: CheckedUser }
+  /**
+   * `subject`: the response is about another user. `empty`: it has neither the subject nor one of the claims, so it may
+   * be an error with the status 200.
+   */
+  | { readonly kind: 'unusable'; readonly reason: 'subject' | 'empty' | 'claims_too_large' }
+
+/**
+ * Returns the scope and the claims in a response about a user who is known already. The response needn't have the
+ * subject. Values that are absent are gone: without a `scope` in the response, the user has none, unless no pointer to
+ * the scope is set.
+ *
+ * @param sub The subject that the response must be about.
+ */
+export function mapUpdate(
+  response: unknown,
+  sub: string,
+  { subject, claims: pointers }: IdentityMapping,
+): MappedUpdate {
+  const found = valueAt(response, subject) ?? undefined
+  if (found !== undefined && toSubject(found) !== sub) return { kind: 'unusable', reason: 'subject' }
+  const { scope, ...claims } = mapClaims(response, pointers)
+  const isEmpty = scope === undefined && Object.keys(claims).length === 0
+  if (found === undefined && isEmpty) return { kind: 'unusable', reason: 'empty' }
+  if (!fits({ scope, ...claims })) return { kind: 'unusable', reason: 'claims_too_large' }
+  const names = Object.keys(pointers)
+  const update = {
+    ...(names.includes('scope') && { scope: typeof scope === 'string' ? scope : '' }),
+    ...(names.some((name) => name !== 'scope') && { claims }),
+  }
+  return { kind: 'update', update }
+}
+
+function mapClaims(response: unknown, pointers: IdentityMapping['claims']): Record<string, unknown> {
   const claims: Record<string, unknown> = {}
   for (const [claim, pointer] of Object.entries(pointers)) {
     const value = valueAt(response, pointer)
@@ -52,8 +94,7 @@ export function mapIdentity(
       value === undefined || value === null || (claim === 'scope' && typeof value !== 'string')
     if (!isLeftOut) claims[claim] = value
   }
-  if (!fits(claims)) return { kind: 'unusable', reason: 'claims_too_large' }
-  return { kind: 'somebody', identity: { sub, claims } }
+  return claims
 }
 
 function fits(claims: object): boolean {

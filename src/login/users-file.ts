@@ -5,8 +5,9 @@
 import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
+import type { Milliseconds } from '../clock.js'
 import { loadHashing } from './hashing.js'
-import { UsersFileError, normaliseName, readUsers } from './users-parser.js'
+import { UsersFileError, findUser, normaliseName, readUsers } from './users-parser.js'
 import type { User, Users } from './users-parser.js'
 
 export { UsersFileError, normaliseName, parseUsers } from './users-parser.js'
@@ -48,6 +49,12 @@ function spellingsOf(password: string): string[] {
 /** Maximum number of reads per reload. A read is repeated if the file changed during the read. */
 const MAX_READS = 3
 
+/** Interval in which `watch` checks if the file has changed. */
+const POLL_INTERVAL: Milliseconds = 2_000
+
+/** Receives the users before and after a change of the file. */
+export type OnUsersChanged = (before: Users, after: Users) => void
+
 /** The users of the users file (`login.users`), reloaded when the file changes. */
 export class UsersFile {
   readonly #file: string
@@ -59,6 +66,8 @@ export class UsersFile {
   #reloading: Promise<void> | undefined
   /** The last logged error; `undefined` once the file can be read again. */
   #loggedError: string | undefined
+  #onChanged: OnUsersChanged | undefined
+  #poll: NodeJS.Timeout | undefined
 
   private constructor(file: string, warn: (message: string) => void) {
     this.#file = file
@@ -85,13 +94,38 @@ export class UsersFile {
    * Both cases take the same time: for an unknown name, the password is compared with the hash of another user.
    */
   async verify(username: string, password: string): Promise<User | undefined> {
-    await this.#refresh()
+    await this.refresh()
     const name = normaliseName(username)
     const hash = this.#users.byName.get(name)?.hash ?? this.#decoyFor(name)
     const isRight = Buffer.byteLength(password) <= MAX_PASSWORD_BYTES && (await verifyHash(hash, password))
     // The user may have been removed, or their password changed, while this password was hashed.
     const user = this.#users.byName.get(name)
     return isRight && user?.hash === hash ? user : undefined
+  }
+
+  /** Returns the user with exactly this name, or `undefined`. Uses the users that were read last. */
+  find(name: string): User | undefined {
+    return findUser(this.#users, name)
+  }
+
+  /**
+   * Reads the file again within about 2 s after a change, even if nobody logs in, and calls `onChanged` after each
+   * change that was read. There can be one watcher. Call `close` to stop.
+   */
+  watch(onChanged: OnUsersChanged): void {
+    this.#onChanged = onChanged
+    const poll = async () => {
+      await this.refresh()
+      // Not set again after `close`.
+      this.#poll = this.#onChanged && setTimeout(poll, POLL_INTERVAL).unref()
+    }
+    this.#poll = setTimeout(poll, POLL_INTERVAL).unref()
+  }
+
+  /** Stops watching the file. */
+  close(): void {
+    this.#onChanged = undefined
+    clearTimeout(this.#poll)
   }
 
   /**
@@ -109,7 +143,7 @@ export class UsersFile {
    *
    * A reload that is in progress may have read the file before its last change. In that case a second reload follows.
    */
-  async #refresh(): Promise<void> {
+  async refresh(): Promise<void> {
     for (let reloads = 0; reloads < 2; reloads += 1) {
       const version = await readVersion(this.#file).catch((error: Error) => this.#warnOnce('', error))
       if (version === undefined) return
@@ -137,8 +171,10 @@ export class UsersFile {
       if (read instanceof Error && !(read instanceof UsersFileError)) throw unreadable(this.#file, read)
       this.#version = version
       if (read instanceof Error) throw read
+      const before = this.#users
       this.#users = read
       this.#loggedError = undefined
+      this.#onChanged?.(before, read)
       return
     }
   }

@@ -29,6 +29,12 @@ export function normaliseName(name: string): string {
   return name.normalize('NFKC').trim().toLowerCase()
 }
 
+/** Returns the user with exactly this name, or `undefined` if there is none, or only one that is spelt differently. */
+export function findUser({ byName }: Users, name: string): User | undefined {
+  const user = byName.get(normaliseName(name))
+  return user?.name === name ? user : undefined
+}
+
 /** Bytes that are parsed in one turn of the event loop. That is about a thousand lines, which take 3 ms. */
 const TURN_BYTES = 65_536
 /**

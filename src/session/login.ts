@@ -1,14 +1,17 @@
 /** A login: checks the limits, then the password, and starts a session. */
 import { PortcullisError, rateLimited } from '../errors.js'
+import { endSessions } from './end-sessions.js'
 import { issue, rejectIfFull } from './issue.js'
 import type { IssueOptions, TokenSet } from './issue.js'
 import type { SessionDependencies } from './dependencies.js'
-import type { Identity, ClientInfo } from './session.js'
+import type { AuthenticatedIdentity, ClientInfo, Session } from './session.js'
 
 /** One login: the way in which its credentials are verified, and the limits that apply to it. */
 export interface LoginRequest {
   /** Returns the identity, or `null` if the credentials are wrong. */
-  readonly authenticate: () => Promise<Identity | null>
+  readonly authenticate: () => Promise<AuthenticatedIdentity | null>
+  /** Returns true if the user has another password now than the session was started with. Default: never. */
+  readonly isOutdated?: ((session: Session) => boolean) | undefined
   /** Bounds the concurrent calls of `authenticate`. */
   readonly slots: { run<T>(origin: LoginAttempts, work: () => Promise<T>): Promise<T> }
   readonly attempts: LoginAttempts
@@ -41,7 +44,7 @@ const ISSUE_DEADLINE = 800
  */
 export async function login(
   dependencies: SessionDependencies,
-  { attempts, slots, authenticate }: LoginRequest,
+  { attempts, slots, authenticate, isOutdated }: LoginRequest,
   client: ClientInfo,
   options: IssueOptions = {},
 ): Promise<TokenSet> {
@@ -68,7 +71,17 @@ export async function login(
     return found
   })
   if (!identity) throw new PortcullisError('invalid_credentials')
-  return issue(dependencies, identity, client, { ...options, deadline: ISSUE_DEADLINE })
+  const { credential } = identity
+  const tokens = await issue(dependencies, identity, client, {
+    ...options,
+    credential,
+    deadline: ISSUE_DEADLINE,
+  })
+  // The password may have changed after it was verified. The sessions of the user were then perhaps ended before this
+  // one was stored.
+  if (!isOutdated?.(tokens.session)) return tokens
+  await endSessions(dependencies, [{ sid: tokens.session.sid }], 'revoked')
+  throw new PortcullisError('invalid_credentials')
 }
 
 function isRefusal(error: unknown): boolean {

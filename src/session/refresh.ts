@@ -106,7 +106,8 @@ async function exchange(
       throw new PortcullisError('session_ended', { reason: 'the user is gone' })
     }
     const { scope = session.scope, claims = session.claims } = read
-    return withinLimit(options, rotate(dependencies, token, hashes, { scope, claims }))
+    // An empty scope means none.
+    return withinLimit(options, rotate(dependencies, token, hashes, { scope: scope || undefined, claims }))
   })
 }
 

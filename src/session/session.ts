@@ -46,6 +46,12 @@ export interface Identity {
   readonly claims?: HostClaims | undefined
 }
 
+/** An identity with what only Portcullis itself adds to it. */
+export interface AuthenticatedIdentity extends Identity {
+  /** The fingerprint of the password hash, which is stored with the session. Only a users file has it. */
+  readonly credential?: string | undefined
+}
+
 /**
  * Information about the client of a login. Only the session list shows it. Nothing is decided by `ip` and `userAgent`;
  * `sessions.perDevice` counts the sessions with the same `device`.

@@ -14,7 +14,7 @@ revocation.onLostHistory heal|revocation.waitReplicas 0|revocation.horizon none
 accept.from ["header","cookie"]|cookies.enabled true|cookies.secure true|cookies.sameSite lax|cookies.path none|cookies.domain none|cors.origins []
 login.users none
 login.http.url required with login.http|login.http.body json|login.http.username username|login.http.password password
-login.http.subject required with login.http|login.http.claims {}|login.http.timeout 5s|login.page none|login.origins []
+login.http.subject required with login.http|login.http.claims {}|login.http.refresh none|login.http.timeout 5s|login.page none|login.origins []
 identity.headers {"X-Forwarded-User":"sub","X-Auth-Request-Session":"sid"}
 identity.token.header X-Portcullis-Identity|identity.token.audience required with identity.token|identity.token.life 30s
 rateLimit.login.perAccount.failures 10|rateLimit.login.perAccount.successes 300|rateLimit.login.perAccount.per 15m

@@ -36,6 +36,7 @@ t.test('every setting of login.http', async (t) => {
     password: 'user[pass]',
     subject: '/data/0/a~1b/c~0d',
     claims: { role: '/role', scope: '/scope', 'https://example.com/tenant': '/tenant/' },
+    refresh: 'http://legacy.example:8081/user?key=of-this-gateway',
     timeout: '1500ms',
   }
   t.strictSame(loginOf({ http: all }).http, {
@@ -53,6 +54,12 @@ t.test('login.page is a path or a URL elsewhere', async (t) => {
 refuses(t, [
   ['an API without an address', { login: { http: { subject: '/id' } } }, 'login.http.url', /is missing/],
   ['an API without a subject', { login: { http: { url: http.url } } }, 'login.http.subject', /is missing/],
+  [
+    'another scheme for the refresh',
+    withHttp({ refresh: 'ftp://h/user' }),
+    'login.http.refresh',
+    /not an http:\/\/ or https:\/\/ URL/,
+  ],
   [
     'another scheme',
     withHttp({ url: 'ftp://h/login' }),

@@ -31,6 +31,13 @@ t.test('a client options object and a login function are passed through', async 
   t.notOk(Object.isFrozen(store))
 })
 
+t.test('onRefresh is passed through', async (t) => {
+  const onRefresh: NonNullable<PluginOptions['onRefresh']> = ({ sub }) => (sub === 'ada' ? {} : null)
+  const settings = parsePluginOptions({ ...required, onRefresh } satisfies PluginOptions)
+  t.equal(settings.onRefresh, onRefresh)
+  t.notOk('onRefresh' in parsePluginOptions({ ...required, onRefresh: undefined }), 'undefined means absent')
+})
+
 t.test('a users file can replace the login function', async (t) => {
   const settings = parsePluginOptions({ ...required, login: { users: './users.htpasswd' } })
   t.strictSame(settings.login, { users: './users.htpasswd', origins: [] })
@@ -58,6 +65,7 @@ const cases: [name: string, options: unknown, words: RegExp][] = [
   ['a store that is none', { ...required, store: ['redis://h'] }, /store: the value is not text/],
   ['a client as the store', { ...required, store: client }, /store: is a client; pass its options or a URL/],
   ['a login that is none', { ...required, login: 'users' }, /login: text is not a mapping/],
+  ['an onRefresh that is none', { ...required, onRefresh: {} }, /onRefresh: is not a function/],
   [
     'unknown refusals',
     { ...required, refusals: 'log' },

@@ -1,4 +1,6 @@
 /** What a whole run of all flows leaves in Redis and in the log. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import type { Redis } from 'ioredis'
 import { redisKeys } from '../../src/redis/keys.js'
@@ -37,6 +39,9 @@ const [here, there] = gateways.map(({ url }) => url) as [string, string]
 
 /** Every secret that went over the wire. */
 const secrets = new Set<string>(Object.values(USERS))
+
+for (const line of (await readFile(join(directory, 'users.htpasswd'), 'utf8')).trim().split('\n'))
+  secrets.add(line.split(':')[1]!)
 
 function keep({ access_token, refresh_token }: Tokens): Tokens {
   for (const part of [access_token, ...access_token.split('.').slice(2)]) secrets.add(part)

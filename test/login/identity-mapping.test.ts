@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mapIdentity } from '../../src/login/identity-mapping.js'
+import { mapIdentity, mapUpdate } from '../../src/login/identity-mapping.js'
 
 const mapping = {
   subject: '/user/id',
@@ -61,4 +61,40 @@ t.test('claims too large for a token are refused, not cut', async (t) => {
   t.strictSame(withList('x'.repeat(4_096)), { kind: 'unusable', reason: 'claims_too_large' })
   const deep: unknown = JSON.parse(`${'['.repeat(30_000)}${']'.repeat(30_000)}`)
   t.strictSame(withList(deep), { kind: 'unusable', reason: 'claims_too_large' })
+})
+
+t.test('an update has the scope and the claims of the response, and what is missing is gone', async (t) => {
+  const update = (response: unknown, to: Partial<typeof mapping> = {}) =>
+    mapUpdate(response, '17', { ...mapping, ...to })
+  t.strictSame(update({ user: { id: 17, role: 'clerk' }, scope: 'read' }), {
+    kind: 'update',
+    update: { scope: 'read', claims: { role: 'clerk' } },
+  })
+  t.strictSame(
+    update({ tenant: 'one' }),
+    { kind: 'update', update: { scope: '', claims: { tenant: 'one' } } },
+    'without a subject and a scope',
+  )
+  t.strictSame(update({ user: { id: '17' } }), { kind: 'update', update: { scope: '', claims: {} } })
+  t.strictSame(
+    update({ user: { id: '17' }, scope: 'read' }, { claims: {} } as object),
+    { kind: 'update', update: {} },
+    'without pointers, nothing changes',
+  )
+  t.strictSame(
+    update({ user: { id: '17' }, scope: 'read' }, { claims: { scope: '/scope' } } as object),
+    { kind: 'update', update: { scope: 'read' } },
+    'without pointers to claims, they stay',
+  )
+})
+
+t.test('an update about another user, about nobody, or with too much is unusable', async (t) => {
+  const reasonOf = (response: unknown) => {
+    const mapped = mapUpdate(response, '17', mapping)
+    return mapped.kind === 'unusable' && mapped.reason
+  }
+  for (const id of [18, '18', '017', true, {}, '']) t.equal(reasonOf({ user: { id, role: 'x' } }), 'subject')
+  for (const response of [{ ok: false }, { user: null }, {}, [], 'no', 7])
+    t.equal(reasonOf(response), 'empty')
+  t.equal(reasonOf({ user: { id: 17 }, list: 'x'.repeat(4_096) }), 'claims_too_large')
 })

@@ -134,3 +134,23 @@ t.test(
     t.equal(await one.try('right'), 'good')
   },
 )
+
+t.test('a login whose password changes before its session is stored starts no session', async (t) => {
+  const { rig, request, countFailures } = await door()
+  const started: string[] = []
+  const attempt: LoginRequest = {
+    ...request('right'),
+    authenticate: async () => ({ sub: 'alice', credential: 'old' }),
+    isOutdated: ({ sid, credential }) => {
+      started.push(sid)
+      return credential === 'old'
+    },
+  }
+  t.equal(await outcomeOf(() => login(rig.ports, attempt, {})), 'invalid_credentials')
+  t.equal(countFailures(), 0, 'the password was right')
+  t.match(told(rig, 'session_ended'), [{ sid: started[0], reason: 'revoked' }])
+  t.strictSame(await living(rig.ports.store, 'alice', rig.clock.now()), [])
+  const authenticate = async () => ({ sub: 'alice', credential: 'new' })
+  const { session } = await login(rig.ports, { ...attempt, authenticate }, {})
+  t.equal(session.credential, 'new')
+})
