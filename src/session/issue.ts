@@ -1,7 +1,7 @@
 import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
-import { PortcullisError } from '../errors.js'
+import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { TokenStamp } from '../revocation/denylist.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret } from '../token/refresh-token.js'
@@ -153,5 +153,24 @@ export function tokenSet(
     refreshToken: scheme.name === 'dual' ? formatRefreshToken(token, proof) : undefined,
     sessionExpiresIn: toSeconds(session.expiresAt - now),
     session,
+  }
+}
+
+/**
+ * Signs an access token that nobody gets. If the new claims don't fit into one, the rotation would use up the client's
+ * token without a successor.
+ *
+ * @throws {PortcullisError} `store_unavailable`
+ */
+export function rejectIfTooLarge(
+  dependencies: SessionDependencies,
+  session: Session,
+  token: RefreshToken,
+): void {
+  const now = dependencies.clock.now()
+  try {
+    tokenSet(dependencies, session, { jtiPrefix: session.jtiPrefix, issuedAt: toSeconds(now) }, token, now)
+  } catch (error) {
+    throw storeUnavailable(error)
   }
 }

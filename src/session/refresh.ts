@@ -15,7 +15,7 @@ import type { RevocableToken, TokenStamp } from '../revocation/denylist.js'
 import type { RotationOutcome, RotationRequest, SessionSecrets } from '../store/session-store.js'
 import { hashSecret, newSalt, parseRefreshToken } from '../token/refresh-token.js'
 import type { PresentedRefreshToken, RefreshToken } from '../token/refresh-token.js'
-import { tokenSet } from './issue.js'
+import { rejectIfTooLarge, tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
 import { endSessions } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
@@ -107,7 +107,9 @@ async function exchange(
     }
     const { scope = session.scope, claims = session.claims } = read
     // An empty scope means none.
-    return withinLimit(options, rotate(dependencies, token, hashes, { scope: scope || undefined, claims }))
+    const identity = { scope: scope || undefined, claims }
+    rejectIfTooLarge(dependencies, { ...session, ...identity }, token)
+    return withinLimit(options, rotate(dependencies, token, hashes, identity))
   })
 }
 

@@ -126,3 +126,22 @@ t.test('an error of ours is passed on', async (t) => {
   const login = await issue(rig.ports, { sub: 'alice' })
   t.equal(await outcomeOf(() => refresh(rig.ports, login.refreshToken)), 'store_unavailable')
 })
+
+t.test('claims that no token can hold are 503 and change nothing', async (t) => {
+  let claims: Record<string, unknown> = { list: 'x'.repeat(10_000) }
+  const rig = checkedBy(async () => ({ claims }))
+  const login = await issue(rig.ports, { sub: 'alice', claims: { role: 'editor' } })
+  t.equal(await refreshed(rig, login.refreshToken), 'store_unavailable')
+  t.strictSame((await rig.ports.store.read(login.session.sid))?.claims, { role: 'editor' })
+  rig.clock.advance(MINUTE)
+  claims = { role: 'reader' }
+  const next = await refresh(rig.ports, login.refreshToken)
+  t.match(claimsOf(next.accessToken), { role: 'reader' })
+})
+
+t.test('an empty scope means none', async (t) => {
+  const rig = checkedBy(async () => ({ scope: '' }))
+  const login = await issue(rig.ports, { sub: 'alice', scope: 'read' })
+  const next = await refresh(rig.ports, login.refreshToken)
+  t.notOk('scope' in claimsOf(next.accessToken))
+})
