@@ -4,12 +4,14 @@ import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import fastify from 'fastify'
 import t from 'tap'
+import type { Test } from 'tap'
 import { measureRequests, watchUpstreams } from '../plugins/gateway/request-metrics.js'
 import { createMetrics } from '../src/metrics/metrics.js'
 import { describePluginOptions, describeSettings, loadGatewaySettings } from '../src/config.js'
 import type { SettingRow } from '../src/config.js'
 import { ERRORS } from '../src/errors.js'
 import portcullis from '../src/index.js'
+import type { PluginOptions } from '../src/index.js'
 import { redisKeys } from '../src/redis/keys.js'
 import { createApp } from '../examples/plugin/app.js'
 
@@ -127,7 +129,8 @@ t.test('docs/operations.md lists exactly the log events that exist', async (t) =
   t.strictSame(rows.toSorted(), [...events].toSorted())
 })
 
-t.test('docs/http-api.md lists exactly the routes of the plugin under its paths', async (t) => {
+/** Returns the routes of the plugin as `METHOD path`. */
+async function routesOf(t: Test, options: Partial<PluginOptions>): Promise<string[]> {
   const app = fastify()
   const routes: string[] = []
   // A list of methods is /auth/verify, or a route for 405.
@@ -140,9 +143,17 @@ t.test('docs/http-api.md lists exactly the routes of the plugin under its paths'
     audience: 'https://api.example.com',
     keys: { dir: t.testdir() },
     login: () => null,
+    ...options,
   })
   t.teardown(() => app.close())
   await app.ready()
+  return routes
+}
+
+t.test('docs/http-api.md lists exactly the routes of the plugin under its paths', async (t) => {
+  const dual = await routesOf(t, {})
+  const single = await routesOf(t, { tokens: { scheme: 'single' } })
+  const routes = [...new Set([...dual, ...single])]
   const rows = [...read('docs/http-api.md').matchAll(/^\| `([A-Z]+) ([^`?]+)[^`]*` \|/gm)].map(
     ([, method, path]) => `${method} ${path}`,
   )
