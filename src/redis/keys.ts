@@ -5,6 +5,7 @@
  * |---|---|---|
  * | `<prefix>:session:<sid>` | hash | the session's end + 3 s. Tombstone: horizon + leeway + 3 s |
  * | `<prefix>:subject:<sub>` | sorted set of `sid`, scored by the latest possible end | the latest of these ends + 65 s |
+ * | `<prefix>:code:<hash>` | hash: a one-time code, used or not | its life (`codes.life`) + 3 s |
  * | `{<prefix>}:deny:jti:<jti>` | string `0 <until> <reason>` | the token's remaining lifetime + leeway + 6 s |
  * | `{<prefix>}:deny:<sid\|kid>:<id>` | string `0 <until> <reason>`; `1 …` if the session was evicted | horizon + leeway + 6 s |
  * | `{<prefix>}:deny:<sub\|lost>:<sub>`, `…:all:*` | string `<before> <until> <reason>` | horizon + leeway + 6 s |
@@ -16,7 +17,7 @@
  * | `<prefix>:limit:<limiter>:<hash or address>` | counter | the window of its limiter (`rateLimit.….per`, or a week) |
  *
  * The braces are a hash tag of Redis Cluster. They put all keys that one command or script uses together into the same
- * slot. Sessions have no hash tag, so they are spread over all slots.
+ * slot. Sessions and codes have no hash tag, so they are spread over all slots.
  */
 export type Keys = ReturnType<typeof redisKeys>
 
@@ -27,6 +28,7 @@ export function redisKeys(prefix: string) {
   return {
     session: (sid: string) => `${prefix}:session:${sid}`,
     subject: (sub: string) => `${prefix}:subject:${sub}`,
+    code: (hash: string) => `${prefix}:code:${hash}`,
     deny: (kind: string, id: string) => `{${prefix}}:deny:${kind}:${id}`,
     logState: `{${prefix}}:state`,
     log: `{${prefix}}:log`,

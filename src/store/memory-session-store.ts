@@ -143,6 +143,10 @@ export class MemorySessionStore implements SessionStore {
     return (this.#revokedTokens.get(jti) ?? 0) > this.#earliest(now)
   }
 
+  async cutoff(): Promise<UnixMs | undefined> {
+    return this.#cutoff
+  }
+
   async setCutoff({ before, now }: Cutoff): Promise<void> {
     this.#cutoff = Math.max(before ?? now, this.#cutoff ?? 0)
   }

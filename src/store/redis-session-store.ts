@@ -98,7 +98,7 @@ export class RedisSessionStore implements SessionStore {
       rotation.identity?.scope ?? '',
     ]) as Promise<[RotationOutcome['kind'], ...unknown[]]>
     // Sent right after the script, so this costs no further round trip.
-    const [reply, cutoff] = await Promise.all([rotating, this.#cutoff()])
+    const [reply, cutoff] = await Promise.all([rotating, this.cutoff()])
     const outcome = toOutcome(sid, reply, cutoff)
     if ('session' in outcome && mustIndexAgain(outcome, rotation)) await this.#index(outcome.session, now)
     return outcome
@@ -227,7 +227,7 @@ export class RedisSessionStore implements SessionStore {
     ])
   }
 
-  async #cutoff(): Promise<UnixMs | undefined> {
+  async cutoff(): Promise<UnixMs | undefined> {
     try {
       const cutoff = await this.#redis.get(this.#keys.cutoff)
       return cutoff === null ? undefined : Number(cutoff)

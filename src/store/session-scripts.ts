@@ -1,3 +1,5 @@
+import { CODE_SCRIPTS } from './code-scripts.js'
+
 /**
  * A Lua script of the session store. Each script runs atomically, and its keys share one slot of a Redis Cluster. The
  * caller passes the current time in Unix ms, which lets a test move it. Lifetimes are relative (ms), so a TTL is right
@@ -219,7 +221,9 @@ redis.call('SET', KEYS[1], string.format('%.0f', cutoff), 'PX', string.format('%
 return 1`,
 }
 
-/** The registry of session scripts. The scripts of the revocation log are in `log-scripts.ts`. */
+/**
+ * The registry of the scripts of sessions and codes. The scripts of the revocation log are in `log-scripts.ts`.
+ */
 export const SCRIPTS = {
   pruneIndex,
   indexSession,
@@ -227,4 +231,5 @@ export const SCRIPTS = {
   rotateSession,
   endSession,
   setCutoff,
+  ...CODE_SCRIPTS,
 } as const

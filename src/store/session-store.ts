@@ -167,6 +167,8 @@ export interface SessionStore {
    */
   recordRevokedToken(jti: string, now: UnixMs, ttl: Milliseconds): Promise<void>
   isRecordedAsRevoked(jti: string, now: UnixMs): Promise<boolean>
+  /** Returns the cutoff (see `setCutoff`), or `undefined` if there is none. */
+  cutoff(): Promise<UnixMs | undefined>
   /** Removes ended sessions from their subject's index. Call it only after their denylist entries were written. */
   unindex(sub: string, sids: readonly Sid[]): Promise<void>
 }

@@ -73,6 +73,7 @@ t.test('the record stays untrusted after an end that failed', async (t) => {
     unindex: (sub, sids) => store.unindex(sub, sids),
     recordRevokedToken: (jti, now, ttl) => store.recordRevokedToken(jti, now, ttl),
     isRecordedAsRevoked: (jti, now) => store.isRecordedAsRevoked(jti, now),
+    cutoff: () => store.cutoff(),
     setCutoff: (cutoff) => store.setCutoff(cutoff),
     end,
   }

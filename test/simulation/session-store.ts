@@ -104,6 +104,10 @@ export class SimulatedStore implements SessionStore {
     throw new Error('not simulated')
   }
 
+  async cutoff(): Promise<undefined> {
+    return undefined
+  }
+
   protected mustIndexAgain(...args: Parameters<typeof mustIndexAgain>): boolean {
     return mustIndexAgain(...args)
   }
