@@ -27,6 +27,7 @@ import { NO_SIGNING_KEY } from '../src/app/instance-keys.js'
 import { NO_STORE } from '../src/revocation/no-denylist.js'
 import type { Core } from '../src/app/core.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
+import { codesRoute } from './routes/codes.js'
 import { jwksRoute } from './routes/jwks.js'
 import { loginRoute } from './routes/login.js'
 import { logoutRoute } from './routes/logout.js'
@@ -35,6 +36,7 @@ import { refreshRoute } from './routes/refresh.js'
 import { renewRoute } from './routes/renew.js'
 import { setTokenCookies } from './routes/send-tokens.js'
 import { sessionsRoutes } from './routes/sessions.js'
+import { tokenRoute } from './routes/token.js'
 import { verifyRoute } from './routes/verify.js'
 import type { Front } from './routes/verify.js'
 
@@ -320,6 +322,10 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
           sessionsRoutes(context, core, own)
         }
         meRoute(context, own)
+        if (settings.codes && core.key) {
+          codesRoute(context, core, own)
+          tokenRoute(context, core)
+        }
       })
       verifyRoute(context, core, front)
     },

@@ -71,14 +71,19 @@ export function sendError(
   reply: FastifyReply,
   error: PortcullisError,
 ): FastifyReply {
-  const refusal = revealRefusal(error)
-  logServerFault(request, refusal)
-  noteErrorCode(request, refusal.code)
+  noteError(request, error)
   return reply
     .code(error.statusCode)
     .headers({ ...OWN_HEADERS, 'cache-control': 'no-store', ...error.headers })
     .type('application/problem+json')
     .send(JSON.stringify(buildProblemDetails(error, request.id)))
+}
+
+/** Logs an error that an operator has to fix, and remembers the code that was sent for the request. */
+export function noteError(request: FastifyRequest, error: PortcullisError): void {
+  const refusal = revealRefusal(error)
+  logServerFault(request, refusal)
+  noteErrorCode(request, refusal.code)
 }
 
 const sample = createSampler()

@@ -43,6 +43,38 @@ export const LogoutBody = Type.Object({
 })
 export type LogoutBody = Static<typeof LogoutBody>
 
+export const CodesBody = Type.Object({
+  code_challenge: Type.Optional(
+    Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'PKCE challenge (RFC 7636 §4.2)' }),
+  ),
+  code_challenge_method: Type.Optional(Type.Literal('S256')),
+  /** Visible characters, as in RFC 6749 A.1. */
+  client_id: Type.Optional(Type.String({ pattern: '^[ -~]{1,256}$' })),
+})
+export type CodesBody = Static<typeof CodesBody>
+
+/** A new one-time code, and its lifetime in seconds. */
+export interface CodesResponse {
+  readonly code: string
+  readonly expires_in: number
+}
+
+/** A token request (RFC 6749 §4.1.3 and §6, RFC 7636 §4.5). Other parameters are ignored. */
+export const TokenBody = Type.Object({
+  grant_type: Type.String(),
+  code: Type.Optional(Type.String()),
+  code_verifier: Type.Optional(Type.String()),
+  client_id: Type.Optional(Type.String()),
+  refresh_token: Type.Optional(Type.String()),
+})
+export type TokenBody = Static<typeof TokenBody>
+
+/** An error of an OAuth route (RFC 6749 §5.2). */
+export interface OAuthErrorBody {
+  readonly error: string
+  readonly error_description: string
+}
+
 /**
  * A token response (RFC 6749 §5.1), extended by `session_id` and the time until the session ends. Lifetimes are in
  * seconds.

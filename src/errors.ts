@@ -8,6 +8,8 @@ export const ERRORS = {
   invalid_request: [400, 'The request is not valid'],
   credentials_ambiguous: [400, 'The request has more than one token of the same kind'],
   target_refused: [400, 'The request target is invalid or ambiguous'],
+  invalid_grant: [400, 'The one-time code is not valid'],
+  unsupported_grant_type: [400, 'The grant type is not supported'],
   refresh_token_missing: [400, 'The request has no refresh token'],
   credentials_missing: [401, 'The request has no access token'],
   token_malformed: [401, 'The access token is malformed'],

@@ -58,6 +58,7 @@ const NAMES: Readonly<Record<SecurityEventName | '*', true>> = {
   refresh: true,
   refresh_retried: true,
   refresh_token_reused: true,
+  code_reused: true,
   logout: true,
   session_ended: true,
   revoked: true,

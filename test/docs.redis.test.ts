@@ -29,7 +29,7 @@ for (const check of ['replica', 'presence'] as const) {
   t.test(`check: ${check}: the documented ACL suffices`, (t) => useDocumentedAcl(t, check))
 }
 
-/** Logins, refreshes, logouts and revokes. */
+/** Logins, refreshes, codes, logouts and revokes. */
 async function useDocumentedAcl(t: Test, check: 'replica' | 'presence'): Promise<void> {
   const redis = await startRedis(t)
   const admin = connect(t, redis.url)
@@ -50,6 +50,7 @@ async function useDocumentedAcl(t: Test, check: 'replica' | 'presence'): Promise
     login: ({ username }) => (username === 'ada' ? { sub: 'ada' } : null),
     sessions: { perSubject: 2 },
     revocation: { check },
+    codes: {},
   })
   t.teardown(() => app.close())
   const post = (url: string, payload: object, headers = {}) =>
@@ -69,6 +70,13 @@ async function useDocumentedAcl(t: Test, check: 'replica' | 'presence'): Promise
   const headers = { authorization: `Bearer ${refreshed.json<typeof tokens>().access_token}` }
   const sessions = await app.inject({ url: '/auth/sessions', headers })
   t.equal(sessions.json<{ sessions: object[] }>().sessions.length, 2)
+  const { code } = (await post('/auth/codes', {}, headers)).json<{ code: string }>()
+  const form = { 'content-type': 'application/x-www-form-urlencoded' }
+  const parameters = new URLSearchParams({ grant_type: 'authorization_code', code }).toString()
+  const exchange = () =>
+    app.inject({ method: 'POST', url: '/auth/token', headers: form, payload: parameters })
+  t.equal((await exchange()).statusCode, 200)
+  t.equal((await exchange()).statusCode, 400)
   await app.portcullis.revoke({ jti: 'another', reason: 'test' })
   await app.portcullis.revoke({ sub: 'another', reason: 'test' })
   t.equal((await post('/auth/logout', {}, headers)).statusCode, 204)

@@ -143,6 +143,7 @@ async function routesOf(t: Test, options: Partial<PluginOptions>): Promise<strin
     audience: 'https://api.example.com',
     keys: { dir: t.testdir() },
     login: () => null,
+    codes: {},
     ...options,
   })
   t.teardown(() => app.close())
@@ -169,6 +170,7 @@ t.test('docs/redis.md lists every kind of Redis key', async (t) => {
   const examples = [
     keys.session('<sid>'),
     keys.subject('<sub>'),
+    keys.code('<hash>'),
     keys.deny('jti', '<jti>'),
     keys.deny('<kind>', '<id>'),
     keys.logState,
@@ -217,7 +219,7 @@ t.test('every npm script and command that a page names exists', async (t) => {
 })
 
 t.test('a flow page lists the few files that one opens to follow the flow', async (t) => {
-  const most = { login: 10, refresh: 7, logout: 7, 'protected-call': 8, 'proxied-call': 20 }
+  const most = { login: 10, refresh: 7, logout: 7, codes: 9, 'protected-call': 8, 'proxied-call': 20 }
   for (const [page, limit] of Object.entries(most)) {
     const text = readFileSync(join(root, `docs/flows/${page}.md`), 'utf8')
     const section = /^## Files to open\n([^]*?)^## /m.exec(text)?.[1] ?? ''

@@ -15,7 +15,7 @@ export type AgreedSettings = Readonly<Record<string, string | number>>
  * @param kid The id of the signing key, which every token shows in its header. `undefined` if there is none.
  */
 export function agreedSettings(
-  { issuer, audience, tokens, sessions, revocation }: PluginSettings,
+  { issuer, audience, tokens, codes, sessions, revocation }: PluginSettings,
   kid: string | undefined,
   { horizon }: Pick<EntryLifetime, 'horizon'>,
 ): AgreedSettings {
@@ -31,6 +31,9 @@ export function agreedSettings(
       'tokens.absolute': tokens.absolute,
       'tokens.refreshLimit': tokens.refreshLimit,
       'tokens.reuseGrace': tokens.reuseGrace,
+      'codes.life': codes?.life ?? 'off',
+      'codes.access': codes?.access ?? 'off',
+      'codes.refresh': codes?.refresh ?? 'off',
       'sessions.perSubject': sessions.perSubject,
       'sessions.perDevice': sessions.perDevice,
       'sessions.onLimit': sessions.onLimit,

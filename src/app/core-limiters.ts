@@ -13,6 +13,7 @@ export type CoreLimiter =
   | 'knownLogin'
   | 'knownPerAccount'
   | 'refreshPerAddress'
+  | 'codesPerSubject'
   | 'unprovenPerAddress'
   | 'logoutPerSession'
 
@@ -21,7 +22,11 @@ const KNOWN_FOR: Milliseconds = 7 * 86_400_000
 /** Maximum number of addresses at which one account becomes known in that time. */
 const MAX_KNOWN = 100
 
-/** Creates the limiters of logins and refreshes. */
+/** Maximum number of one-time codes of a subject in `CODES_WINDOW`. It bounds the codes that one subject can store. */
+const MAX_CODES = 300
+const CODES_WINDOW: Milliseconds = 10 * 60_000
+
+/** Creates the limiters of logins, refreshes and one-time codes. */
 export async function createCoreLimiters(
   createCounter: CreateCounter,
   { rateLimit, keyPrefix }: PluginSettings,
@@ -49,6 +54,7 @@ export async function createCoreLimiters(
       knownLogin: { namespace: limit('login-known'), max: 1, per: KNOWN_FOR },
       knownPerAccount: { namespace: limit('login-addresses'), max: MAX_KNOWN, per: KNOWN_FOR },
       refreshPerAddress,
+      codesPerSubject: { namespace: limit('codes-subject'), max: MAX_CODES, per: CODES_WINDOW },
     },
     redis,
   )

@@ -14,9 +14,12 @@ import type { Sid } from '../session/session.js'
 import type { Authenticator } from '../login/authenticator.js'
 import { openUserSource } from '../login/user-source.js'
 import { redisKeys } from '../redis/keys.js'
+import type { CodeStore } from '../store/code-store.js'
+import { MemoryCodeStore } from '../store/memory-code-store.js'
 import { MemorySessionStore } from '../store/memory-session-store.js'
 import type { SessionStore } from '../store/session-store.js'
 import type { RedisClient } from '../redis/redis-client.js'
+import { RedisCodeStore } from '../store/redis-code-store.js'
 import { RedisSessionStore } from '../store/redis-session-store.js'
 import { defineScripts } from '../store/define-scripts.js'
 import type { Transports } from '../token/presented-token.js'
@@ -143,11 +146,12 @@ async function assemble({
   const key = keys.signing
   const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
+  const longest = Math.max(tokens.access, settings.codes?.access ?? 0)
   // Without a store there are no denylist entries, whose lifetime the horizon bounds.
-  const horizon = settings.revocation.horizon ?? (settings.store === 'none' ? Infinity : tokens.access)
+  const horizon = settings.revocation.horizon ?? (settings.store === 'none' ? Infinity : longest)
   const life: EntryLifetime = { horizon, leeway: tokens.leeway }
   const clock = systemClock
-  const store = createSessionStore(redis?.client, settings)
+  const { store, codes } = createStores(redis?.client, settings)
   const tombstone = life.horizon + life.leeway + CLOCK_SLACK
   const identity = await createIdentityProof({ createSigner: islands.createSigner, key, clock, settings })
   const sampleLimited = createSampler()
@@ -204,6 +208,7 @@ async function assemble({
   const sessions = new Sessions(
     {
       store,
+      codes: settings.codes && { ...settings.codes, store: codes },
       denylist,
       clock,
       sign: keys.sign,
@@ -260,8 +265,11 @@ async function assemble({
   }
 }
 
-function createSessionStore(redis: RedisClient | undefined, { keyPrefix }: PluginSettings): SessionStore {
-  return redis
-    ? new RedisSessionStore(redis, defineScripts(redis), redisKeys(keyPrefix))
-    : new MemorySessionStore(steadyClock)
+function createStores(
+  redis: RedisClient | undefined,
+  { keyPrefix }: PluginSettings,
+): { store: SessionStore; codes: CodeStore } {
+  if (!redis) return { store: new MemorySessionStore(steadyClock), codes: new MemoryCodeStore() }
+  const [scripts, keys] = [defineScripts(redis), redisKeys(keyPrefix)]
+  return { store: new RedisSessionStore(redis, scripts, keys), codes: new RedisCodeStore(scripts, keys) }
 }

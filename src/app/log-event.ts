@@ -6,6 +6,7 @@ const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = 
   refresh: 'debug',
   refresh_retried: 'debug',
   refresh_token_reused: 'warn',
+  code_reused: 'warn',
   login_limited: 'warn',
 }
 

@@ -9,6 +9,7 @@ import { formatDuration } from './values.js'
 type Shared = Pick<
   PluginSettings,
   | 'tokens'
+  | 'codes'
   | 'revocation'
   | 'accept'
   | 'cookies'
@@ -42,6 +43,21 @@ export const SHARED_RULES: readonly Rule<Shared>[] = [
       horizon !== undefined &&
       horizon < tokens.access &&
       `is ${formatDuration(horizon)}, less than tokens.access (${formatDuration(tokens.access)}), so new access tokens would be refused; raise revocation.horizon, or lower tokens.access`,
+  },
+  {
+    keys: ['codes.access'],
+    wrong: ({ codes }) =>
+      codes !== undefined &&
+      codes.access % 1000 !== 0 &&
+      `is ${formatDuration(codes.access)}; write a number of whole seconds, such as 2h`,
+  },
+  {
+    keys: ['revocation.horizon', 'codes.access'],
+    wrong: ({ revocation: { horizon }, codes }) =>
+      horizon !== undefined &&
+      codes !== undefined &&
+      horizon < codes.access &&
+      `is ${formatDuration(horizon)}, less than codes.access (${formatDuration(codes.access)}), so access tokens of sessions that a code began would be refused; raise revocation.horizon, or lower codes.access`,
   },
   {
     keys: ['accept.from', 'cookies.enabled'],

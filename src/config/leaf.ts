@@ -130,6 +130,11 @@ export function choice<const T extends string>(
 }
 
 export const DAY = 86_400_000
+/**
+ * The longest lifetime of an access token, 7 days. Denylist entries and tombstones are kept for as long, and every
+ * instance has all entries in memory.
+ */
+export const MAX_ACCESS = 7 * DAY
 /** In milliseconds. Node's timers fire at once if the delay exceeds 2^31 − 1 ms (about 24.8 days). */
 const MAX_TIMER = 24 * DAY
 

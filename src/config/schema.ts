@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
-import { bound, choice, count, countOrNone, leaf, lifetime, list } from './leaf.js'
+import { MAX_ACCESS, bound, choice, count, countOrNone, leaf, lifetime, list } from './leaf.js'
+import { CodesSchema } from './codes-schema.js'
 import { LimitsSchema, TimeoutsSchema } from './limits-schema.js'
 import { LoginHttpSchema } from './login-http-schema.js'
 import { RouteSchema } from './route-schema.js'
@@ -10,13 +11,10 @@ import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
- * The source of each setting; `limits`, `timeouts`, `routes` and `login.http` are in `*-schema.ts` beside it.
+ * The source of each setting; `codes`, `limits`, `timeouts`, `routes` and `login.http` are in `*-schema.ts` beside it.
  * Types, checks, defaults, flags, environment names, help and docs are derived from it.
  * Parsed durations are milliseconds, and parsed sizes are bytes.
  */
-
-/** 7 days. Denylist entries and tombstones are kept for as long, and every instance has all entries in memory. */
-const MAX_ACCESS = 604_800_000
 
 const shared = {
   prefix: leaf('prefix', {
@@ -121,6 +119,7 @@ const shared = {
       maximum: 10_000_000,
     }),
   }),
+  codes: Type.Optional(CodesSchema),
   sessions: Type.Object({
     perSubject: countOrNone({
       description: 'maximum number of sessions per subject; 0 means no limit',
@@ -162,7 +161,8 @@ const shared = {
     }),
     horizon: Type.Optional(
       leaf('duration', {
-        description: 'longest exp − iat that is accepted; by default tokens.access',
+        description:
+          'longest exp − iat that is accepted; by default tokens.access, or codes.access if it is longer',
         minimum: 1000,
         maximum: MAX_ACCESS,
       }),

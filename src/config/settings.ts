@@ -105,6 +105,15 @@ export interface PluginOptions<Request = unknown> {
     /** The number of access tokens whose valid signature is remembered. `0` turns the cache off. Default: `50000`. */
     verifiedCache?: number
   }
+  /** One-time codes, with which a session begins another one. Without `codes`, there are no routes for them. */
+  codes?: {
+    /** The lifetime of a code, from `1s` to `1h`. Default: `10m`. */
+    life?: string
+    /** The lifetime of the access tokens of a session that a code began, in whole seconds, up to `7d`. Default: `2h`. */
+    access?: string
+    /** The lifetime of such a session without a refresh. Default: `30d`. */
+    refresh?: string
+  }
   sessions?: {
     /** The maximum number of sessions per subject. `0` means no limit. Default: `100`. */
     perSubject?: number
@@ -131,7 +140,9 @@ export interface PluginOptions<Request = unknown> {
     onLostHistory?: 'reject' | 'heal' | 'accept'
     /** The number of Redis replicas that must have each denylist entry. Default: `0`. */
     waitReplicas?: number
-    /** The longest `exp − iat` that is accepted, up to `7d`. Default: `tokens.access`. */
+    /**
+     * The longest `exp − iat` that is accepted, up to `7d`. Default: `tokens.access`, or `codes.access` if it is longer.
+     */
     horizon?: string
   }
   accept?: {

@@ -1,5 +1,6 @@
 import type { Clock, Milliseconds } from '../clock.js'
 import type { Denylist } from '../revocation/denylist.js'
+import type { CodeStore } from '../store/code-store.js'
 import type { SessionStore } from '../store/session-store.js'
 import type { AccessClaims } from '../token/access-token.js'
 import type { RefreshTokenProof } from '../token/refresh-token-proof.js'
@@ -35,9 +36,21 @@ export interface SessionSettings {
   readonly onLimit: 'evict-oldest' | 'refuse'
 }
 
+/** The settings of one-time codes (`codes`). */
+export interface CodeSettings {
+  /** Lifetime of a code. */
+  readonly life: Milliseconds
+  /** Lifetime of the access tokens of a session that a code began. */
+  readonly access: Milliseconds
+  /** Maximum time between two rotations of such a session. */
+  readonly refresh: Milliseconds
+}
+
 /** The dependencies of login, refresh, logout and the session list. */
 export interface SessionDependencies {
   readonly store: SessionStore
+  /** The store and the settings of one-time codes. `undefined` if they are off. */
+  readonly codes?: (CodeSettings & { readonly store: CodeStore }) | undefined
   readonly denylist: Denylist
   /** Returns the signed access token (a JWT) with these claims. */
   readonly sign: (claims: AccessClaims) => string

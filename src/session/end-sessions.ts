@@ -31,6 +31,27 @@ export interface SessionToEnd {
   readonly isCovered?: boolean
 }
 
+/** Sessions whose records were ended, with the outcome for each of them. */
+export interface EndedRecords {
+  readonly sessions: readonly SessionToEnd[]
+  readonly outcomes: readonly EndOutcome[]
+}
+
+const NONE: EndedRecords = { sessions: [], outcomes: [] }
+
+/** Options of `endInPages`. */
+export interface EndOptions {
+  /** The reason that the denylist shows to operators. Default: the reason of the end. */
+  readonly note?: string | undefined
+  /** Denylist entries to write together with those of the last page. Default: none. */
+  readonly last?: readonly NewEntry[]
+  /**
+   * Ends the records of further sessions, whose tokens are revoked together with those of the last page. It is called
+   * when all other records have ended. Default: none.
+   */
+  readonly endOthers?: () => Promise<EndedRecords>
+}
+
 /** Maximum number of sessions per write to the denylist. */
 const PAGE = 500
 
@@ -40,16 +61,13 @@ const PAGE = 500
  * After an error, the caller can repeat the call with the sessions that are still in the index, because each page leaves
  * the index when it is done.
  *
- * @param note The reason that the denylist shows to operators. Default: `reason`.
- * @param last Denylist entries to write together with those of the last page. Default: none.
  * @throws {PortcullisError} `store_unavailable`
  */
 export async function endInPages(
   dependencies: SessionDependencies,
   sessions: readonly SessionToEnd[],
   reason: EndReason,
-  note: string = reason,
-  last: readonly NewEntry[] = [],
+  { note = reason, last = [], endOthers = async () => NONE }: EndOptions = {},
 ): Promise<void> {
   let revoking: Promise<void> = Promise.resolve()
   let rest = sessions
@@ -58,7 +76,16 @@ export async function endInPages(
     rest = rest.slice(PAGE)
     // The records of one page are ended while the revocation of the previous page waits for all instances.
     const [outcomes] = await Promise.all([endRecords(dependencies, page, reason), revoking])
-    revoking = revokeEnded(dependencies, page, outcomes, reason, note, rest.length > 0 ? [] : last)
+    const isLast = rest.length === 0
+    const others = isLast ? await endOthers() : NONE
+    revoking = revokeEnded(
+      dependencies,
+      [...page, ...others.sessions],
+      [...outcomes, ...others.outcomes],
+      reason,
+      note,
+      isLast ? last : [],
+    )
   } while (rest.length > 0)
   await revoking
 }

@@ -33,12 +33,19 @@ export interface IssueOptions {
   readonly idle?: Milliseconds | undefined
   /** The session whose one-time code starts this one. */
   readonly startedBy?: Sid | undefined
+  /** The time at which the session ends even if it is refreshed; 0 = never. Default: by `tokens.absolute`. */
+  readonly endsAt?: UnixMs | undefined
   /** A fingerprint of the password. */
   readonly credential?: string | undefined
   /** True if the cookies of the session end with the browser. */
   readonly endsWithBrowser?: boolean | undefined
   /** The first exchangeable token, whose `sid` is the id of the session. Default: a random one. */
   readonly token?: RefreshToken | undefined
+  /**
+   * Called when the session is stored, and before it ends others (`sessions.perSubject`). If it rejects, no token is
+   * returned.
+   */
+  readonly confirm?: (() => Promise<void>) | undefined
   /** Maximum time for storing the session, without the wait for a recent revocation. Default: `STORE_DEADLINE`. */
   readonly deadline?: Milliseconds | undefined
 }
@@ -68,7 +75,7 @@ export async function issue(
   const token = options.token ?? schemes[settings.scheme].newToken()
   const stamp = await denylist.stamp(sub)
   const now = clock.now()
-  const endsAt = settings.absolute > 0 ? now + settings.absolute : 0
+  const endsAt = options.endsAt ?? (settings.absolute > 0 ? now + settings.absolute : 0)
   const session: Session = {
     ...client,
     sid: token.sid,
@@ -93,6 +100,7 @@ export async function issue(
   const tokens = tokenSet(dependencies, session, stamp, token, now)
   const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
   await withinDeadline(store.create(session, secrets), deadline)
+  await options.confirm?.()
   await rejectIfCovered(dependencies, session, stamp)
   await keepWithinLimits(dependencies, session)
   dependencies.emit({ event: 'login', sub, sid: session.sid, ip: client.ip })

@@ -5,6 +5,7 @@ import { hashSecret } from '../token/refresh-token.js'
 import type { PresentedRefreshToken } from '../token/refresh-token.js'
 import { endInPages, endSessions, isRevoked } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
+import { endOrphansSince } from './started-by.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Sid } from './session.js'
 
@@ -70,7 +71,10 @@ export async function logoutAll(
     .filter((sid) => sid !== except && sid !== own)
     .map((sid) => ({ sid, indexedFor: sub }))
   if (own !== undefined) sessions.push({ sid: own, ...(indexed.includes(own) && { indexedFor: sub }) })
-  await endInPages(dependencies, sessions, 'logout', 'logout', [lostSessions(sub)])
+  await endInPages(dependencies, sessions, 'logout', {
+    last: [lostSessions(sub)],
+    endOthers: () => endOrphansSince(dependencies, sub, indexed),
+  })
 }
 
 /**

@@ -180,7 +180,7 @@ type LivingOutcome = Extract<RotationOutcome, { kind: 'rotated' | 'retried' }>
  *
  * @throws {PortcullisError} `session_ended`, `signed_in_elsewhere`, `reauthentication_required`, `store_unavailable`
  */
-async function rejectIfRevoked(
+export async function rejectIfRevoked(
   dependencies: SessionDependencies,
   { jtiPrefix }: TokenStamp,
   { session, former, cutoff }: Pick<LivingOutcome, 'session' | 'former' | 'cutoff'>,

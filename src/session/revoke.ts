@@ -82,7 +82,7 @@ async function endSubject(
     if (isPast && !(session && isBy(session.createdAt))) continue
     sessions.push({ sid, indexedFor: sub, isCovered: session !== undefined && isBy(session.lastSeenAt) })
   }
-  await endInPages(dependencies, sessions, 'revoked', reason)
+  await endInPages(dependencies, sessions, 'revoked', { note: reason })
 }
 
 /** Number of index entries per read. */

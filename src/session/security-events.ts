@@ -12,6 +12,8 @@ export type SecurityEvent =
    */
   | { readonly event: 'refresh' | 'refresh_retried'; readonly sub: string; readonly sid: string }
   | { readonly event: 'refresh_token_reused'; readonly sub: string; readonly sid: string }
+  /** A one-time code was used twice. `sid` is the session that its first use began. */
+  | { readonly event: 'code_reused'; readonly sub: string; readonly sid: string }
   | {
       /** `logout` if a logout ended the session, else `session_ended`. */
       readonly event: 'logout' | 'session_ended'

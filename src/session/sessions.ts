@@ -4,8 +4,12 @@ import type { RevocableToken } from '../revocation/denylist.js'
 import type { SessionDependencies } from './dependencies.js'
 import { endOutdatedSessions } from './end-outdated.js'
 import { endOwnSession } from './end-sessions.js'
+import { exchangeCode } from './exchange-code.js'
+import type { PresentedCode } from './exchange-code.js'
 import { issue } from './issue.js'
 import type { IssueOptions, TokenSet } from './issue.js'
+import { issueCode } from './issue-code.js'
+import type { CodeConditions, IssuedCode } from './issue-code.js'
 import { listSessions } from './list-sessions.js'
 import type { PageOptions, SessionPage } from './list-sessions.js'
 import { login } from './login.js'
@@ -78,6 +82,19 @@ export class Sessions {
     return issue(this.#dependencies, identity, client, options)
   }
 
+  /** Issues a one-time code for a session. */
+  issueCode(sid: Sid, conditions: CodeConditions): Promise<IssuedCode> {
+    return withinDeadline(issueCode(this.#dependencies, sid, conditions))
+  }
+
+  /**
+   * Exchanges a one-time code for the tokens of a new session. Has the deadline of a revocation, because a second use
+   * ends the session of the first. After that deadline the code may be used up, but no tokens are returned.
+   */
+  exchangeCode(presented: PresentedCode, client: ClientInfo): Promise<TokenSet> {
+    return this.#beforeRevokeDeadline(exchangeCode(this.#dependencies, presented, client))
+  }
+
   /** Parses a refresh token. Returns `undefined` if the text doesn't have the form of one. Uses no store. */
   parseRefreshToken(text: string): PresentedRefreshToken | undefined {
     return parseRefreshToken(text, this.#dependencies.proof)
@@ -136,7 +153,7 @@ export class Sessions {
     return this.#beforeRevokeDeadline(revoke(this.#dependencies, request))
   }
 
-  #beforeRevokeDeadline(work: Promise<void>): Promise<void> {
+  #beforeRevokeDeadline<T>(work: Promise<T>): Promise<T> {
     return withinDeadline(work, this.#revokeDeadline)
   }
 }

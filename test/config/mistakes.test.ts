@@ -170,6 +170,20 @@ refuses(t, [
     'revocation.horizon',
     /is 14m, less than tokens\.access \(15m\)/,
   ],
+  [
+    'a horizon below the life of the tokens that a code begins',
+    { revocation: { horizon: '1h' }, codes: {} },
+    'revocation.horizon',
+    /is 1h, less than codes\.access \(2h\)/,
+  ],
+  [
+    'tokens of a code that live for a part of a second',
+    { codes: { access: '1500ms' } },
+    'codes.access',
+    /whole seconds/,
+  ],
+  ['a code that lives for hours', { codes: { life: '2h' } }, 'codes.life', /write at most 1h/],
+  ['codes switched on with true', { codes: true }, 'codes', /not a mapping/],
   ['a horizon of weeks', { revocation: { horizon: '8d' } }, 'revocation.horizon', /write at most 7d/],
   ['no transport', { accept: { from: [] } }, 'accept.from', /is an empty list/],
   [

@@ -149,6 +149,16 @@ t.test('onOutage of a route is a word or a mapping, and undefined by default', a
   )
 })
 
+t.test('one-time codes are off unless a setting of theirs is written', async (t) => {
+  const codesOf = (change: object) => loadSettings(preset(change)).settings.codes
+  const defaults = { life: 600_000, access: 7_200_000, refresh: 30 * 86_400_000 }
+  t.equal(codesOf({}), undefined)
+  t.strictSame(codesOf({ codes: {} }), defaults)
+  t.strictSame(codesOf({ codes: { access: '1h' } }), { ...defaults, access: 3_600_000 })
+  const { settings } = loadSettings({ ...preset(), env: { PORTCULLIS_CODES_LIFE: '1m' } })
+  t.strictSame(settings.codes, { ...defaults, life: 60_000 })
+})
+
 t.test('a horizon may be as short as the life of a token, which is its default', async (t) => {
   const horizonOf = (change: object) => loadSettings(preset(change)).settings.revocation.horizon
   t.equal(horizonOf({ revocation: { horizon: '15m' } }), 900_000)

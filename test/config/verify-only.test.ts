@@ -81,6 +81,12 @@ refuses(t, [
     /but keys\.jwks is set/,
   ],
   [
+    'codes of an instance that only verifies',
+    { keys: { verify: PEM }, codes: { life: '5m' } },
+    'codes.life',
+    /needs a key that signs/,
+  ],
+  [
     'an identity token without a key that signs',
     { keys: { verify: PEM }, identity: { token: { audience: 'u' } } },
     'identity.token.audience',

@@ -15,6 +15,8 @@ import type { TokenSet } from '../../src/session/issue.js'
 import { refresh as refreshTokens } from '../../src/session/refresh.js'
 import { redisKeys } from '../../src/redis/keys.js'
 import { MemorySessionStore } from '../../src/store/memory-session-store.js'
+import type { CodeStore } from '../../src/store/code-store.js'
+import { RedisCodeStore } from '../../src/store/redis-code-store.js'
 import type { SessionStore } from '../../src/store/session-store.js'
 import { defineScripts } from '../../src/store/define-scripts.js'
 import { RedisSessionStore } from '../../src/store/redis-session-store.js'
@@ -51,6 +53,12 @@ export const RULES: SessionSettings = {
 }
 
 export const LIFE = { horizon: ACCESS, leeway: 0 }
+
+/** With one-time codes, the horizon is the life of the tokens that codes begin. */
+export const LONG_LIFE = { horizon: 2 * HOUR, leeway: 0 }
+
+/** The settings of one-time codes by default. */
+const CODES = { life: 10 * MINUTE, access: 2 * HOUR, refresh: 30 * 24 * HOUR }
 const key = await importKey(JSON.stringify(generateKey('ES256')), 'ES256')
 const jwt = await createJwt(key, ISSUER)
 
@@ -64,28 +72,37 @@ export interface Instance {
 export interface Adapters {
   readonly store: SessionStore
   readonly denylist: Denylist
+  /** Without it, one-time codes are off. */
+  readonly codes?: CodeStore
 }
 
-export function instance(adapters: Adapters, clock: Clock, rules: Partial<SessionSettings> = {}): Instance {
+export function instance(
+  { store, denylist, codes }: Adapters,
+  clock: Clock,
+  rules: Partial<SessionSettings> = {},
+): Instance {
   const events: SecurityEvent[] = []
+  const life = codes ? LONG_LIFE : LIFE
   return {
     events,
     ports: {
-      ...adapters,
+      store,
+      denylist,
+      codes: codes && { ...CODES, store: codes },
       clock,
       sign: jwt.sign,
       proof: PROOF,
       isFull: () => false,
       bounds: { unproven: new RateBound(1_000), unknown: new RateBound(1_000) },
-      settings: { ...RULES, ...rules },
+      settings: { ...RULES, tombstone: life.horizon + CLOCK_SLACK, ...rules },
       emit: (event) => void events.push(event),
     },
     verdict: new TokenVerifier({
       keys: new Map([[key.kid, jwt.verifier]]),
       verified: new VerifiedCache(100),
-      denylist: adapters.denylist,
+      denylist,
       clock,
-      settings: { ...ISSUER, ...LIFE },
+      settings: { ...ISSUER, ...life },
       budget: new SignatureBudget(clock, (address) => address, 'ES512'),
     }),
   }
@@ -107,6 +124,7 @@ export async function twoInstances(
   t: Test,
   check: 'replica' | 'redis' | 'presence',
   rules: Partial<SessionSettings> = {},
+  { withCodes = false } = {},
 ): Promise<[Instance, Instance]> {
   const prefix = uniquePrefix()
   cleanUp(t, prefix)
@@ -114,9 +132,12 @@ export async function twoInstances(
   const open = async () => {
     const client = connect(t)
     await client.ping()
-    const store = new RedisSessionStore(client, defineScripts(client), redisKeys(prefix))
-    const { denylist } = await openInstance(t, { prefix, check, life: LIFE, redis: client })
-    return instance({ store, denylist }, systemClock, rules)
+    const [scripts, keys] = [defineScripts(client), redisKeys(prefix)]
+    const store = new RedisSessionStore(client, scripts, keys)
+    const life = withCodes ? LONG_LIFE : LIFE
+    const { denylist } = await openInstance(t, { prefix, check, life, redis: client })
+    const codes = withCodes ? { codes: new RedisCodeStore(scripts, keys) } : {}
+    return instance({ store, denylist, ...codes }, systemClock, rules)
   }
   return [await open(), await open()]
 }

@@ -1,0 +1,74 @@
+/** Sessions that the one-time codes of other sessions began (`Session.startedBy`). */
+import type { EndOutcome } from '../store/session-store.js'
+import { endRecords } from './end-sessions.js'
+import type { EndedRecords, SessionToEnd } from './end-sessions.js'
+import type { SessionDependencies } from './dependencies.js'
+import type { EndReason, Session, Sid } from './session.js'
+
+/**
+ * Ends the records of sessions that a code began while a logout of all sessions was in progress, if the session of the
+ * code has ended. The caller must revoke their tokens (`revokeEnded`).
+ *
+ * Call it when the other records have been ended. An exchange stores its session before it checks for the last time that
+ * the session of the code is living. Therefore either this function finds the new session in the index, or the exchange
+ * finds the other one ended.
+ *
+ * @param earlier The ids in the index when the logout read it.
+ * @throws {PortcullisError} `store_unavailable`
+ */
+export function endOrphansSince(
+  dependencies: SessionDependencies,
+  sub: string,
+  earlier: readonly Sid[],
+): Promise<EndedRecords> {
+  const { store } = dependencies
+  const isOrphan = async ({ startedBy }: Session) =>
+    startedBy !== undefined && (await store.read(startedBy)) === undefined
+  return endUntilNone(dependencies, sub, 'logout', new Set(earlier), isOrphan)
+}
+
+/**
+ * Ends the records of the sessions that codes of an ended session began, then of those that their codes began. The
+ * caller must revoke their tokens (`revokeEnded`).
+ *
+ * @throws {PortcullisError} `store_unavailable`
+ */
+export function endStartedBy(
+  dependencies: SessionDependencies,
+  sub: string,
+  sid: Sid,
+  reason: EndReason,
+): Promise<EndedRecords> {
+  const ended = new Set([sid])
+  return endUntilNone(dependencies, sub, reason, ended, async ({ startedBy }) => ended.has(startedBy!))
+}
+
+/**
+ * Ends the records of a subject's sessions that match, until there is none: a code of each of them may have begun
+ * another one in the meantime.
+ *
+ * @param seen Sessions to leave out. The ended sessions are added.
+ */
+async function endUntilNone(
+  dependencies: SessionDependencies,
+  sub: string,
+  reason: EndReason,
+  seen: Set<Sid>,
+  matches: (session: Session) => Promise<boolean>,
+): Promise<EndedRecords> {
+  const { store } = dependencies
+  const select = async (sid: Sid): Promise<SessionToEnd[]> => {
+    const session = await store.read(sid)
+    return session && (await matches(session)) ? [{ sid, indexedFor: sub }] : []
+  }
+  const sessions: SessionToEnd[] = []
+  const outcomes: EndOutcome[] = []
+  for (;;) {
+    const others = (await store.sids(sub)).filter((sid) => !seen.has(sid))
+    const found = (await Promise.all(others.map(select))).flat()
+    if (found.length === 0) return { sessions, outcomes }
+    outcomes.push(...(await endRecords(dependencies, found, reason)))
+    sessions.push(...found)
+    for (const { sid } of found) seen.add(sid)
+  }
+}
