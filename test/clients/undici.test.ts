@@ -1,11 +1,13 @@
 import t from 'tap'
-import { Client, FormData, fetch, request } from 'undici'
+import { Agent, Client, FormData, fetch, request, setGlobalDispatcher } from 'undici'
 import { logIn, logInByCookies } from '../support/gateway-process.js'
 import { SAME, comparable, startFront } from '../support/front.js'
 import { TEXT, sha256 } from '../support/legacy-app.js'
 import type { Echo } from '../support/legacy-app.js'
 import { FILE } from '../support/legacy-file.js'
 
+// The default would be the Agent of Node's own undici, which has another version.
+setGlobalDispatcher(new Agent())
 const { app, gateway } = await startFront(t)
 const { url } = gateway
 

@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { request } from 'undici'
+import { Agent, request } from 'undici'
 import { startLegacyBlog } from '../../src/commands/legacy-blog.js'
 import { loadGatewaySettings } from '../../src/config.js'
 import type { RunningServer } from '../../src/server.js'
@@ -205,6 +205,9 @@ export interface Answer {
   readonly milliseconds: number
 }
 
+// The default would be the Agent of Node's own undici. On Node 22 it is older, and takes no list as `Connection`.
+const dispatcher = new Agent()
+
 export async function call(
   base: string,
   method: string,
@@ -227,6 +230,7 @@ export async function call(
     headers: { ...headers, ...options.headers },
     body: options.body ?? body ?? null,
     headersTimeout: 20_000,
+    dispatcher,
   })
   const text = await response.body.text()
   const milliseconds = performance.now() - begin
