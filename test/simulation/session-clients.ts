@@ -5,6 +5,7 @@ import { refresh } from '../support/sessions.js'
  */
 import type { Milliseconds } from '../../src/clock.js'
 import { PortcullisError } from '../../src/errors.js'
+import { exchangeCode } from '../../src/session/exchange-code.js'
 import { endOwnSession } from '../../src/session/end-sessions.js'
 import { tokenSet } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
@@ -14,6 +15,7 @@ import type { LogoutAllOptions } from '../../src/session/logout.js'
 import type { SessionDependencies } from '../../src/session/dependencies.js'
 import { RateBound } from '../../src/rate-bound.js'
 import type { Sid } from '../../src/session/session.js'
+import type { CodeUse } from '../../src/store/code-store.js'
 import { hashSecret, parseRefreshToken } from '../../src/token/refresh-token.js'
 import type { AccessClaims } from '../../src/token/access-token.js'
 import { PROOF } from '../support/refresh-token-proof.js'
@@ -39,6 +41,9 @@ export class SessionClients {
   readonly #world: World
   /** Those whose logins have returned. */
   readonly sessions: ClientSession[] = []
+
+  /** Sessions that exchanges of codes begin, from the use of the code on. */
+  readonly #begun: { readonly sid: string; readonly startedBy: string }[] = []
 
   constructor(world: World) {
     this.#world = world
@@ -84,6 +89,35 @@ export class SessionClients {
     )
   }
 
+  /** Exchanges a one-time code of a session. The use of the code itself isn't simulated. */
+  exchange(node: Node, { sid: startedBy, sub }: ClientSession): void {
+    const code = {
+      life: DAY,
+      access: this.#world.options.settings.horizon,
+      refresh: DAY,
+      store: {
+        create: async () => {},
+        use: async ({ sid }: CodeUse) => {
+          this.#begun.push({ sid, startedBy })
+          return { kind: 'used', issuer: startedBy as Sid, sub, clientId: undefined } as const
+        },
+      },
+    }
+    this.#run(
+      node,
+      (ports) => exchangeCode({ ...ports, codes: code }, { code: pad('', 43) }, {}),
+      (tokens) => {
+        this.sessions.push({
+          sid: tokens.session.sid,
+          sub,
+          refreshToken: tokens.refreshToken!,
+          isEnded: false,
+        })
+        this.#minted(node, tokens)
+      },
+    )
+  }
+
   /** By the access token's `sid`, or from the list of one's sessions. */
   end(node: Node, { sid, sub }: ClientSession, { own = sid, onEnded = () => {} } = {}): void {
     const revocations: Revocation[] = []
@@ -114,7 +148,8 @@ export class SessionClients {
       (ports) => logoutAll(ports, sub, options),
       () => {
         this.#world.checker.counts.everywhere += 1
-        const sids = covered.map(({ sid }) => sid)
+        const sids: string[] = covered.map(({ sid }) => sid)
+        for (const { sid, startedBy } of this.#begun) if (sids.includes(startedBy)) sids.push(sid)
         this.#ended(sids, `everywhere of ${sub} at ${node.id}`, revocations)
       },
       { revocations, onEnded },

@@ -185,6 +185,24 @@ const repeatedEnd: SessionScenario = async (seed, switches = {}) => {
 }
 
 /** By the rule that each is directed at. */
+/** A code is exchanged while "everywhere" is between its read of the index and its ends of the records. */
+const racingExchange: SessionScenario = async (seed, switches = {}) => {
+  const { world, nodes, clients, first, second, random } = await begin(seed, switches)
+  nodes[1].link = random.pick(['slow', 'calm'])
+  clients.everywhere(nodes[1], 'anna', random.pick([{ own: second.sid }, {}]))
+  for (let i = 0; i < 6; i += 1) {
+    await world.play(world.t + random.between(0, 60))
+    clients.exchange(random.pick([nodes[0], nodes[2]]), random.pick([first, second]))
+  }
+  await world.play(world.t + 1_500)
+  for (const token of world.checker.condemned) for (const node of nodes) node.judge(token)
+  // A slow one may have failed.
+  nodes[1].link = 'calm'
+  clients.everywhere(nodes[1], 'anna')
+  await world.play(world.t + 1_500)
+  return world
+}
+
 export const SESSION_SCENARIOS: Readonly<Record<AnySessionRule, SessionScenario>> = {
   unindex: afterHalfEnd,
   half: afterHalfEnd,
@@ -196,4 +214,5 @@ export const SESSION_SCENARIOS: Readonly<Record<AnySessionRule, SessionScenario>
   trust: revived,
   repeat: repeatedEnd,
   birth: lateLogin,
+  orphans: racingExchange,
 }

@@ -9,7 +9,7 @@ import { leaveIndex, readRecord } from './sessions.js'
 import type { SessionScript } from './sessions.js'
 
 export type SessionRule =
-  'unindex' | 'half' | 'own' | 'tombstone' | 'lost' | 'wait' | 'reindex' | 'trust' | 'repeat'
+  'unindex' | 'half' | 'own' | 'tombstone' | 'lost' | 'wait' | 'reindex' | 'trust' | 'repeat' | 'orphans'
 
 export const SESSION_RULES = [
   'unindex',
@@ -21,6 +21,7 @@ export const SESSION_RULES = [
   'reindex',
   'trust',
   'repeat',
+  'orphans',
 ] as const satisfies readonly SessionRule[]
 
 export const WEAK_STORES: Partial<Record<SessionRule, typeof SimulatedStore>> = {
@@ -47,6 +48,15 @@ export const WEAK_STORES: Partial<Record<SessionRule, typeof SimulatedStore>> = 
   reindex: class extends SimulatedStore {
     protected override mustIndexAgain(): boolean {
       return false
+    }
+  },
+  /** "Everywhere" reads the index only once, before it ends any session. */
+  orphans: class extends SimulatedStore {
+    #isRead = false
+    override async sids(sub: string): Promise<Sid[]> {
+      const isRepeated = this.#isRead
+      this.#isRead = true
+      return isRepeated ? [] : super.sids(sub)
     }
   },
   /** An end leaves no tombstone where there is no record. */
