@@ -62,7 +62,7 @@ export function findFaketime(say = console.log) {
     return findServer('faketime', say)
   } catch (error) {
     if (process.env.CI) throw error
-    say(`${error.message}\nWithout it, the history checker SKIPS the faults that move clocks.`)
+    say(`${error.message}\nWithout it, tests and faults that move the clocks of servers are SKIPPED.`)
     return { TEST_FAKETIME_SERVER: '' }
   }
 }

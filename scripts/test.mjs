@@ -12,6 +12,9 @@ import { modifiedAt, root, setUp } from './setup.mjs'
 
 /** The number of files that run at the same time. More would distort the tests that measure time. */
 const JOBS = 2
+/** Tests that move the clocks of other processes. */
+const MOVES_CLOCKS =
+  /\/(?:history\/history|replica\/clocks|support\/moved-time|examples\/[^/]+)\.redis\.test\.js$/
 const tap = join(root, 'node_modules/tap/dist/esm/run.mjs')
 
 let counts = { passed: 0, failed: 1 }
@@ -48,7 +51,7 @@ async function run() {
  * @throws {Error} if another program is missing
  */
 function findPrograms(files) {
-  const env = files.some((file) => file.endsWith('history.redis.test.js')) ? findFaketime() : {}
+  const env = files.some((file) => MOVES_CLOCKS.test(file)) ? findFaketime() : {}
   for (const name of ['nginx', 'caddy', 'curl', 'chromium']) {
     if (!files.some((file) => new RegExp(`[-/]${name}\\.`).test(file))) continue
     try {

@@ -11,7 +11,7 @@ import type { Overrides } from '../support/gateway-process.js'
 import { ADMIN } from '../support/gateway-instances.js'
 import { freePort } from '../support/redis.js'
 import type { Scope } from '../support/redis.js'
-import { clockEnvironment } from './clock.js'
+import { clockEnvironment } from '../support/fake-clock.js'
 
 const CLI = fileURLToPath(new URL('../../src/cli.js', import.meta.url))
 /** Ends the gateway when this process is gone. */

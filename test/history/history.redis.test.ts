@@ -4,7 +4,7 @@
  */
 import t from 'tap'
 import type { Rule } from './checker.js'
-import { canMoveClocks } from './clock.js'
+import { canMoveClocks } from '../support/fake-clock.js'
 import { MIXES } from './mixes.js'
 import { report } from './report.js'
 import { run } from './run.js'

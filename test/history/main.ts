@@ -1,6 +1,6 @@
 /** `npm run history`: see HELP. */
 import { parseArgs } from 'node:util'
-import { canMoveClocks } from './clock.js'
+import { canMoveClocks } from '../support/fake-clock.js'
 import { MIXES } from './mixes.js'
 import { report } from './report.js'
 import { run } from './run.js'

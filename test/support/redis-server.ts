@@ -21,6 +21,8 @@ export interface OwnRedisOptions {
   args?: readonly string[]
   /** Default: a free one. */
   port?: number
+  /** Environment variables besides those of this process. They don't reach a server that runs in Docker. */
+  env?: Readonly<Record<string, string>>
 }
 
 /**
@@ -63,7 +65,7 @@ export async function startRedis(t: Scope, options: OwnRedisOptions = {}): Promi
 
   async function start(): Promise<void> {
     if (running && !running.hasExited()) throw new Error(`The Redis on port ${port} is running already`)
-    running = launch(dir, args)
+    running = launch(dir, args, options.env)
     await running.until(async () => (await ping(port)) === 'pong', `answered no PING on port ${port}`)
   }
 
@@ -110,9 +112,9 @@ interface Running {
   until(reached: () => Promise<boolean>, complaint: string): Promise<void>
 }
 
-function launch(dir: string, args: readonly string[]): Running {
+function launch(dir: string, args: readonly string[], env: OwnRedisOptions['env']): Running {
   const by = means()
-  const child = spawnOnLeash(by, by.argv(dir, args), dir)
+  const child = spawnOnLeash(by, by.argv(dir, args), dir, env)
   const exited = once(child, 'exit')
   const hasExited = () => child.exitCode !== null || child.signalCode !== null
   let output = ''
@@ -144,11 +146,19 @@ function launch(dir: string, args: readonly string[]): Running {
  * Runs `argv` so that it can't outlive this process. The shell becomes the server (`exec`), after it has left a
  * background reader on a pipe of ours: a line there releases it, the pipe's end without one (we died) ends the server.
  */
-function spawnOnLeash(by: Means, argv: readonly string[], dir: string): ChildProcess {
+function spawnOnLeash(
+  by: Means,
+  argv: readonly string[],
+  dir: string,
+  env: OwnRedisOptions['env'] = {},
+): ChildProcess {
   // the trap: who ends a run may signal its whole process group, and a frozen server survives that
   const reader = `trap '' HUP INT TERM; read -r _ <&3 || { ${by.line('kill', '$$')}; rm -r "$0"; }`
   const script = `( ${reader} ) >/dev/null 2>&1 & exec "$@" 3<&-`
-  const child = spawn('sh', ['-c', script, dir, ...argv], { stdio: ['ignore', 'pipe', 'pipe', 'pipe'] })
+  const child = spawn('sh', ['-c', script, dir, ...argv], {
+    stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+  })
   const leash = child.stdio[3] as Socket
   leash.on('error', () => {}) // the reader may be gone before the release arrives
   child.once('exit', () => leash.end('\n'))
