@@ -6,7 +6,6 @@
  * 3. The id leaves the subject's index. Until then, a logout of all sessions finds it again, which matters if the
  *    second step has failed.
  */
-import { PortcullisError } from '../errors.js'
 import { EVICTED } from '../revocation/entry.js'
 import type { NewEntry } from '../revocation/entry.js'
 import type { EndOutcome } from '../store/session-store.js'
@@ -212,24 +211,4 @@ function groupBySubject(
     else found.set(sub, [sid])
   })
   return found
-}
-
-/**
- * Ends one session of a subject.
- *
- * @param own The session of the caller's access token, if any. If it equals `sid`, the session is revoked even if its
- *   record was lost, because the access token proves that it is the caller's.
- * @throws {PortcullisError} `not_found` if the subject has no such session; `store_unavailable`
- */
-export async function endOwnSession(
-  dependencies: SessionDependencies,
-  sub: string,
-  sid: Sid,
-  own?: Sid,
-): Promise<void> {
-  const isOwn = sid === own
-  const [outcome] = await endSessions(dependencies, [isOwn ? { sid } : { sid, sub }], 'logout')
-  if (outcome?.kind === 'foreign' || (outcome?.kind === 'unknown' && !isOwn)) {
-    throw new PortcullisError('not_found', { detail: 'You have no such session.' })
-  }
 }

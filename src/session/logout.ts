@@ -3,9 +3,9 @@ import { PortcullisError } from '../errors.js'
 import type { NewEntry } from '../revocation/entry.js'
 import { hashSecret } from '../token/refresh-token.js'
 import type { PresentedRefreshToken } from '../token/refresh-token.js'
-import { endInPages, endSessions, isRevoked } from './end-sessions.js'
+import { endInPages, isRevoked } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
-import { endOrphansSince } from './started-by.js'
+import { endOrphansSince, endWithStarted } from './started-by.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { Sid } from './session.js'
 
@@ -17,7 +17,7 @@ export interface PresentedTokens {
 }
 
 /**
- * Ends the sessions of the presented tokens. When it resolves, no instance admits a token of these sessions. A call may
+ * Ends the sessions of the presented tokens, and those that their codes began. When it resolves, no instance admits a token of these sessions. A call may
  * be repeated.
  *
  * @throws {PortcullisError} `refresh_token_invalid` if none of the tokens belongs to a session; `overloaded`,
@@ -34,7 +34,7 @@ export async function logout(
     if (!isProven) dependencies.bounds.unproven.take()
     sessions.push({ sid, familyHash: hashSecret(family), isProven })
   }
-  const outcomes = await endSessions(dependencies, sessions, 'logout')
+  const outcomes = await endWithStarted(dependencies, sessions, 'logout')
   // Nothing was revoked, because the token has another family, or because it may be invented.
   if (!outcomes.some((outcome, i) => isRevoked(sessions[i]!, outcome))) {
     throw new PortcullisError('refresh_token_invalid', { reason: outcomes.map(({ kind }) => kind).join() })

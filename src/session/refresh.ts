@@ -18,6 +18,7 @@ import type { PresentedRefreshToken, RefreshToken } from '../token/refresh-token
 import { rejectIfTooLarge, tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
 import { endSessions } from './end-sessions.js'
+import { endWithStarted } from './started-by.js'
 import type { SessionDependencies } from './dependencies.js'
 import { schemes, singleTokenOf } from '../token/schemes.js'
 import type { Session, Sid } from './session.js'
@@ -102,7 +103,7 @@ async function exchange(
     return withinLimit(options, rotate(dependencies, token, hashes, undefined))
   return refreshChecks.run(session, hashes.secretHash, options.request, async (read) => {
     if (read === null) {
-      await endSessions(dependencies, [{ sid: token.sid }], 'revoked')
+      await endWithStarted(dependencies, [{ sid: token.sid }], 'revoked')
       throw new PortcullisError('session_ended', { reason: 'the user is gone' })
     }
     const { scope = session.scope, claims = session.claims } = read
@@ -212,15 +213,13 @@ type FailedOutcome = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
  * repeats this, in case it has failed before.
  */
 async function endReusedSession(
-  { store, denylist, emit }: SessionDependencies,
+  dependencies: SessionDependencies,
   sid: Sid,
   outcome: FailedOutcome,
 ): Promise<void> {
   if (outcome.kind !== 'reused' && !(outcome.kind === 'ended' && outcome.reason === 'reuse')) return
-  if (outcome.kind === 'reused') emit({ event: 'refresh_token_reused', sub: outcome.sub, sid })
-  const endedAt = outcome.kind === 'ended' ? outcome.endedAt : undefined
-  await denylist.revoke([{ kind: 'sid', id: sid, reason: 'reuse', endedAt }])
-  store.unindex(outcome.sub, [sid]).catch(() => {})
+  if (outcome.kind === 'reused') dependencies.emit({ event: 'refresh_token_reused', sub: outcome.sub, sid })
+  await endWithStarted(dependencies, [{ sid }], 'reuse')
 }
 
 function toError(outcome: FailedOutcome): PortcullisError {

@@ -5,7 +5,8 @@ import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { NewEntry } from '../revocation/entry.js'
 import type { IndexedSession, IndexPlace } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
-import { endInPages, endSessions } from './end-sessions.js'
+import { endWithStarted } from './started-by.js'
+import { endInPages } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
 import type { Sid } from './session.js'
 
@@ -42,7 +43,7 @@ export type RevokeRequest = {
 export async function revoke(dependencies: SessionDependencies, what: RevokeRequest): Promise<void> {
   checkRequest(what)
   if ('sid' in what) {
-    await endSessions(dependencies, [{ sid: what.sid as Sid }], 'revoked', what.reason)
+    await endWithStarted(dependencies, [{ sid: what.sid as Sid }], 'revoked', what.reason)
     return
   }
   const { store, denylist, clock, settings, emit } = dependencies

@@ -1,9 +1,47 @@
 /** Sessions that the one-time codes of other sessions began (`Session.startedBy`). */
 import type { EndOutcome } from '../store/session-store.js'
-import { endRecords } from './end-sessions.js'
+import { endRecords, revokeEnded } from './end-sessions.js'
 import type { EndedRecords, SessionToEnd } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
 import type { EndReason, Session, Sid } from './session.js'
+
+/**
+ * Ends sessions as `endSessions` does, together with the sessions that their codes began. So a logout ends whatever the
+ * session was used to start, and an exchange in progress can't leave a session behind. A session that expires or gives
+ * way to a newer one (`sessions.perSubject`, `perDevice`) ends alone.
+ *
+ * @returns The outcomes of `sessions` alone.
+ * @throws {PortcullisError} as `endSessions`
+ */
+export async function endWithStarted(
+  dependencies: SessionDependencies,
+  sessions: readonly SessionToEnd[],
+  reason: EndReason,
+  note?: string,
+): Promise<EndOutcome[]> {
+  const outcomes = await endRecords(dependencies, sessions, reason)
+  const started = await endAllStartedBy(dependencies, sessions, outcomes, reason)
+  const all = [...sessions, ...started.sessions]
+  await revokeEnded(dependencies, all, [...outcomes, ...started.outcomes], reason, note)
+  return outcomes
+}
+
+async function endAllStartedBy(
+  dependencies: SessionDependencies,
+  ended: readonly SessionToEnd[],
+  outcomes: readonly EndOutcome[],
+  reason: EndReason,
+): Promise<EndedRecords> {
+  const sessions: SessionToEnd[] = []
+  const started: EndOutcome[] = []
+  for (const [i, outcome] of outcomes.entries()) {
+    if (dependencies.codes === undefined || !('sub' in outcome) || outcome.sub === '') continue
+    const found = await endStartedBy(dependencies, outcome.sub, ended[i]!.sid, reason)
+    sessions.push(...found.sessions)
+    started.push(...found.outcomes)
+  }
+  return { sessions, outcomes: started }
+}
 
 /**
  * Ends the records of sessions that a code began while a logout of all sessions was in progress, if the session of the

@@ -88,35 +88,25 @@ for (const denylist of ['replica', 'redis'] as const) {
     },
   )
 
-  t.test(
-    `${denylist}: a logout concurrent with an exchange leaves no code and no half session`,
-    async (t) => {
-      const [one, two] = await twoInstances(t, denylist, {}, { withCodes: true })
-      for (let round = 0; round < ROUNDS; round += 1) {
-        const sub = `alice-${round}`
-        const login = await issue(one.ports, { sub })
-        const [code, later] = [await newCode(one, login), await newCode(one, login)]
-        const given: TokenSet[] = []
-        const exchanging = outcomeOf(async () => given.push(await exchange(two, code)))
-        await wait(one, round)
-        await logout(one.ports, { access: login.session.sid })
-        const after = await outcomeOf(() => exchange(two, later))
-        t.equal(after, 'session_ended', 'an exchange after the logout has returned')
-        const outcome = await exchanging
-        t.equal(await judged(two, login.accessToken), 'session_ended')
-        t.same(
-          (await living(one.ports.store, sub, Date.now())).map(({ sid }) => sid),
-          given.map(({ session }) => session.sid),
-          `round ${round}: ${outcome}`,
-        )
-        // If the exchange came first, its session is one of its own, and the subject can end it.
-        t.ok(outcome === 'good' || outcome === 'session_ended', outcome)
-        await logoutAll(one.ports, sub)
-        await allAreDead(t, [one, two], [login, ...given], `round ${round}`)
-        t.same(await sidsOf(one, sub), [])
-      }
-    },
-  )
+  t.test(`${denylist}: a logout concurrent with an exchange leaves nothing alive`, async (t) => {
+    const [one, two] = await twoInstances(t, denylist, {}, { withCodes: true })
+    for (let round = 0; round < ROUNDS; round += 1) {
+      const sub = `alice-${round}`
+      const login = await issue(one.ports, { sub })
+      const [code, later] = [await newCode(one, login), await newCode(one, login)]
+      const given: TokenSet[] = []
+      const exchanging = outcomeOf(async () => given.push(await exchange(two, code)))
+      await wait(one, round)
+      await logout(one.ports, { access: login.session.sid })
+      const after = await outcomeOf(() => exchange(two, later))
+      t.equal(after, 'session_ended', 'an exchange after the logout has returned')
+      const outcome = await exchanging
+      // 503 if the logout has found the id of the new session before its record was stored.
+      t.ok(['good', 'session_ended', 'store_unavailable'].includes(outcome), outcome)
+      await allAreDead(t, [one, two], [login, ...given], `round ${round}`)
+      t.same(await sidsOf(one, sub), [])
+    }
+  })
 
   t.test(`${denylist}: “everywhere” concurrent with exchanges leaves nothing alive`, async (t) => {
     const [one, two] = await twoInstances(t, denylist, {}, { withCodes: true })

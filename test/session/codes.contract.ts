@@ -8,6 +8,7 @@ import { exchangeCode } from '../../src/session/exchange-code.js'
 import { issueCode } from '../../src/session/issue-code.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
+import { endOwnSession } from '../../src/session/end-own-session.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { revoke } from '../../src/session/revoke.js'
@@ -193,21 +194,49 @@ export function codesContract(t: Test, open: OpenRig): void {
     },
   )
 
-  t.test(
-    'a session that a code began outlives the logout of the other one, and can issue codes',
-    async (t) => {
+  const LOGOUTS: Record<string, (rig: CodeRig, login: TokenSet) => Promise<unknown>> = {
+    'a logout': ({ ports }, { session }) => logout(ports, { access: session.sid }),
+    'its end from the list of sessions': ({ ports }, { session }) =>
+      endOwnSession(ports, 'alice', session.sid),
+    'a revoke by sid': ({ ports }, { session }) => revoke(ports, { sid: session.sid }),
+    'a reuse of its refresh token': async (rig, login) => {
+      await refresh(rig.ports, login.refreshToken!)
+      await rig.advance(MINUTE)
+      await refreshed(rig, login.refreshToken!)
+    },
+  }
+  for (const [name, end] of Object.entries(LOGOUTS)) {
+    t.test(`${name} also ends the sessions that its codes began, and theirs`, async (t) => {
       const rig = await open(t, DEFAULTS)
       const login = await issue(rig.ports, { sub: 'alice' })
+      const other = await issue(rig.ports, { sub: 'alice' })
       const first = await startFrom(rig, login)
-      await logout(rig.ports, { access: login.session.sid })
-      await isDead(t, rig, login)
-      t.equal(await judged(rig, first.accessToken), 'good')
       const second = await startFrom(rig, first)
-      t.same((await sidsOf(rig)).toSorted(), [first.session.sid, second.session.sid].toSorted())
-      await logoutAll(rig.ports, 'alice')
-      await isDead(t, rig, first, second)
-    },
-  )
+      const kept = await startFrom(rig, other)
+      await end(rig, login)
+      await isDead(t, rig, login, first, second)
+      t.same((await sidsOf(rig)).toSorted(), [other.session.sid, kept.session.sid].toSorted())
+    })
+  }
+
+  t.test('the end of a session that a code began leaves the other one', async (t) => {
+    const rig = await open(t, DEFAULTS)
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const first = await startFrom(rig, login)
+    await logout(rig.ports, { access: first.session.sid })
+    await isDead(t, rig, first)
+    t.equal(await judged(rig, login.accessToken), 'good')
+  })
+
+  t.test('a session that expires leaves the sessions that its codes began', async (t) => {
+    const rig = await open(t, { refresh: 5 * MINUTE })
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const first = await startFrom(rig, login)
+    await rig.advance(5 * MINUTE)
+    t.equal(await refreshed(rig, login.refreshToken!), 'refresh_token_expired')
+    t.equal(await judged(rig, first.accessToken), 'good')
+    t.equal(await refreshed(rig, first.refreshToken!), 'good')
+  })
 
   t.test('a second use ends the session of the first, and the sessions that its codes began', async (t) => {
     const rig = await open(t, DEFAULTS)

@@ -1,5 +1,6 @@
 import t from 'tap'
-import { endOwnSession, endSessions } from '../../src/session/end-sessions.js'
+import { endOwnSession } from '../../src/session/end-own-session.js'
+import { endSessions } from '../../src/session/end-sessions.js'
 import { newRefreshToken } from '../../src/token/refresh-token.js'
 import { embedded, judged, outcomeOf, refreshed, told, issue } from '../support/sessions.js'
 
