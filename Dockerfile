@@ -1,6 +1,6 @@
 # The gateway, or with another command the sample legacy API: see docker-compose.yml.
 
-FROM node:20-slim AS build
+FROM node:24-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev
@@ -10,7 +10,7 @@ COPY src ./src
 COPY plugins ./plugins
 RUN node scripts/build.mjs && npm prune --omit=dev
 
-FROM node:20-slim
+FROM node:24-slim
 ENV NODE_ENV=production
 WORKDIR /app
 COPY --from=build /app/package.json ./
