@@ -21,7 +21,7 @@ import type { Guards } from './guards.js'
 import { islands } from './islands.js'
 import { checkLogoutRequest, endRequested } from './logout-request.js'
 import type { LogoutRequest } from './logout-request.js'
-import { checkRefreshText, refreshPresented, renewPresented } from './refresh-request.js'
+import { checkAccessText, checkRefreshText, refreshPresented, renewPresented } from './refresh-request.js'
 import { createCore } from '../src/app/core.js'
 import { NO_SIGNING_KEY } from '../src/app/instance-keys.js'
 import { NO_STORE } from '../src/revocation/no-denylist.js'
@@ -83,6 +83,7 @@ export interface Portcullis extends Guards {
    * Renews a session of the single scheme (`tokens.scheme`), as `POST /auth/renew` does: exchanges its newest access
    * token, expired or not, for the next one. Within `tokens.reuseGrace`, its predecessor gets the same token again.
    *
+   * @param accessToken The token as the client sent it, or `undefined` if it sent none.
    * @param client Without `ip`, the renewal isn't counted by address.
    * @example
    * ```ts
@@ -90,11 +91,11 @@ export interface Portcullis extends Guards {
    * ```
    *
    * @throws {TypeError} in the dual scheme, or if this instance only verifies tokens
-   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_revoked`, `refresh_token_reused`,
-   *   `refresh_limit_reached`, `reauthentication_required`, `session_ended`, `signed_in_elsewhere`, `rate_limited`;
-   *   `store_unavailable`. Repeat the call after the latter.
+   * @throws {PortcullisError} the error that `POST /auth/renew` responds with: `credentials_missing`, `token_malformed`,
+   *   `token_invalid`, `token_revoked`, `refresh_token_reused`, `refresh_limit_reached`, `reauthentication_required`,
+   *   `session_ended`, `signed_in_elsewhere`, `rate_limited`; `store_unavailable`. Repeat the call after the latter.
    */
-  renew(accessToken: string, client?: { ip?: string | undefined }): Promise<TokenResponse>
+  renew(accessToken: string | undefined, client?: { ip?: string | undefined }): Promise<TokenResponse>
   /**
    * Exchanges a refresh token for new tokens, as `POST /auth/refresh` does. Use it in a route of your own, with a body
    * of your own. The old token must not be used again.
@@ -210,10 +211,11 @@ export interface Portcullis extends Guards {
    * const { sub, scope } = await app.portcullis.verifyToken(token)
    * ```
    *
-   * @throws {PortcullisError} `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`, `history_lost`, `session_ended`,
-   *   `signed_in_elsewhere`, or `store_unavailable` if the denylist can't decide
+   * @param token The token as the client sent it, or `undefined` if it sent none.
+   * @throws {PortcullisError} `credentials_missing`, `token_malformed`, `token_invalid`, `token_expired`, `token_revoked`,
+   *   `history_lost`, `session_ended`, `signed_in_elsewhere`, or `store_unavailable` if the denylist can't decide
    */
-  verifyToken(token: string): Promise<Auth>
+  verifyToken(token: string | undefined): Promise<Auth>
   /**
    * Ties a WebSocket or an event stream to the access token that opened it. Calls `end` at most once, within 100 ms
    * after the token was revoked on any instance, has expired (plus `tokens.leeway`), or can't be verified any more
@@ -362,7 +364,8 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
         throw new TypeError(
           'renew: only with tokens.scheme: single; in the dual scheme use the refresh token',
         )
-      return tokenResponse(await renewPresented(core, sessions, { token, address: ip }))
+      const address = typeof ip === 'string' ? parseNode(ip) : undefined
+      return tokenResponse(await renewPresented(core, sessions, { token: checkAccessText(token), address }))
     },
     async refresh(refreshToken, { ip } = {}) {
       requireKey('refresh')
@@ -399,7 +402,7 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
         await sessions.endAll(requireSubject(sub), { except: except as Sid | undefined })
       },
     },
-    verifyToken: async (token) => verifier.verifyToken(token),
+    verifyToken: async (token) => verifier.verifyToken(checkAccessText(token)),
     onTokenEnd: (auth, end) => live.watch({ auth, end, onOutage: settings.revocation.onOutage }),
     events: core.events,
     metrics: core.metrics.registry,

@@ -70,6 +70,17 @@ export function checkRefreshText(token: unknown): string | undefined {
 }
 
 /**
+ * Checks an access token that the application passes on, such as a field of a body of its own.
+ *
+ * @throws {PortcullisError} `credentials_missing`, `invalid_request`
+ */
+export function checkAccessText(token: unknown): string {
+  if (typeof token === 'string') return token
+  if (token === undefined) throw new PortcullisError('credentials_missing')
+  throw new PortcullisError('invalid_request', { detail: 'The access token must be a text.' })
+}
+
+/**
  * Counts one use of a token for the client's address. A token that may be invented is counted in this process only, so
  * that it causes no write to Redis.
  *

@@ -131,3 +131,14 @@ t.test('a host renews tokens by itself, and issues shorter lives', async (t) => 
   await t.rejects(gate.issue({ sub: 7, access: '1500ms' }), { message: /whole seconds/ })
   await t.rejects(gate.issue({ sub: 7, refresh: '31d' }), { message: /^refresh: at most 30d/ })
 })
+
+t.test('a host may pass on what a client sent instead of a token', async (t) => {
+  const { app } = await openApp()
+  const { renew, verifyToken } = app.portcullis
+  for (const method of [renew, verifyToken] as ((token: unknown) => Promise<unknown>)[]) {
+    await t.rejects(method(undefined), { code: 'credentials_missing', statusCode: 401 })
+    await t.rejects(method(''), { code: 'token_malformed', statusCode: 401 })
+    for (const wrong of [null, 5, {}, ['a.b.c']])
+      await t.rejects(method(wrong), { code: 'invalid_request', statusCode: 400 })
+  }
+})
