@@ -24,6 +24,7 @@ export async function runServer(url, createServer) {
     console.log(await server.listen({ host: '127.0.0.1', port: port + index }))
   for (const signal of ['SIGINT', 'SIGTERM'])
     process.once(signal, () => Promise.all(servers.map((server) => server.close())))
+  console.log('Press Ctrl+C to stop.')
 }
 
 /**
