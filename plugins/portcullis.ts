@@ -19,6 +19,8 @@ import { addDecorators, authPropertyOf, checkRegistration } from './decorators.j
 import { createGuards, createOwnGuard } from './guards.js'
 import type { Guards } from './guards.js'
 import { islands } from './islands.js'
+import { checkCredentials, logIn } from './login-request.js'
+import type { DeviceCredentials } from './login-request.js'
 import { checkLogoutRequest, endRequested } from './logout-request.js'
 import type { LogoutRequest } from './logout-request.js'
 import { checkAccessText, checkRefreshText, refreshPresented, renewPresented } from './refresh-request.js'
@@ -79,6 +81,25 @@ export interface Portcullis extends Guards {
    *   `refuse`; `store_unavailable`
    */
   issue(login: Identity & ClientInfo & SessionLives): Promise<TokenResponse>
+  /**
+   * Verifies a username and a password as `POST /auth/login` does, with the same limits, and starts a session. Use it in
+   * a route of your own, with a body of your own.
+   *
+   * @example
+   * ```ts
+   * app.post('/login', async (request) => {
+   *   const { name, secret } = request.body as { name: string; secret: string }
+   *   return { code: 0, data: await app.portcullis.login({ username: name, password: secret }, request) }
+   * })
+   * ```
+   *
+   * @param request The request of the client. Its address counts towards the limits, and the session keeps its client
+   *   info. A login function receives it.
+   * @throws {TypeError} if the option `login` isn't set, or this instance only verifies tokens
+   * @throws {PortcullisError} the error that `POST /auth/login` responds with, such as `invalid_request`,
+   *   `invalid_credentials`, `rate_limited` or `store_unavailable`
+   */
+  login(credentials: DeviceCredentials, request: FastifyRequest): Promise<TokenResponse>
   /**
    * Renews a session of the single scheme (`tokens.scheme`), as `POST /auth/renew` does: exchanges its newest access
    * token, expired or not, for the next one. Within `tokens.reuseGrace`, its predecessor gets the same token again.
@@ -356,6 +377,14 @@ function createApi(core: Core): Omit<Portcullis, keyof Guards> {
       const lives = parseLives({ access, refresh }, settings.tokens)
       return tokenResponse(
         await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }, lives),
+      )
+    },
+    async login(credentials, request) {
+      requireKey('login')
+      if (core.authenticator === undefined)
+        throw new TypeError('login: the option login is not set; call issue for users whom you authenticate')
+      return tokenResponse(
+        await logIn(core, sessions, core.authenticator, checkCredentials(credentials), request),
       )
     },
     async renew(token, { ip } = {}) {

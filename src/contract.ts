@@ -21,13 +21,20 @@ export const isFalse = (flag: boolean | 'true' | 'false' | undefined): boolean =
 /** The maximum length of a presented refresh token, in characters. */
 export const MAX_REFRESH_TOKEN_LENGTH = 512
 
+/** The maximum lengths of the fields of a login, in characters. */
+export const MAX_USERNAME_LENGTH = 256
+export const MAX_PASSWORD_LENGTH = 1024
+export const MAX_DEVICE_LENGTH = 64
+
 const RefreshTokenText = Type.String({ minLength: 1, maxLength: MAX_REFRESH_TOKEN_LENGTH })
 
 export const LoginBody = Type.Object({
   // Empty credentials are wrong credentials, not an invalid request.
-  username: Type.String({ maxLength: 256 }),
-  password: Type.String({ maxLength: 1024 }),
-  device: Type.Optional(Type.String({ maxLength: 64, description: "The user's name for the device" })),
+  username: Type.String({ maxLength: MAX_USERNAME_LENGTH }),
+  password: Type.String({ maxLength: MAX_PASSWORD_LENGTH }),
+  device: Type.Optional(
+    Type.String({ maxLength: MAX_DEVICE_LENGTH, description: "The user's name for the device" }),
+  ),
   cookies: Type.Optional(Flag),
   remember: Type.Optional(Flag),
 })
