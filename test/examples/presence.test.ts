@@ -1,0 +1,4 @@
+import t from 'tap'
+import { presenceContract } from './presence.contract.js'
+
+presenceContract(t, async () => 'memory')
