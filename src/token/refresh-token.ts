@@ -32,11 +32,17 @@ export interface PresentedRefreshToken extends RefreshToken {
 
 const SHAPE = /^([\w-]{22})\.([\w-]{22})\.([\w-]{43})(?:\.([\w-]{22}))?$/
 
-/** Returns the parts of a refresh token, or `undefined` if the text doesn't have its form. */
+/**
+ * Returns the parts of a refresh token, or `undefined` if the text doesn't have its form.
+ *
+ * The family of a session of the single scheme is its `sid`, which is no secret. No refresh token has such a family, and
+ * with one, everybody who knows the `sid` could end the session.
+ */
 export function parseRefreshToken(text: string, proof: RefreshTokenProof): PresentedRefreshToken | undefined {
   const match = SHAPE.exec(text)
   if (!match) return undefined
   const [, sid, family, secret, given] = match as unknown as [string, string, string, string, string?]
+  if (family === sid) return undefined
   const token = { sid: sid as Sid, family, secret }
   return { ...token, isProven: given !== undefined && proof.check(token, given) }
 }
