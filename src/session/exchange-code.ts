@@ -6,6 +6,7 @@
  * 6749 §4.1.2). Unlike a refresh token, a code has no grace: nothing tells a client that repeats a lost response from a
  * thief, and the client can get another code.
  */
+import { CLOCK_TOLERANCE } from '../clock.js'
 import type { Milliseconds } from '../clock.js'
 import { withinDeadline } from '../deadline.js'
 import { PortcullisError } from '../errors.js'
@@ -102,7 +103,9 @@ async function endFirstUse(
 ): Promise<void> {
   const first = [{ sid, indexedFor: sub }]
   const outcomes = await endRecords(dependencies, first, 'reuse')
-  const others = await endStartedBy(dependencies, sub, sid, 'reuse')
+  // The first use was at most `codes.life` ago, by clocks that may differ.
+  const since = dependencies.clock.now() - dependencies.codes!.life - 2 * CLOCK_TOLERANCE
+  const others = await endStartedBy(dependencies, sub, sid, { reason: 'reuse', since })
   // Once per code. Each later use finds the session ended, and revokes it again in case that has failed before.
   if (outcomes[0]!.kind !== 'already_ended') dependencies.emit({ event: 'code_reused', sub, sid })
   await revokeEnded(dependencies, [...first, ...others.sessions], [...outcomes, ...others.outcomes], 'reuse')

@@ -1,4 +1,5 @@
 /** Sessions that the one-time codes of other sessions began (`Session.startedBy`). */
+import type { UnixMs } from '../clock.js'
 import type { EndOutcome } from '../store/session-store.js'
 import { endRecords, revokeEnded } from './end-sessions.js'
 import type { EndedRecords, SessionToEnd } from './end-sessions.js'
@@ -59,26 +60,44 @@ export function endOrphansSince(
   sub: string,
   earlier: readonly Sid[],
 ): Promise<EndedRecords> {
-  const { store } = dependencies
-  const isOrphan = async ({ startedBy }: Session) =>
-    startedBy !== undefined && (await store.read(startedBy)) === undefined
-  return endUntilNone(dependencies, sub, 'logout', new Set(earlier), isOrphan)
+  return endUntilNone(dependencies, sub, 'logout', new Set(earlier), (session) =>
+    isOrphan(dependencies, session),
+  )
 }
 
 /**
  * Ends the records of the sessions that codes of an ended session began, then of those that their codes began. The
  * caller must revoke their tokens (`revokeEnded`).
  *
+ * A session between two others may have ended, and its record no longer says what began it. A thief could use that to
+ * keep the last one. So recent sessions are ended, too, if the session of their code has ended.
+ *
+ * @param since A session that began before this time is left unless it is known to come from the ended one.
  * @throws {PortcullisError} `store_unavailable`
  */
 export function endStartedBy(
   dependencies: SessionDependencies,
   sub: string,
   sid: Sid,
-  reason: EndReason,
+  { reason, since }: { readonly reason: EndReason; readonly since: UnixMs },
 ): Promise<EndedRecords> {
   const ended = new Set([sid])
-  return endUntilNone(dependencies, sub, reason, ended, async ({ startedBy }) => ended.has(startedBy!))
+  return endUntilNone(
+    dependencies,
+    sub,
+    reason,
+    ended,
+    async (session) =>
+      ended.has(session.startedBy!) ||
+      (session.createdAt >= since && (await isOrphan(dependencies, session))),
+  )
+}
+
+/** Returns true if a code began the session, and the session of that code has ended or expired. */
+async function isOrphan({ store, clock }: SessionDependencies, { startedBy }: Session): Promise<boolean> {
+  if (startedBy === undefined) return false
+  const issuer = await store.read(startedBy)
+  return issuer === undefined || issuer.expiresAt <= clock.now()
 }
 
 /**

@@ -255,6 +255,33 @@ export function codesContract(t: Test, open: OpenRig): void {
     t.match(told(rig, 'session_ended'), [{ reason: 'reuse' }, { reason: 'reuse' }, { reason: 'reuse' }])
   })
 
+  t.test('a thief can’t keep a session by the logout of those between it and the first', async (t) => {
+    const rig = await open(t, DEFAULTS)
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const sibling = await startFrom(rig, login)
+    const code = await newCode(rig, login)
+    const first = await exchange(rig.ports, code)
+    const middle = await startFrom(rig, await startFrom(rig, first))
+    const last = await startFrom(rig, middle)
+    await logout(rig.ports, { access: middle.session.sid })
+    t.equal(await outcomeOf(() => exchange(rig.ports, code)), 'invalid_grant')
+    await isDead(t, rig, first, middle, last)
+    for (const { accessToken } of [login, sibling]) t.equal(await judged(rig, accessToken), 'good')
+  })
+
+  t.test('a second use leaves an older session whose issuer has ended', async (t) => {
+    const rig = await open(t, DEFAULTS)
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const other = await issue(rig.ports, { sub: 'alice' })
+    const older = await startFrom(rig, other)
+    await logout(rig.ports, { access: other.session.sid })
+    await rig.advance(11 * MINUTE)
+    const code = await newCode(rig, login)
+    await exchange(rig.ports, code)
+    t.equal(await outcomeOf(() => exchange(rig.ports, code)), 'invalid_grant')
+    t.equal(await judged(rig, older.accessToken), 'good')
+  })
+
   t.test('a second use whose revocation failed is completed by the next one', async (t) => {
     const rig = await open(t, DEFAULTS)
     const login = await issue(rig.ports, { sub: 'alice' })
