@@ -33,17 +33,29 @@ export async function endOutdatedSessions(
     ended += outcomes.filter(({ kind }) => kind === 'ended').length
     found = []
   }
-  for (const sub of subs) {
+  /** Collects and ends the outdated sessions of one subject. Returns true if any was living. */
+  const endOf = async (sub: string, isFirst: boolean): Promise<boolean> => {
+    let isChanged = false
     let after: IndexPlace | undefined
     do {
       const page = await store.indexed(sub, clock.now(), READ, after)
       for (const { sid, state, session } of page) {
-        if (state === 'ended' || (session && isOutdated(session))) found.push({ sid, indexedFor: sub })
+        const isLiving = session !== undefined && isOutdated(session)
+        isChanged ||= isLiving
+        if (isLiving || (isFirst && state === 'ended')) found.push({ sid, indexedFor: sub })
       }
       if (found.length >= MAX_ENDED) await endFound()
       after = page.length === READ ? page.at(-1) : undefined
     } while (after !== undefined)
+    return isChanged
   }
-  if (found.length > 0) await endFound()
+  let rest = subs
+  for (let isFirst = true; rest.length > 0; isFirst = false) {
+    const changed: string[] = []
+    for (const sub of rest) if (await endOf(sub, isFirst)) changed.push(sub)
+    if (found.length > 0) await endFound()
+    // A one-time code of a session may have begun another one after the index was read. Later it can't.
+    rest = changed
+  }
   return ended
 }

@@ -4,6 +4,7 @@ import { storeUnavailable } from '../../src/errors.js'
 import type { CodeStore } from '../../src/store/code-store.js'
 import type { SessionStore } from '../../src/store/session-store.js'
 import type { SessionDependencies, SessionSettings } from '../../src/session/dependencies.js'
+import { endOutdatedSessions } from '../../src/session/end-outdated.js'
 import { exchangeCode } from '../../src/session/exchange-code.js'
 import { issueCode } from '../../src/session/issue-code.js'
 import { issue } from '../../src/session/issue.js'
@@ -12,6 +13,7 @@ import { endOwnSession } from '../../src/session/end-own-session.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
 import { revoke } from '../../src/session/revoke.js'
+import type { Session } from '../../src/session/session.js'
 import { failingOnce } from '../support/failing-denylist.js'
 import { HOUR, MINUTE, SECOND, claimsOf, judged, outcomeOf, refreshed, told } from '../support/sessions.js'
 import type { Instance } from '../support/sessions.js'
@@ -405,6 +407,28 @@ export function codesContract(t: Test, open: OpenRig): void {
       await isDead(t, rig, own, ...given)
     },
   )
+
+  t.test('a changed password also ends the sessions that codes begin meanwhile', async (t) => {
+    const rig = await open(t, DEFAULTS)
+    const isOutdated = ({ credential }: Session) => credential === 'old'
+    const old = await issue(rig.ports, { sub: 'alice' }, {}, { credential: 'old' })
+    const current = await issue(rig.ports, { sub: 'alice' }, {}, { credential: 'new' })
+    const given: TokenSet[] = []
+    const exchanges = once(async () => {
+      const child = await startFrom(rig, old)
+      given.push(child, await startFrom(rig, child), await startFrom(rig, current))
+    })
+    const slow = withStore(rig.ports, {
+      async indexed(...place) {
+        const found = await rig.ports.store.indexed(...place)
+        await exchanges()
+        return found
+      },
+    })
+    t.equal(await endOutdatedSessions(slow, ['alice'], isOutdated), 3)
+    await isDead(t, rig, old, ...given.slice(0, 2))
+    for (const { accessToken } of [current, given[2]!]) t.equal(await judged(rig, accessToken), 'good')
+  })
 
   t.test('after a crash, nothing can be used twice', async (t) => {
     const crash = storeUnavailable('the test says so')
