@@ -21,6 +21,7 @@ import { requireLiving } from './living-session.js'
 import { schemes } from '../token/schemes.js'
 import { endStartedBy } from './started-by.js'
 import type { SessionDependencies } from './dependencies.js'
+import { loginTime } from './session.js'
 import type { ClientInfo, Session } from './session.js'
 
 /** A code as a client presents it. */
@@ -78,6 +79,7 @@ async function startSession(
     // A code is no login, so it can't extend the time until the next one (`tokens.absolute`).
     endsAt: issuer.endsAt,
     startedBy: sid,
+    loggedInAt: loginTime(issuer),
     credential: issuer.credential,
     token,
     deadline: STEP_DEADLINE,

@@ -33,6 +33,8 @@ export interface IssueOptions {
   readonly idle?: Milliseconds | undefined
   /** The session whose one-time code starts this one. */
   readonly startedBy?: Sid | undefined
+  /** The time of the login whose session issued that code. */
+  readonly loggedInAt?: UnixMs | undefined
   /** The time at which the session ends even if it is refreshed; 0 = never. Default: by `tokens.absolute`. */
   readonly endsAt?: UnixMs | undefined
   /** A fingerprint of the password. */
@@ -71,7 +73,7 @@ export async function issue(
   checkIdentity(identity, scope)
   rejectIfFull(dependencies)
   const { store, denylist, clock, settings } = dependencies
-  const { access, idle, startedBy, credential, endsWithBrowser, deadline = STORE_DEADLINE } = options
+  const { access, idle, startedBy, loggedInAt, credential, endsWithBrowser } = options
   const token = options.token ?? schemes[settings.scheme].newToken()
   const stamp = await denylist.stamp(sub)
   const now = clock.now()
@@ -93,13 +95,14 @@ export async function issue(
     accessLife: access,
     idle,
     startedBy,
+    loggedInAt,
     credential,
     endsWithBrowser: endsWithBrowser === true,
   }
   // Sign before anything is stored, because this throws if the claims don't fit into a token.
   const tokens = tokenSet(dependencies, session, stamp, token, now)
   const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
-  await withinDeadline(store.create(session, secrets), deadline)
+  await withinDeadline(store.create(session, secrets), options.deadline ?? STORE_DEADLINE)
   await options.confirm?.()
   await rejectIfCovered(dependencies, session, stamp)
   await keepWithinLimits(dependencies, session)

@@ -2,6 +2,7 @@ import { toSeconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
 import type { SessionDependencies } from './dependencies.js'
 import { rejectIfRevoked } from './refresh.js'
+import { loginTime } from './session.js'
 import type { Session, Sid } from './session.js'
 
 /**
@@ -16,7 +17,7 @@ export async function requireLiving(dependencies: SessionDependencies, sid: Sid)
   if (!session || session.expiresAt <= clock.now())
     throw new PortcullisError('session_ended', { reason: 'no living record' })
   // Before the stamp, which waits for a while after a revoke of everybody.
-  if (toSeconds(session.createdAt) * 1000 <= cutoff)
+  if (toSeconds(loginTime(session)) * 1000 <= cutoff)
     throw new PortcullisError('session_ended', { reason: 'everybody was revoked' })
   const stamp = await denylist.stamp()
   const former = { jtiPrefix: session.jtiPrefix, at: session.lastSeenAt }

@@ -21,6 +21,7 @@ import { endSessions } from './end-sessions.js'
 import { endWithStarted } from './started-by.js'
 import type { SessionDependencies } from './dependencies.js'
 import { schemes, singleTokenOf } from '../token/schemes.js'
+import { loginTime } from './session.js'
 import type { Session, Sid } from './session.js'
 
 export interface ExchangeOptions {
@@ -186,8 +187,8 @@ export async function rejectIfRevoked(
   { jtiPrefix }: TokenStamp,
   { session, former, cutoff }: Pick<LivingOutcome, 'session' | 'former' | 'cutoff'>,
 ): Promise<void> {
-  const { sid, sub, createdAt, loginJtiPrefix } = session
-  const began = toSeconds(createdAt)
+  const { sid, sub, loginJtiPrefix } = session
+  const began = toSeconds(loginTime(session))
   const { denylist } = dependencies
   const check = (jti: string) => denylist.check({ jti, sid, sub, kid: '', iat: began })
   // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the

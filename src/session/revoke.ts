@@ -8,6 +8,7 @@ import type { SessionDependencies } from './dependencies.js'
 import { endWithStarted } from './started-by.js'
 import { endInPages } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
+import { loginTime } from './session.js'
 import type { Sid } from './session.js'
 
 /**
@@ -80,7 +81,7 @@ async function endSubject(
   const isBy = (time: UnixMs) => toSeconds(time) * 1000 <= (isPast ? before : calledAt)
   const sessions: SessionToEnd[] = []
   for await (const { sid, session } of readIndex(dependencies, sub, calledAt)) {
-    if (isPast && !(session && isBy(session.createdAt))) continue
+    if (isPast && !(session && isBy(loginTime(session)))) continue
     sessions.push({ sid, indexedFor: sub, isCovered: session !== undefined && isBy(session.lastSeenAt) })
   }
   await endInPages(dependencies, sessions, 'revoked', { note: reason })

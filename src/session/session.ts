@@ -98,6 +98,8 @@ export interface Session extends ClientInfo {
   readonly idle?: Milliseconds | undefined
   /** The session whose one-time code started this one. */
   readonly startedBy?: Sid | undefined
+  /** The time of the login whose session issued that code, directly or by way of others. */
+  readonly loggedInAt?: UnixMs | undefined
   /** A fingerprint of the password at the login. Only sessions of a users file have it. */
   readonly credential?: string | undefined
   /** True if the cookies of the session end with the browser. */
@@ -106,6 +108,11 @@ export interface Session extends ClientInfo {
 
 /** The reason for which a session ended before it expired. */
 export type EndReason = 'logout' | 'reuse' | 'evicted' | 'revoked'
+
+/** Returns the time of the login. A one-time code is no login, so its session has that of the session that issued it. */
+export function loginTime({ createdAt, loggedInAt }: Pick<Session, 'createdAt' | 'loggedInAt'>): UnixMs {
+  return loggedInAt ?? createdAt
+}
 
 /** Returns the `expiresAt` of a session that was started or rotated at `now`. */
 export function computeExpiry(now: UnixMs, idle: Milliseconds, endsAt: UnixMs): UnixMs {

@@ -26,6 +26,7 @@ export function toFields(session: Session): Record<string, string> {
     accessLife: toText(session.accessLife),
     idle: toText(session.idle),
     startedBy: session.startedBy,
+    loggedIn: toText(session.loggedInAt),
     credential: session.credential,
     browser: session.endsWithBrowser === true ? '1' : undefined,
   }
@@ -63,6 +64,7 @@ export function toSession(sid: Sid, fields: Fields): Session | undefined {
     accessLife,
     idle,
     startedBy,
+    loggedIn,
     credential,
     browser,
   ] = fields
@@ -87,6 +89,7 @@ export function toSession(sid: Sid, fields: Fields): Session | undefined {
     accessLife: toNumber(accessLife),
     idle: toNumber(idle),
     startedBy: (startedBy ?? undefined) as Sid | undefined,
+    loggedInAt: toNumber(loggedIn),
     credential: credential ?? undefined,
     endsWithBrowser: browser === '1',
   }

@@ -31,6 +31,7 @@ export const SESSION_FIELDS = [
   'accessLife',
   'idle',
   'startedBy',
+  'loggedIn',
   'credential',
   'browser',
 ] as const

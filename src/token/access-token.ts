@@ -6,6 +6,7 @@ import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { PortcullisError } from '../errors.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { TokenStamp } from '../revocation/denylist.js'
+import { loginTime } from '../session/session.js'
 import type { Session } from '../session/session.js'
 import type { Algorithm } from './signing-key.js'
 
@@ -239,7 +240,7 @@ export function newClaims(
     iat: stamp.issuedAt,
     // An access token doesn't outlive its session.
     exp: Math.min(latestExpiry, Math.floor(session.expiresAt / 1000)),
-    auth_time: Math.floor(session.createdAt / 1000),
+    auth_time: Math.floor(loginTime(session) / 1000),
     ...(session.scope !== undefined && { scope: session.scope }),
   }
 }

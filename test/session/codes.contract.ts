@@ -151,6 +151,35 @@ export function codesContract(t: Test, open: OpenRig): void {
     t.equal(await refreshed(rig, next.refreshToken!), 'refresh_token_expired')
   })
 
+  t.test('a code is no login: the time of the login stays', async (t) => {
+    const rig = await open(t, DEFAULTS)
+    const login = await issue(rig.ports, { sub: 'alice' })
+    const { auth_time } = claimsOf(login.accessToken)
+    await rig.advance(MINUTE)
+    const first = await startFrom(rig, login)
+    await rig.advance(MINUTE)
+    const second = await startFrom(rig, first)
+    const later = await refresh(rig.ports, second.refreshToken!)
+    for (const { accessToken } of [first, second, later]) t.equal(claimsOf(accessToken).auth_time, auth_time)
+  })
+
+  t.test('a revoke of earlier logins ends the sessions that their codes began later', async (t) => {
+    for (const what of [{ sub: 'alice' }, { all: true }] as const) {
+      const rig = await open(t, DEFAULTS)
+      const login = await issue(rig.ports, { sub: 'alice' })
+      await rig.advance(MINUTE)
+      const before = Math.floor(rig.ports.clock.now() / SECOND)
+      await rig.advance(MINUTE)
+      const child = await startFrom(rig, login)
+      const next = await issue(rig.ports, { sub: 'alice' })
+      await revoke(rig.ports, { ...what, before })
+      for (const { refreshToken } of [login, child])
+        t.equal(await refreshed(rig, refreshToken!), 'session_ended', Object.keys(what).join())
+      t.equal(await judged(rig, child.accessToken), 'session_ended')
+      t.equal(await refreshed(rig, next.refreshToken!), 'good')
+    }
+  })
+
   const ENDS: Record<string, (rig: CodeRig, login: TokenSet) => Promise<unknown>> = {
     'a logout': ({ ports }, { session }) => logout(ports, { access: session.sid }),
     '“everywhere”': ({ ports }) => logoutAll(ports, 'alice'),

@@ -36,6 +36,7 @@ export function exchangeContract(t: Test, open: OpenStore): void {
       accessLife: 60_000,
       idle: 5 * MINUTE,
       startedBy: 'another-session' as Sid,
+      loggedInAt: 1_700_000_000_000,
       credential: 'fingerprint',
       endsWithBrowser: true,
     }

@@ -79,6 +79,7 @@ export function newSession(
     accessLife: undefined,
     idle: undefined,
     startedBy: undefined,
+    loggedInAt: undefined,
     credential: undefined,
     endsWithBrowser: false,
     ...fields,
