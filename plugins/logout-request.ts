@@ -37,16 +37,18 @@ export async function endRequested(core: Core, sessions: Sessions, request: Logo
  * Checks a logout that the application requests, because an application in plain JavaScript has no type checks. A
  * mistake must not look like a logout of nobody. An `ip` that is no address counts as unknown.
  *
+ * Tokens that are given as `undefined` are those of a client that sent none, which is no mistake of the application.
+ *
  * @throws {TypeError}
- * @throws {PortcullisError} `invalid_request` if the refresh token is empty or too long
+ * @throws {PortcullisError} `invalid_request` if the refresh token isn't a text, or is empty or too long
  */
 export function checkLogoutRequest(request: LogoutRequest): LogoutRequest {
   const { accessToken, refreshToken, all, keepCurrent, ip } = request ?? {}
   const isType = (value: unknown, type: string) => value === undefined || typeof value === type
-  if (accessToken === undefined && refreshToken === undefined)
+  if (!['accessToken', 'refreshToken'].some((name) => name in (request ?? {})))
     throw new TypeError('logout: give accessToken, refreshToken or both')
-  if (![accessToken, refreshToken, ip].every((value) => isType(value, 'string')))
-    throw new TypeError('logout: accessToken, refreshToken and ip must be strings')
+  if (![accessToken, ip].every((value) => isType(value, 'string')))
+    throw new TypeError('logout: accessToken and ip must be strings')
   if (!isType(all, 'boolean') || !isType(keepCurrent, 'boolean'))
     throw new TypeError('logout: all and keepCurrent must be true or false')
   checkRefreshText(refreshToken)

@@ -151,7 +151,8 @@ export interface Portcullis extends Guards {
    * await app.portcullis.logout({ accessToken, all: true })
    * ```
    *
-   * @throws {TypeError} if both tokens are missing, a value has the wrong type, or `store` is `none`
+   * @throws {TypeError} if neither token is given, a value has the wrong type, or `store` is `none`. A token that is given
+   *   as `undefined` is one that the client didn't send: without both, the error is `credentials_missing`.
    * @throws {PortcullisError} the error that `POST /auth/logout` responds with, such as `token_invalid`,
    *   `refresh_token_invalid` or `store_unavailable`. After the latter, repeat the call.
    */
