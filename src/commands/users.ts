@@ -12,7 +12,7 @@ export const users: Command = {
 
 Prompts for the password, or reads it from the first line of standard input if that isn't a terminal. Writes NAME with
 an argon2id hash to FILE. --scope sets the scopes of the user; without it, a known user keeps its own. A running gateway
-reads the changed file at the next login.`,
+reads the changed file within 2 s, and then ends the sessions that the user began with another password.`,
   async run(args) {
     const options = { file: { type: 'string' as const }, scope: { type: 'string' as const } }
     const { values, positionals } = readArgs({

@@ -4,7 +4,7 @@ import type { Test } from 'tap'
 import type { Algorithm } from '../../src/token/algorithms.js'
 import { decode } from '../support/access-tokens.js'
 import { home } from '../support/gateway-process.js'
-import { DAY, HOUR, SECOND, moveTime, untilReady } from '../support/moved-time.js'
+import { DAY, HOUR, MINUTE, moveTime, untilReady } from '../support/moved-time.js'
 import { startExample } from '../support/scheme-examples.js'
 
 interface Answer {
@@ -98,11 +98,11 @@ export function generateTokenContract(t: Test, store: () => Promise<string>, opt
     await phone.login(...ADA)
     const first = phone.tokens
 
-    await moveTime(t, 1 * HOUR - 5 * SECOND)
+    await moveTime(t, 1 * HOUR - 1 * MINUTE)
     await untilReady(app)
     t.equal((await phone.get('/me')).status, 200)
     t.equal(phone.tokens.access_token, first.access_token, 'no refresh was needed')
-    await moveTime(t, 5 * SECOND)
+    await moveTime(t, 1 * MINUTE)
     await untilReady(app)
     t.strictSame(
       await phone.get('/me'),
@@ -112,7 +112,7 @@ export function generateTokenContract(t: Test, store: () => Promise<string>, opt
     t.not(phone.tokens.access_token, first.access_token)
     t.not(phone.tokens.refresh_token, first.refresh_token)
 
-    await moveTime(t, 7 * DAY - 5 * SECOND)
+    await moveTime(t, 7 * DAY - 1 * MINUTE)
     await untilReady(app)
     t.equal((await phone.get('/me')).status, 200)
     await moveTime(t, 7 * DAY)

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { home } from '../support/gateway-process.js'
-import { DAY, HOUR, MINUTE, SECOND, moveTime, untilReady } from '../support/moved-time.js'
+import { DAY, HOUR, MINUTE, moveTime, untilReady } from '../support/moved-time.js'
 import { startExample } from '../support/scheme-examples.js'
 
 interface Answer {
@@ -101,9 +101,9 @@ export function oneTimeCodeContract(t: Test, store: () => Promise<string>, optio
     const { page, openSite, move } = await start(t, await store())
     const [early, late] = [openSite(), openSite()]
     const codes = [await page.allow(early.request), await page.allow(late.request)]
-    await move(10 * MINUTE - 5 * SECOND)
+    await move(10 * MINUTE - 1 * MINUTE)
     t.match(await early.exchange(codes[0]!.body['code']), { status: 200, body: LIVES })
-    await move(5 * SECOND)
+    await move(1 * MINUTE)
     t.match(await late.exchange(codes[1]!.body['code']), NO_GRANT)
     t.equal((await early.profile()).status, 200)
   })
@@ -120,14 +120,14 @@ export function oneTimeCodeContract(t: Test, store: () => Promise<string>, optio
         { status: 401, body: { code: 'token_expired' } },
         'the user’s own token is shorter',
       )
-      await move(105 * MINUTE - 5 * SECOND)
+      await move(105 * MINUTE - 1 * MINUTE)
       t.equal((await site.profile()).status, 200)
-      await move(5 * SECOND)
+      await move(1 * MINUTE)
       t.match(await site.profile(), { status: 401, body: { code: 'token_expired' } })
       t.match(await site.refresh(), { status: 200, body: LIVES })
-      await move(30 * DAY - 5 * SECOND)
+      await move(30 * DAY - 1 * MINUTE)
       t.match(await site.refresh(), { status: 200, body: LIVES })
-      await move(2 * HOUR - 5 * SECOND)
+      await move(2 * HOUR - 1 * MINUTE)
       t.equal((await site.profile()).status, 200)
       await move(30 * DAY)
       t.match(await site.refresh(), NO_GRANT)

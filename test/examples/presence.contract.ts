@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { home } from '../support/gateway-process.js'
-import { DAY, HOUR, SECOND, moveTime, untilReady } from '../support/moved-time.js'
+import { DAY, HOUR, MINUTE, moveTime, untilReady } from '../support/moved-time.js'
 import { startExample } from '../support/scheme-examples.js'
 
 interface Answer {
@@ -56,18 +56,18 @@ export function presenceContract(t: Test, store: () => Promise<string>, options:
   t.test('an access token lives 1 hour, a session 7 days without a refresh', options, async (t) => {
     const { app, logIn } = await startPresence(t, await store())
     const shopper = await logIn()
-    await moveTime(t, 1 * HOUR - 5 * SECOND)
+    await moveTime(t, 1 * HOUR - 1 * MINUTE)
     await untilReady(app)
     t.equal((await shopper.orders()).status, 200)
-    await moveTime(t, 5 * SECOND)
+    await moveTime(t, 1 * MINUTE)
     await untilReady(app)
     t.match(await shopper.orders(), { status: 401, body: { code: 'token_expired' } })
     t.match(await shopper.refresh(), { status: 200, body: { refresh_expires_in: 7 * 86_400 } })
-    await moveTime(t, 7 * DAY - 5 * SECOND)
+    await moveTime(t, 7 * DAY - 1 * MINUTE)
     await untilReady(app)
     t.equal((await shopper.refresh()).status, 200)
     t.equal((await shopper.orders()).status, 200)
-    await moveTime(t, 7 * DAY + 5 * SECOND)
+    await moveTime(t, 7 * DAY + 1 * MINUTE)
     await untilReady(app)
     t.match(await shopper.refresh(), ENDED, 'its record is gone')
   })

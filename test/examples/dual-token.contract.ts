@@ -1,0 +1,262 @@
+/** What the mini-programme of `examples/schemes/dual-token` sees, with each store. */
+import { hash } from '@node-rs/bcrypt'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import { decode } from '../support/access-tokens.js'
+import { home, soon } from '../support/gateway-process.js'
+import { DAY, MINUTE, SECOND, moveTime, untilReady } from '../support/moved-time.js'
+import { startExample } from '../support/scheme-examples.js'
+
+interface Response {
+  readonly statusCode: number
+  readonly data: {
+    readonly code: number
+    readonly message: string
+    readonly data: Readonly<Record<string, unknown>> | null
+  }
+}
+
+interface Callbacks {
+  readonly success?: (response: Response) => void
+  readonly fail?: (error: { errMsg: string }) => void
+}
+
+interface Options extends Callbacks {
+  readonly url?: string
+  readonly method?: string
+  readonly data?: object
+}
+
+interface Wx {
+  getStorageSync(key: string): string
+  setStorageSync(key: string, value: string): void
+  removeStorageSync(key: string): void
+  reLaunch(page: { url: string }): void
+  request(options: Options): void
+}
+
+type Call = (options: Options) => void
+
+interface Client {
+  createWx(): Wx
+  createRequest(wx: Wx, server: string): { request: Call; login: Call; logout: Call }
+}
+
+const ADA = { username: 'ada', password: 'demo-ada-1843' }
+const USER = { statusCode: 200, data: { code: 0, message: 'ok', data: { name: 'ada' } } }
+const claimsOf = ({ data }: Pick<Response, 'data'>) =>
+  decode(String(data.data?.['access_token']).split('.')[1])
+const failure = (code: number, message: string | RegExp) => ({
+  statusCode: code,
+  data: { code, message, data: null },
+})
+
+async function start(t: Test, store: string) {
+  const directory = await home(t)
+  const users = join(directory, 'users')
+  await writeFile(users, await readFile('examples/schemes/dual-token/users.htpasswd'))
+  const options = { store, users, keys: { dir: join(directory, 'keys') } }
+  const { apps, urls, client } = await startExample<Client>(t, 'dual-token', options)
+
+  /** A mini-programme on one phone, with promises for its callbacks. */
+  function open() {
+    const wx = client.createWx()
+    const pages: string[] = []
+    const sent: string[] = []
+    wx.reLaunch = ({ url }) => void pages.push(url)
+    const send = wx.request
+    wx.request = (given) => {
+      sent.push(new URL(given.url!).pathname)
+      send(given)
+    }
+    const { request, login, logout } = client.createRequest(wx, urls[0]!)
+    const promise = (call: Call, given: Options = {}) =>
+      new Promise<Response>((success, reject) => {
+        call({ ...given, success, fail: ({ errMsg }) => reject(new Error(errMsg)) })
+      })
+    return {
+      wx,
+      /** The pages that the programme has opened. */
+      pages,
+      /** The paths of its requests. */
+      sent,
+      login: (data: object = ADA) => promise(login, { data }),
+      logout: () => promise(logout),
+      user: () => promise(request, { url: '/user' }),
+      access: () => wx.getStorageSync('access_token'),
+      refresh: () => wx.getStorageSync('refresh_token'),
+    }
+  }
+
+  return {
+    app: apps[0]!,
+    open,
+    async get(path: string, token?: string): Promise<Response & { readonly headers: Headers }> {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
+      const response = await fetch(urls[0] + path, { headers })
+      const data = (await response.json()) as Response['data']
+      return { statusCode: response.status, data, headers: response.headers }
+    },
+    /** Replaces the users file, as `portcullis users add` does. */
+    async setPassword(password: string) {
+      const others = (await readFile(users, 'utf8')).split('\n').filter((line) => !line.startsWith('ada:'))
+      await writeFile(`${users}.new`, [`ada:${await hash(password, 4)}`, ...others].join('\n'))
+      await rename(`${users}.new`, users)
+    },
+    /** Moves the time, and waits until the server can decide about tokens. */
+    async move(milliseconds: number) {
+      await moveTime(t, milliseconds)
+      await untilReady(apps[0]!)
+    },
+  }
+}
+
+export function dualTokenContract(t: Test, store: () => Promise<string>, options: object = {}): void {
+  t.test('a login has an envelope, and tokens of 30 minutes and 7 days', options, async (t) => {
+    const { open, get } = await start(t, await store())
+    const phone = open()
+    t.match(await phone.login(), {
+      statusCode: 200,
+      data: {
+        code: 0,
+        message: 'ok',
+        data: { token_type: 'Bearer', expires_in: 1_800, refresh_expires_in: 604_800 },
+      },
+    })
+    t.strictSame(await phone.user(), USER)
+    t.match(
+      await phone.login({ ...ADA, password: 'x' }),
+      failure(401, 'The username or the password is wrong'),
+    )
+    t.match(await phone.login({}), failure(400, 'The request is not valid'))
+    t.match(await get('/user'), failure(401, 'The request has no access token'))
+    t.match(await get('/user', 'x'), failure(401, 'The access token is malformed'))
+    t.match(await get('/refresh'), failure(400, 'The request has no refresh token'))
+    t.match(await open().logout(), failure(400, 'The request is not valid'), 'the storage has empty texts')
+    t.same(phone.pages, [])
+  })
+
+  t.test(
+    'GET /refresh returns two new tokens, and its response isn’t stored by caches',
+    options,
+    async (t) => {
+      const { open, get } = await start(t, await store())
+      const phone = open()
+      await phone.login()
+      const first = { access_token: phone.access(), refresh_token: phone.refresh() }
+      const { statusCode, data, headers } = await get(`/refresh?refresh_token=${first.refresh_token}`)
+      t.equal(statusCode, 200)
+      t.equal(headers.get('cache-control'), 'no-store')
+      t.match(data, { code: 0, message: 'ok', data: { expires_in: 1_800, refresh_expires_in: 604_800 } })
+      t.not(data.data!['access_token'], first.access_token)
+      t.not(data.data!['refresh_token'], first.refresh_token)
+      const again = await get(`/refresh?refresh_token=${first.refresh_token}`)
+      t.equal(
+        again.data.data!['refresh_token'],
+        data.data!['refresh_token'],
+        'a lost response can be repeated',
+      )
+      t.same(claimsOf(again), claimsOf({ data }))
+    },
+  )
+
+  t.test(
+    'an expired token is refreshed once for all requests, which are then repeated',
+    options,
+    async (t) => {
+      const { open, move } = await start(t, await store())
+      const phone = open()
+      await phone.login()
+      const old = phone.access()
+      await move(30 * MINUTE - 1 * MINUTE)
+      t.strictSame(await phone.user(), USER)
+      t.equal(phone.access(), old)
+      await move(1 * MINUTE)
+      phone.sent.length = 0
+      t.strictSame(await Promise.all([phone.user(), phone.user(), phone.user()]), [USER, USER, USER])
+      t.not(phone.access(), old)
+      t.equal(phone.sent.filter((path) => path === '/refresh').length, 1)
+      t.same(phone.pages, [])
+
+      await move(7 * DAY - 1 * MINUTE)
+      t.strictSame(await phone.user(), USER, 'each refresh gives 7 more days')
+      await move(7 * DAY)
+      t.match(await phone.user(), { statusCode: 401 })
+      t.same(phone.pages, ['/pages/login/login'])
+      t.equal(phone.refresh(), '')
+    },
+  )
+
+  t.test('a stolen refresh token ends the session for both', options, async (t) => {
+    const { open, get, move } = await start(t, await store())
+    const phone = open()
+    await phone.login()
+    const stolen = phone.refresh()
+    await move(30 * MINUTE)
+    t.strictSame(await phone.user(), USER)
+    await move(10 * SECOND)
+    t.match(await get(`/refresh?refresh_token=${stolen}`), failure(401, 'The refresh token was used before'))
+    t.match(await phone.user(), failure(401, 'The session has ended'))
+    t.same(phone.pages, ['/pages/login/login'])
+  })
+
+  t.test('after 100 refreshes a login is needed', options, async (t) => {
+    const { open, get } = await start(t, await store())
+    const phone = open()
+    await phone.login()
+    let token: unknown = phone.refresh()
+    for (let i = 0; i < 100; i += 1) {
+      const { data } = await get(`/refresh?refresh_token=${String(token)}`)
+      token = data.data?.['refresh_token']
+    }
+    t.type(token, 'string')
+    const refused = await get(`/refresh?refresh_token=${String(token)}`)
+    t.match(refused, failure(401, 'The session has reached its refresh limit'))
+    t.equal((await phone.login()).statusCode, 200)
+  })
+
+  t.test('a logout ends both tokens, on one phone only', options, async (t) => {
+    const { open, get } = await start(t, await store())
+    const [phone, tablet] = [open(), open()]
+    await phone.login()
+    await tablet.login()
+    const [access, refresh] = [phone.access(), phone.refresh()]
+    t.match(await phone.logout(), { statusCode: 200, data: { code: 0, data: null } })
+    const ended = failure(401, 'The session has ended')
+    t.match(await get('/user', access), ended)
+    t.match(await get(`/refresh?refresh_token=${refresh}`), ended)
+    t.match(await phone.user(), ended)
+    t.same(phone.pages, ['/pages/login/login'])
+    t.strictSame(await tablet.user(), USER)
+  })
+
+  t.test('a changed password ends both tokens of every phone of its user', options, async (t) => {
+    const { open, get, setPassword } = await start(t, await store())
+    const [phone, tablet, bob] = [open(), open(), open()]
+    await phone.login()
+    await tablet.login()
+    await bob.login({ username: 'bob', password: 'demo-bob-1066' })
+    await setPassword('another-demo-1844')
+    const ended = failure(401, 'The session has ended')
+    t.match(await get(`/refresh?refresh_token=${phone.refresh()}`), ended, 'a refresh sees it at once')
+    await soon('the access tokens end', async () => (await get('/user', tablet.access())).statusCode === 401)
+    for (const { access, refresh } of [phone, tablet]) {
+      t.match(await get('/user', access()), ended)
+      t.match(await get(`/refresh?refresh_token=${refresh()}`), ended)
+    }
+    t.equal((await bob.user()).statusCode, 200)
+    t.match(await phone.login(), failure(401, 'The username or the password is wrong'))
+    t.equal((await phone.login({ ...ADA, password: 'another-demo-1844' })).statusCode, 200)
+    t.strictSame(await phone.user(), USER)
+  })
+
+  t.test('guesses are limited, although the login route is the application’s own', options, async (t) => {
+    const { open } = await start(t, await store())
+    const [guesser, bob] = [open(), open()]
+    for (let i = 0; i < 10; i += 1)
+      t.equal((await guesser.login({ ...ADA, password: `guess ${i}` })).statusCode, 401)
+    t.match(await guesser.login(), failure(429, 'Too many requests'))
+    t.equal((await bob.login({ username: 'bob', password: 'demo-bob-1066' })).statusCode, 200)
+  })
+}

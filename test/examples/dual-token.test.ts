@@ -1,0 +1,4 @@
+import t from 'tap'
+import { dualTokenContract } from './dual-token.contract.js'
+
+dualTokenContract(t, async () => 'memory')
