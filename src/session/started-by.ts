@@ -37,7 +37,7 @@ async function endAllStartedBy(
   const started: EndOutcome[] = []
   for (const [i, outcome] of outcomes.entries()) {
     if (dependencies.codes === undefined || !('sub' in outcome) || outcome.sub === '') continue
-    const found = await endStartedBy(dependencies, outcome.sub, ended[i]!.sid, reason)
+    const found = await endStartedBy(dependencies, outcome.sub, ended[i]!.sid, { reason })
     sessions.push(...found.sessions)
     started.push(...found.outcomes)
   }
@@ -70,16 +70,17 @@ export function endOrphansSince(
  * caller must revoke their tokens (`revokeEnded`).
  *
  * A session between two others may have ended, and its record no longer says what began it. A thief could use that to
- * keep the last one. So recent sessions are ended, too, if the session of their code has ended.
+ * keep the last one. So sessions that began after `since` are ended, too, if the session of their code has ended.
  *
- * @param since A session that began before this time is left unless it is known to come from the ended one.
+ * @param since A session that began before this time is left unless it is known to come from the ended one. Default:
+ *   all are left.
  * @throws {PortcullisError} `store_unavailable`
  */
 export function endStartedBy(
   dependencies: SessionDependencies,
   sub: string,
   sid: Sid,
-  { reason, since }: { readonly reason: EndReason; readonly since: UnixMs },
+  { reason, since = Infinity }: { readonly reason: EndReason; readonly since?: UnixMs },
 ): Promise<EndedRecords> {
   const ended = new Set([sid])
   return endUntilNone(
