@@ -57,6 +57,7 @@ const NAMES: Readonly<Record<SecurityEventName | '*', true>> = {
   login_limited: true,
   refresh: true,
   refresh_retried: true,
+  token_renewed: true,
   refresh_token_reused: true,
   code_reused: true,
   logout: true,

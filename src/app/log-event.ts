@@ -5,6 +5,7 @@ import type { SecurityEvent } from '../session/security-events.js'
 const EVENT_LEVELS: Partial<Record<SecurityEvent['event'], 'debug' | 'warn'>> = {
   refresh: 'debug',
   refresh_retried: 'debug',
+  token_renewed: 'debug',
   refresh_token_reused: 'warn',
   code_reused: 'warn',
   login_limited: 'warn',

@@ -4,6 +4,7 @@ import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { TokenStamp } from '../revocation/denylist.js'
 import { MAX_ID_LENGTH, MAX_TOKEN_LENGTH, newClaims } from '../token/access-token.js'
+import type { AccessClaims } from '../token/access-token.js'
 import { formatRefreshToken, hashSecret } from '../token/refresh-token.js'
 import type { RefreshToken } from '../token/refresh-token.js'
 import { rejectIfCovered } from './reject-if-covered.js'
@@ -143,21 +144,15 @@ function checkIdentity({ clientId }: Identity, scope: unknown): asserts scope is
  * @throws {TypeError} if the access token would be longer than `MAX_TOKEN_LENGTH`
  */
 export function tokenSet(
-  { sign, proof, settings }: Pick<SessionDependencies, 'sign' | 'proof' | 'settings'>,
+  dependencies: Pick<SessionDependencies, 'sign' | 'proof' | 'settings'>,
   session: Session,
   stamp: TokenStamp,
   token: RefreshToken,
   now: UnixMs,
 ): TokenSet {
+  const { proof, settings } = dependencies
   const scheme = schemes[settings.scheme]
-  const claims = newClaims(session, stamp, scheme.jti(token), settings)
-  const accessToken = sign(claims)
-  if (accessToken.length > MAX_TOKEN_LENGTH) {
-    const { length } = accessToken
-    throw new TypeError(
-      `claims are too large: the access token would have ${length} characters, and ${MAX_TOKEN_LENGTH} is the maximum`,
-    )
-  }
+  const { accessToken, claims } = signAccessToken(dependencies, session, stamp, scheme.jti(token))
   return {
     accessToken,
     expiresIn: Math.max(0, claims.exp - claims.iat),
@@ -184,4 +179,27 @@ export function rejectIfTooLarge(
   } catch (error) {
     throw storeUnavailable(error)
   }
+}
+
+/**
+ * Signs an access token for a session.
+ *
+ * @param jti The part of the `jti` behind its prefix.
+ * @throws {TypeError} if the token would be longer than `MAX_TOKEN_LENGTH`
+ */
+export function signAccessToken(
+  { sign, settings }: Pick<SessionDependencies, 'sign' | 'settings'>,
+  session: Session,
+  stamp: TokenStamp,
+  jti: string,
+): { readonly accessToken: string; readonly claims: AccessClaims } {
+  const claims = newClaims(session, stamp, jti, settings)
+  const accessToken = sign(claims)
+  if (accessToken.length > MAX_TOKEN_LENGTH) {
+    const { length } = accessToken
+    throw new TypeError(
+      `claims are too large: the access token would have ${length} characters, and ${MAX_TOKEN_LENGTH} is the maximum`,
+    )
+  }
+  return { accessToken, claims }
 }

@@ -19,6 +19,7 @@ import { rejectIfTooLarge, tokenSet } from './issue.js'
 import type { TokenSet } from './issue.js'
 import { endSessions } from './end-sessions.js'
 import { endWithStarted } from './started-by.js'
+import { findCoveringEntry } from './covering-entry.js'
 import type { SessionDependencies } from './dependencies.js'
 import { schemes, singleTokenOf } from '../token/schemes.js'
 import { loginTime } from './session.js'
@@ -187,18 +188,10 @@ export async function rejectIfRevoked(
   { jtiPrefix }: TokenStamp,
   { session, former, cutoff }: Pick<LivingOutcome, 'session' | 'former' | 'cutoff'>,
 ): Promise<void> {
-  const { sid, sub, loginJtiPrefix } = session
-  const began = toSeconds(loginTime(session))
+  const { sid } = session
   const { denylist } = dependencies
-  const check = (jti: string) => denylist.check({ jti, sid, sub, kid: '', iat: began })
-  // The `jti` has the current prefix. An old one could yield `history`, which would hide an entry that covers the
-  // session. The prefix of the record is checked by `trusts` below.
-  let reason = cutoff !== undefined && began * 1000 <= cutoff ? 'all' : await check(jtiPrefix)
-  // A `lost` entry exempts the logins of its own epoch. In a later epoch, only the prefix of the login shows them.
-  if (reason === 'lost' && loginJtiPrefix !== undefined) {
-    const byLogin = await check(loginJtiPrefix)
-    if (byLogin !== 'history') reason = byLogin
-  }
+  const isBeforeCutoff = cutoff !== undefined && toSeconds(loginTime(session)) * 1000 <= cutoff
+  const reason = isBeforeCutoff ? 'all' : await findCoveringEntry(denylist, session, jtiPrefix)
   if (reason === 'history') throw storeUnavailable('the epoch of the denylist changed during the refresh')
   if (reason === undefined && denylist.trusts(former.jtiPrefix, former.at)) return
   const isEvicted = reason === 'evicted'

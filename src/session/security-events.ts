@@ -11,6 +11,8 @@ export type SecurityEvent =
    * which is harmless.
    */
   | { readonly event: 'refresh' | 'refresh_retried'; readonly sub: string; readonly sid: string }
+  /** A response brings a new access token (`tokens.renewUnder`). */
+  | { readonly event: 'token_renewed'; readonly sub: string; readonly sid: string }
   | { readonly event: 'refresh_token_reused'; readonly sub: string; readonly sid: string }
   /** A one-time code was used twice. `sid` is the session that its first use began. */
   | { readonly event: 'code_reused'; readonly sub: string; readonly sid: string }

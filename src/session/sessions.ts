@@ -22,8 +22,11 @@ import type { PresentedRefreshToken } from '../token/refresh-token.js'
 import { revoke } from './revoke.js'
 import type { RevokeRequest } from './revoke.js'
 import type { ClientInfo, Identity, Session, Sid } from './session.js'
+import { slide } from './slide.js'
+import type { SlidToken, TokenToSlide } from './slide.js'
 
 export { RefreshChecks } from './refresh-check.js'
+export { SlidingRenewal } from './sliding-renewal.js'
 
 /**
  * The sessions of one process. Routes and hosts use sessions only through this class. Each method calls a function of a
@@ -113,6 +116,14 @@ export class Sessions {
   /** Exchanges a verified access token of the single scheme, expired or not, for the next one. As `refresh`. */
   renew(accessToken: RevocableToken, request?: unknown): Promise<TokenSet> {
     return renew(this.#dependencies, accessToken, { request, deadline: STORE_DEADLINE })
+  }
+
+  /**
+   * Returns a new access token for the session of an admitted one, or `undefined` if it can't have one. There is no
+   * deadline, because nothing depends on the result (see SlidingRenewal).
+   */
+  slide(accessToken: TokenToSlide): Promise<SlidToken | undefined> {
+    return slide(this.#dependencies, accessToken)
   }
 
   /** Lists the active sessions of a subject. */

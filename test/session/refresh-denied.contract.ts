@@ -17,7 +17,7 @@ export interface Deployment {
 }
 
 /** Lets time pass meanwhile. */
-async function patiently<T>({ pass }: Deployment, work: () => Promise<T>): Promise<T> {
+export async function patiently<T>({ pass }: Deployment, work: () => Promise<T>): Promise<T> {
   const timer = setInterval(pass, 50)
   try {
     return await work()
