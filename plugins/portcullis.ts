@@ -28,6 +28,7 @@ import { createCore } from '../src/app/core.js'
 import { NO_SIGNING_KEY } from '../src/app/instance-keys.js'
 import { NO_STORE } from '../src/revocation/no-denylist.js'
 import type { Core } from '../src/app/core.js'
+import { sendRenewedTokens } from './renewed-tokens.js'
 import { makeOurOwn, withMethodNotAllowed } from './routes/context.js'
 import { codesRoute } from './routes/codes.js'
 import { jwksRoute } from './routes/jwks.js'
@@ -331,6 +332,7 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
   const own = createOwnGuard(dependencies)
   app.decorate('portcullis', { ...guards, ...createApi(core) })
   addDecorators(app, settings.decorators, guards)
+  if (settings.tokens.renewUnder > 0) sendRenewedTokens(app)
 
   await app.register(
     async (context) => {

@@ -5,6 +5,7 @@ import { isHandshake } from '../src/token/csrf.js'
 import type { BrowserHeaders } from '../src/token/csrf.js'
 import { countedAddress } from './client-address.js'
 import { createSampler } from '../src/sample.js'
+import { renewWithResponse } from './renewed-tokens.js'
 
 /** The facts of a Fastify request that admission needs. Getters read them on demand, because most aren't needed. */
 export class FastifyRequestFacts implements RequestFacts {
@@ -76,12 +77,13 @@ const sample = createSampler()
 
 /** Adds response headers that depend on how a request was admitted. Logs a sample of admissions without a lease. */
 export function reportAdmission(
-  { auth, transport, outage, clearedCookies }: Admission,
+  { auth, transport, outage, clearedCookies, renewed }: Admission,
   reply: FastifyReply,
 ): void {
   // RFC 6750 §2.3: keep the response to a request with a token in its URL out of caches.
   if (transport === 'query') reply.header('cache-control', 'private, no-store')
   if (clearedCookies !== undefined) reply.header('set-cookie', clearedCookies)
+  if (renewed !== undefined) renewWithResponse(reply, renewed)
   if (outage === undefined) return
   reply.header('x-portcullis-outage', outage)
   const { sub, sid } = auth!

@@ -1,6 +1,7 @@
 import cors from '@fastify/cors'
 import type { FastifyCorsOptionsDelegatePromise } from '@fastify/cors'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { GatewaySettings } from '../../src/config.js'
 import { PortcullisError } from '../../src/errors.js'
 import { forwardedClient } from '../client-address.js'
 import type { Gate } from './gate.js'
@@ -15,11 +16,13 @@ import { matchRequest } from './match-request.js'
  */
 export async function registerCors(
   app: FastifyInstance,
-  origins: readonly string[],
+  { cors: { origins }, tokens }: Pick<GatewaySettings, 'cors' | 'tokens'>,
   gate: Gate,
 ): Promise<void> {
   if (origins.length === 0) return
   const answersAll = gate.routes.every((route) => route.cors === 'gateway')
+  const exposedHeaders = ['WWW-Authenticate', 'Retry-After', 'X-Portcullis-Outage']
+  if (tokens.renewUnder > 0) exposedHeaders.push('X-Renewed-Access-Token', 'X-Renewed-Expires-In')
   const options = async (request: FastifyRequest) => {
     const { headers } = request
     const isPreflight = headers.origin !== undefined && headers['access-control-request-method'] !== undefined
@@ -27,7 +30,7 @@ export async function registerCors(
       origin: [...origins],
       credentials: headers.origin !== undefined && origins.includes(headers.origin),
       methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
-      exposedHeaders: ['WWW-Authenticate', 'Retry-After', 'X-Portcullis-Outage'],
+      exposedHeaders,
       maxAge: 600,
       preflight: isPreflight && (answersAll || !belongsToUpstream(gate, request)),
       strictPreflight: false,

@@ -19,6 +19,7 @@ import { createOnSuccess } from './on-success.js'
 import { outgoingHeaders } from './outgoing-headers.js'
 import { reportOutcome } from './report-outcome.js'
 import { redirectToLogin } from '../redirect-to-login.js'
+import { setRenewedHeaders } from '../renewed-tokens.js'
 import { FastifyRequestFacts, reportAdmission } from '../request-facts.js'
 import { noteRoute } from './request-metrics.js'
 import { createRouteUpstreams } from './route-upstreams.js'
@@ -148,7 +149,7 @@ function send(
   if (upgrade) context.upgrades.count(request, admission.auth)
   const { core } = context
   const { upstream, rules, limits, rewriteRedirects } = routeUpstream
-  const { auth } = admission
+  const { auth, renewed } = admission
   const onSuccess = createOnSuccess(core, route, admission, reply)
   const { hopId } = routeUpstream.loops
   const outgoing = outgoingHeaders(context, request, { route, rules, hopId, client }, admission)
@@ -176,6 +177,7 @@ function send(
         if (route.onSuccess !== 'end-other-sessions') unwatch?.()
         return onSuccess()
       }),
+    onBegin: renewed && ((headers) => setRenewedHeaders(reply.raw, renewed, headers)),
     onOutcome(outcome) {
       unwatch?.()
       unwatch = null

@@ -67,7 +67,7 @@ const bodyTimeout = stage('body-timeout', ['expect-continue'], (app, { settings 
 )
 
 const cors = stage('cors', ['strict-requests'], (app, { settings, gate }) =>
-  registerCors(app, settings.cors.origins, gate),
+  registerCors(app, settings, gate),
 )
 
 /** Forwards each request that no route of the gateway itself handles. Depends on every stage before it. */

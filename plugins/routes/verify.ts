@@ -55,8 +55,10 @@ export function verifyRoute(app: FastifyInstance, core: Core, front?: Front): vo
       const admission = await (original
         ? admitOriginal(front!.gate, request, original)
         : admitToken(core, request))
-      // The response goes to a proxy, which usually passes no cookies on.
-      reportAdmission({ ...admission, clearedCookies: undefined }, reply)
+      // The response goes to a proxy, which usually passes no cookies on. The token of a cookie must not become readable
+      // for scripts, so it comes in no header instead.
+      const renewed = admission.transport === 'cookie' ? undefined : admission.renewed
+      reportAdmission({ ...admission, clearedCookies: undefined, renewed }, reply)
       const { auth } = admission
       if (!auth) return reply.send()
       const { build, withoutProof } = core.identity

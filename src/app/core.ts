@@ -9,7 +9,7 @@ import { CLOCK_SLACK } from '../revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
 import { EventListeners } from '../event-listeners.js'
 import { RateBound } from '../rate-bound.js'
-import { RefreshChecks, Sessions } from '../session/sessions.js'
+import { RefreshChecks, Sessions, SlidingRenewal } from '../session/sessions.js'
 import type { Sid } from '../session/session.js'
 import type { Authenticator } from '../login/authenticator.js'
 import { openUserSource } from '../login/user-source.js'
@@ -198,13 +198,6 @@ async function assemble({
     settings: { issuer, audience, ...life },
     budget: new SignatureBudget(steadyClock, islands.addressKey, keys.slowest),
   })
-  const admitter = new Admitter({
-    verifier,
-    transports,
-    origins: settings.cors.origins,
-    clearedCookies: clearCookies(cookies, settings.prefix),
-    onRefused: (code) => metrics.refusal(code),
-  })
   const sessions = new Sessions(
     {
       store,
@@ -227,6 +220,21 @@ async function assemble({
     revocation.patience,
   )
   users?.watch((subs, isOutdated) => sessions.endOutdated(subs, isOutdated))
+  const renewal = new SlidingRenewal({
+    sessions,
+    denylist: settings.revocation.check === 'replica' ? denylist : undefined,
+    clock,
+    log,
+    settings: { ...tokens, cookies, prefix: settings.prefix },
+  })
+  const admitter = new Admitter({
+    verifier,
+    transports,
+    origins: settings.cors.origins,
+    clearedCookies: clearCookies(cookies, settings.prefix),
+    renewal: tokens.renewUnder > 0 ? renewal : undefined,
+    onRefused: (code) => metrics.refusal(code),
+  })
   return {
     settings,
     key,

@@ -4,6 +4,7 @@ import type { Rule } from './rule.js'
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
 import { flattenName } from '../gateway/header-rules.js'
 import { OWN_PATHS } from '../own-paths.js'
+import { TOKEN_RULES } from './token-rules.js'
 import { formatDuration } from './values.js'
 
 type Shared = Pick<
@@ -23,27 +24,7 @@ type Shared = Pick<
 
 export const SHARED_RULES: readonly Rule<Shared>[] = [
   ...KEY_RULES,
-  {
-    keys: ['tokens.refresh', 'tokens.absolute'],
-    wrong: ({ tokens }) =>
-      tokens.refresh === 0 &&
-      tokens.absolute === 0 &&
-      'is 0, and so is tokens.absolute, but then sessions would never end; set one of them to a value such as 30d',
-  },
-  {
-    keys: ['tokens.access'],
-    // exp is in whole seconds here (RFC 7519 §2). Rounding would make the lifetime differ from the setting.
-    wrong: ({ tokens }) =>
-      tokens.access % 1000 !== 0 &&
-      `is ${formatDuration(tokens.access)}; write a number of whole seconds, such as 15m`,
-  },
-  {
-    keys: ['revocation.horizon', 'tokens.access'],
-    wrong: ({ revocation: { horizon }, tokens }) =>
-      horizon !== undefined &&
-      horizon < tokens.access &&
-      `is ${formatDuration(horizon)}, less than tokens.access (${formatDuration(tokens.access)}), so new access tokens would be refused; raise revocation.horizon, or lower tokens.access`,
-  },
+  ...TOKEN_RULES,
   {
     keys: ['codes.access'],
     wrong: ({ codes }) =>

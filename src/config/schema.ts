@@ -107,6 +107,12 @@ const shared = {
       default: '10s',
       maximum: 60_000,
     }),
+    renewUnder: leaf('duration', {
+      description:
+        'time left of an access token under which a response brings a new one; 0s means that none does',
+      default: '0s',
+      maximum: MAX_ACCESS,
+    }),
     leeway: leaf('duration', {
       description: 'clock difference that is tolerated in exp and nbf',
       default: '0s',

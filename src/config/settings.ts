@@ -100,6 +100,8 @@ export interface PluginOptions<Request = unknown> {
     jitter?: number
     /** The time after a refresh in which the previous refresh token still gets the same new tokens. Default: `10s`. */
     reuseGrace?: string
+    /** The time left of an access token under which a response brings a new one. `0s` means never. Default: `0s`. */
+    renewUnder?: string
     /** The clock difference that is tolerated in `exp` and `nbf`, up to `1m`. Default: `0s`. */
     leeway?: string
     /** The number of access tokens whose valid signature is remembered. `0` turns the cache off. Default: `50000`. */

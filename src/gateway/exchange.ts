@@ -123,7 +123,7 @@ export class Exchange implements ResponseHandler, Forwarding {
     this.#server.health.answered()
     this.#status = head.status
     const { onHead } = this.#options
-    if (onHead === undefined) this.#clientResponse.begin(head, this.#connection!)
+    if (onHead === undefined) this.#beginResponse(head, this.#connection!)
     else this.#callOnHead(onHead, head)
   }
 
@@ -147,6 +147,7 @@ export class Exchange implements ResponseHandler, Forwarding {
   /** Starts the response to the client, unless the exchange got another outcome during `onHead`. */
   #beginResponse(head: ResponseHead, connection: UpstreamConnection): void {
     if (this.#pendingOutcome) return this.#finish(this.#pendingOutcome)
+    this.#options.onBegin?.(head.headers)
     this.#clientResponse.begin(head, connection)
     if (connection.isPaused) connection.resume()
   }

@@ -40,6 +40,11 @@ export interface ForwardOptions {
    * upstream ends it earlier, but not while `onHead` runs.
    */
   readonly onHead?: ((status: number) => void | Promise<void>) | undefined
+  /**
+   * Called with the upstream's response headers, names and values in turn, right before the final response head is passed
+   * on. It may set headers on `response`.
+   */
+  readonly onBegin?: ((headers: readonly string[]) => void) | undefined
   /** Called once, at the end. That may be before `forward` returns. */
   readonly onOutcome: (outcome: ForwardOutcome) => void
   /** Requests a protocol upgrade. The upstream may still send an ordinary response. */

@@ -5,6 +5,7 @@ import { REMOVED_FROM_REQUESTS, REMOVED_PREFIXES } from './removed-headers.js'
 import { isPlainHost, pushForwarded } from './forwarded-headers.js'
 import type { ForwardedClient } from './forwarded-headers.js'
 import { withoutQueryTokens } from '../token/query-token.js'
+import { RENEWED_HEADERS } from '../token/renewed-token.js'
 
 /** The framing of a request's body (RFC 9112 §6), as validated by the server's parser. */
 export type RequestFraming =
@@ -67,6 +68,11 @@ const HOP_BY_HOP = [
   'upgrade',
   'http2-settings',
 ]
+/**
+ * Response headers that no upstream may send. A client stores the token of `X-Renewed-Access-Token` in place of its own,
+ * so an upstream could put its clients into the session of somebody else.
+ */
+const REMOVED_FROM_RESPONSES: ReadonlySet<string> = new Set([...HOP_BY_HOP, ...RENEWED_HEADERS])
 /**
  * Authentication schemes that authenticate a connection, not a request. Clients share the connections to an upstream.
  * With such a scheme, the next client on the connection would act as this one.
@@ -212,7 +218,7 @@ function filterResponseHeaders(raw: readonly string[], cookies: OwnCookies, owns
     const name = raw[at]!
     const value = raw[at + 1]!
     const lower = name.toLowerCase()
-    if (HOP_BY_HOP.includes(lower) || lower.startsWith('proxy-')) continue
+    if (REMOVED_FROM_RESPONSES.has(lower) || lower.startsWith('proxy-')) continue
     if (connectionHeaders?.has(lower) && lower !== 'content-length') continue
     if (lower === 'set-cookie' && cookies.sets(value)) continue
     if (lower === 'www-authenticate' && CONNECTION_AUTH.test(value)) continue

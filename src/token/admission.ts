@@ -10,14 +10,18 @@
  * 4. verify the token (signature, claims, expiry, denylist)
  * 5. scope
  * 6. rate limit by subject
+ *
+ * An admitted token that expires soon may then be renewed (`tokens.renewUnder`).
  */
-import { PortcullisError, insufficientScope } from '../errors.js'
+import { PortcullisError } from '../errors.js'
 import type { ErrorCode } from '../errors.js'
 import type { OnOutage } from '../revocation/denylist.js'
+import { checkScope } from './check-scope.js'
 import { findPresentedToken } from './presented-token.js'
 import type { PresentedToken, Transport, Transports } from './presented-token.js'
 import { changesState, rejectCrossSite } from './csrf.js'
 import type { BrowserHeaders } from './csrf.js'
+import type { RenewedToken, TokenRenewal } from './renewed-token.js'
 import type { Auth, TokenVerifier } from './token-verifier.js'
 
 /** The parts of a request that admission reads, independent of the server that received it. */
@@ -70,6 +74,8 @@ export interface Admission {
   readonly outage: 'stale' | 'open' | undefined
   /** `Set-Cookie` values that delete the cookies of a session that has ended. `undefined` if there are none. */
   readonly clearedCookies: readonly string[] | undefined
+  /** The new access token that the response brings. `undefined` if there is none. */
+  readonly renewed?: RenewedToken | undefined
 }
 
 export interface AdmitterDependencies {
@@ -79,6 +85,8 @@ export interface AdmitterDependencies {
   readonly origins: readonly string[]
   /** `Set-Cookie` values that delete the token cookies. */
   readonly clearedCookies: readonly string[]
+  /** Renews tokens that expire soon. Absent if `tokens.renewUnder` is 0. */
+  readonly renewal?: TokenRenewal | undefined
   /** Called once for each refused request. */
   readonly onRefused: (code: ErrorCode) => void
 }
@@ -121,8 +129,10 @@ export class Admitter {
         rateLimit === undefined
           ? this.#verify(this.#findToken(facts, requirements), requirements, facts)
           : this.#admitLimited(facts, requirements, rateLimit)
-      if (!(admission instanceof Promise)) return admission
-      return admission.catch((error: unknown) => this.#refuse(error))
+      if (!(admission instanceof Promise)) return this.#renewIfDue(admission, facts)
+      return admission
+        .then((late) => this.#renewIfDue(late, facts))
+        .catch((error: unknown) => this.#refuse(error))
     } catch (error) {
       return this.#refuse(error)
     }
@@ -216,22 +226,17 @@ export class Admitter {
     return verified instanceof Promise ? verified.then(admit) : admit(verified)
   }
 
+  /** Adds the new token, if one is due. The response to a WebSocket handshake brings none, and neither does an outage. */
+  #renewIfDue(admission: Admission, facts: RequestFacts): Admission | Promise<Admission> {
+    const { renewal } = this.#dependencies
+    const { auth, transport, outage } = admission
+    if (renewal === undefined || auth === null || !renewal.isDue(auth)) return admission
+    if (transport === undefined || outage !== undefined || facts.isUpgrade) return admission
+    return renewal.renew(auth, transport).then((renewed) => ({ ...admission, renewed }))
+  }
+
   #refuse(error: unknown): never {
     if (error instanceof PortcullisError) this.#dependencies.onRefused(error.code)
     throw error
-  }
-}
-
-function checkScope(auth: Auth | null, requirements: Requirements): void {
-  const { scope, anyScope } = requirements
-  if (auth === null) {
-    if (requirements.auth !== 'required' && scope.length === 0 && anyScope === undefined) return
-    throw new PortcullisError('credentials_missing', {
-      detail: 'Send it as `Authorization: Bearer <token>`.',
-    })
-  }
-  for (const one of scope) if (!auth.scope.includes(one)) throw insufficientScope(scope)
-  if (anyScope !== undefined && !anyScope.some((one) => auth.scope.includes(one))) {
-    throw insufficientScope(anyScope, 'one of the scopes')
   }
 }

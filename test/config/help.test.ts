@@ -7,7 +7,7 @@ listen.host 0.0.0.0|listen.port 3000|listen.trustProxy []|listen.trustHeaders x-
 prefix /auth|store redis://127.0.0.1:6379/0|keyPrefix portcullis|issuer required|audience required
 keys.algorithm none|keys.dir none|keys.signing none|keys.verify none|keys.jwks none
 tokens.scheme dual|tokens.access 15m|tokens.refresh 30d|tokens.absolute none|tokens.refreshLimit none|tokens.jitter 0
-tokens.reuseGrace 10s|tokens.leeway 0s|tokens.verifiedCache 50000
+tokens.reuseGrace 10s|tokens.renewUnder 0s|tokens.leeway 0s|tokens.verifiedCache 50000
 codes.life 10m|codes.access 2h|codes.refresh 30d
 sessions.perSubject 100|sessions.onLimit evict-oldest|sessions.perDevice 0
 revocation.check replica|revocation.lease 1s|revocation.onOutage closed

@@ -104,6 +104,12 @@ refuses(t, [
     /would never end/,
   ],
   ['a wide grace', { tokens: { reuseGrace: '61s' } }, 'tokens.reuseGrace', /write at most 1m/],
+  [
+    'a renewal of every token',
+    { tokens: { access: '10m', renewUnder: '10m' } },
+    'tokens.renewUnder',
+    /is 10m, but must be less than tokens\.access \(10m\)/,
+  ],
   ['a wide leeway', { tokens: { leeway: '2m' } }, 'tokens.leeway', /write at most 1m/],
   ['a negative count', { tokens: { refreshLimit: -1 } }, 'tokens.refreshLimit', /whole number of at least 0/],
   [

@@ -23,6 +23,7 @@ t.test('every setting has its documented default, parsed', async (t) => {
       absolute: 90 * 86_400_000,
       refreshLimit: 0,
       reuseGrace: 10_000,
+      renewUnder: 0,
       leeway: 0,
       verifiedCache: 50_000,
     },

@@ -87,6 +87,12 @@ refuses(t, [
     /needs a key that signs/,
   ],
   [
+    'sliding renewal of an instance that only verifies',
+    { keys: { verify: PEM }, tokens: { renewUnder: '1m' } },
+    'tokens.renewUnder',
+    /needs a key that signs/,
+  ],
+  [
     'an identity token without a key that signs',
     { keys: { verify: PEM }, identity: { token: { audience: 'u' } } },
     'identity.token.audience',
