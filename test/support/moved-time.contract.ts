@@ -48,13 +48,4 @@ export function movedTimeContract(t: Test, store: () => Promise<string>, options
     await untilReady(app)
     await t.rejects(gate.refresh(last.refresh_token), { code: 'refresh_token_expired' })
   })
-
-  t.test('the end of a test ends its moves', options, async (t) => {
-    const began = Date.now()
-    await t.test('a day', async (t) => {
-      await moveTime(t, 1 * DAY)
-      t.ok(Date.now() - began >= 1 * DAY)
-    })
-    t.ok(Date.now() - began < 1 * DAY)
-  })
 }

@@ -6,6 +6,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Test } from 'tap'
 import { fakeClock, skip as noFaketime } from './fake-clock.js'
 import type { FakeClock } from './fake-clock.js'
 import { startRedis } from './redis-server.js'
@@ -53,12 +54,16 @@ export async function startMovedRedis(t: Scope): Promise<OwnRedis> {
 }
 
 /**
- * Moves the time forward by so many milliseconds, until the end of the test. An instance has no lease just after that,
- * as after a machine was suspended, so wait for `app.portcullis.isReady()`.
+ * Moves the time forward by so many milliseconds, and says so in the test's output. The time never moves back, because an
+ * application that is still open would wait for so long. An instance has no lease just after a move, as after a machine
+ * was suspended, so wait for `untilReady`.
  */
-export async function moveTime(t: Scope, milliseconds: number): Promise<void> {
-  await shift(milliseconds)
-  t.teardown(() => shift(-milliseconds))
+export async function moveTime(t: Pick<Test, 'comment'>, milliseconds: number): Promise<void> {
+  ahead += milliseconds
+  Date.now = () => trueDate() + ahead
+  performance.now = () => truePerformance() + ahead
+  await Promise.all([...redisClocks].map((clock) => clock.set(ahead)))
+  t.comment(`${milliseconds / SECOND} s later`)
 }
 
 /** Resolves when the instance can decide about tokens, such as after `moveTime`. */
@@ -70,11 +75,4 @@ export async function untilReady(app: {
     if (truePerformance() > deadline) throw new Error('the instance got no lease within 15 s')
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
-}
-
-async function shift(milliseconds: number): Promise<void> {
-  ahead += milliseconds
-  Date.now = () => trueDate() + ahead
-  performance.now = () => truePerformance() + ahead
-  await Promise.all([...redisClocks].map((clock) => clock.set(ahead)))
 }
