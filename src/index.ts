@@ -65,7 +65,7 @@ export const {
   authorize,
 } = importedGuards
 export { default, default as portcullis } from '../plugins/portcullis.js'
-export type { Portcullis, SessionList } from '../plugins/portcullis.js'
+export type { Portcullis, SessionList } from '../plugins/host-api.js'
 export type { LogoutRequest } from '../plugins/logout-request.js'
 export type { Guard, Guards } from '../plugins/guards.js'
 export type { GuardNeeds, RefusalOptions, ScopeNeeds } from '../plugins/guard-options.js'

@@ -9,6 +9,7 @@ import { exchangeCode } from '../../src/session/exchange-code.js'
 import { issueCode } from '../../src/session/issue-code.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
+import { endSessions } from '../../src/session/end-sessions.js'
 import { endOwnSession } from '../../src/session/end-own-session.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
@@ -305,7 +306,8 @@ export function codesContract(t: Test, open: OpenRig): void {
     const login = await issue(rig.ports, { sub: 'alice' })
     const other = await issue(rig.ports, { sub: 'alice' })
     const older = await startFrom(rig, other)
-    await logout(rig.ports, { access: other.session.sid })
+    // An eviction, which ends the session alone.
+    await endSessions(rig.ports, [{ sid: other.session.sid }], 'evicted')
     await rig.advance(11 * MINUTE)
     const code = await newCode(rig, login)
     await exchange(rig.ports, code)
