@@ -1,7 +1,16 @@
 /** Clients that put tokens into request targets, where the log would keep them for everyone who may read it. */
 import t from 'tap'
 import { loggablePath } from '../../plugins/loggable-path.js'
-import { logIn, serveGateway, soon, startUpstream } from '../support/gateway-process.js'
+import { withSecondsLeft } from '../support/aged-token.js'
+import {
+  call,
+  cookiesOf,
+  home,
+  logIn,
+  serveGateway,
+  soon,
+  startUpstream,
+} from '../support/gateway-process.js'
 import { head, send } from '../support/wire.js'
 
 const targets = (access: string, refresh: string) => [
@@ -55,6 +64,21 @@ t.test('no token in a request target appears in the log, not even at level trace
     .split('\n')
     .filter((line) => secrets.some((secret) => line.includes(secret)))
   t.strictSame(leaks, [])
+})
+
+t.test('a token that a response brings doesn’t appear in the log, not even at level trace', async (t) => {
+  const upstream = await startUpstream(t)
+  const directory = await home(t)
+  const log = { level: 'trace', requests: true }
+  const routes = [{ path: '/', upstream: upstream.url }]
+  const gateway = await serveGateway(t, { log, routes, tokens: { renewUnder: '1m' } }, directory)
+  const { access_token: access } = await logIn(gateway.url)
+  const due = await withSecondsLeft(directory, access, 30)
+  const { headers } = await call(gateway.url, 'GET', '/', { token: due })
+  const { setCookie } = await call(gateway.url, 'GET', '/', { cookies: { '__Host-access': due } })
+  const renewed = [String(headers['x-renewed-access-token']), cookiesOf(setCookie)['__Host-access']!]
+  await soon('the renewal is logged', () => gateway.records().find(({ event }) => event === 'token_renewed'))
+  for (const token of [due, ...renewed]) t.notOk(gateway.output().includes(token.split('.')[2]!))
 })
 
 t.test('the rest of a path is logged as received', async (t) => {
