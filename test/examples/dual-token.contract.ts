@@ -1,116 +1,18 @@
 /** What the mini-programme of `examples/schemes/dual-token` sees, with each store. */
-import { hash } from '@node-rs/bcrypt'
-import { readFile, rename, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Test } from 'tap'
 import { decode } from '../support/access-tokens.js'
-import { home, soon } from '../support/gateway-process.js'
-import { DAY, MINUTE, SECOND, moveTime, untilReady } from '../support/moved-time.js'
-import { startExample } from '../support/scheme-examples.js'
+import { soon } from '../support/gateway-process.js'
+import { ADA, startDualToken as start } from '../support/mini-programme.js'
+import type { EnvelopeResponse } from '../support/mini-programme.js'
+import { DAY, MINUTE, SECOND } from '../support/moved-time.js'
 
-interface Response {
-  readonly statusCode: number
-  readonly data: {
-    readonly code: number
-    readonly message: string
-    readonly data: Readonly<Record<string, unknown>> | null
-  }
-}
-
-interface Callbacks {
-  readonly success?: (response: Response) => void
-  readonly fail?: (error: { errMsg: string }) => void
-}
-
-interface Options extends Callbacks {
-  readonly url?: string
-  readonly method?: string
-  readonly data?: object
-}
-
-interface Wx {
-  getStorageSync(key: string): string
-  setStorageSync(key: string, value: string): void
-  removeStorageSync(key: string): void
-  reLaunch(page: { url: string }): void
-  request(options: Options): void
-}
-
-type Call = (options: Options) => void
-
-interface Client {
-  createWx(): Wx
-  createRequest(wx: Wx, server: string): { request: Call; login: Call; logout: Call }
-}
-
-const ADA = { username: 'ada', password: 'demo-ada-1843' }
 const USER = { statusCode: 200, data: { code: 0, message: 'ok', data: { name: 'ada' } } }
-const claimsOf = ({ data }: Pick<Response, 'data'>) =>
+const claimsOf = ({ data }: Pick<EnvelopeResponse, 'data'>) =>
   decode(String(data.data?.['access_token']).split('.')[1])
 const failure = (code: number, message: string | RegExp) => ({
   statusCode: code,
   data: { code, message, data: null },
 })
-
-async function start(t: Test, store: string) {
-  const directory = await home(t)
-  const users = join(directory, 'users')
-  await writeFile(users, await readFile('examples/schemes/dual-token/users.htpasswd'))
-  const options = { store, users, keys: { dir: join(directory, 'keys') } }
-  const { apps, urls, client } = await startExample<Client>(t, 'dual-token', options)
-
-  /** A mini-programme on one phone, with promises for its callbacks. */
-  function open() {
-    const wx = client.createWx()
-    const pages: string[] = []
-    const sent: string[] = []
-    wx.reLaunch = ({ url }) => void pages.push(url)
-    const send = wx.request
-    wx.request = (given) => {
-      sent.push(new URL(given.url!).pathname)
-      send(given)
-    }
-    const { request, login, logout } = client.createRequest(wx, urls[0]!)
-    const promise = (call: Call, given: Options = {}) =>
-      new Promise<Response>((success, reject) => {
-        call({ ...given, success, fail: ({ errMsg }) => reject(new Error(errMsg)) })
-      })
-    return {
-      wx,
-      /** The pages that the programme has opened. */
-      pages,
-      /** The paths of its requests. */
-      sent,
-      login: (data: object = ADA) => promise(login, { data }),
-      logout: () => promise(logout),
-      user: () => promise(request, { url: '/user' }),
-      access: () => wx.getStorageSync('access_token'),
-      refresh: () => wx.getStorageSync('refresh_token'),
-    }
-  }
-
-  return {
-    app: apps[0]!,
-    open,
-    async get(path: string, token?: string): Promise<Response & { readonly headers: Headers }> {
-      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` }
-      const response = await fetch(urls[0] + path, { headers })
-      const data = (await response.json()) as Response['data']
-      return { statusCode: response.status, data, headers: response.headers }
-    },
-    /** Replaces the users file, as `portcullis users add` does. */
-    async setPassword(password: string) {
-      const others = (await readFile(users, 'utf8')).split('\n').filter((line) => !line.startsWith('ada:'))
-      await writeFile(`${users}.new`, [`ada:${await hash(password, 4)}`, ...others].join('\n'))
-      await rename(`${users}.new`, users)
-    },
-    /** Moves the time, and waits until the server can decide about tokens. */
-    async move(milliseconds: number) {
-      await moveTime(t, milliseconds)
-      await untilReady(apps[0]!)
-    },
-  }
-}
 
 export function dualTokenContract(t: Test, store: () => Promise<string>, options: object = {}): void {
   t.test('a login has an envelope, and tokens of 30 minutes and 7 days', options, async (t) => {

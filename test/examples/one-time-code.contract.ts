@@ -36,10 +36,16 @@ const LIVES = { token_type: 'Bearer', expires_in: 7_200, refresh_expires_in: 2_5
 async function start(t: Test, store: string) {
   const keys = { dir: join(await home(t), 'keys') }
   const { apps, urls, client } = await startExample<Client>(t, 'one-time-code', { store, keys })
-  const page = client.createPage(urls[0]!)
-  t.equal((await page.login('ada', 'demo-ada-1843')).status, 200)
+  /** A page on which the user is signed in. */
+  const openPage = async () => {
+    const page = client.createPage(urls[0]!)
+    t.equal((await page.login('ada', 'demo-ada-1843')).status, 200)
+    return page
+  }
+  const page = await openPage()
   return {
     page,
+    openPage,
     openSite: (name = 'photos') => client.createSite(urls[0]!, name),
     /** Moves the time, and waits until the server can decide about tokens. */
     async move(milliseconds: number) {
@@ -134,24 +140,25 @@ export function oneTimeCodeContract(t: Test, store: () => Promise<string>, optio
     },
   )
 
-  t.test(
-    'a logout of the user leaves sites, a logout everywhere ends them and every code',
-    options,
-    async (t) => {
-      const { page, openSite, allowedSite } = await start(t, await store())
-      const { site } = await allowedSite()
-      const waiting = openSite()
-      const { body } = await page.allow(waiting.request)
-      t.equal((await page.logout()).status, 204)
-      t.match(await page.profile(), ENDED)
-      t.match(await page.allow(waiting.request), ENDED, 'no more codes')
-      t.match(await waiting.exchange(body['code']), NO_GRANT, 'a code of an ended session')
-      t.equal((await site.profile()).status, 200)
+  t.test('a logout of the user ends the sites that she has allowed, and unused codes', options, async (t) => {
+    const { page, openPage, openSite, allowedSite } = await start(t, await store())
+    const { site } = await allowedSite()
+    const waiting = openSite()
+    const { body } = await page.allow(waiting.request)
+    const phone = await openPage()
+    const printer = openSite('printer')
+    await printer.exchange((await phone.allow(printer.request)).body['code'])
 
-      await page.login('ada', 'demo-ada-1843')
-      t.equal((await page.logout({ all: true })).status, 204)
-      t.match(await site.profile(), ENDED)
-      t.match(await site.refresh(), NO_GRANT)
-    },
-  )
+    t.equal((await page.logout()).status, 204)
+    t.match(await page.profile(), ENDED)
+    t.match(await page.allow(waiting.request), ENDED, 'no more codes')
+    t.match(await waiting.exchange(body['code']), NO_GRANT)
+    t.match(await site.profile(), ENDED)
+    t.match(await site.refresh(), NO_GRANT)
+    t.equal((await printer.profile()).status, 200, 'what she allowed on her phone')
+
+    t.equal((await phone.logout({ all: true })).status, 204)
+    t.match(await printer.profile(), ENDED)
+    t.match(await printer.refresh(), NO_GRANT)
+  })
 }
