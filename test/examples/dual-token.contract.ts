@@ -90,6 +90,46 @@ export function dualTokenContract(t: Test, store: () => Promise<string>, options
     },
   )
 
+  t.test('a refusal that arrives after the refresh causes no second refresh', options, async (t) => {
+    const { open, move } = await start(t, await store())
+    const phone = open()
+    await phone.login()
+    await move(30 * MINUTE)
+    const { request } = phone.wx
+    let deliver: (() => void) | undefined
+    phone.wx.request = (given) => {
+      phone.wx.request = request
+      request({ ...given, success: (response) => (deliver = () => given.success?.(response)) })
+    }
+    const slow = phone.user()
+    t.strictSame(await phone.user(), USER)
+    const late = await soon('the first response arrives', () => deliver)
+    late()
+    t.strictSame(await slow, USER)
+    t.equal(phone.sent.filter((path) => path === '/refresh').length, 1)
+  })
+
+  t.test(
+    'a lost response of a refresh costs nothing, because the next refresh repeats it',
+    options,
+    async (t) => {
+      const { open, move } = await start(t, await store())
+      const phone = open()
+      await phone.login()
+      await move(30 * MINUTE)
+      const { request } = phone.wx
+      phone.wx.request = (given) => {
+        if (!given.url!.endsWith('/refresh')) return request(given)
+        phone.wx.request = request
+        request({ ...given, success: () => given.fail?.({ errMsg: 'request:fail timeout' }) })
+      }
+      t.match(await phone.user(), { statusCode: 401 })
+      t.same(phone.pages, [], 'the login page isn’t opened')
+      t.strictSame(await phone.user(), USER)
+      t.same(phone.sent, ['/login', '/user', '/refresh', '/user', '/refresh', '/user'])
+    },
+  )
+
   t.test('a stolen refresh token ends the session for both', options, async (t) => {
     const { open, get, move } = await start(t, await store())
     const phone = open()
