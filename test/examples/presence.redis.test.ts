@@ -55,10 +55,14 @@ t.test('the commands of the README show who is logged in, and log everybody out'
     (await app.portcullis.sessions.list('ada')).map(({ sid }) => sid),
     [other.tokens.session_id],
   )
-  await server.flushdb()
+  await server.del(await server.keys('portcullis:session:*'))
   t.match(await other.orders(), ENDED)
   t.match(await one.orders(), ENDED)
   const again = await logIn()
+  t.equal((await again.orders()).status, 200)
+  await server.flushdb()
+  t.match(await again.orders(), ENDED, 'a Redis that lost everything has lost the sessions')
+  t.equal((await again.login('ada', 'demo-ada-1843')).status, 200)
   t.equal((await again.orders()).status, 200)
 })
 
