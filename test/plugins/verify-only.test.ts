@@ -1,7 +1,7 @@
 /** Applications that have only the public key of an issuer. */
 import { PassThrough } from 'node:stream'
 import fastify from 'fastify'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
 import portcullis, { authenticate } from '../../src/index.js'
@@ -73,6 +73,7 @@ t.test('what needs the private key, or the sessions, isn’t there', async (t) =
   const { portcullis: gate } = app
   const NO_KEY = { name: 'TypeError', message: /only verifies tokens \(keys\.verify or keys\.jwks\)/ }
   await t.rejects(gate.issue({ sub: 'ada' }), NO_KEY)
+  await t.rejects(gate.login({ username: 'ada', password: 'x' }, {} as FastifyRequest), NO_KEY)
   await t.rejects(gate.refresh('r'), NO_KEY)
   await t.rejects(gate.renew(token), NO_KEY)
   t.throws(() => gate.setCookies({} as FastifyReply, {} as never), NO_KEY)
