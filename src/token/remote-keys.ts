@@ -11,8 +11,8 @@ import type { VerifyingKey } from './verifying-keys.js'
 
 /** Time between two fetches. */
 const POLLING_INTERVAL: Milliseconds = 300_000
-/** Time between two fetches while no key is known. */
-const RETRY_INTERVAL: Milliseconds = 5_000
+/** Time between two fetches while no key is known. It is short, because servers are often started with their issuer. */
+const RETRY_INTERVAL: Milliseconds = 1_000
 /** Minimum time between two fetches because of unknown key ids. */
 const UNKNOWN_INTERVAL: Milliseconds = 60_000
 /** Maximum number of requests that wait for one fetch. */

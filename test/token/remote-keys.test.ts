@@ -126,7 +126,7 @@ t.test('an unknown key id is looked for once a minute, by one fetch for all requ
   t.equal(server.requests, 3)
 })
 
-t.test('keys are fetched every 5 min, and every 5 s while there are none', async (t) => {
+t.test('keys are fetched every 5 min, and every second while there are none', async (t) => {
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
   let fetches = 0
@@ -143,11 +143,11 @@ t.test('keys are fetched every 5 min, and every 5 s while there are none', async
     await keys.refresh().catch(() => {})
   }
   t.equal(fetches, 1)
-  mock.timers.tick(4_999)
+  mock.timers.tick(999)
   t.equal(fetches, 1)
   set = { keys: [published(a)] }
   await tick(1)
-  t.equal(fetches, 2, 'after 5 s')
+  t.equal(fetches, 2, 'after 1 s')
   t.ok(keys.isAvailable)
   mock.timers.tick(299_999)
   t.equal(fetches, 2)
