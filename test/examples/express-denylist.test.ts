@@ -1,0 +1,4 @@
+import t from 'tap'
+import { expressDenylistContract } from './express-denylist.contract.js'
+
+expressDenylistContract(t, { startStore: async () => 'memory' })
