@@ -146,7 +146,7 @@ async function rotate(
     tombstone: settings.tombstone,
   })
   if (outcome.kind !== 'rotated' && outcome.kind !== 'retried') {
-    await endReusedSession(dependencies, token.sid, outcome)
+    await revokeEndedSession(dependencies, token.sid, outcome)
     throw toError(outcome)
   }
   const { session } = outcome
@@ -204,16 +204,19 @@ type FailedOutcome = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
 
 /**
  * Revokes the access tokens of a session that the store has ended because of reuse. Every later use of the token
- * repeats this, in case it has failed before.
+ * repeats this, in case it has failed before. So does a use of a token whose session a refresh may have ended.
  */
-async function endReusedSession(
+async function revokeEndedSession(
   dependencies: SessionDependencies,
   sid: Sid,
   outcome: FailedOutcome,
 ): Promise<void> {
-  if (outcome.kind !== 'reused' && !(outcome.kind === 'ended' && outcome.reason === 'reuse')) return
+  if (outcome.kind !== 'reused' && outcome.kind !== 'ended') return
+  // Whoever called for a logout, or began the session that evicted this one, repeats that call instead.
+  const { reason } = outcome.kind === 'ended' ? outcome : { reason: 'reuse' as const }
+  if (reason !== 'reuse' && reason !== 'revoked') return
   if (outcome.kind === 'reused') dependencies.emit({ event: 'refresh_token_reused', sub: outcome.sub, sid })
-  await endWithStarted(dependencies, [{ sid }], 'reuse')
+  await endWithStarted(dependencies, [{ sid }], reason)
 }
 
 function toError(outcome: FailedOutcome): PortcullisError {

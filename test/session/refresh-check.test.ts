@@ -3,6 +3,7 @@ import t from 'tap'
 import { storeUnavailable } from '../../src/errors.js'
 import { RefreshChecks } from '../../src/session/refresh-check.js'
 import type { RefreshCheck } from '../../src/session/refresh-check.js'
+import { failingOnce } from '../support/failing-denylist.js'
 import {
   claimsOf,
   embedded,
@@ -49,6 +50,16 @@ t.test('null ends the session with its access tokens', async (t) => {
   t.equal(await refreshed(rig, login.refreshToken), 'session_ended')
   t.equal(await judged(rig, login.accessToken), 'session_ended')
   t.match(told(rig, 'session_ended'), [{ sub: 'alice', reason: 'revoked' }])
+})
+
+t.test('null whose revocation failed is completed by the next refresh', async (t) => {
+  const rig = checkedBy(async () => null)
+  const login = await issue(rig.ports, { sub: 'alice' })
+  const failing = { ...rig.ports, denylist: failingOnce(rig.ports.denylist) }
+  t.equal(await outcomeOf(() => refresh(failing, login.refreshToken)), 'store_unavailable')
+  t.equal(await judged(rig, login.accessToken), 'good', 'the fault took place')
+  t.equal(await outcomeOf(() => refresh(failing, login.refreshToken)), 'session_ended')
+  t.equal(await judged(rig, login.accessToken), 'session_ended')
 })
 
 t.test('an error is 503 and changes nothing', async (t) => {
