@@ -56,7 +56,7 @@ async function grant(core: Core, request: FastifyRequest, body: TokenBody): Prom
       const code = requireParameter('code', body.code)
       // A code may be invented, so it is counted like a refresh token without a good proof.
       await countRefresh(core, address, { isProven: false })
-      return sessions.exchangeCode({ code, verifier, clientId }, readClientInfo(request))
+      return sessions.exchangeCode({ code, verifier, clientId }, readClientInfo(request), request)
     }
     case 'refresh_token': {
       const token = requireParameter('refresh_token', body.refresh_token)

@@ -17,6 +17,7 @@ import type { RefreshToken } from '../token/refresh-token.js'
 import { endRecords, endSessions, revokeEnded } from './end-sessions.js'
 import { issue, rejectIfFull } from './issue.js'
 import type { TokenSet } from './issue.js'
+import { applyCheck } from './refresh-check.js'
 import { requireLiving } from './living-session.js'
 import { schemes } from '../token/schemes.js'
 import { endStartedBy } from './started-by.js'
@@ -37,8 +38,11 @@ export interface PresentedCode {
 const STEP_DEADLINE: Milliseconds = 480
 
 /**
- * Uses up a code and starts a session for the subject of the session that issued it.
+ * Uses up a code and starts a session for the subject of the session that issued it. The user is read first, if that is
+ * configured (see RefreshCheck). Otherwise a code would give a removed user tokens that live longer than those of a
+ * refresh.
  *
+ * @param request The Fastify request, for the check of the user.
  * @throws {PortcullisError} `invalid_grant` for a code that is unknown, used, expired, or presented with another verifier
  *   or client; `session_ended`, `reauthentication_required` if the session that issued it has ended;
  *   `signed_in_elsewhere`, `overloaded`, `store_unavailable`. After `store_unavailable` the code may be used up.
@@ -47,8 +51,9 @@ export async function exchangeCode(
   dependencies: SessionDependencies,
   { code, verifier, clientId }: PresentedCode,
   client: ClientInfo,
+  request?: unknown,
 ): Promise<TokenSet> {
-  const { codes, clock, settings } = dependencies
+  const { codes, clock, settings, refreshChecks } = dependencies
   if (codes === undefined) throw new TypeError('one-time codes are off (setting codes)')
   rejectIfFull(dependencies)
   const challenge = verifier === undefined ? undefined : deriveChallenge(verifier)
@@ -59,7 +64,12 @@ export async function exchangeCode(
   if (outcome.kind === 'reused') await endFirstUse(dependencies, outcome)
   if (outcome.kind !== 'used') throw invalidGrant(outcome.kind)
   const issuer = await withinDeadline(requireLiving(dependencies, outcome.issuer), STEP_DEADLINE)
-  return startSession(dependencies, issuer, outcome.clientId, token, client)
+  const start = (identity: Pick<Session, 'scope' | 'claims'>) =>
+    startSession(dependencies, { ...issuer, ...identity }, outcome.clientId, token, client)
+  if (refreshChecks === undefined) return start(issuer)
+  return refreshChecks.run(issuer, use.hash, request, async (read) =>
+    start(await applyCheck(dependencies, issuer, read)),
+  )
 }
 
 /** Starts the session of a code, unless the session that issued the code ends in the meantime. */

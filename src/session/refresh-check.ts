@@ -1,6 +1,8 @@
 import type { Milliseconds } from '../clock.js'
 import { withinDeadline } from '../deadline.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
+import type { SessionDependencies } from './dependencies.js'
+import { endWithStarted } from './started-by.js'
 import type { HostClaims, Session } from './session.js'
 
 /**
@@ -17,7 +19,7 @@ export interface RefreshedIdentity {
 }
 
 /** Maximum time for reading the user. A function of the host may never settle. */
-const PATIENCE: Milliseconds = 10_000
+export const CHECK_PATIENCE: Milliseconds = 10_000
 
 /** Runs the check once for all concurrent exchanges of one token. */
 export class RefreshChecks {
@@ -43,7 +45,7 @@ export class RefreshChecks {
   ): Promise<T> {
     const shared = this.#running.get(secretHash)
     if (shared !== undefined) return exchange(await shared)
-    const read = withinDeadline(this.#read(session, request), PATIENCE, 'the check of the user')
+    const read = withinDeadline(this.#read(session, request), CHECK_PATIENCE, 'the check of the user')
     this.#running.set(secretHash, read)
     try {
       return await exchange(await read)
@@ -60,4 +62,23 @@ export class RefreshChecks {
       throw storeUnavailable(error)
     }
   }
+}
+
+/**
+ * Returns the scope and the claims of a session whose user was read.
+ *
+ * @throws {PortcullisError} `session_ended` if the user is gone. The session is then ended, with its access tokens.
+ */
+export async function applyCheck(
+  dependencies: SessionDependencies,
+  session: Session,
+  read: RefreshedIdentity | null,
+): Promise<Pick<Session, 'scope' | 'claims'>> {
+  if (read === null) {
+    await endWithStarted(dependencies, [{ sid: session.sid }], 'revoked')
+    throw new PortcullisError('session_ended', { reason: 'the user is gone' })
+  }
+  const { scope = session.scope, claims = session.claims } = read
+  // An empty scope means none.
+  return { scope: scope || undefined, claims }
 }

@@ -21,6 +21,7 @@ import { endSessions } from './end-sessions.js'
 import { endWithStarted } from './started-by.js'
 import { findCoveringEntry } from './covering-entry.js'
 import type { SessionDependencies } from './dependencies.js'
+import { applyCheck } from './refresh-check.js'
 import { schemes, singleTokenOf } from '../token/schemes.js'
 import { loginTime } from './session.js'
 import type { Session, Sid } from './session.js'
@@ -104,13 +105,7 @@ async function exchange(
   if (refreshChecks === undefined || !willRotate)
     return withinLimit(options, rotate(dependencies, token, hashes, undefined))
   return refreshChecks.run(session, hashes.secretHash, options.request, async (read) => {
-    if (read === null) {
-      await endWithStarted(dependencies, [{ sid: token.sid }], 'revoked')
-      throw new PortcullisError('session_ended', { reason: 'the user is gone' })
-    }
-    const { scope = session.scope, claims = session.claims } = read
-    // An empty scope means none.
-    const identity = { scope: scope || undefined, claims }
+    const identity = await applyCheck(dependencies, session, read)
     rejectIfTooLarge(dependencies, { ...session, ...identity }, token)
     return withinLimit(options, rotate(dependencies, token, hashes, identity))
   })

@@ -16,6 +16,7 @@ import { login } from './login.js'
 import type { LoginRequest } from './login.js'
 import { logout, logoutAll } from './logout.js'
 import type { LogoutAllOptions, PresentedTokens } from './logout.js'
+import { CHECK_PATIENCE } from './refresh-check.js'
 import { refresh, renew } from './refresh.js'
 import { parseRefreshToken } from '../token/refresh-token.js'
 import type { PresentedRefreshToken } from '../token/refresh-token.js'
@@ -92,10 +93,15 @@ export class Sessions {
 
   /**
    * Exchanges a one-time code for the tokens of a new session. Has the deadline of a revocation, because a second use
-   * ends the session of the first. After that deadline the code may be used up, but no tokens are returned.
+   * ends the session of the first, and longer if the user is read again. After that deadline the code may be used up,
+   * but no tokens are returned.
+   *
+   * @param request The Fastify request, for the check of the user.
    */
-  exchangeCode(presented: PresentedCode, client: ClientInfo): Promise<TokenSet> {
-    return this.#beforeRevokeDeadline(exchangeCode(this.#dependencies, presented, client))
+  exchangeCode(presented: PresentedCode, client: ClientInfo, request?: unknown): Promise<TokenSet> {
+    const patience = this.#dependencies.refreshChecks === undefined ? 0 : CHECK_PATIENCE
+    const exchange = exchangeCode(this.#dependencies, presented, client, request)
+    return withinDeadline(exchange, this.#revokeDeadline + patience)
   }
 
   /** Parses a refresh token. Returns `undefined` if the text doesn't have the form of one. Uses no store. */

@@ -13,6 +13,8 @@ import { endSessions } from '../../src/session/end-sessions.js'
 import { endOwnSession } from '../../src/session/end-own-session.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { refresh } from '../../src/session/refresh.js'
+import { RefreshChecks } from '../../src/session/refresh-check.js'
+import type { RefreshCheck } from '../../src/session/refresh-check.js'
 import { revoke } from '../../src/session/revoke.js'
 import type { Session } from '../../src/session/session.js'
 import { failingOnce } from '../support/failing-denylist.js'
@@ -459,6 +461,32 @@ export function codesContract(t: Test, open: OpenRig): void {
     t.equal(await endOutdatedSessions(slow, ['alice'], isOutdated), 3)
     await isDead(t, rig, old, ...given.slice(0, 2))
     for (const { accessToken } of [current, given[2]!]) t.equal(await judged(rig, accessToken), 'good')
+  })
+
+  t.test('the user is read again at an exchange', async (t) => {
+    const rig = await open(t, DEFAULTS)
+    const login = await issue(rig.ports, { sub: 'alice', scope: 'read write', claims: { role: 'editor' } })
+    const seen: unknown[] = []
+    let answer: () => Awaited<ReturnType<RefreshCheck>> = () => ({ scope: 'read' })
+    const refreshChecks = new RefreshChecks(async ({ sid }, request) => {
+      seen.push({ sid, request })
+      return answer()
+    })
+    const ports = { ...rig.ports, refreshChecks }
+    const use = async () => exchangeCode(ports, { code: await newCode(rig, login) }, {}, 'the request')
+    const { accessToken, session } = await use()
+    t.match(claimsOf(accessToken), { scope: 'read', role: 'editor' })
+    t.same(seen, [{ sid: login.session.sid, request: 'the request' }])
+    answer = () => {
+      throw new Error('the database is down')
+    }
+    t.equal(await outcomeOf(use), 'store_unavailable')
+    t.equal(await judged(rig, login.accessToken), 'good')
+    t.same((await sidsOf(rig)).toSorted(), [login.session.sid, session.sid].toSorted())
+    answer = () => null
+    t.equal(await outcomeOf(use), 'session_ended')
+    await isDead(t, rig, login)
+    t.same(await sidsOf(rig), [session.sid])
   })
 
   t.test('after a crash, nothing can be used twice', async (t) => {
