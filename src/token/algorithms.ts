@@ -66,10 +66,13 @@ export function checkKey(key: KeyObject, algorithm: Algorithm): void {
     if (kind !== 'ed25519') throw unfit(key, `EdDSA needs an Ed25519 key, not ${kind}`)
   } else {
     if (kind !== 'rsa') throw unfit(key, `${algorithm} needs an RSA key, not ${kind}`)
-    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    const { modulusLength: bits = 0, publicExponent = 0n } = key.asymmetricKeyDetails ?? {}
     if (bits < MIN_RSA_BITS) {
       throw new KeyError(`an RSA key needs at least ${MIN_RSA_BITS} bits; this one has ${bits}`)
     }
+    // With the exponent 1, everybody can write signatures.
+    if (publicExponent < 3n || publicExponent % 2n === 0n)
+      throw new KeyError('the public exponent of an RSA key must be odd and at least 3, such as 65537')
   }
 }
 

@@ -80,6 +80,9 @@ const cases: [name: string, text: string, algorithm: Algorithm | undefined, word
   ['an RSA key without an algorithm', pem('rsa'), undefined, /set keys\.algorithm .* such as RS256/],
   ['an RSA JWK without an algorithm', text(jwk('rsa')), undefined, /set keys\.algorithm/],
   ['a short RSA key', pem('weakRsa'), 'RS256', /at least 2048 bits; this one has 1024/],
+  // With it, a signature is the padded hash itself, which anybody can write.
+  ['an RSA key with the exponent 1', text({ ...jwk('rsa'), e: 'AQ' }), 'RS256', /exponent .* at least 3/],
+  ['an RSA key with an even exponent', text({ ...jwk('rsa'), e: 'AQAA' }), 'RS256', /exponent/],
   ['a curve of another algorithm', pem('p256'), 'ES384', /needs a key on curve P-384, not P-256/],
   ['an EC key for RS256', pem('p256'), 'RS256', /RS256 needs an RSA key, not ec/],
   ['secp256k1', pem('k256'), undefined, /type ec can’t verify tokens/],
