@@ -40,12 +40,35 @@ export async function withinDeadline<T>(
   let cancel: (() => void) | undefined
   const late = new Promise<never>((_, reject) => {
     cancel = startTimeLimit(deadline, () =>
-      reject(storeUnavailable(`no response from ${worker} within ${deadline} ms`)),
+      reject(storeUnavailable(`no response from ${worker} within ${Math.round(deadline)} ms`)),
     )
   })
   try {
     return await Promise.race([work, late])
   } finally {
     cancel?.()
+  }
+}
+
+/** A deadline that several steps of one request share. The time between the steps isn't counted. */
+export class TimeBudget {
+  #left: Milliseconds
+
+  constructor(limit: Milliseconds = STORE_DEADLINE) {
+    this.#left = limit
+  }
+
+  /**
+   * Returns the result of `work`, as `withinDeadline` does with the time that is left.
+   *
+   * @throws {PortcullisError} `store_unavailable` when no time is left. Errors of `work` are passed on.
+   */
+  async run<T>(work: Promise<T>): Promise<T> {
+    const began = performance.now()
+    try {
+      return await withinDeadline(work, this.#left)
+    } finally {
+      this.#left = Math.max(0, this.#left - (performance.now() - began))
+    }
   }
 }

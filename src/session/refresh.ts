@@ -8,8 +8,7 @@
  * `exp`.
  */
 import { toSeconds } from '../clock.js'
-import type { Milliseconds } from '../clock.js'
-import { withinDeadline } from '../deadline.js'
+import type { TimeBudget } from '../deadline.js'
 import { PortcullisError, storeUnavailable } from '../errors.js'
 import type { RevocableToken, TokenStamp } from '../revocation/denylist.js'
 import type { RotationOutcome, RotationRequest, SessionSecrets } from '../store/session-store.js'
@@ -29,12 +28,12 @@ import type { Session, Sid } from './session.js'
 export interface ExchangeOptions {
   /** The Fastify request, for the check of the user. */
   readonly request?: unknown
-  /** Maximum time for the work of the store, without the check of the user. Default: none. */
-  readonly deadline?: Milliseconds | undefined
+  /** The time for the work of the store, without the check of the user. Default: no limit. */
+  readonly budget?: TimeBudget | undefined
 }
 
-function withinLimit<T>({ deadline }: ExchangeOptions, work: Promise<T>): Promise<T> {
-  return deadline === undefined ? work : withinDeadline(work, deadline)
+function withinLimit<T>({ budget }: ExchangeOptions, work: Promise<T>): Promise<T> {
+  return budget === undefined ? work : budget.run(work)
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Milliseconds } from '../clock.js'
-import { STORE_DEADLINE, withinDeadline } from '../deadline.js'
+import { STORE_DEADLINE, TimeBudget, withinDeadline } from '../deadline.js'
 import type { RevocableToken } from '../revocation/denylist.js'
 import type { SessionDependencies } from './dependencies.js'
 import { endOutdatedSessions } from './end-outdated.js'
@@ -116,12 +116,12 @@ export class Sessions {
    * @param request The Fastify request, for the check of the user.
    */
   refresh(refreshToken: string | PresentedRefreshToken, request?: unknown): Promise<TokenSet> {
-    return refresh(this.#dependencies, refreshToken, { request, deadline: STORE_DEADLINE })
+    return refresh(this.#dependencies, refreshToken, { request, budget: new TimeBudget() })
   }
 
   /** Exchanges a verified access token of the single scheme, expired or not, for the next one. As `refresh`. */
   renew(accessToken: RevocableToken, request?: unknown): Promise<TokenSet> {
-    return renew(this.#dependencies, accessToken, { request, deadline: STORE_DEADLINE })
+    return renew(this.#dependencies, accessToken, { request, budget: new TimeBudget() })
   }
 
   /**
