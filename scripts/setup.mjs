@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { exclusively } from './lock.mjs'
@@ -59,10 +59,12 @@ export function modifiedAt(path) {
 /** Compiles what has changed since the last run. If there are errors, nothing is written (noEmitOnError). */
 function build() {
   if (!existsSync(join(dist, 'tsconfig.tsbuildinfo'))) say('Compiling (tsc) …')
-  const args = [tsc, '--build', root]
+  const args = [tsc, '--build', root, join(root, 'web/tsconfig.commonjs.json')]
   // Both streams of tsc go to stderr, for the reason given at `say`.
   const { status } = spawnSync(process.execPath, args, { cwd: root, stdio: ['ignore', 2, 2] })
   if (status !== 0) throw new Error('The build failed: tsc found errors')
+  // Without it, Node would take these files for ES modules, as the package says.
+  writeFileSync(join(dist, 'web-commonjs/package.json'), '{ "type": "commonjs" }\n')
   removeOrphans()
 }
 
@@ -70,7 +72,8 @@ function build() {
 function removeOrphans() {
   for (const file of filesIn(dist)) {
     const source = file.replace(/(\.d\.ts|\.js|\.js\.map)$/, '.ts')
-    if (source !== file && !existsSync(join(root, source))) rmSync(join(dist, file))
+    if (source !== file && !existsSync(join(root, source.replace('web-commonjs', 'web'))))
+      rmSync(join(dist, file))
   }
 }
 

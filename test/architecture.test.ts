@@ -51,7 +51,7 @@ function sources(folder: string): string[] {
 }
 
 const graph = new Map(
-  ['src', 'plugins']
+  ['src', 'plugins', 'web']
     .flatMap((folder) => sources(folder))
     .map((file) => [file, importsIn(file, readFileSync(join(root, file), 'utf8'))]),
 )
@@ -72,7 +72,7 @@ const ADAPTERS =
 t.test('every import of one of our files resolves', async (t) => {
   const missing = [...graph].flatMap(([file, imports]) =>
     imports
-      .filter(({ target }) => /^(?:src|plugins)\//.test(target) && !graph.has(target))
+      .filter(({ target }) => /^(?:src|plugins|web)\//.test(target) && !graph.has(target))
       .map(({ target }) => `${file} → ${target}`),
   )
   t.same(missing, [])
@@ -162,6 +162,16 @@ t.test('only its doors and the composition know what composes the core', async (
   )
 })
 
+t.test('web imports nothing of the server but wire types, and no packages', async (t) => {
+  const isOutside = ({ target, isTypeOnly }: Import) =>
+    !target.startsWith('web/') && !(target === 'src/contract.ts' && isTypeOnly)
+  t.same(breaches(/^web\//, isOutside), [])
+  t.same(
+    breaches(/^(?:src|plugins)\//, ({ target }) => target.startsWith('web/')),
+    [],
+  )
+})
+
 t.test('no part of src imports the entry points', async (t) => {
   const inner = /^src\/(?!index\.ts|server\.ts|cli\.ts|commands\/)/
   t.same(
@@ -229,7 +239,7 @@ t.test('no file has a meaningless name', async (t) => {
   )
 })
 
-t.test('no two files of src and plugins share a name', async (t) => {
+t.test('no two files of src, plugins and web share a name', async (t) => {
   const places = new Map<string, string[]>()
   for (const file of graph.keys()) {
     // One route per endpoint is named as its behaviour is.
