@@ -8,6 +8,7 @@ COPY tsconfig.json ./
 COPY scripts ./scripts
 COPY src ./src
 COPY plugins ./plugins
+COPY web ./web
 RUN node scripts/build.mjs && npm prune --omit=dev
 
 FROM node:24-slim

@@ -1,7 +1,7 @@
 /** An application for clients: it counts the requests to each path, and can refuse or hold them. */
 import type { AddressInfo } from 'node:net'
 import type { Readable } from 'node:stream'
-import { text } from 'node:stream/consumers'
+import { text as readText } from 'node:stream/consumers'
 import fastify from 'fastify'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Test } from 'tap'
@@ -39,7 +39,7 @@ export class ClientServer {
   async listen(): Promise<void> {
     await this.app.register(async (app) => {
       app.removeAllContentTypeParsers()
-      app.addContentTypeParser('*', (_request: unknown, payload: Readable) => text(payload))
+      app.addContentTypeParser('*', (_request: unknown, payload: Readable) => readText(payload))
       app.get('/me', { onRequest: this.app.authenticate }, async ({ auth }) => ({ sub: auth!.sub }))
       app.post('/echo', { onRequest: this.app.authenticate }, async ({ body, headers }) => ({
         type: headers['content-type'],

@@ -6,7 +6,7 @@ import type { SessionKeeper } from './session-keeper.js'
 import { parseSession } from './stored-session.js'
 import type { StoredSession } from './stored-session.js'
 
-/** Rejects as soon as the signal aborts. The work itself continues, because others wait for it, too. */
+/** Rejects as soon as the signal aborts. A refresh continues, because others wait for it, too. */
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal | null | undefined): Promise<T> {
   if (!signal) return work
   return new Promise((resolve, reject) => {
@@ -26,7 +26,7 @@ export function createFetch(
   /** Stores a token that came with a response (`tokens.renewUnder`). */
   async function keepRenewed({ headers }: Response, text: string | undefined): Promise<void> {
     const seconds = Number(headers.get('x-renewed-expires-in'))
-    const access = headers.get('x-renewed-access-token') ?? undefined
+    const access = headers.get('x-renewed-access-token')
     const stored = parseSession(text)
     if (!stored || !seconds || !(isCookie || access)) return
     const next = { ...stored, access_token: access, expires_in: seconds, at: Date.now() }
@@ -39,47 +39,42 @@ export function createFetch(
     const target = request ?? url.href
     const headers = new Headers(init?.headers ?? request?.headers)
     if (!isOurs || headers.has('authorization')) return send(target, init)
-
-    const signal = init?.signal ?? request?.signal
-    const isStream = Symbol.asyncIterator in Object(init?.body)
     // The body of a request is read by its first use.
-    const copy = request?.body ? request.clone() : undefined
+    const copy = request?.body ? request.clone() : target
+    const isStream = Symbol.asyncIterator in Object(init?.body)
 
-    /** Returns the response, and true if another attempt may succeed. */
-    async function attempt(to: typeof target, text: string | undefined): Promise<[Response, boolean]> {
+    let mayRetry = false
+
+    async function attempt(to: typeof target, text: string | undefined): Promise<Response> {
       const token = parseSession(text)?.access_token
       if (token) headers.set('authorization', `Bearer ${token}`)
-      const options: RequestInit = { ...init, headers }
-      if (isCookie) options.credentials = 'include'
       // Node, which has no cookies, fails a 401 to a stream unless credentials are omitted.
-      else if (!browser.location) options.credentials = 'omit'
-      const response = await send(to, options)
-      if (response.redirected && !resolve(response.url).isOurs) return [response, false]
-      await keepRenewed(response, text)
-      if (response.status !== 401 || !(isCookie || token)) return [response, false]
-      const code = await readCode(response)
-      if (isEnded(code) || (isCookie && code === 'credentials_missing'))
-        return [response, !(await keeper.lock(() => keeper.replace(text, undefined, code)))]
-      return [response, isRefreshable(code)]
+      const credentials = isCookie ? 'include' : browser.location ? init?.credentials : 'omit'
+      const response = await send(to, { ...init, headers, credentials: credentials! })
+      if (!response.redirected || resolve(response.url).isOurs) {
+        await keepRenewed(response, text)
+        if (response.status === 401 && (isCookie || token)) {
+          const code = await readCode(response)
+          const isOver = isEnded(code) || (isCookie && code === 'credentials_missing')
+          mayRetry = isOver
+            ? !(await keeper.lock(() => keeper.replace(text, undefined, code)))
+            : isRefreshable(code)
+        }
+      }
+      return response
     }
 
-    const [text, early] = await untilAborted(keeper.readFresh(), signal)
-    if (early) return early
-    try {
-      const [response, mayRetry] = await attempt(target, text)
+    async function attemptTwice(): Promise<Response> {
+      const [text, early] = await keeper.readFresh()
+      const response = early ?? (await attempt(target, text))
       if (!mayRetry) return response
-      const [newest, refusal] = await untilAborted(keeper.refresh(text), signal)
-      if (refusal) return refusal
-      if (!newest) return response
+      const [newest, refusal] = await keeper.refresh(text)
+      if (!newest || refusal) return refusal ?? response
       if (isStream)
-        throw new ClientError(
-          'body_not_replayable',
-          'A stream cannot be sent twice. The token is new now: repeat the request.',
-        )
-      void response.body?.cancel().catch(() => {})
-      return (await attempt(copy ?? target, newest))[0]
-    } finally {
-      void copy?.body?.cancel().catch(() => {})
+        throw new ClientError('body_not_replayable', 'A stream cannot be sent twice. Repeat the request.')
+      return attempt(copy, newest)
     }
+
+    return untilAborted(attemptTwice(), init?.signal ?? request?.signal)
   }
 }

@@ -7,7 +7,7 @@ interface BrowserGlobals {
   readonly location: { readonly href: string }
   readonly localStorage: AsyncStorage
   readonly navigator: { readonly locks?: { request: Lock } }
-  readonly addEventListener: (type: 'storage', listener: (event: { key: string | null }) => void) => void
+  readonly addEventListener: (type: 'storage', listener: () => void) => void
   readonly BroadcastChannel: new (name: string) => {
     addEventListener(type: 'message', listener: () => void): void
     postMessage(message: unknown): void

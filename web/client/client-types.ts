@@ -83,6 +83,8 @@ export interface Client {
    * As the global `fetch`, with the access token in requests to the origin of `baseUrl`. A refresh that fails becomes the
    * response (or the rejection) of the request.
    *
+   * The body of a `Request` is buffered, so that it can be sent twice. Pass a large body in the second parameter.
+   *
    * @throws {ClientError} `body_not_replayable`: the token was refused, and the body was a stream. The token has been
    *   refreshed, so send the request again with a new stream.
    */

@@ -2,7 +2,7 @@
 import { createFetch } from './authorized-fetch.js'
 import { browser } from './browser-globals.js'
 import type { Client, ClientOptions, ListedSession, LogoutOptions } from './client-types.js'
-import { toError } from './refusal.js'
+import { failWithout, requireSuccess } from './refusal.js'
 import { keepSession } from './session-keeper.js'
 import type { CallRoute, Refreshed } from './session-keeper.js'
 import { parseSession, readTokens } from './stored-session.js'
@@ -21,8 +21,7 @@ export function createClient(options: ClientOptions = {}): Client {
   const { baseUrl, prefix = '/auth' } = options
   const isCookie = options.storage === 'cookie'
   const page = browser.location?.href
-  if (!(baseUrl ?? page)) throw new TypeError('baseUrl is missing')
-  const home = new URL(baseUrl ?? page!, page)
+  const home = new URL(baseUrl ?? page ?? failWithout('baseUrl'), page)
   const urlOf = (route: string) => new URL(`${prefix}/${route}`, home).href
   const send: typeof fetch = (input, init) => (options.fetch ?? fetch)(input, init)
 
@@ -38,8 +37,6 @@ export function createClient(options: ClientOptions = {}): Client {
       body: JSON.stringify(body),
       // Cookies besides a token would be ambiguous.
       credentials: isCookie ? 'include' : 'omit',
-      // A captive portal redirects.
-      redirect: 'error',
       signal: signal!,
     })
 
@@ -53,7 +50,7 @@ export function createClient(options: ClientOptions = {}): Client {
   async function logout({ all, keepCurrent }: LogoutOptions = {}, code?: string): Promise<void> {
     // An expired token ends its own session, but no others.
     const [text, refusal]: Refreshed = all ? await readFresh() : [await keeper.read()]
-    if (refusal) throw await toError(refusal)
+    if (refusal) await requireSuccess(refusal)
     const stored = parseSession(text)
     if (!stored && !isCookie) return
     const response = await call(
@@ -62,7 +59,7 @@ export function createClient(options: ClientOptions = {}): Client {
       stored?.access_token,
     )
     // A 401: there is no such session any more.
-    if (!response.ok && (all || response.status !== 401)) throw await toError(response)
+    if (all || response.status !== 401) await requireSuccess(response)
     if (keepCurrent) return
     await keeper.lock(async () => {
       const newest = await keeper.read()
@@ -74,8 +71,7 @@ export function createClient(options: ClientOptions = {}): Client {
   return {
     async login(credentials) {
       const response = await call('login', { ...credentials, cookies: isCookie })
-      if (!response.ok) throw await toError(response)
-      const stored = await readTokens(response)
+      const stored = await readTokens(await requireSuccess(response))
       await keeper.lock(async () => keeper.replace(await keeper.read(), stored))
       return session()!
     },
@@ -83,7 +79,7 @@ export function createClient(options: ClientOptions = {}): Client {
     fetch: authorizedFetch,
     async token() {
       const [text, refusal] = await readFresh()
-      if (text && refusal) throw await toError(refusal)
+      if (text && refusal) await requireSuccess(refusal)
       return parseSession(text)?.access_token
     },
     session,
@@ -91,8 +87,7 @@ export function createClient(options: ClientOptions = {}): Client {
       const found: ListedSession[] = []
       let query = ''
       do {
-        const response = await authorizedFetch(urlOf(`sessions${query}`))
-        if (!response.ok) throw await toError(response)
+        const response = await requireSuccess(await authorizedFetch(urlOf(`sessions${query}`)))
         const { sessions, next_cursor: next } = (await response.json()) as {
           sessions: ListedSession[]
           next_cursor?: string

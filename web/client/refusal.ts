@@ -1,8 +1,7 @@
 /** The reason of a refusal decides what a client does. docs/errors.md has the table. */
 
 /** Returns true if the session has ended, so that no refresh can help. */
-export const isEnded = (code = ''): boolean =>
-  /^(session_ended|signed_in_elsewhere|refresh_|reauthentication_)/.test(code)
+export const isEnded = (code = ''): boolean => /^(session_ended|signed_in_|refresh_|reauth)/.test(code)
 
 /**
  * Returns true if a refresh may help against a 401. A server whose errors have no `code` of ours gets one attempt.
@@ -13,7 +12,6 @@ export const isRefreshable = (code = 'token_'): boolean => /^(token_|history_los
 interface Problem {
   readonly code?: string
   readonly title?: string
-  readonly detail?: string
 }
 
 /** Reads a copy of the body, so that the caller can still read the response. */
@@ -21,10 +19,7 @@ function readProblem(response: Response): Promise<Problem> {
   return response
     .clone()
     .json()
-    .then(
-      (body) => body ?? {},
-      () => ({}),
-    )
+    .then(Object, () => ({}))
 }
 
 export const readCode = async (response: Response): Promise<string | undefined> =>
@@ -45,8 +40,15 @@ export class ClientError extends Error {
   }
 }
 
-export async function toError(response: Response): Promise<ClientError> {
+/** @throws {ClientError} unless the status of the response is 2xx */
+export async function requireSuccess(response: Response): Promise<Response> {
   const { status, headers } = response
-  const { code = `http_${status}`, title = code, detail = title } = await readProblem(response)
-  return new ClientError(code, detail, status, Number(headers.get('retry-after')))
+  if (response.ok) return response
+  const { code = `http_${status}`, title = code } = await readProblem(response)
+  throw new ClientError(code, title, status, Number(headers.get('retry-after')))
+}
+
+/** @throws {TypeError} always */
+export function failWithout(name: string): never {
+  throw new TypeError(`${name} is missing`)
 }

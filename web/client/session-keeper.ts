@@ -2,8 +2,8 @@
 import { browser } from './browser-globals.js'
 import type { ClientOptions, Session } from './client-types.js'
 import { pause, queueLock, storedLock, webLock } from './lock.js'
-import { isEnded, readCode } from './refusal.js'
-import { memoryStorage, openLocalStorage } from './storage.js'
+import { failWithout, isEnded, readCode } from './refusal.js'
+import { memoryStorage } from './storage.js'
 import { parseSession, readTokens } from './stored-session.js'
 import type { StoredSession } from './stored-session.js'
 
@@ -54,7 +54,11 @@ export function keepSession(
 ): SessionKeeper {
   const isMemory = storage === 'memory'
   const isCustom = typeof storage === 'object'
-  const store = isCustom ? storage : isMemory ? memoryStorage() : openLocalStorage()
+  const store = isCustom
+    ? storage
+    : isMemory
+      ? memoryStorage()
+      : (browser.localStorage ?? failWithout('localStorage'))
   const lock = isMemory
     ? queueLock()
     : ((isCustom ? storage.lock?.bind(storage) : webLock()) ?? storedLock(store))
@@ -102,9 +106,8 @@ export function keepSession(
     const { access_token, refresh_token, session_expires_in: isSingle } = parseSession(text) ?? {}
     const attempt = async () => {
       const signal = AbortSignal.timeout(ATTEMPT_MILLISECONDS)
-      const result = await (isSingle
-        ? call('renew', {}, access_token, signal)
-        : call('refresh', { refresh_token }, undefined, signal))
+      const route = isSingle ? 'renew' : 'refresh'
+      const result = await call(route, { refresh_token }, isSingle ? access_token : '', signal)
       if (result.ok) await replace(text, await readTokens(result))
       return result
     }
@@ -140,15 +143,13 @@ export function keepSession(
   }
 
   // Tabs that share a localStorage hear of changes by its events.
-  if (!isMemory && !isCustom) {
-    browser.addEventListener?.('storage', (event) => void (event.key === key && read()))
-  }
+  if (!isMemory && !isCustom) browser.addEventListener?.('storage', () => void read())
   const channel = isMemory && browser.document ? new browser.BroadcastChannel!(key) : undefined
   channel?.addEventListener('message', () => session && onOtherLogout())
 
   const first = store.getItem(key)
   if (typeof first === 'string') observe(first)
-  else if (first) void read().catch(() => {})
+  else void read().catch(() => {})
 
   return {
     read,

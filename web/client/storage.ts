@@ -1,5 +1,4 @@
 /** The place where a client keeps its session. */
-import { browser } from './browser-globals.js'
 import type { Lock } from './lock.js'
 
 /**
@@ -34,10 +33,4 @@ export function memoryStorage(): AsyncStorage {
     setItem: (_key, text) => void (value = text),
     removeItem: () => void (value = undefined),
   }
-}
-
-/** @throws {TypeError} if there is no `localStorage`, as in Node */
-export function openLocalStorage(): AsyncStorage {
-  if (browser.localStorage) return browser.localStorage
-  throw new TypeError('localStorage is missing')
 }

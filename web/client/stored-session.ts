@@ -1,5 +1,7 @@
 /** A session as a client stores it: the token response as JSON text, with times. In cookie mode it has no tokens. */
 
+import { failWithout } from './refusal.js'
+
 /** A token response of the server (docs/http-api.md). Lifetimes are in seconds. */
 interface TokenResponse {
   readonly access_token?: string
@@ -21,7 +23,7 @@ export interface StoredSession extends TokenResponse {
 /** @throws {TypeError} for a body that isn't a token response, such as the page of a captive portal */
 export async function readTokens(response: Response): Promise<StoredSession> {
   const tokens = (await response.json()) as TokenResponse
-  if (!tokens.session_id) throw new TypeError('session_id is missing')
+  if (!tokens.session_id) failWithout('session_id')
   const at = Date.now()
   const life = tokens.session_expires_in ?? tokens.refresh_expires_in ?? tokens.expires_in
   return { ...tokens, at, end: Math.floor(at / 1000) + life }
