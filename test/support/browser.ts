@@ -48,6 +48,8 @@ export interface Page {
   open(url: string): Promise<{ status: number; text: string }>
   /** The value of an expression in the page; of a promise, what it resolves to. */
   evaluate(expression: string): Promise<unknown>
+  /** Opens another page of the same profile. */
+  openTab(): Promise<Page>
 }
 
 interface Reply {
@@ -63,12 +65,9 @@ interface Reply {
  *
  * @param cert PEM. What this certificate proves is trusted as if it came from an authority.
  */
-export async function openPage(t: Test, chromium: string, cert: string): Promise<Page> {
+export async function openPage(t: Test, chromium: string, cert?: string): Promise<Page> {
   const profile = await mkdtemp(join(tmpdir(), 'portcullis-chromium-'))
-  const publicKey = new X509Certificate(cert).publicKey.export({ format: 'der', type: 'spki' })
-  // With all errors ignored, nothing would be cached.
-  const trusted = createHash('sha256').update(publicKey).digest('base64')
-  const own = [`--ignore-certificate-errors-spki-list=${trusted}`, `--user-data-dir=${profile}`]
+  const own = [`--user-data-dir=${profile}`, ...(cert === undefined ? [] : [trustFlag(cert)])]
   const child = spawn(chromium, [...FLAGS, ...own, 'about:blank'], {
     stdio: ['ignore', 'ignore', 'pipe'],
     // A group of its own, so that all its processes end.
@@ -80,27 +79,49 @@ export async function openPage(t: Test, chromium: string, cert: string): Promise
     await exited
     await rm(profile, { recursive: true, force: true, maxRetries: 10 })
   })
-  const socket = new WebSocket(await pageAddress(child.stderr!))
+  const host = await devToolsHost(child.stderr!)
+  const pages = (await (await fetch(`http://${host}/json/list`)).json()) as Target[]
+  return connect(t, host, pages.find(({ type }) => type === 'page')!)
+}
+
+function trustFlag(cert: string): string {
+  const publicKey = new X509Certificate(cert).publicKey.export({ format: 'der', type: 'spki' })
+  // With all errors ignored, nothing would be cached.
+  return `--ignore-certificate-errors-spki-list=${createHash('sha256').update(publicKey).digest('base64')}`
+}
+
+interface Target {
+  readonly type: string
+  readonly webSocketDebuggerUrl: string
+}
+
+async function connect(t: Test, host: string, target: Target): Promise<Page> {
+  const socket = new WebSocket(target.webSocketDebuggerUrl)
   await once(socket, 'open')
   t.teardown(() => socket.terminate())
-  return drive(socket)
+  return {
+    ...drive(socket),
+    async openTab() {
+      const created = await fetch(`http://${host}/json/new?about:blank`, { method: 'PUT' })
+      return connect(t, host, (await created.json()) as Target)
+    },
+  }
 }
 
-/** Where the page is driven from; Chromium says its own address, and that has a list. */
-async function pageAddress(stderr: NodeJS.ReadableStream): Promise<string> {
-  let said = ''
+/** Chromium prints the address of its DevTools, which list the pages. */
+async function devToolsHost(stderr: NodeJS.ReadableStream): Promise<string> {
+  let output = ''
   for await (const chunk of stderr) {
-    said += String(chunk)
-    const host = /DevTools listening on ws:\/\/([^/]+)\//.exec(said)?.[1]
+    output += String(chunk)
+    const host = /DevTools listening on ws:\/\/([^/]+)\//.exec(output)?.[1]
     if (host === undefined) continue
     stderr.resume()
-    const pages = (await (await fetch(`http://${host}/json/list`)).json()) as Record<string, string>[]
-    return pages.find(({ type }) => type === 'page')!['webSocketDebuggerUrl']!
+    return host
   }
-  throw new Error(`Chromium ended by itself:\n${said}`)
+  throw new Error(`Chromium ended by itself:\n${output}`)
 }
 
-function drive(socket: WebSocket): Page {
+function drive(socket: WebSocket): Omit<Page, 'openTab'> {
   let lastId = 0
   const waiting = new Map<number, (reply: Reply) => void>()
   let onEvent: (reply: Reply) => void = () => {}
