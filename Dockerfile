@@ -17,6 +17,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY web ./web
 # Created here, so that a volume mounted on it belongs to the user below. Keys are never part of an image.
 RUN install --directory --owner=node --group=node --mode=700 /var/lib/portcullis/keys
 USER node

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify
 import type { Admission, Admitter, Requirements } from '../src/token/admission.js'
 import type { OnOutage } from '../src/revocation/denylist.js'
 import { PortcullisError } from '../src/errors.js'
+import { NEXT_LIMITS } from '../src/gateway/login-redirect.js'
 import { checkTarget } from '../src/gateway/request-target.js'
 import { mustHide } from '../src/token/hidden-refusal.js'
 import type { Auth } from '../src/token/token-verifier.js'
@@ -181,7 +182,7 @@ function createGuard(
     const portcullisError = toPortcullisError(error)
     if (loginPage !== undefined) {
       const facts = new FastifyRequestFacts(request)
-      const target = checkTarget(facts.target, TARGET_LIMITS)
+      const target = checkTarget(facts.target, NEXT_LIMITS)
       if (redirectToLogin(request, reply, { error, facts, target, page: loginPage, admitter }))
         return callbacks.responded?.(portcullisError)
     }
@@ -221,9 +222,6 @@ function createGuard(
       )
   }
 }
-
-/** The limit for targets that a redirect to the login page contains. Longer ones are left out. */
-const TARGET_LIMITS = { target: 8_192 }
 
 /** Returns the guard as a hook that Fastify calls with a callback and a host can await. */
 function toHook(guard: CallbackGuard): Guard {

@@ -14,6 +14,7 @@ import { sendError, toPortcullisError } from '../plugins/problem-details.js'
 import { Gate } from '../plugins/gateway/gate.js'
 import { registerStages } from '../plugins/gateway/stages.js'
 import { registerHealth } from '../plugins/gateway/health.js'
+import { registerPages } from '../plugins/gateway/pages/register-pages.js'
 import { registerCore } from '../plugins/portcullis.js'
 import { createRouteLimiters } from '../plugins/gateway/route-limits.js'
 import type { Milliseconds } from './clock.js'
@@ -170,6 +171,7 @@ async function build(
   await registerStages(app, { core, settings, connections, gate })
   await registerHealth(app, core, connections)
   await registerCore(app, core, { gate, settings })
+  await registerPages(app, core, settings.pages)
 }
 
 async function listen(

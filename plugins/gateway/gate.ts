@@ -4,6 +4,7 @@ import { addressKey } from '../client-address.js'
 import { PortcullisError } from '../../src/errors.js'
 import { compileFoldedRoutes, compileRoutes } from '../../src/gateway/routes.js'
 import type { RouteTable } from '../../src/gateway/routes.js'
+import type { PagePaths } from '../../src/own-paths.js'
 import type { CheckedTarget } from '../../src/gateway/request-target.js'
 import type { OnOutage } from '../../src/revocation/denylist.js'
 import { mustHide } from '../../src/token/hidden-refusal.js'
@@ -45,13 +46,16 @@ type RefusedTarget = Extract<CheckedTarget, { ok: false }>
 export class Gate {
   readonly #admitter: Admitter
   readonly #prefix: string
+  /** The paths of the gateway's pages, which are never forwarded. */
+  readonly pages: PagePaths
   readonly #routes: readonly GateRoute[]
   readonly #table: RouteTable<GateRoute>
   readonly #folded: RouteTable<GateRoute>
 
-  constructor(core: Core, { routes, prefix, revocation }: GatewaySettings, limiters: RouteLimiters) {
+  constructor(core: Core, { routes, prefix, pages, revocation }: GatewaySettings, limiters: RouteLimiters) {
     this.#admitter = core.admitter
     this.#prefix = prefix
+    this.pages = pages
     this.#routes = routes.map((route) => toGateRoute(route, revocation.onOutage, limiters))
     this.#table = compileRoutes(this.#routes)
     this.#folded = compileFoldedRoutes(this.#routes)

@@ -17,13 +17,14 @@ export function shedLoad(app: FastifyInstance, core: Core, settings: GatewaySett
   const delay = new EventLoopDelay()
   app.addHook('onClose', async () => delay.close())
   const unshedPaths = new Set(['/healthz', '/readyz', `${settings.prefix}/logout`])
-  const sessions = `${settings.prefix}/sessions/`
+  const { prefix, pages } = settings
+  const endings = [`${prefix}/sessions/`, ...(pages === undefined ? [] : [`${pages.account}/`])]
   const sample = createSampler()
   app.addHook('onRequest', (request, reply, done) => {
     const eventLoopDelay = delay.mean
     if (eventLoopDelay <= limit) return done()
     const path = request.url.split('?', 1)[0]!
-    if (unshedPaths.has(path) || path.startsWith(sessions)) return done()
+    if (unshedPaths.has(path) || endings.some((each) => path.startsWith(each))) return done()
     core.metrics.refusal('overloaded')
     sample(() =>
       app.log.warn(

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { OWN_PATHS } from '../../src/own-paths.js'
+import { isOwnPath } from '../../src/own-paths.js'
 import type { ForwardedClient } from '../../src/gateway/forwarded-headers.js'
 import { noRoute } from './gate.js'
 import type { Gate, RouteMatch } from './gate.js'
@@ -14,7 +14,7 @@ import { checkedTarget } from './strict-requests.js'
 export function matchRequest(gate: Gate, request: FastifyRequest, { host }: ForwardedClient): RouteMatch {
   const { method, raw } = request
   const target = checkedTarget(raw)
-  if (target.ok && OWN_PATHS.includes(target.match)) throw noRoute()
+  if (target.ok && isOwnPath(target.match, gate.pages)) throw noRoute()
   return gate.find({
     method,
     target,

@@ -3,7 +3,7 @@ import { KEY_RULES, GATEWAY_KEY_RULES } from './key-rules.js'
 import type { Rule } from './rule.js'
 import type { PluginSettings, RouteSettings, Settings } from './settings.js'
 import { flattenName } from '../gateway/header-rules.js'
-import { OWN_PATHS } from '../own-paths.js'
+import { OWN_PATHS, isBeneath } from '../own-paths.js'
 import { TOKEN_RULES } from './token-rules.js'
 import { formatDuration } from './values.js'
 
@@ -246,8 +246,4 @@ function overlap(a: RouteSettings | undefined, b: RouteSettings): string | undef
 /** Adds HEAD if there is GET. */
 function withHead(methods: readonly string[] = []): readonly string[] {
   return methods.includes('GET') ? [...new Set([...methods, 'HEAD'])] : methods
-}
-
-function isBeneath(path: string, ancestor: string): boolean {
-  return path === ancestor || path.startsWith(`${ancestor}/`)
 }

@@ -18,9 +18,16 @@ const TAKEN_HEADERS = new Set(
 )
 
 /** Reads the path prefix of Portcullis's own routes. */
-export const readPrefix: Read<string> = (raw, shown) => {
+export const readPrefix: Read<string> = (raw, shown) =>
+  readPlainPath(raw, shown, 'is not a prefix; write one such as /auth')
+
+/** Reads the path of one of Portcullis's own pages. */
+export const readPagePath: Read<string> = (raw, shown) =>
+  readPlainPath(raw, shown, 'is not the path of a page; write one such as /login')
+
+function readPlainPath(raw: unknown, shown: string, mistake: string): string {
   const text = readString(raw, shown)
-  if (!text.startsWith('/') || text === '/') refuse(`${shown} is not a prefix; write one such as /auth`)
+  if (!text.startsWith('/') || text === '/') refuse(`${shown} ${mistake}`)
   if (text.endsWith('/')) refuse(`${shown} ends with a slash; remove it`)
   if (!segments(text).every((segment) => PREFIX_SEGMENT.test(segment) && !isDots(segment))) {
     refuse(`${shown} has a segment with other characters; use letters, digits and - . _ ~`)

@@ -1,5 +1,6 @@
 import { PluginSchema, SettingsSchema } from './schema.js'
 import { GATEWAY_RULES, findRouteMistakes, SHARED_RULES } from './check.js'
+import { PAGE_RULES, findPageMistakes } from './check-pages.js'
 import { findRefusalMistakes } from './check-refusals.js'
 import type { Rule } from './rule.js'
 import { asNode } from './node.js'
@@ -76,19 +77,31 @@ function load(sources: Sources, demand: (settings: Settings) => Mistakes): Loade
   problems.push(
     ...broken(SHARED_RULES, settings, isSound, reading),
     ...broken(GATEWAY_RULES, settings, isSound, reading),
+    ...broken(PAGE_RULES, settings, isSound, reading),
   )
   if (isSound('routes') && isSound('prefix')) {
-    const { routes, prefix, login } = settings
+    const { routes, prefix, login, pages } = settings
     const mistakes = [...demand(settings), ...findRouteMistakes(routes, prefix)]
-    if (isSound('login')) mistakes.push(...findRefusalMistakes(routes, login.page))
+    if (isSound('login') && isSound('pages'))
+      mistakes.push(
+        ...findRefusalMistakes(routes, login.page ?? pages?.login),
+        ...findPageMistakes(routes, pages),
+      )
     problems.push(
       ...mistakes.map(([key, message]) => ({ key, message, source: describeSource(reading, key) })),
     )
   }
   if (problems.length > 0) throw new ConfigError(problems)
   const routes = Object.freeze(settings.routes.map((route) => fillIn(route, settings)))
+  const { login, pages } = settings
+  const page = login.page ?? pages?.login
   return {
-    settings: Object.freeze({ ...settings, tokens: withSchemeDefaults(settings.tokens), routes }),
+    settings: Object.freeze({
+      ...settings,
+      tokens: withSchemeDefaults(settings.tokens),
+      login: page === undefined ? login : Object.freeze({ ...login, page }),
+      routes,
+    }),
     warnings: [...flags.warnings, ...environment.warnings],
     sourceOf: reading.sourceOf,
   }

@@ -3,6 +3,7 @@ import { MAX_ACCESS, bound, choice, count, countOrNone, leaf, lifetime, list } f
 import { CodesSchema } from './codes-schema.js'
 import { LimitsSchema, TimeoutsSchema } from './limits-schema.js'
 import { LoginHttpSchema } from './login-http-schema.js'
+import { PagesSchema } from './pages-schema.js'
 import { RouteSchema } from './route-schema.js'
 import { TRUST_HEADERS } from '../gateway/proxy-headers.js'
 import { TRANSPORTS } from '../token/presented-token.js'
@@ -11,7 +12,7 @@ import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
- * The source of each setting; `codes`, `limits`, `timeouts`, `routes` and `login.http` are in `*-schema.ts` beside it.
+ * The source of each setting; `codes`, `limits`, `pages`, `timeouts`, `routes` and `login.http` are in `*-schema.ts` beside it.
  * Types, checks, defaults, flags, environment names, help and docs are derived from it.
  * Parsed durations are milliseconds, and parsed sizes are bytes.
  */
@@ -300,6 +301,7 @@ export const SettingsSchema = Type.Object({
     maximum: 256,
   }),
   routes: Type.Array(RouteSchema, { description: 'route table; all other paths are 404', default: [] }),
+  pages: Type.Optional(PagesSchema),
   limits: LimitsSchema,
   timeouts: TimeoutsSchema,
   admin: Type.Union(

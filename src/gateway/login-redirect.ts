@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isHandshake } from '../token/csrf.js'
 import { withoutQueryTokens } from '../token/query-token.js'
+import { checkTarget } from './request-target.js'
 import type { CheckedTarget } from './request-target.js'
 
 /**
@@ -31,4 +32,21 @@ export function loginUrl(page: string, target: CheckedTarget, origin = ''): stri
   if (target.match === pagePath) return undefined
   const next = origin + withoutQueryTokens(target.raw)
   return `${page}${page.includes('?') ? '&' : '?'}next=${encodeURIComponent(next)}`
+}
+
+/** The limit for a target in `next`. Longer ones are left out. */
+export const NEXT_LIMITS = { target: 8_192 }
+
+/**
+ * Returns the path and query that a browser may return to after a login, or `undefined` if `next` is anything but a
+ * regular path on this origin. It applies the same rules as `loginUrl`, so it accepts each path that `loginUrl` writes,
+ * and nothing that a browser could read as another origin, such as `//evil.example` or `/\\evil.example`.
+ *
+ * @example
+ * parseNext('/orders?page=2') // '/orders?page=2'
+ * parseNext('https://evil.example/') // undefined
+ */
+export function parseNext(next: string | undefined): string | undefined {
+  const target = checkTarget(next, NEXT_LIMITS)
+  return target.ok ? withoutQueryTokens(target.raw) : undefined
 }

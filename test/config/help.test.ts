@@ -29,6 +29,7 @@ routes[].rateLimit.max required with rateLimit|routes[].rateLimit.per 1m|routes[
 routes[].forwardToken false|routes[].onOutage none
 routes[].limits.body none|routes[].limits.bodyTimeout none
 routes[].timeouts.connect none|routes[].timeouts.headers none|routes[].timeouts.body none|routes[].timeouts.total none
+pages.login /login|pages.account /account|pages.title Portcullis|pages.logo none|pages.stylesheet none
 limits.headers 16kb|limits.headerCount 200|limits.target 8kb|limits.body 1mb
 limits.headersTimeout 10s|limits.bodyTimeout 10s|limits.minBodyRate 240b|limits.idle 60s
 limits.connections 0|limits.upgrades 10000|limits.upgradesPerAddress 100|limits.responseHeaders 64kb|limits.eventLoopDelay 1s
