@@ -11,11 +11,7 @@ import { freePort } from '../support/free-port.js'
 
 t.setTimeout(120_000)
 
-/** Its client waits for somebody to delete a key. */
-const INTERACTIVE = 'presence'
-const folders = readdirSync('examples/schemes', { withFileTypes: true }).filter(
-  (one) => one.isDirectory() && one.name !== INTERACTIVE,
-)
+const folders = readdirSync('examples/schemes', { withFileTypes: true }).filter((one) => one.isDirectory())
 t.ok(folders.length > 0, 'examples were found')
 
 for (const { name } of folders) {
