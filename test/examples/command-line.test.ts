@@ -9,7 +9,7 @@ import t from 'tap'
 import { home } from '../support/gateway-process.js'
 import { freePort } from '../support/free-port.js'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 const folders = readdirSync('examples/schemes', { withFileTypes: true }).filter((one) => one.isDirectory())
 t.ok(folders.length > 0, 'examples were found')

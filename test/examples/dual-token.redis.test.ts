@@ -2,6 +2,6 @@ import t from 'tap'
 import { skipWithRedis, startMovedRedis } from '../support/moved-time.js'
 import { dualTokenContract } from './dual-token.contract.js'
 
-t.setTimeout(120_000)
+t.setTimeout(300_000)
 
 dualTokenContract(t, async () => (await startMovedRedis(t)).url, { skip: skipWithRedis })
