@@ -1,17 +1,18 @@
 import t from 'tap'
 import { skipWithRedis, startMovedRedis } from '../support/moved-time.js'
 import { startRedis } from '../support/redis.js'
+import type { Scope } from '../support/redis.js'
 import { read, splitServersContract, start } from './split-servers.contract.js'
 
 t.setTimeout(240_000)
 
-splitServersContract(t, {
-  startStore: async (t) => (skipWithRedis ? startRedis(t) : startMovedRedis(t)).then(({ url }) => url),
-  skip: skipWithRedis,
-})
+// The time of this process stays where a test has moved it, so each Redis needs a clock that moves, too.
+const startStore = async (t: Scope) => (await (skipWithRedis ? startRedis(t) : startMovedRedis(t))).url
+
+splitServersContract(t, { startStore, skip: skipWithRedis })
 
 t.test('after a logout at the auth server, no business server accepts the token', async (t) => {
-  const { business, clientOf } = await start(t, (await startRedis(t)).url)
+  const { business, clientOf } = await start(t, await startStore(t))
   const { client } = clientOf(business.byKey)
   await client.logIn()
   const { access_token: token } = client.tokens()!
@@ -22,7 +23,7 @@ t.test('after a logout at the auth server, no business server accepts the token'
 })
 
 t.test('a logout at a business server ends the session at the auth server', async (t) => {
-  const { authUrl, business, clientOf } = await start(t, (await startRedis(t)).url)
+  const { authUrl, business, clientOf } = await start(t, await startStore(t))
   const { client } = clientOf(business.byKey)
   await client.logIn()
   const { access_token, refresh_token } = client.tokens()!
