@@ -4,6 +4,7 @@ import type { Registry } from 'prom-client'
 import { tokenResponse, sessionView } from '../src/contract.js'
 import type { SessionView, TokenResponse } from '../src/contract.js'
 import { parseNode } from '../src/gateway/proxy-headers.js'
+import { PortcullisError } from '../src/errors.js'
 import type { ErrorCode } from '../src/errors.js'
 import type { PageOptions } from '../src/session/list-sessions.js'
 import type { SecurityEventSource } from '../src/event-listeners.js'
@@ -295,6 +296,8 @@ export function createHostApi(core: Core): Omit<Portcullis, keyof Guards> {
       requireKey('refresh')
       const address = typeof ip === 'string' ? parseNode(ip) : undefined
       const token = checkRefreshText(refreshToken)
+      // Without the hint of POST /auth/refresh, because the body is the host's.
+      if (token === undefined) throw new PortcullisError('refresh_token_missing')
       return tokenResponse(await refreshPresented(core, sessions, { token, address }))
     },
     async logout(request) {
