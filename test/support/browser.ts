@@ -81,7 +81,11 @@ export async function openPage(t: Test, chromium: string, cert?: string): Promis
   })
   const host = await devToolsHost(child.stderr!)
   const pages = (await (await fetch(`http://${host}/json/list`)).json()) as Target[]
-  return connect(t, host, pages.find(({ type }) => type === 'page')!)
+  return connect(
+    t,
+    host,
+    pages.find(({ type }) => type === 'page')!,
+  )
 }
 
 function trustFlag(cert: string): string {
