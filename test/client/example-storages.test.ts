@@ -1,4 +1,6 @@
 /** The storages of examples/client, each with two clients. The files are in shared-storage.test.ts, too. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -26,6 +28,13 @@ function strictKeystore() {
 /** Node 20 has no SQLite. The name is no literal, because its types have none either. */
 const sqlite = await import(['node', 'sqlite'].join(':')).catch(() => undefined)
 
+/** A directory besides `t.testdir()`, which the server empties for its keys. */
+async function directory(t: Test): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'portcullis-client-'))
+  t.teardown(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
 async function shares(t: Test, first: AsyncStorage, second: AsyncStorage): Promise<void> {
   const server = await openClientServer(t)
   const clients = [first, second].map((storage) => server.client({ storage }))
@@ -42,7 +51,7 @@ async function shares(t: Test, first: AsyncStorage, second: AsyncStorage): Promi
 }
 
 t.test('files', async (t) => {
-  const path = t.testdir()
+  const path = await directory(t)
   await shares(t, fileStorage(path), fileStorage(path))
 })
 
@@ -52,7 +61,7 @@ t.test('a keystore', async (t) => {
 })
 
 t.test('SQLite', { skip: sqlite === undefined && 'this Node has no node:sqlite' }, async (t) => {
-  const path = join(t.testdir(), 'session.db')
+  const path = join(await directory(t), 'session.db')
   const { DatabaseSync } = sqlite as {
     DatabaseSync: new (path: string) => SqliteDatabase & { close(): void }
   }
