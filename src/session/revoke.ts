@@ -3,11 +3,11 @@ import { toSeconds } from '../clock.js'
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import { hasLoneSurrogate } from '../lone-surrogate.js'
 import type { NewEntry } from '../revocation/entry.js'
-import type { IndexedSession, IndexPlace } from '../store/session-store.js'
 import type { SessionDependencies } from './dependencies.js'
 import { endWithStarted } from './started-by.js'
 import { endInPages } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
+import { readIndex } from './read-index.js'
 import { loginTime } from './session.js'
 import type { Sid } from './session.js'
 
@@ -80,28 +80,11 @@ async function endSubject(
   // By whole seconds, as the `iat` that the entry covers. A default `before` is at least `calledAt`.
   const isBy = (time: UnixMs) => toSeconds(time) * 1000 <= (isPast ? before : calledAt)
   const sessions: SessionToEnd[] = []
-  for await (const { sid, session } of readIndex(dependencies, sub, calledAt)) {
+  for await (const { sid, session } of readIndex(dependencies.store, sub, calledAt)) {
     if (isPast && !(session && isBy(loginTime(session)))) continue
     sessions.push({ sid, indexedFor: sub, isCovered: session !== undefined && isBy(session.lastSeenAt) })
   }
   await endInPages(dependencies, sessions, 'revoked', { note: reason })
-}
-
-/** Number of index entries per read. */
-const PAGE = 500
-
-async function* readIndex(
-  { store }: SessionDependencies,
-  sub: string,
-  now: UnixMs,
-): AsyncGenerator<IndexedSession> {
-  let after: IndexPlace | undefined
-  for (;;) {
-    const page = await store.indexed(sub, now, PAGE, after)
-    yield* page
-    if (page.length < PAGE) return
-    after = page.at(-1)
-  }
 }
 
 const KINDS = new Set(['jti', 'sid', 'sub', 'kid', 'all'])

@@ -4,6 +4,7 @@ import type { EndOutcome } from '../store/session-store.js'
 import { endRecords, revokeEnded } from './end-sessions.js'
 import type { EndedRecords, SessionToEnd } from './end-sessions.js'
 import type { SessionDependencies } from './dependencies.js'
+import { readIndex } from './read-index.js'
 import type { EndReason, Session, Sid } from './session.js'
 
 /**
@@ -105,6 +106,9 @@ async function isOrphan({ store, clock }: SessionDependencies, { startedBy }: Se
  * Ends the records of a subject's sessions that match, until there is none: a code of each of them may have begun
  * another one in the meantime.
  *
+ * Sessions that have ended before, but are still in the index, are returned, too: an earlier call may have failed before
+ * it revoked their tokens, and their records no longer say what began them.
+ *
  * @param seen Sessions to leave out. The ended sessions are added.
  */
 async function endUntilNone(
@@ -114,16 +118,15 @@ async function endUntilNone(
   seen: Set<Sid>,
   matches: (session: Session) => Promise<boolean>,
 ): Promise<EndedRecords> {
-  const { store } = dependencies
-  const select = async (sid: Sid): Promise<SessionToEnd[]> => {
-    const session = await store.read(sid)
-    return session && (await matches(session)) ? [{ sid, indexedFor: sub }] : []
-  }
+  const { store, clock } = dependencies
   const sessions: SessionToEnd[] = []
   const outcomes: EndOutcome[] = []
   for (;;) {
-    const others = (await store.sids(sub)).filter((sid) => !seen.has(sid))
-    const found = (await Promise.all(others.map(select))).flat()
+    const found: SessionToEnd[] = []
+    for await (const { sid, state, session } of readIndex(store, sub, clock.now())) {
+      if (seen.has(sid)) continue
+      if (state === 'ended' || (session && (await matches(session)))) found.push({ sid, indexedFor: sub })
+    }
     if (found.length === 0) return { sessions, outcomes }
     outcomes.push(...(await endRecords(dependencies, found, reason)))
     sessions.push(...found)

@@ -329,6 +329,30 @@ export function codesContract(t: Test, open: OpenRig): void {
     await isDead(t, rig, first)
   })
 
+  t.test(
+    'an end that failed half-way is completed by its repetition, with the sessions of codes',
+    async (t) => {
+      const REPEATED: Record<string, (ports: SessionDependencies, login: TokenSet, code: string) => unknown> =
+        {
+          'a logout': (ports, { session }) => logout(ports, { access: session.sid }),
+          'a revoke by sid': (ports, { session }) => revoke(ports, { sid: session.sid }),
+          'a second use': (ports, _, code) => exchange(ports, code),
+        }
+      for (const [name, end] of Object.entries(REPEATED)) {
+        const rig = await open(t, DEFAULTS)
+        const login = await issue(rig.ports, { sub: 'alice' })
+        const code = await newCode(rig, login)
+        const child = await exchange(rig.ports, code)
+        const grandchild = await startFrom(rig, child)
+        const failing = { ...rig.ports, denylist: failingOnce(rig.ports.denylist) }
+        t.equal(await outcomeOf(() => end(failing, login, code)), 'store_unavailable', name)
+        t.equal(await judged(rig, grandchild.accessToken), 'good', 'the fault took place')
+        t.not(await outcomeOf(() => end(failing, login, code)), 'store_unavailable')
+        await isDead(t, rig, child, grandchild)
+      }
+    },
+  )
+
   t.test('a second use during the first leaves nothing alive', async (t) => {
     const rig = await open(t, DEFAULTS)
     const login = await issue(rig.ports, { sub: 'alice' })

@@ -1,7 +1,7 @@
 /** The real ends of sessions, less one rule: by what the store and the denylist do, or the caller gives. */
 import { withoutLost } from '../../src/revocation/denylist.js'
 import type { NewEntry } from '../../src/revocation/entry.js'
-import type { EndOutcome, EndRequest } from '../../src/store/session-store.js'
+import type { EndOutcome, EndRequest, IndexedSession } from '../../src/store/session-store.js'
 import type { Sid } from '../../src/session/session.js'
 import { SimulatedDenylist } from './denylist.js'
 import { SimulatedStore } from './session-store.js'
@@ -43,6 +43,10 @@ export const WEAK_STORES: Partial<Record<SessionRule, typeof SimulatedStore>> = 
         return [data, ids.filter((sid) => readRecord(data, sid, time)?.kind !== 'tombstone')]
       })
     }
+
+    override async indexed(...place: Parameters<SimulatedStore['indexed']>): Promise<IndexedSession[]> {
+      return (await super.indexed(...place)).filter(({ state }) => state !== 'ended')
+    }
   },
   /** A rotation in another epoch leaves the index as it is. */
   reindex: class extends SimulatedStore {
@@ -52,11 +56,8 @@ export const WEAK_STORES: Partial<Record<SessionRule, typeof SimulatedStore>> = 
   },
   /** "Everywhere" reads the index only once, before it ends any session. */
   orphans: class extends SimulatedStore {
-    #isRead = false
-    override async sids(sub: string): Promise<Sid[]> {
-      const isRepeated = this.#isRead
-      this.#isRead = true
-      return isRepeated ? [] : super.sids(sub)
+    override async indexed(): Promise<IndexedSession[]> {
+      return []
     }
   },
   /** An end leaves no tombstone where there is no record. */
