@@ -18,8 +18,12 @@ export interface RefreshedIdentity {
   readonly claims?: HostClaims | undefined
 }
 
-/** Maximum time for reading the user. A function of the host may never settle. */
-export const CHECK_PATIENCE: Milliseconds = 10_000
+/**
+ * Maximum time for reading the user. A function of the host may never settle. It is shorter than the default of
+ * `tokens.reuseGrace`: of two instances that check the same token, the slower one must present it within the grace of the
+ * other's rotation.
+ */
+export const CHECK_PATIENCE: Milliseconds = 8_000
 
 /** Runs the check once for all concurrent exchanges of one token. */
 export class RefreshChecks {
