@@ -2,9 +2,10 @@
 import { build } from 'esbuild'
 import t from 'tap'
 import type { Test } from 'tap'
+import type { PluginOptions } from '../../src/config.js'
 import { findChromium, openPage } from '../support/browser.js'
 import type { Page } from '../support/browser.js'
-import { openClientServer } from '../support/client-server.js'
+import { CREDENTIALS, openClientServer } from '../support/client-server.js'
 import { soon } from '../support/gateway-process.js'
 
 const chromium = findChromium()
@@ -18,8 +19,14 @@ if (chromium === undefined) {
 }
 
 /** Serves a page with the client, and opens it in two tabs. */
-async function openTabs(t: Test, command: string, options: string, prelude = '') {
-  const server = await openClientServer(t)
+async function openTabs(
+  t: Test,
+  command: string,
+  options: string,
+  prelude = '',
+  serverOptions: Partial<PluginOptions> = {},
+) {
+  const server = await openClientServer(t, serverOptions)
   const { outputFiles } = await build({
     stdin: { contents: `export * from 'portcullis/client'`, resolveDir: process.cwd() },
     bundle: true,
@@ -116,4 +123,30 @@ async function inTabs(command: string): Promise<void> {
     const old = `fetch('/me', { headers: { authorization: 'Bearer ${String(token)}' } }).then((r) => r.status)`
     t.equal(await second.evaluate(old), 401, 'on the server, too')
   })
+
+  for (const scheme of ['dual', 'single'] as const) {
+    t.test(`cookies of a login by another page, ${scheme} scheme`, async (t) => {
+      const { first } = await openTabs(t, command, `{ storage: 'cookie' }`, '', {
+        tokens: { scheme, access: '3s' },
+      })
+      const post = (route: string, body: object) =>
+        first.evaluate(`fetch('/auth/${route}', {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: ${JSON.stringify(JSON.stringify(body))},
+        }).then((r) => r.status)`)
+      t.equal(await post('login', { ...CREDENTIALS, cookies: true }), 200)
+      t.equal(await statusOf(first), 200)
+      t.equal(await first.evaluate(SID), undefined)
+      const isExpired = async () => (await first.evaluate(`fetch('/me').then((r) => r.status)`)) === 401
+      await soon('the token has expired', isExpired, 30_000)
+      t.equal(await statusOf(first), 200)
+      t.ok(await first.evaluate(SID), 'known by the refresh')
+
+      t.equal(await post('logout', {}), 204)
+      t.equal(await statusOf(first), 401, 'the cookies are gone')
+      await untilSidIs(first, undefined)
+      t.not(await first.evaluate('reasons.length'), 0)
+    })
+  }
 }

@@ -43,7 +43,7 @@ export function createFetch(
     const copy = request?.body ? request.clone() : target
     const isStream = Symbol.asyncIterator in Object(init?.body)
 
-    let mayRetry = false
+    let mayRetry: unknown
 
     async function attempt(to: typeof target, text: string | undefined): Promise<Response> {
       const token = parseSession(text)?.access_token
@@ -55,10 +55,11 @@ export function createFetch(
         await keepRenewed(response, text)
         if (response.status === 401 && (isCookie || token)) {
           const code = await readCode(response)
-          const isOver = isEnded(code) || (isCookie && code === 'credentials_missing')
-          mayRetry = isOver
+          // Cookies that are missing may be those of another path only: the refresh decides.
+          const isMissing = isCookie && text && code === 'credentials_missing'
+          mayRetry = isEnded(code)
             ? !(await keeper.lock(() => keeper.replace(text, undefined, code)))
-            : isRefreshable(code)
+            : isMissing || isRefreshable(code)
         }
       }
       return response
@@ -69,7 +70,8 @@ export function createFetch(
       const response = early ?? (await attempt(target, text))
       if (!mayRetry) return response
       const [newest, refusal] = await keeper.refresh(text)
-      if (!newest || refusal) return refusal ?? response
+      if (!newest) return response
+      if (refusal) return refusal
       if (isStream)
         throw new ClientError('body_not_replayable', 'A stream cannot be sent twice. Repeat the request.')
       return attempt(copy, newest)

@@ -52,7 +52,7 @@ export function createClient(options: ClientOptions = {}): Client {
     const [text, refusal]: Refreshed = all ? await readFresh() : [await keeper.read()]
     if (refusal) await requireSuccess(refusal)
     const stored = parseSession(text)
-    if (!stored && !isCookie) return
+    if (!stored && !isCookie && !all) return
     const response = await call(
       'logout',
       { refresh_token: stored?.refresh_token, all, keepCurrent },
@@ -79,7 +79,7 @@ export function createClient(options: ClientOptions = {}): Client {
     fetch: authorizedFetch,
     async token() {
       const [text, refusal] = await readFresh()
-      if (text && refusal) await requireSuccess(refusal)
+      if (refusal) await requireSuccess(refusal)
       return parseSession(text)?.access_token
     },
     session,

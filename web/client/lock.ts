@@ -39,7 +39,7 @@ export function storedLock(storage: AsyncStorage): Lock {
     const key = `${name}:lock`
     let mine: string
     for (;;) {
-      const isHeld = Number.parseFloat(`${await storage.getItem(key)}`) > Date.now()
+      const isHeld = Number.parseFloat((await storage.getItem(key)) as string) > Date.now()
       mine = `${Date.now() + LOCK_MILLISECONDS} ${Math.random()}`
       if (!isHeld) await storage.setItem(key, mine)
       await pause(PAUSE_MILLISECONDS)

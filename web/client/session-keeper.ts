@@ -15,7 +15,7 @@ export type CallRoute = (
   signal?: AbortSignal,
 ) => Promise<Response>
 
-/** The stored text, and the response if a refresh was refused and the text isn't of use. */
+/** The stored text, and the response if a refresh was refused for now and the text isn't of use. */
 export type Refreshed = readonly [text: string | undefined, refusal?: Response | undefined]
 
 export interface SessionKeeper {
@@ -104,10 +104,11 @@ export function keepSession(
     if ((await read()) !== text || !(text || storage === 'cookie')) return undefined
     pausedUntil = Date.now() + PAUSE_MILLISECONDS
     const { access_token, refresh_token, session_expires_in: isSingle } = parseSession(text) ?? {}
-    const attempt = async () => {
+    const attempt = async (route = isSingle ? 'renew' : 'refresh'): Promise<Response> => {
       const signal = AbortSignal.timeout(ATTEMPT_MILLISECONDS)
-      const route = isSingle ? 'renew' : 'refresh'
       const result = await call(route, { refresh_token }, isSingle ? access_token : '', signal)
+      // Cookies of a login elsewhere don't tell the scheme.
+      if (!text && result.status === 404 && route !== 'renew') return attempt('renew')
       if (result.ok) await replace(text, await readTokens(result))
       return result
     }
@@ -127,7 +128,7 @@ export function keepSession(
     running ??= lock(key, () => exchange(before)).finally(() => (running = undefined))
     const refusal = await running
     const text = await read()
-    return [text, text && text !== before ? undefined : refusal?.clone()]
+    return [text, text === before ? refusal?.clone() : undefined]
   }
 
   async function readFresh(): Promise<Refreshed> {
@@ -138,8 +139,7 @@ export function keepSession(
     if (left <= 0) return refresh(text)
     if (Date.now() < pausedUntil) return [text]
     // The token is still good, so only the end of the session matters.
-    const refreshed = await refresh(text).catch((): Refreshed => [text])
-    return refreshed[0] ? [refreshed[0]] : refreshed
+    return [(await refresh(text).catch(() => [text]))[0]]
   }
 
   // Tabs that share a localStorage hear of changes by its events.
