@@ -2,8 +2,10 @@
 const { strict: assert } = require('node:assert')
 const fastify = require('fastify')
 const { portcullis, authenticate } = require('portcullis')
+const { createClient } = require('portcullis/client')
 
 async function main() {
+  assert.equal(createClient({ baseUrl: 'http://localhost' }).session(), undefined)
   for (const plugin of [portcullis, require('portcullis')]) {
     const app = fastify()
     app.register(plugin, {

@@ -1,7 +1,9 @@
 import { strict as assert } from 'node:assert'
 import fastify from 'fastify'
 import portcullis, { authenticate } from 'portcullis'
+import { createClient } from 'portcullis/client'
 
+assert.equal(createClient({ baseUrl: 'http://localhost' }).session(), undefined)
 const app = fastify()
 await app.register(portcullis, {
   store: 'memory',
