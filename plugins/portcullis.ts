@@ -18,6 +18,7 @@ import { logoutRoute } from './routes/logout.js'
 import { meRoute } from './routes/me.js'
 import { refreshRoute } from './routes/refresh.js'
 import { renewRoute } from './routes/renew.js'
+import { sessionEventsRoute } from './routes/session-events.js'
 import { sessionsRoutes } from './routes/sessions.js'
 import { tokenRoute } from './routes/token.js'
 import { verifyRoute } from './routes/verify.js'
@@ -93,6 +94,7 @@ export async function registerCore(app: FastifyInstance, core: Core, front?: Fro
         if (settings.store !== 'none') {
           logoutRoute(context, core)
           sessionsRoutes(context, core, own)
+          sessionEventsRoute(context, core, own)
         }
         meRoute(context, own)
         if (settings.codes && core.key) {

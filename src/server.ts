@@ -133,7 +133,15 @@ export async function openGateway(settings: GatewaySettings, log: Logger): Promi
     return {
       url,
       core,
-      stop: (onListenerClosed) => connections.stop({ drain, shutdown, onListenerClosed }),
+      stop: (onListenerClosed) =>
+        connections.stop({
+          drain,
+          shutdown,
+          onListenerClosed: () => {
+            core.stop()
+            onListenerClosed()
+          },
+        }),
       endDrain: () => connections.endDrain(),
       reload: () => reloadCertificates(app.server, settings.listen.tls, log),
       close: () => app.close(),

@@ -5,13 +5,11 @@ import type { PageOptions, SessionPage } from '../../src/session/list-sessions.j
 import type { Sid } from '../../src/session/session.js'
 import type { OwnGuard } from '../guards.js'
 import type { Core } from '../../src/app/core.js'
+import { attributeTo } from './session-events.js'
 
 /** Adds `GET /auth/sessions`, which lists the caller's sessions, and `DELETE /auth/sessions/:sid`, which ends one. */
-export function sessionsRoutes(
-  app: FastifyInstance,
-  { sessions }: Core,
-  { authenticate, authOf }: OwnGuard,
-): void {
+export function sessionsRoutes(app: FastifyInstance, core: Core, { authenticate, authOf }: OwnGuard): void {
+  const { sessions } = core
   app.get<{ Querystring: SessionsQuery }>(
     '/sessions',
     { onRequest: authenticate, schema: { querystring: SessionsQuery } },
@@ -36,7 +34,8 @@ export function sessionsRoutes(
     { onRequest: authenticate },
     async (request, reply) => {
       const { sub, sid } = authOf(request)
-      await sessions.forRequest(request.id).end(sub, request.params.sid as Sid, sid as Sid)
+      const ended = request.params.sid as Sid
+      await attributeTo(core, request, sid, () => sessions.forRequest(request.id).end(sub, ended, sid as Sid))
       return reply.code(204).send()
     },
   )

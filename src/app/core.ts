@@ -9,6 +9,7 @@ import { CLOCK_SLACK } from '../revocation/denylist.js'
 import type { EntryLifetime, Listing, ListQuery } from '../revocation/denylist.js'
 import { EventListeners } from '../event-listeners.js'
 import { RateBound } from '../rate-bound.js'
+import { SessionChanges } from '../session-changes.js'
 import { RefreshChecks, Sessions, SlidingRenewal } from '../session/sessions.js'
 import type { Sid } from '../session/session.js'
 import type { Authenticator } from '../login/authenticator.js'
@@ -72,6 +73,12 @@ export interface Core {
   readonly metrics: Metrics
   /** The listeners of the host for security events. */
   readonly events: EventListeners
+  /** The beginnings and ends of sessions, for their subjects. */
+  readonly changes: SessionChanges
+  /** Aborted when the server accepts no more connections. Streams of our own must then end. */
+  readonly stopping: AbortSignal
+  /** Aborts `stopping`. */
+  stop(): void
   /** The long-lived connections. Each one ends with its token. */
   readonly live: LongLivedConnections
   /** The connection of the session store. `undefined` with `store: memory` and `none`. */
@@ -156,6 +163,8 @@ async function assemble({
   const identity = await createIdentityProof({ createSigner: islands.createSigner, key, clock, settings })
   const sampleLimited = createSampler()
   const events = new EventListeners(log)
+  const changes = new SessionChanges(events)
+  const stopping = new AbortController()
   const limiters = await createCoreLimiters(islands.createCounter, settings, redis?.client)
   const users = key && loginProcesses > 0 ? await openUserSource(settings, log, loginProcesses) : undefined
   // Opened last: nothing after it may fail, because it keeps running in the background.
@@ -240,6 +249,9 @@ async function assemble({
     key,
     metrics,
     events,
+    changes,
+    stopping: stopping.signal,
+    stop: () => stopping.abort(),
     live,
     redis: redis?.client,
     verifier,

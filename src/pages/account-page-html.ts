@@ -9,7 +9,7 @@ import { GATELETS, gatelet } from './gatelets.js'
 import { html } from './html.js'
 import type { Html } from './html.js'
 import { translator } from './page-texts.js'
-import type { Translate } from './page-texts.js'
+import type { TextKey, Translate } from './page-texts.js'
 
 /** The texts of the page, its URLs and the time at which it is rendered. */
 interface Scope {
@@ -27,6 +27,10 @@ export interface EndFailure {
 }
 
 export interface AccountPage {
+  /** The path prefix of the API, such as `/auth`. */
+  readonly api: string
+  /** The route that exchanges the tokens: `refresh` or `renew`. */
+  readonly exchange: 'refresh' | 'renew'
   readonly sub: string
   readonly sessions: readonly SessionView[]
   readonly now: UnixSeconds
@@ -45,31 +49,88 @@ export function renderAccountPage(context: PageContext, page: AccountPage): stri
     kind: 'account',
     heading: t('account.title'),
     before: GATELETS,
+    script: scriptData(scope, page),
     top: html`<form class="push" method="post" action="${endUrl(context, 'logout')}" data-while-live>
       <button class="button">${t('account.logout')}</button>
     </form>`,
     main: html`<div id="while-live">
-      <h1>${t('account.title')}</h1>
-      <p class="muted">${t('account.lead')}</p>
-      <div class="section-head">
-        <h2 id="here">${t('account.here')}</h2>
-        <span class="small muted">${t('account.user', { id: sub })}</span>
+        <h1>${t('account.title')}</h1>
+        <p class="muted">${t('account.lead')}</p>
+        <div class="section-head">
+          <h2 id="here">${t('account.here')}</h2>
+          <span class="small muted">${t('account.user', { id: sub })}</span>
+        </div>
+        <ul class="sessions" aria-labelledby="here">
+          ${sessions.filter(({ current }) => current).map((session) => renderSession(scope, session))}
+        </ul>
+        <div class="section-head">
+          <h2 id="others" tabindex="-1">${t('account.others')}</h2>
+          <span class="live" id="live" role="status" hidden>${t('account.live')}</span>
+        </div>
+        ${others.length > 0 ? renderOthers(scope, others, page.failure) : html`<p class="empty" id="none">${t('account.none')}</p>`}
+        ${
+          others.length === 0 &&
+          ended !== undefined &&
+          renderNotice({ kind: 'good', strong: t('account.all.done', { n: ended }) })
+        }
+        <p class="notice is-good" id="all-done" role="status" hidden></p>
       </div>
-      <ul class="sessions" aria-labelledby="here">
-        ${sessions.filter(({ current }) => current).map((session) => renderSession(scope, session))}
-      </ul>
-      <div class="section-head">
-        <h2 id="others" tabindex="-1">${t('account.others')}</h2>
-        <span class="live" id="live" role="status" hidden>${t('account.live')}</span>
-      </div>
-      ${others.length > 0 ? renderOthers(scope, others, page.failure) : html`<p class="empty" id="none">${t('account.none')}</p>`}
-      ${
-        others.length === 0 &&
-        ended !== undefined &&
-        renderNotice({ kind: 'good', strong: t('account.all.done', { n: ended }) })
-      }
-    </div>`,
+      ${renderFallen(scope, page)}`,
   })
+}
+
+/** Texts that the script of the page shows. */
+const SCRIPT_TEXTS: readonly TextKey[] = [
+  'account.ending',
+  'account.ended',
+  'account.ended.elsewhere',
+  'account.unsure',
+  'account.retry',
+  'account.retry.name',
+  'account.all.done',
+  'account.limited',
+  'account.live',
+  'account.live.lost',
+  'over.title',
+  'over.by.other',
+  'over.by.operator',
+  'over.by.logout',
+  'over.by.reuse',
+  'over.by.expiry',
+  'over.by.unknown',
+  'login.after.elsewhere',
+]
+
+function scriptData({ context, t }: Scope, { api, exchange, sessions }: AccountPage) {
+  return {
+    sid: sessions.find(({ current }) => current)?.sid,
+    api,
+    exchange,
+    language: context.language,
+    texts: Object.fromEntries(SCRIPT_TEXTS.map((key) => [key, t(key)])),
+  }
+}
+
+/** Returns the message that replaces the page when its own session has ended. Only the script shows it. */
+function renderFallen({ context, t }: Scope, { sessions }: AccountPage): Html {
+  const own = sessions.find(({ current }) => current)
+  const device = own === undefined ? t('account.device.unknown') : describeDevice(own, t)
+  return html`<section class="fallen" id="fallen" role="alert" hidden>
+    ${gatelet('down')}
+    <div class="stack is-tight">
+      <h1 id="fallen-title" tabindex="-1">${t('over.title')}</h1>
+      <p id="fallen-reason"></p>
+    </div>
+    <dl>
+      <dt>${t('over.when')}</dt>
+      <dd><time id="fallen-time"></time></dd>
+      <dt>${t('over.what')}</dt>
+      <dd><bdi>${device}</bdi></dd>
+    </dl>
+    <a class="button is-main is-wide" href="${pageUrl(context, context.login, { next: context.account })}"
+      >${t('over.login')}</a
+    >
+  </section>`
 }
 
 function renderOthers(scope: Scope, others: readonly SessionView[], failure: EndFailure | undefined): Html {
@@ -154,6 +215,7 @@ export function renderUnavailablePage(context: PageContext, requestId: string): 
   return renderFrame(context, {
     kind: 'account',
     heading: t('account.title'),
+    script: {},
     main: html`<div class="stack">
       <h1>${t('account.title')}</h1>
       ${renderNotice({

@@ -28,6 +28,8 @@ export interface FrameParts {
   readonly main: Html
   /** Elements before the header. */
   readonly before?: Html | undefined
+  /** What the script of the page needs to know. */
+  readonly script: Readonly<Record<string, unknown>>
   /** The query of the page without `lang`, for the link to the other language. */
   readonly query?: Readonly<Record<string, string | undefined>>
 }
@@ -46,7 +48,7 @@ export function pageUrl(
 /** Returns a whole page. */
 export function renderFrame(context: PageContext, parts: FrameParts): string {
   const { title, files, hasLogo, hasStylesheet, language } = context
-  const { kind, heading, top, main, before, query } = parts
+  const { kind, heading, top, main, before, script, query } = parts
   const t = translator(language)
   return html`<!doctype html>
     <html lang="${language}">
@@ -59,8 +61,9 @@ export function renderFrame(context: PageContext, parts: FrameParts): string {
         <link rel="icon" href="${files}/mark.svg" type="image/svg+xml" />
         <link rel="stylesheet" href="${files}/pages.css" />
         ${hasStylesheet && html`<link rel="stylesheet" href="${files}/site.css" />`}
+        <script src="${files}/${kind}.js" defer></script>
       </head>
-      <body class="plain is-${kind}">
+      <body class="plain is-${kind}" data-page="${JSON.stringify(script)}">
         <a class="skip" href="#main">${t('both.skip')}</a>
         ${GATE}${before}
         <header class="plain-top">

@@ -39,6 +39,7 @@ export function renderLoginPage(context: PageContext, page: LoginPage): string {
   return renderFrame(context, {
     kind: 'login',
     heading: t('login.title'),
+    script: { texts: Object.fromEntries(SCRIPT_TEXTS.map((key) => [key, t(key)])) },
     query: { next: page.next, reason: page.reason },
     main: html`<div class="stack">
         <h1>${t('login.title')}</h1>
@@ -107,17 +108,10 @@ const SCRIPT_TEXTS: readonly TextKey[] = [
 
 function renderForm(context: PageContext, page: LoginPage, t: Translate): Html {
   const { next, failure, username = '', remember = true } = page
-  const texts = JSON.stringify(Object.fromEntries(SCRIPT_TEXTS.map((key) => [key, t(key)])))
   const isWrong = failure !== undefined && FAILURES[failure.code]?.[1] === 'login.wrong'
   const invalid = (field: string) =>
     (isWrong || failure?.code === field) && html` aria-invalid="true" aria-describedby="notice"`
-  return html`<form
-    class="login-form"
-    method="post"
-    action="${pageUrl(context, context.login)}"
-    id="login"
-    data-texts="${texts}"
-  >
+  return html`<form class="login-form" method="post" action="${pageUrl(context, context.login)}" id="login">
     ${next !== undefined && html`<input type="hidden" name="next" value="${next}" />`}
     <div class="field">
       <label for="username">${t('login.user')}</label>

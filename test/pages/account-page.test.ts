@@ -95,7 +95,7 @@ t.test('a form ends all other sessions', async (t) => {
   for (const { access_token } of others) t.notOk(await isAlive(access_token))
   t.match((await get(cookies, '/account?ended=2')).text, '2 sessions ended. You are logged in here only.')
   await logIn(url)
-  t.notMatch((await get(cookies, '/account?ended=2')).text, 'sessions ended', 'a link can’t claim it')
+  t.notMatch((await get(cookies, '/account?ended=2')).text, '2 sessions ended', 'a link can’t claim it')
 })
 
 t.test('logout ends this session, also with an expired token, and deletes the cookies', async (t) => {

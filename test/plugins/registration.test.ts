@@ -53,6 +53,7 @@ t.test('the plugin’s routes are under the prefix and /.well-known only', async
     '/id/logout',
     '/id/me',
     '/id/refresh',
+    '/id/session/events',
     '/id/sessions',
     '/id/sessions/:sid',
     '/id/verify',

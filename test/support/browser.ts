@@ -50,12 +50,19 @@ export interface Page {
   evaluate(expression: string): Promise<unknown>
   /** Opens another page of the same profile. */
   openTab(): Promise<Page>
+  /** Errors of the page so far: uncaught exceptions, violations of its policy, failed loads. */
+  readonly errors: readonly string[]
 }
 
 interface Reply {
   readonly id?: number
   readonly method?: string
-  readonly params?: { readonly type?: string; readonly response?: { readonly status: number } }
+  readonly params?: {
+    readonly type?: string
+    readonly response?: { readonly status: number }
+    readonly entry?: { readonly level: string; readonly text: string }
+    readonly exceptionDetails?: unknown
+  }
   readonly result?: { readonly result?: { readonly value?: unknown }; readonly exceptionDetails?: unknown }
   readonly error?: { readonly message: string }
 }
@@ -129,9 +136,15 @@ function drive(socket: WebSocket): Omit<Page, 'openTab'> {
   let lastId = 0
   const waiting = new Map<number, (reply: Reply) => void>()
   let onEvent: (reply: Reply) => void = () => {}
+  const errors: string[] = []
   socket.on('message', (data) => {
     const reply = JSON.parse(String(data)) as Reply
-    if (reply.id === undefined) return onEvent(reply)
+    if (reply.id === undefined) {
+      const { entry, exceptionDetails } = reply.params ?? {}
+      if (entry?.level === 'error') errors.push(entry.text)
+      if (exceptionDetails !== undefined) errors.push(JSON.stringify(exceptionDetails))
+      return onEvent(reply)
+    }
     waiting.get(reply.id)?.(reply)
     waiting.delete(reply.id)
   })
@@ -151,8 +164,9 @@ function drive(socket: WebSocket): Omit<Page, 'openTab'> {
   }
   return {
     evaluate,
+    errors,
     async open(url) {
-      await Promise.all([send('Page.enable'), send('Network.enable')])
+      await Promise.all(['Page', 'Network', 'Log', 'Runtime'].map((domain) => send(`${domain}.enable`)))
       let status = 0
       const loaded = new Promise<void>((resolve) => {
         onEvent = ({ method, params }) => {

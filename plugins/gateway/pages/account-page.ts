@@ -16,6 +16,7 @@ import { endRequested } from '../../logout-request.js'
 import { noteError, toPortcullisError } from '../../problem-details.js'
 import { FastifyRequestFacts, readBrowserHeaders } from '../../request-facts.js'
 import { readClientInfo } from '../../routes/origin.js'
+import { attributeTo } from '../../routes/session-events.js'
 import {
   fieldsOf,
   loginPageUrl,
@@ -49,16 +50,16 @@ export function accountPageRoutes(app: FastifyInstance, dependencies: PagesDepen
     const { sid } = fieldsOf(request.body)
     return endAndReturn(request, reply, sid, async ({ sub, sid: own }) => {
       if (sid === own) {
-        await sessions.forRequest(request.id).end(sub, own as Sid, own as Sid)
+        await attributeTo(core, request, own, () =>
+          sessions.forRequest(request.id).end(sub, own as Sid, own as Sid),
+        )
         return leave(request, reply)
       }
-      await sessions
-        .forRequest(request.id)
-        .end(sub, (sid ?? '') as Sid)
-        .catch((error: unknown) => {
-          // It has ended in the meantime.
-          if (!(error instanceof PortcullisError) || error.code !== 'not_found') throw error
-        })
+      const end = () => sessions.forRequest(request.id).end(sub, (sid ?? '') as Sid)
+      await attributeTo(core, request, own, end).catch((error: unknown) => {
+        // It has ended in the meantime.
+        if (!(error instanceof PortcullisError) || error.code !== 'not_found') throw error
+      })
       return back(request, reply)
     })
   })
@@ -66,7 +67,9 @@ export function accountPageRoutes(app: FastifyInstance, dependencies: PagesDepen
   app.post(`${pages.account}/end-others`, async (request, reply) =>
     endAndReturn(request, reply, undefined, async ({ sub, sid }) => {
       const others = (await list(request, { sub, sid })).filter(({ current }) => !current)
-      await sessions.forRequest(request.id).endAll(sub, { except: sid as Sid })
+      await attributeTo(core, request, sid, () =>
+        sessions.forRequest(request.id).endAll(sub, { except: sid as Sid }),
+      )
       return back(request, reply, others.length > 0 ? String(others.length) : undefined)
     }),
   )
@@ -77,10 +80,12 @@ export function accountPageRoutes(app: FastifyInstance, dependencies: PagesDepen
       const access = readPresentedToken(new FastifyRequestFacts(request), core.transports)
       // The token may have expired: whoever wants to log out must not have to log in before.
       if (access !== undefined)
-        await endRequested(core, sessions.forRequest(request.id), {
-          accessToken: access.token,
-          ip: countedAddress(request),
-        })
+        await attributeTo(core, request, undefined, () =>
+          endRequested(core, sessions.forRequest(request.id), {
+            accessToken: access.token,
+            ip: countedAddress(request),
+          }),
+        )
     } catch (error) {
       const { statusCode } = toPortcullisError(error)
       // A token that no instance admits needs no logout.
@@ -128,6 +133,8 @@ export function accountPageRoutes(app: FastifyInstance, dependencies: PagesDepen
     const content: AccountPage = {
       ...page,
       sub: auth.sub,
+      api: settings.prefix,
+      exchange: settings.tokens.scheme === 'single' ? 'renew' : 'refresh',
       sessions: await list(request, auth),
       now: toSeconds(Date.now()),
     }

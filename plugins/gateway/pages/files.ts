@@ -11,6 +11,8 @@ const FOLDER = new URL('../../../../web/pages/', import.meta.url)
 /** The files that make up each file that browsers load. */
 const OWN_FILES: Readonly<Record<string, readonly string[]>> = {
   'pages.css': ['base.css', 'gate.css', 'controls.css', 'frame.css', 'account.css', 'media.css'],
+  'login.js': ['login.js'],
+  'account.js': ['account.js'],
   'mark.svg': ['mark.svg'],
 }
 
