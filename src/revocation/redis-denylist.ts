@@ -20,6 +20,9 @@ import type {
 } from './denylist.js'
 import { createStamp, waitForStamp } from './token-stamp.js'
 
+/** The value of the denylist key of an evicted session. Another program may have written any other value. */
+const EVICTED_VALUE = new RegExp(`^${EVICTED} \\d{13} `)
+
 /**
  * The jti prefix of all tokens, as this denylist has no epochs. It is equal on all instances, because a retried refresh
  * must issue an equal token on each of them.
@@ -84,7 +87,7 @@ export class RedisDenylist implements Denylist {
       const before = befores[i]
       return before !== undefined && (!hasBefore(each) || iat * 1000 <= before)
     })
-    return kind === 'sid' && befores[0] === EVICTED ? 'evicted' : kind
+    return kind === 'sid' && EVICTED_VALUE.test(found[0]!) ? 'evicted' : kind
   }
 
   /** Returns why the session isn't alive: it has no record, or a tombstone. `undefined` if it is. */

@@ -53,6 +53,15 @@ for (const check of ['replica', 'redis'] as const) {
       t.ok((await client.pttl(keys.deny('sid', session_id))) > 0)
     }
   })
+
+  t.test(`${check}: a revoke succeeds although its key has another type`, async (t) => {
+    const { api, codeOf, client, keys } = await open(t, check)
+    const { access_token = '', session_id } = await api.issue({ sub: 'ada' })
+    await client.lpush(keys.deny('sid', session_id), 'one', 'two')
+    await api.logout({ accessToken: access_token })
+    t.equal(await codeOf(access_token), 'session_ended')
+    t.match(await client.get(keys.deny('sid', session_id)), /^0 \d{13} logout$/)
+  })
 }
 
 t.test('replica: a foreign SET or DEL of a denylist key changes no decision', async (t) => {

@@ -61,6 +61,8 @@ export function settingsFor(directory: string, overrides: Overrides = {}): Recor
     // Where nobody listens: a test that forwards brings its own.
     routes: [{ path: '/', upstream: 'http://127.0.0.1:9' }],
     ...overrides,
+    // Tests of one request mustn't fail because the machine is busy.
+    limits: { eventLoopDelay: '0s', ...(overrides['limits'] as object | undefined) },
   }
 }
 

@@ -126,6 +126,16 @@ local told = redis.call('HMGET', state, 'settled', 'since', 'marks')
 return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, texts, ARGV[12] ~= '' and members() or {} }`
 
 /**
+ * Reads a denylist key: `before`, `until` and the reason. Returns nil if there is none. A value of any type that another
+ * program has written counts as none, so that it neither makes a revoke fail nor becomes a part of the entry.
+ */
+const READ_DENY_KEY = `
+local function readDenyKey(key)
+  local old = redis.pcall('GET', key)
+  return string.match(type(old) == 'string' and old or '', '^(%d+) (' .. string.rep('%d', 13) .. ') (.*)$')
+end`
+
+/**
  * Writes entries to the log and to the denylist keys.
  *
  * KEYS state, log, the denylist key of each entry · ARGV (those of FRESH), then kind, id, before ('now', 'birth' or
@@ -140,7 +150,7 @@ return { epoch, told[1], told[2], told[3], int(now), last, more and 1 or 0, text
  * Atomic: the revoke waits for exactly the members that exist when its entries are written. An existing denylist key is
  * only ever extended.
  */
-const revoke = `${FRESH}
+const revoke = `${FRESH}${READ_DENY_KEY}
 local last, written = '0-0', 0
 local born = tonumber(redis.call('HGET', state, 'born'))
 local function write(i, at)
@@ -148,8 +158,7 @@ local function write(i, at)
   local till = ARGV[at + 3] == '' and now + keep or math.min(tonumber(ARGV[at + 3]), now + keep)
   local mark = ARGV[at + 2] == 'birth' and string.sub(epoch, 1, 8) or ''
   local text = ARGV[at] .. ' ' .. int(before) .. ' ' .. int(till) .. ' ' .. mark .. ARGV[at + 1]
-  -- Something else may have written the key. That must not make the revoke fail.
-  local oldBefore, oldTill = string.match(redis.call('GET', KEYS[i]) or '', '^(%d+) (%d+)')
+  local oldBefore, oldTill = readDenyKey(KEYS[i])
   if oldBefore then before, till = math.max(before, tonumber(oldBefore)), math.max(till, tonumber(oldTill)) end
   if till > now then
     redis.call('SET', KEYS[i], int(before) .. ' ' .. int(till) .. ' ' .. ARGV[at + 4], 'PXAT', int(till))
@@ -194,14 +203,13 @@ return { epoch, row, members() }`
  * KEYS the denylist key of each entry · ARGV H + G (ms), reason, then before and until (ms) of each entry
  * Returns 1. Atomic: an existing denylist key is only ever extended.
  */
-const deny = `
+const deny = `${READ_DENY_KEY}
 local function int(number) return string.format('%.0f', number) end
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 for i, key in ipairs(KEYS) do
   local before, till = tonumber(ARGV[2 * i + 1]), math.min(tonumber(ARGV[2 * i + 2]), now + tonumber(ARGV[1]))
-  local old = redis.call('GET', key)
-  local oldBefore, oldTill, reason = string.match(old or '', '^(%d+) (%d+) ?(.*)$')
+  local oldBefore, oldTill, reason = readDenyKey(key)
   if oldBefore then before, till = math.max(before, tonumber(oldBefore)), math.max(till, tonumber(oldTill)) end
   if till > now then redis.call('SET', key, int(before) .. ' ' .. int(till) .. ' ' .. (reason or ARGV[2]), 'PXAT', int(till)) end
 end
