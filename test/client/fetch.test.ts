@@ -6,6 +6,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { ClientError } from '../../web/client/client.js'
 import { CREDENTIALS, SharedStorage, openClientServer } from '../support/client-server.js'
+import { soon } from '../support/gateway-process.js'
 
 async function signedIn(t: Test) {
   const server = await openClientServer(t)
@@ -285,19 +286,41 @@ t.test('a response is a stream, and reaches the caller before its end', async (t
   await reader.cancel()
 })
 
-t.test('a renewed token in a response is kept', async (t) => {
-  const { server, client } = await signedIn(t)
-  const before = await client.token()
-  const other = server.client()
-  await other.login(CREDENTIALS)
-  const renewed = (await other.token())!
-  server.hooks.set(
-    '/me',
-    (reply) => void reply.headers({ 'x-renewed-access-token': renewed, 'x-renewed-expires-in': '900' }),
-  )
-  t.equal((await client.fetch('/me')).status, 200)
-  t.equal(await client.token(), renewed)
-  t.not(renewed, before)
+for (const scheme of ['dual', 'single'] as const) {
+  t.test(`sliding renewal in the ${scheme} scheme: the token of a response is kept`, async (t) => {
+    const server = await openClientServer(t, { tokens: { scheme, access: '10s', renewUnder: '9s' } })
+    const client = server.client()
+    await client.login(CREDENTIALS)
+    const before = await client.token()
+    const isRenewed = async () => {
+      t.equal((await client.fetch('/me')).status, 200)
+      return (await client.token()) !== before
+    }
+    await soon('the token is renewed', isRenewed, 20_000)
+    t.equal((await client.fetch('/me')).status, 200)
+    t.equal(server.count('/auth/refresh') + server.count('/auth/renew'), 0)
+  })
+}
+
+t.test('a renewed token of a request with an earlier token is ignored', async (t) => {
+  const { server, storage, client } = await signedIn(t)
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  const arrived = new Promise<void>((resolve) => {
+    server.hooks.set('/me', async (reply) => {
+      resolve()
+      void reply.headers({ 'x-renewed-access-token': 'outdated', 'x-renewed-expires-in': '900' })
+      await held
+    })
+  })
+  const request = client.fetch('/me')
+  await arrived
+  server.hooks.clear()
+  storage.age(900)
+  const token = await client.token()
+  release()
+  t.equal((await request).status, 200)
+  t.equal(await client.token(), token)
 })
 
 t.test('a logout that fails keeps the session, and can be repeated', async (t) => {
