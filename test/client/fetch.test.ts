@@ -91,6 +91,9 @@ for (const [status, code] of [
     server.refuse('/auth/refresh', status, code, { 'retry-after': '7' })
     storage.age(900 * 0.95)
     t.equal((await client.fetch('/me')).status, 200, 'the old token is still good')
+    const attempts = server.count('/auth/refresh')
+    t.equal((await client.fetch('/me')).status, 200)
+    t.equal(server.count('/auth/refresh'), attempts, 'the next attempt has time until the token expires')
     storage.age(900)
     const response = await client.fetch('/me')
     t.match(

@@ -45,6 +45,31 @@ t.test('two clients with one storage share the session, and make one refresh', a
   t.equal([...storage.values.keys()].length, 0, 'no lock is left')
 })
 
+t.test('a slow read that a login overtakes signs nobody out', async (t) => {
+  const server = await openClientServer(t)
+  let release = () => {}
+  const held = new Promise<void>((resolve) => (release = resolve))
+  let isSlow = false
+  class SlowStorage extends SharedStorage {
+    override async getItem(key: string): Promise<string | undefined> {
+      const isHeld = isSlow
+      const text = await super.getItem(key)
+      if (isHeld) await held
+      return text
+    }
+  }
+  const reasons: string[] = []
+  const client = server.client({ storage: new SlowStorage(), onSignedOut: (code) => reasons.push(code) })
+  isSlow = true
+  const token = client.token()
+  isSlow = false
+  const session = await client.login(CREDENTIALS)
+  release()
+  await token
+  t.equal(client.session(), session)
+  t.same(reasons, [])
+})
+
 t.test('the lock of a client that has ended is taken over', async (t) => {
   const server = await openClientServer(t)
   const storage = new SharedStorage()
