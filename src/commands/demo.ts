@@ -56,12 +56,13 @@ async function demoSettings(upstream: string, users: string) {
     // The demo uses plain http, over which curl doesn't send Secure cookies.
     cookies: { secure: false },
     login: { users },
+    pages: { title: 'Portcullis demo' },
     log: { level: 'warn' },
     routes: [
-      { path: '/post/all', methods: ['GET'], upstream },
+      { path: '/post/all', methods: ['GET'], upstream, onAnonymous: 'redirect' },
       { path: '/post', methods: ['GET'], upstream, auth: 'none' },
       { path: '/tag', methods: ['GET'], upstream, auth: 'none' },
-      { path: '/', upstream },
+      { path: '/', upstream, onAnonymous: 'redirect' },
     ],
   }
 }
@@ -86,6 +87,7 @@ Portcullis is running in front of a small blog without authentication.
   gateway   ${url}   (public: /post  /post/1  /tag/castle · protected: /post/all and everything else)
   metrics   ${adminUrl === undefined ? 'no admin listener' : `${adminUrl}/metrics`}
   login     ${name} / ${password}
+  pages     ${url}/account   (open it in two browsers, and end the session of one in the other)
 
 Paste these commands into another terminal, one by one:
 

@@ -71,12 +71,18 @@ export function renderAccountPage(context: PageContext, page: AccountPage): stri
         ${
           others.length === 0 &&
           ended !== undefined &&
-          renderNotice({ kind: 'good', strong: t('account.all.done', { n: ended }) })
+          renderNotice({ kind: 'good', strong: t(plural('account.all.done', ended), { n: ended }) })
         }
         <p class="notice is-good" id="all-done" role="status" hidden></p>
       </div>
       ${renderFallen(scope, page)}`,
   })
+}
+
+type PluralKey = `account.all.${'ask' | 'more' | 'yes' | 'done'}`
+
+function plural(key: PluralKey, n: number): TextKey {
+  return n === 1 ? `${key}.one` : key
 }
 
 /** Texts that the script of the page shows. */
@@ -88,6 +94,7 @@ const SCRIPT_TEXTS: readonly TextKey[] = [
   'account.retry',
   'account.retry.name',
   'account.all.done',
+  'account.all.done.one',
   'account.limited',
   'account.live',
   'account.live.lost',
@@ -144,8 +151,13 @@ function renderOthers(scope: Scope, others: readonly SessionView[], failure: End
     <details class="confirm" id="all">
       <summary class="button">${t('account.all')}</summary>
       <form class="confirm-body" method="post" action="${endUrl(context, 'end-others')}">
-        <p><strong>${t('account.all.ask', { n })}</strong> <span>${t('account.all.more')}</span></p>
-        <div class="row"><button class="button is-final">${t('account.all.yes', { n })}</button></div>
+        <p>
+          <strong>${t(plural('account.all.ask', n), { n })}</strong>
+          <span>${t(plural('account.all.more', n))}</span>
+        </p>
+        <div class="row">
+          <button class="button is-final">${t(plural('account.all.yes', n), { n })}</button>
+        </div>
       </form>
     </details>`
 }

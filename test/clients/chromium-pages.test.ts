@@ -98,6 +98,18 @@ async function usePages(command: string): Promise<void> {
     await shows(first, 'Ended. It no longer works anywhere.')
     await first.evaluate('location.reload()')
     await shows(first, 'You are not logged in anywhere else.')
+
+    // The page loads itself again for each new session, and must miss none in that time.
+    const login = JSON.stringify({ username: 'bob', password: USERS.bob })
+    const options = `{ method: 'POST', credentials: 'omit', body: '${login}', headers: { 'content-type': 'application/json' } }`
+    await second.evaluate(`Promise.all([1, 2, 3].map(() => fetch('/auth/login', ${options})))`)
+    await soon('the first page shows three sessions', () =>
+      first.evaluate(`document.querySelectorAll('#list .session').length === 3`).catch(() => false),
+    )
+    await shows(first, 'Updates by itself')
+    await first.evaluate(`document.querySelector('#all summary').click()`)
+    await first.evaluate(`document.querySelector('#all button').click()`)
+    await shows(first, '3 sessions ended. You are logged in here only.')
     t.same(withoutStatuses([...first.errors, ...second.errors]), [])
   })
 

@@ -59,7 +59,7 @@ t.test('the page lists the sessions, and says which is this one', async (t) => {
   t.strictSame(rowsOf(text).length, 2)
   t.equal(rowsOf(text)[1], other.session_id, 'other sessions come second')
   t.equal([...text.matchAll(/action="\/account\/end"/g)].length, 1, 'this session has no button to end it')
-  t.match(text, 'End 1 sessions')
+  t.match(text, 'End the other session?')
   t.match((await get(cookies, '/account?lang=zh-CN')).text, '已登录的设备')
 })
 

@@ -126,7 +126,9 @@
     const ended = rows()
     byId('all').open = false
     if (!(await end(ended, () => send('POST', 'logout', { all: true, keepCurrent: true })))) return
-    byId('all-done').textContent = text('account.all.done', { n: ended.length })
+    byId('all-done').textContent = text(ended.length === 1 ? 'account.all.done.one' : 'account.all.done', {
+      n: ended.length,
+    })
     byId('all-done').hidden = false
   })
 
@@ -156,6 +158,29 @@
     if (row && !ending.has(change.sid)) showEnded(row, text('account.ended.elsewhere'))
   }
 
+  /**
+   * Compares the list with that of the server. Changes can be missed while no stream is open, and other instances of the
+   * server don’t send theirs.
+   */
+  async function compare() {
+    const response = await fetch(`${api}/sessions?limit=500`)
+    if (!response.ok || hasFallen) return
+    const { sessions } = await response.json()
+    const sids = new Set(sessions.map(({ sid }) => sid))
+    for (const row of rows())
+      if (!sids.has(row.dataset.sid) && !ending.has(row.dataset.sid))
+        showEnded(row, text('account.ended.elsewhere'))
+    const known = new Set([...document.querySelectorAll('.session')].map(({ dataset }) => dataset.sid))
+    // A new row needs the server’s words for its device.
+    if (sessions.some(({ sid }) => !known.has(sid))) location.reload()
+  }
+  const compareQuietly = () => void compare().catch(() => {})
+  setInterval(compareQuietly, 30_000)
+  document.addEventListener(
+    'visibilitychange',
+    () => document.visibilityState === 'visible' && compareQuietly(),
+  )
+
   /** Opens the stream of changes, and opens it again whenever it has ended. */
   function listen() {
     const source = new EventSource(`${api}/session/events?lang=${language}`)
@@ -168,12 +193,12 @@
       clearTimeout(lost)
       lost = undefined
       showLive(true)
+      compareQuietly()
     })
     source.addEventListener('session_ended', (event) => {
       onEnded(event)
       if (hasFallen) stop()
     })
-    // A new row needs the server’s words for its device.
     source.addEventListener('session_started', () => location.reload())
     async function reopen() {
       source.close()
