@@ -7,7 +7,7 @@ import { MAX_REFRESH_TOKEN_LENGTH } from '../src/contract.js'
 import type { Core } from '../src/app/core.js'
 import type { TokenSet } from '../src/session/issue.js'
 import type { Sessions } from '../src/session/sessions.js'
-import { toAuth, toRevocableToken } from '../src/token/token-verifier.js'
+import { toAuth, toRevocableToken } from '../src/token/auth.js'
 import { addressKey } from './client-address.js'
 
 /** A token to exchange, and the client that presents it. */

@@ -89,4 +89,4 @@ export type {
   SecurityEventSource,
 } from './event-listeners.js'
 export type { AccessClaims } from './token/access-token.js'
-export type { Auth } from './token/token-verifier.js'
+export type { Auth } from './token/auth.js'

@@ -4,7 +4,7 @@ import type { Clock, Milliseconds, UnixMs } from '../clock.js'
 import type { PluginSettings } from '../config.js'
 import { identityHeaders } from './identity-headers.js'
 import type { SigningKey } from '../token/signing-key.js'
-import type { Auth } from '../token/token-verifier.js'
+import type { Auth } from '../token/auth.js'
 
 /** The `typ` of the signed proof. It differs from an access token's `typ`, so neither is accepted as the other. */
 export const IDENTITY_TOKEN_TYPE = 'identity+jwt'

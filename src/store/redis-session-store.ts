@@ -1,4 +1,4 @@
-import type { Session, Sid, EndReason } from '../session/session.js'
+import type { Session, Sid } from '../session/session.js'
 import { CLOCK_TOLERANCE } from '../clock.js'
 import type { Milliseconds, UnixMs } from '../clock.js'
 import { storeUnavailable } from '../errors.js'
@@ -17,11 +17,12 @@ import type {
   SessionStore,
 } from './session-store.js'
 import type { RedisScripts } from './define-scripts.js'
+import { parseRotation } from './rotation-reply.js'
+import type { RotationReply } from './rotation-reply.js'
 import { toFields, toSession } from './session-record.js'
-import type { Fields } from './session-record.js'
 import { SESSION_FIELDS } from './session-scripts.js'
 
-/** How many records are read at once: other calls on the connection have their turn between two batches. */
+/** Number of records that are read at once. Other calls on the connection can run between two batches. */
 const BATCH = 100
 
 /** The session store in Redis: one hash per session, one sorted set per subject. */
@@ -49,7 +50,7 @@ export class RedisSessionStore implements SessionStore {
       life,
       ...Object.entries(record).flat(),
     ])
-    // 128 random bits don't meet twice: the session was ended while the login was under way.
+    // No two random ids are equal, so there is a tombstone: the session was ended while its login was in progress.
     if (created !== 1) throw storeUnavailable(`session ${session.sid} exists already`)
   }
 
@@ -91,15 +92,15 @@ export class RedisSessionStore implements SessionStore {
       rotation.tombstone,
       EXPIRY_SLACK,
       rotation.jtiPrefix,
-      // Not the caller's `now`: this is about the way, not about the session.
+      // Not the caller's `now`, because the script checks how long the command has been on the way.
       Date.now(),
       rotation.issuedAt,
       rotation.identity ? JSON.stringify(rotation.identity.claims) : '',
       rotation.identity?.scope ?? '',
-    ]) as Promise<[RotationOutcome['kind'], ...unknown[]]>
+    ]) as Promise<RotationReply>
     // Sent right after the script, so this costs no further round trip.
     const [reply, cutoff] = await Promise.all([rotating, this.cutoff()])
-    const outcome = toOutcome(sid, reply, cutoff)
+    const outcome = parseRotation(sid, reply, cutoff)
     if ('session' in outcome && mustIndexAgain(outcome, rotation)) await this.#index(outcome.session, now)
     return outcome
   }
@@ -178,7 +179,7 @@ export class RedisSessionStore implements SessionStore {
     }
   }
 
-  /** The next ids of an index. Of equal ends, Redis orders the ids by their bytes. */
+  /** Returns the next ids of an index. Redis orders ids with equal ends by their bytes. */
   async #places(sub: string, now: UnixMs, count: number, after?: IndexPlace): Promise<IndexPlace[]> {
     const index = this.#keys.subject(sub)
     if (!after) await this.#scripts.pruneIndex(index, now, INDEX_SLACK)
@@ -242,35 +243,5 @@ export class RedisSessionStore implements SessionStore {
     } catch (error) {
       throw storeUnavailable(error)
     }
-  }
-}
-
-function toOutcome(
-  sid: Sid,
-  [kind, first, second, third, fourth]: [RotationOutcome['kind'], ...unknown[]],
-  cutoff: UnixMs | undefined,
-): RotationOutcome {
-  switch (kind) {
-    case 'rotated':
-      return {
-        kind,
-        session: toSession(sid, first as Fields)!,
-        former: { jtiPrefix: second as string, at: Number(third) },
-        cutoff,
-      }
-    case 'retried':
-      return {
-        kind,
-        session: toSession(sid, first as Fields)!,
-        former: { jtiPrefix: second as string, at: Number(third) },
-        cutoff,
-        salt: fourth as string,
-      }
-    case 'reused':
-      return { kind, sub: first as string }
-    case 'ended':
-      return { kind, sub: first as string, reason: second as EndReason, endedAt: Number(third) }
-    default:
-      return { kind }
   }
 }

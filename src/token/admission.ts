@@ -22,7 +22,8 @@ import type { PresentedToken, Transport, Transports } from './presented-token.js
 import { changesState, rejectCrossSite } from './csrf.js'
 import type { BrowserHeaders } from './csrf.js'
 import type { RenewedToken, TokenRenewal } from './renewed-token.js'
-import type { Auth, TokenVerifier } from './token-verifier.js'
+import type { Auth } from './auth.js'
+import type { TokenVerifier } from './token-verifier.js'
 
 /** The parts of a request that admission reads, independent of the server that received it. */
 export interface RequestFacts {

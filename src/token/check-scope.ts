@@ -1,6 +1,6 @@
 import { PortcullisError, insufficientScope } from '../errors.js'
 import type { Requirements } from './admission.js'
-import type { Auth } from './token-verifier.js'
+import type { Auth } from './auth.js'
 
 /**
  * Checks that a token has the scopes of a route. `null` is an anonymous request, which only passes without any.

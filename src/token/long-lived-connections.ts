@@ -6,8 +6,9 @@
 import type { Clock, Milliseconds } from '../clock.js'
 import type { ErrorCode } from '../errors.js'
 import type { RevocationReason, OnOutage, RevocableToken, Denylist } from '../revocation/denylist.js'
-import { toErrorCode, toRevocableToken } from './token-verifier.js'
-import type { Auth } from './token-verifier.js'
+import { toRevocableToken } from './auth.js'
+import { toErrorCode } from './revoked-error.js'
+import type { Auth } from './auth.js'
 
 /** The time between two polls of the denylist. With `MAX_UNKNOWN_TIME` it stays below the 100 ms above. */
 const POLLING_INTERVAL: Milliseconds = 20

@@ -1,7 +1,7 @@
 /** The new access token in the response to a request whose own token expires soon (`tokens.renewUnder`). */
 import type { UnixSeconds } from '../clock.js'
 import type { Transport } from './presented-token.js'
-import type { Auth } from './token-verifier.js'
+import type { Auth } from './auth.js'
 
 /** The response headers of a renewal, in lower case. Only this process may set them, never an upstream. */
 export const RENEWED_HEADERS = ['x-renewed-access-token', 'x-renewed-expires-in'] as const

@@ -12,39 +12,11 @@ import { estimateBytes } from './memory-size.js'
 import type { Purpose, SignatureBudget } from './signature-budget.js'
 import { readKid, selectKey, verifyClaims } from './access-token.js'
 import type { AccessClaims, ClaimSettings, KeySet, KeyVerifier } from './access-token.js'
+import { toAuth, toRevocableToken } from './auth.js'
+import type { Auth } from './auth.js'
+import { throwIfRevoked } from './revoked-error.js'
 import { ownCopy } from './verified-cache.js'
 import type { VerifiedCache } from './verified-cache.js'
-
-/**
- * The subject of a request and its verified token, as in `request.auth`.
- *
- * The object is deeply frozen, because all requests with the same token share it. Pass it on as it is: functions that
- * take an `Auth`, such as `onTokenEnd`, throw a TypeError for a copy.
- *
- * @example
- * ```ts
- * app.get('/orders', { onRequest: authenticate }, async (request) => {
- *   const { sub, scope } = request.auth!
- *   return findOrders(sub, { all: scope.includes('admin') })
- * })
- * ```
- */
-export interface Auth {
-  /** The subject: the claim `sub`. */
-  readonly sub: string
-  /** The session id: the claim `sid`. */
-  readonly sid: string
-  /** The id of the access token: the claim `jti`. */
-  readonly jti: string
-  /** The scopes of the token. Default: an empty list. */
-  readonly scope: readonly string[]
-  /** The claim `iat`, in Unix seconds. */
-  readonly issuedAt: UnixSeconds
-  /** The claim `exp`, in Unix seconds. */
-  readonly expiresAt: UnixSeconds
-  /** All claims of the token, including those that the host passed at the login. */
-  readonly claims: AccessClaims
-}
 
 export interface TokenVerifierDependencies {
   /** The accepted keys, by `kid`. */
@@ -279,19 +251,6 @@ export interface VerifiedToken extends RevocableToken {
 /** Memory of a cached token besides its text and its claims, in bytes. */
 const OWN_BYTES = 500
 
-/**
- * Returns what a denylist lookup needs.
- *
- * @throws {TypeError} if `auth` is a copy, because only the original knows which key signed the token
- */
-export function toRevocableToken(auth: Auth): RevocableToken {
-  const { jti, sid, sub, issuedAt } = auth
-  const kid = (auth as { [KID]?: string })[KID]
-  if (kid === undefined)
-    throw new TypeError('auth: pass request.auth or the result of verifyToken itself, not a copy')
-  return { jti, sid, sub, iat: issuedAt, kid }
-}
-
 function verifyWith(key: KeyVerifier, token: string): Record<string, unknown> {
   try {
     return key.verify(token)
@@ -307,35 +266,6 @@ function throwIf(isWrong: boolean, code: ErrorCode): void {
 function admit({ auth }: VerifiedToken, reason: RevocationReason | undefined): Auth {
   throwIfRevoked(reason)
   return auth
-}
-
-function throwIfRevoked(reason: RevocationReason | undefined): void {
-  if (reason !== undefined) throw new PortcullisError(toErrorCode(reason), { reason })
-}
-
-/** Returns the error code for a revoked token. Clients see only this code, the exact kind of entry goes to the log. */
-export function toErrorCode(
-  reason: RevocationReason,
-): 'session_ended' | 'signed_in_elsewhere' | 'history_lost' | 'token_revoked' {
-  if (reason === 'history') return 'history_lost'
-  if (reason === 'evicted') return 'signed_in_elsewhere'
-  return reason === 'sid' || reason === 'absent' ? 'session_ended' : 'token_revoked'
-}
-
-/** The non-enumerable property of `Auth` with the id of the key that signed the token. For internal use only. */
-const KID = Symbol('kid')
-
-export function toAuth(claims: AccessClaims, kid: string): Auth {
-  const auth: Auth = {
-    sub: claims.sub,
-    sid: claims.sid,
-    jti: claims.jti,
-    scope: claims.scope === undefined || claims.scope === '' ? [] : claims.scope.split(' '),
-    issuedAt: claims.iat,
-    expiresAt: claims.exp,
-    claims,
-  }
-  return Object.defineProperty(auth, KID, { value: kid })
 }
 
 /** Freezes an object deeply. Otherwise one request could change what another one sees. */

@@ -2,7 +2,7 @@ import t from 'tap'
 import { createSigner } from '../../plugins/jwt.js'
 import { createIdentityProof } from '../../src/gateway/identity-proof.js'
 import { loadGatewaySettings } from '../../src/config.js'
-import type { Auth } from '../../src/token/token-verifier.js'
+import type { Auth } from '../../src/token/auth.js'
 import { MovableClock } from '../support/movable-clock.js'
 import { decode, newKey } from '../support/access-tokens.js'
 

@@ -2,8 +2,8 @@
 import t from 'tap'
 import { SlidingRenewal } from '../../src/session/sliding-renewal.js'
 import type { SlidToken } from '../../src/session/slide.js'
-import { toAuth } from '../../src/token/token-verifier.js'
-import type { Auth } from '../../src/token/token-verifier.js'
+import { toAuth } from '../../src/token/auth.js'
+import type { Auth } from '../../src/token/auth.js'
 import { claimsOf, embedded, issue, MINUTE, SECOND } from '../support/sessions.js'
 import { soon } from '../support/gateway-process.js'
 

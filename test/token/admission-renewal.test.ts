@@ -3,7 +3,7 @@ import t from 'tap'
 import type { OnOutage } from '../../src/revocation/denylist.js'
 import { Admitter } from '../../src/token/admission.js'
 import type { RequestFacts, Requirements } from '../../src/token/admission.js'
-import { toAuth } from '../../src/token/token-verifier.js'
+import { toAuth } from '../../src/token/auth.js'
 import { claimsOf, embedded, issue } from '../support/sessions.js'
 
 const rig = embedded()

@@ -9,7 +9,7 @@ import type { RevocationReason, OnOutage, Denylist } from '../../src/revocation/
 import { SignatureBudget } from '../../src/token/signature-budget.js'
 import { VerifiedCache } from '../../src/token/verified-cache.js'
 import { TokenVerifier } from '../../src/token/token-verifier.js'
-import type { Auth } from '../../src/token/token-verifier.js'
+import type { Auth } from '../../src/token/auth.js'
 import { MovableClock } from '../support/movable-clock.js'
 import { soon } from '../support/gateway-process.js'
 import { AUDIENCE, ISSUER, forge, headerOf, newKey } from '../support/access-tokens.js'
