@@ -2,7 +2,7 @@
 import type { Rule } from './rule.js'
 import type { PluginSettings, Settings } from './settings.js'
 
-type Shared = Pick<PluginSettings, 'keys' | 'store' | 'codes' | 'login' | 'identity' | 'tokens'>
+type Shared = Pick<PluginSettings, 'keys' | 'store' | 'codes' | 'login' | 'identity' | 'tokens' | 'onRefresh'>
 
 /** Returns the name of the setting with the public keys, or `undefined` for an instance that signs. */
 function verifySetting({ keys }: Pick<Shared, 'keys'>): string | undefined {
@@ -43,7 +43,8 @@ export const KEY_RULES: readonly Rule<Shared>[] = [
   needsSigningKey('login', ({ login }) => typeof login === 'function'),
   needsSigningKey('login.users', ({ login }) => typeof login !== 'function' && login.users !== undefined),
   needsSigningKey('login.http.url', ({ login }) => typeof login !== 'function' && login.http !== undefined),
-  needsSigningKey('codes.life', ({ codes }) => codes !== undefined),
+  needsSigningKey('onRefresh', ({ onRefresh }) => onRefresh !== undefined),
+  needsSigningKey('codes', ({ codes }) => codes !== undefined),
   needsSigningKey('tokens.renewUnder', ({ tokens }) => tokens.renewUnder > 0),
   needsSigningKey('identity.token.audience', ({ identity }) => identity.token !== undefined),
   {

@@ -119,9 +119,8 @@ export function parsePluginOptions(options: unknown): PluginSettings {
   const values = { ...rest, ...(client === undefined && { store }), ...(own === undefined && { login }) }
   const isMapping = typeof options === 'object' && options !== null && !Array.isArray(options)
 
-  const reading = readLayers(asNode(PluginSchema), [
-    plainLayer('the plugin’s options', isMapping ? values : (options ?? {})),
-  ])
+  const layer = plainLayer('the plugin’s options', isMapping ? values : (options ?? {}))
+  const reading = readLayers(asNode(PluginSchema), [layer], ['onRefresh'])
   const problems = [...reading.problems]
   if (isClient(client)) {
     const message = 'is a client; pass its options or a URL, because Portcullis opens its own connections'

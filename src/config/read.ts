@@ -22,9 +22,17 @@ export interface Reading {
   readonly sourceOf: (key: string) => string | undefined
 }
 
-/** Checks and parses the layers by the schema, fills in defaults, and collects all problems. */
-export function readLayers(schema: Node, layers: readonly Layer[]): Reading {
-  const walk = new Walk(schema)
+/**
+ * Checks and parses the layers by the schema, fills in defaults, and collects all problems.
+ *
+ * @param elsewhere Top-level settings that the caller reads itself. The hint about an unknown key names them, too.
+ */
+export function readLayers(
+  schema: Node,
+  layers: readonly Layer[],
+  elsewhere: readonly string[] = [],
+): Reading {
+  const walk = new Walk(schema, elsewhere)
   const value = walk.read(schema, [], layers, true)
   return { value, problems: walk.problems, sourceOf: (key) => walk.sources.get(key)?.() }
 }
@@ -35,10 +43,12 @@ class Walk {
   /** Parsed defaults. They are frozen, so all items of a list can share them. */
   readonly #defaults = new Map<Node, unknown>()
   readonly #root: Node
+  readonly #elsewhere: readonly string[]
   #sources: Map<string, () => string> | undefined
 
-  constructor(root: Node) {
+  constructor(root: Node, elsewhere: readonly string[]) {
     this.#root = root
+    this.#elsewhere = elsewhere
   }
 
   /**
@@ -58,7 +68,9 @@ class Walk {
     if (empty !== undefined) return this.#report(path, 'is empty; write a value, or leave the key out', empty)
     if (node.anyOf !== undefined) return this.#switch(node.anyOf[1], path, given)
     if (node.properties !== undefined) {
-      return needed || given.length > 0 ? this.#mapping(node, node.properties, path, given) : undefined
+      return needed || given.length > 0
+        ? this.#mapping(node, node.properties, path, given, needed)
+        : undefined
     }
     if (given.length === 0 && node.default !== undefined) return this.#default(node, path)
     const layer = given[0]
@@ -107,17 +119,23 @@ class Walk {
     properties: Readonly<Record<string, Node>>,
     path: Path,
     layers: readonly Layer[],
+    needed: boolean,
   ): unknown {
+    // A part such as `codes`, which is off until it is written, and has a default for each setting that it needs.
+    const isSwitch = !needed && !hasMissingDefault(node, properties)
     const good = layers.filter((layer) => {
       if (isMapping(layer.raw)) return true
-      this.#report(
-        path,
-        `${describeKind(layer.raw)} is not a mapping; write keys beneath it, such as ${Object.keys(properties)[0]}`,
-        layer,
-      )
+      const keys = `keys beneath it, such as ${Object.keys(properties)[0]}`
+      const way = !isSwitch
+        ? `write ${keys}`
+        : layer.raw === false
+          ? 'leave it out to turn it off'
+          : `write {} for the defaults, or ${keys}`
+      this.#report(path, `${describeKind(layer.raw)} is not a mapping; ${way}`, layer)
       return false
     })
     if (good.length === 0 && layers.length > 0) return undefined
+    if (isSwitch) this.#values.push({ path, layer: good[0]! })
     for (const layer of good) this.#unknownKeys(properties, path, layer)
     const entries = Object.entries(properties).map(([key, child]) => {
       const below = good.map((layer) => ({ ...layer, raw: own(layer.raw, key) }))
@@ -127,11 +145,12 @@ class Walk {
   }
 
   #unknownKeys(properties: Readonly<Record<string, Node>>, path: Path, layer: Layer): void {
+    const names = [...Object.keys(properties), ...(path.length === 0 ? this.#elsewhere : [])]
     for (const key of Object.keys(layer.raw ?? {})) {
       if (Object.hasOwn(properties, key)) continue
-      const sibling = nearest(key, Object.keys(properties))
+      const sibling = nearest(key, names)
       const elsewhere = findKey(this.#root, key)
-      const here = `the settings here are: ${Object.keys(properties).join(', ')}`
+      const here = `the settings here are: ${names.join(', ')}`
       const hint =
         sibling !== undefined
           ? `did you mean ${formatPath([...path, sibling])}?`
@@ -212,6 +231,11 @@ const DEFAULT: Layer = { raw: undefined, text: false, where: () => 'default' }
 
 function isMapping(raw: unknown): raw is Readonly<Record<string, unknown>> {
   return Object.prototype.toString.call(raw) === '[object Object]'
+}
+
+/** Returns true if `{}` isn't enough, because a setting beneath must be given. */
+function hasMissingDefault(node: Node, properties: Readonly<Record<string, Node>>): boolean {
+  return (node.required ?? []).some((key) => properties[key]?.default === undefined)
 }
 
 function own(raw: unknown, key: string): unknown {

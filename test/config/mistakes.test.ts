@@ -189,7 +189,8 @@ refuses(t, [
     /whole seconds/,
   ],
   ['a code that lives for hours', { codes: { life: '2h' } }, 'codes.life', /write at most 1h/],
-  ['codes switched on with true', { codes: true }, 'codes', /not a mapping/],
+  ['codes switched on with true', { codes: true }, 'codes', /not a mapping; write \{\} for the defaults, or/],
+  ['codes switched off with false', { codes: false }, 'codes', /leave it out to turn it off/],
   ['a horizon of weeks', { revocation: { horizon: '8d' } }, 'revocation.horizon', /write at most 7d/],
   ['no transport', { accept: { from: [] } }, 'accept.from', /is an empty list/],
   [

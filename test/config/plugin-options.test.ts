@@ -65,6 +65,7 @@ const cases: [name: string, options: unknown, words: RegExp][] = [
   ['a store that is none', { ...required, store: ['redis://h'] }, /store: the value is not text/],
   ['a client as the store', { ...required, store: client }, /store: is a client; pass its options or a URL/],
   ['a login that is none', { ...required, login: 'users' }, /login: text is not a mapping/],
+  ['a misspelt onRefresh', { ...required, onrefresh: () => null }, /did you mean onRefresh\?/],
   ['an onRefresh that is none', { ...required, onRefresh: {} }, /onRefresh: is not a function/],
   [
     'unknown refusals',

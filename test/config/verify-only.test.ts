@@ -82,8 +82,8 @@ refuses(t, [
   ],
   [
     'codes of an instance that only verifies',
-    { keys: { verify: PEM }, codes: { life: '5m' } },
-    'codes.life',
+    { keys: { verify: PEM }, codes: {} },
+    'codes',
     /needs a key that signs/,
   ],
   [
@@ -120,6 +120,13 @@ t.test('a function as login is an error with public keys, too', async (t) => {
   t.throws(() => parsePluginOptions({ ...required, keys: { verify: PEM }, login: () => null }), {
     name: 'ConfigError',
     message: /login: needs a key that signs/,
+  })
+})
+
+t.test('onRefresh is an error with public keys, because there is no refresh', async (t) => {
+  t.throws(() => parsePluginOptions({ ...required, keys: { verify: PEM }, onRefresh: () => null }), {
+    name: 'ConfigError',
+    message: /onRefresh: needs a key that signs/,
   })
 })
 
