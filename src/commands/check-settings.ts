@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { loadGatewaySettings } from '../config.js'
 import type { GatewaySettings, Sources } from '../config.js'
+import { readPageFiles } from '../../plugins/gateway/pages/files.js'
 import { UsersFile } from '../login/users-file.js'
 import { readUpstreamTls } from '../upstream-tls.js'
 import { readTls } from '../tls-files.js'
@@ -20,9 +21,16 @@ export async function checkSettings(sources: Sources): Promise<readonly string[]
 }
 
 /** Checks the files that the settings name. Returns the warnings about the keys. */
-async function checkFiles({ keys, listen, login, upstreams }: GatewaySettings): Promise<readonly string[]> {
+async function checkFiles({
+  keys,
+  listen,
+  login,
+  pages,
+  upstreams,
+}: GatewaySettings): Promise<readonly string[]> {
   if (listen.tls) await readTls(listen.tls)
   await readUpstreamTls(upstreams)
+  if (pages !== undefined) await readPageFiles(pages)
   if (login.users !== undefined) await UsersFile.open(login.users, () => {})
   if (keys.verify !== undefined) return (await loadVerifyingKeys(keys.verify, keys.algorithm)).warnings
   if (keys.jwks !== undefined) return []

@@ -50,6 +50,8 @@ t.test('serve --check finds mistakes in the files that settings name', async (t)
     checkSettings({ preset: { name: 'the test', values: settingsFor(directory, { ...overrides }) } })
   await t.rejects(check({ routes: [] }), { name: 'ConfigError' })
   await t.rejects(check({ login: { users: '/nowhere' } }), { name: 'UsersFileError' })
+  const page = check({ pages: { stylesheet: '/nowhere' } })
+  await t.rejects(page, { name: 'StartError', message: /pages\.stylesheet/ })
   await t.rejects(check({ keys: { signing: '/nowhere' } }), { name: 'KeyError' })
   await t.rejects(check({ keys: { verify: '/nowhere' }, login: {} }), { name: 'KeyError' })
   await t.rejects(check({ listen: { port: 0, tls: { cert: '/nowhere', key: '/nowhere' } } }), {
