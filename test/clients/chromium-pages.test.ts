@@ -131,6 +131,20 @@ async function usePages(command: string): Promise<void> {
     await shows(page, 'You logged out in another tab.')
   })
 
+  t.test('ten tabs share one stream, and all of them learn of the end', async (t) => {
+    const first = await browse(t)
+    await logIn(first, 'bob')
+    const tabs = [first]
+    while (tabs.length < 10) tabs.push(await first.openTab())
+    for (const tab of tabs.slice(1)) await tab.open(`${url}/account`)
+    for (const tab of tabs) await shows(tab, 'Updates by itself')
+    t.equal(
+      await first.evaluate(`fetch('/auth/logout', { method: 'POST' }).then(({ status }) => status)`),
+      204,
+    )
+    for (const tab of tabs) await shows(tab, 'You logged out in another tab.')
+  })
+
   t.test('a browser that comes back with an expired access token isn’t logged in again', async (t) => {
     const page = await browse(t)
     await logIn(page)

@@ -1,7 +1,6 @@
 // The account page works without this script. It adds: ends without a reload, changes as they happen, local times.
 ;(() => {
-  const page = JSON.parse(document.body.dataset.page)
-  const { sid: own, api, exchange, language, texts } = page
+  const { sid: own, api, exchange, language, texts } = JSON.parse(document.body.dataset.page)
   const byId = (id) => document.getElementById(id)
   const text = (key, values = {}) => texts[key].replace(/\{(\w+)\}/g, (_, name) => values[name])
   const formatTime = (date, options) =>
@@ -57,14 +56,12 @@
     const response = await fetch(`${api}/${exchange}`, { method: 'POST' })
     if (response.status === 400 || response.status === 401) {
       const { code } = await response.clone().json()
-      if (REFUSALS[code] || response.status === 401) fall(text(REFUSALS[code] ?? 'over.by.unknown'))
+      if (REFUSALS[code] || response.status === 401) tell('fall', REFUSALS[code] ?? 'over.by.unknown')
     }
     return response
   }
 
-  const list = byId('list')
   const rows = () => [...document.querySelectorAll('#list .session:not(.is-over)')]
-  const rowOf = (sid) => rows().find((row) => row.dataset.sid === sid)
   /** The sessions that this page is ending. */
   const ending = new Set()
 
@@ -106,16 +103,17 @@
       setState(row, text('account.ending'))
     }
     const response = await request().catch(() => undefined)
-    const isDone = response?.ok || response?.status === 404
+    // The user has logged in as somebody else in another tab, or the session has expired.
+    if (response?.status === 404) location.reload()
     for (const row of ended) {
-      if (isDone) showEnded(row, text('account.ended'))
+      if (response?.ok) showEnded(row, text('account.ended'))
       else showUnsure(row, response)
       ending.delete(row.dataset.sid)
     }
-    return isDone
+    return response?.ok
   }
 
-  list?.addEventListener('submit', (event) => {
+  byId('list')?.addEventListener('submit', (event) => {
     event.preventDefault()
     const row = event.target.closest('.session')
     if (ending.has(row.dataset.sid)) return
@@ -150,12 +148,34 @@
     return text(key ?? 'over.by.unknown')
   }
 
-  function onEnded({ data }) {
-    const change = JSON.parse(data)
+  function onEnded(change) {
     if (change.sid === own)
       return fall(describeEnd(change), change.by ? new Date(change.by.at * 1000) : undefined)
-    const row = rowOf(change.sid)
+    const row = rows().find(({ dataset }) => dataset.sid === change.sid)
     if (row && !ending.has(change.sid)) showEnded(row, text('account.ended.elsewhere'))
+  }
+
+  // One tab of the browser has the stream, and tells the others. Over HTTP/1.1, a browser opens six connections per
+  // host, so a stream in each of six tabs would stop everything else.
+  const channel = new BroadcastChannel(`portcullis-${own}`)
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel has no target, and one origin
+  const post = (kind, value) => channel.postMessage([kind, value])
+  let isStreaming = false
+  const effects = {
+    ended: onEnded,
+    started: () => location.reload(),
+    live: (isLive) => {
+      if (hasFallen) return
+      showLive(isLive)
+      if (isLive) compareQuietly()
+    },
+    fall: (key) => fall(text(key)),
+    hello: () => isStreaming && post('live', true),
+  }
+  channel.addEventListener('message', ({ data: [kind, value] }) => effects[kind](value))
+  function tell(kind, value) {
+    post(kind, value)
+    effects[kind](value)
   }
 
   /**
@@ -163,6 +183,7 @@
    * server don’t send theirs.
    */
   async function compare() {
+    if (hasFallen) return
     const response = await fetch(`${api}/sessions?limit=500`)
     if (!response.ok || hasFallen) return
     const { sessions } = await response.json()
@@ -176,10 +197,7 @@
   }
   const compareQuietly = () => void compare().catch(() => {})
   setInterval(compareQuietly, 30_000)
-  document.addEventListener(
-    'visibilitychange',
-    () => document.visibilityState === 'visible' && compareQuietly(),
-  )
+  document.addEventListener('visibilitychange', () => document.hidden || compareQuietly())
 
   /** Opens the stream of changes, and opens it again whenever it has ended. */
   function listen() {
@@ -192,34 +210,41 @@
     source.addEventListener('open', () => {
       clearTimeout(lost)
       lost = undefined
-      showLive(true)
-      compareQuietly()
+      isStreaming = true
+      tell('live', true)
     })
-    source.addEventListener('session_ended', (event) => {
-      onEnded(event)
+    source.addEventListener('session_ended', ({ data }) => {
+      tell('ended', JSON.parse(data))
       if (hasFallen) stop()
     })
-    source.addEventListener('session_started', () => location.reload())
+    source.addEventListener('session_started', () => tell('started'))
+    const loseLater = () => {
+      lost ??= setTimeout(() => {
+        isStreaming = false
+        tell('live', false)
+      }, 4000)
+    }
     async function reopen() {
       source.close()
       // Alone, the end of a stream is no reason to worry anybody.
-      lost ??= setTimeout(() => hasFallen || showLive(false), 4000)
+      loseLater()
       const response = await renew().catch(() => undefined)
-      setTimeout(
-        () => {
-          stop()
-          if (!hasFallen) listen()
-        },
-        response?.ok ? 0 : 3000,
-      )
+      const again = () => {
+        stop()
+        if (!hasFallen) listen()
+      }
+      setTimeout(again, response?.ok ? 0 : 3000)
     }
     source.addEventListener('token_expired', reopen)
     source.addEventListener('error', () => {
       if (source.readyState === EventSource.CLOSED) return reopen()
-      lost ??= setTimeout(() => hasFallen || showLive(false), 4000)
+      loseLater()
     })
     addEventListener('pagehide', stop, { once: true })
   }
-  listen()
+  post('hello')
+  // The lock is released when the tab closes. Without https there are no locks, except on localhost.
+  if (navigator.locks) void navigator.locks.request(`portcullis-${own}`, () => new Promise(listen))
+  else listen()
   addEventListener('pageshow', ({ persisted }) => persisted && location.reload())
 })()
