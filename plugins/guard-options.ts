@@ -12,10 +12,10 @@ export interface ScopeNeeds {
 /** How a guard refuses a request. */
 export interface RefusalOptions {
   /**
-   * `true` replaces refusals by your application's own 404, so that nobody without access sees that the route exists. Only
-   * a 5xx remains. Everybody can then reach your not-found handler, so it must not serve what needs a token, and a hidden
-   * guard on the handler itself has no effect. With `refusals: 'throw'`, the guard throws a `PortcullisError` `not_found`, whose `cause` is the actual
-   * refusal. Default: `false`.
+   * `true` replaces refusals by your application's own 404, so that nobody without access sees that the route exists. A
+   * 5xx is still sent. Everybody can then reach your not-found handler, so it must not serve what needs a token. A hidden
+   * guard on the handler itself has no effect. With `refusals: 'throw'`, the guard throws a `PortcullisError` `not_found`,
+   * whose `cause` is the original error. Default: `false`.
    */
   readonly hidden?: boolean
   /**

@@ -167,7 +167,7 @@ function admitToken(core: Core, request: FastifyRequest): Admission | Promise<Ad
   })
 }
 
-/** Returns true for any handshake: what the proxy makes of another `Upgrade` than `websocket` is unknown. */
+/** Returns true for any `Upgrade`, because the gateway can't know how the proxy handles one other than `websocket`. */
 function isUpgrade({ headers }: FastifyRequest): boolean {
   return headers.upgrade !== undefined || isHandshake(headers)
 }

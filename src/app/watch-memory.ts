@@ -3,7 +3,7 @@ import type { Metrics } from '../metrics/metrics.js'
 import { MemoryWatch } from '../redis/memory-watch.js'
 import type { RedisClient } from '../redis/redis-client.js'
 
-/** Watches the memory of Redis, of which logins leave a part for logouts and revokes. */
+/** Watches the memory of Redis. Logins are refused while it is short, so that logouts and revokes still have room. */
 export async function watchMemory(redis: RedisClient, log: Log, metrics: Metrics): Promise<MemoryWatch> {
   const memory = new MemoryWatch(redis, (isShort, usage) => {
     const used = Math.round(usage * 100) / 100

@@ -6,7 +6,7 @@ import type { RouteSettings, Settings } from './settings.js'
 
 const collide = (a: string, b: string) => isBeneath(a, b) || isBeneath(b, a)
 
-/** Finds a path of the gateway that collides with a page. Returns the error message, or `false` if there is none. */
+/** Returns the error message if a path of the gateway collides with a page, else `false`. */
 function collision(page: string | undefined, prefix: string): string | false {
   const taken = [prefix, ...OWN_PATHS].find((path) => page !== undefined && collide(page, path))
   return (

@@ -12,8 +12,8 @@ import { SAME_SITE } from '../token/token-cookies.js'
 import { ALGORITHMS } from '../token/signing-key.js'
 
 /*
- * The source of each setting; `codes`, `limits`, `pages`, `timeouts`, `routes` and `login.http` are in `*-schema.ts` beside it.
- * Types, checks, defaults, flags, environment names, help and docs are derived from it.
+ * The source of each setting. The `*-schema.ts` files beside it have `codes`, `limits`, `pages`, `timeouts`, `routes` and
+ * `login.http`. Types, checks, defaults, flags, environment names, help and docs are derived from it.
  * Parsed durations are milliseconds, and parsed sizes are bytes.
  */
 

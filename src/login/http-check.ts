@@ -8,7 +8,7 @@ import type { LegacyResponse } from './legacy-api.js'
 import { userUnavailable } from './user-check.js'
 import type { CheckedUser, UserCheck } from './user-check.js'
 
-/** Status codes that mean that the user may not have a session any more. */
+/** Status codes that end the session of the user. */
 const GONE = new Set([401, 403, 404, 410])
 /** Maximum number of requests that run or wait. More are refused, so that a slow API can't fill the memory. */
 const MAX_REQUESTS = 1_000

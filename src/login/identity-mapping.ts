@@ -61,9 +61,9 @@ export type MappedUpdate =
   | { readonly kind: 'unusable'; readonly reason: 'subject' | 'empty' | 'claims_too_large' }
 
 /**
- * Returns the scope and the claims in a response about a user who is known already. The response needn't have the
- * subject. Values that are absent are gone: without a `scope` in the response, the user has none, unless no pointer to
- * the scope is set.
+ * Returns the scope and the claims in a response about a user who is known already. The response may lack the
+ * subject. Claims that the response lacks are removed. Without a `scope` in the response the user has none, unless no
+ * pointer to the scope is set.
  *
  * @param sub The subject that the response must be about.
  */

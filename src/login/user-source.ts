@@ -22,7 +22,7 @@ export interface UserSource {
   readonly authenticator: Authenticator | undefined
   /** Reads the user of a session again at each refresh. `undefined` if nothing is configured for that. */
   readonly onRefresh: UserCheck | undefined
-  /** Starts to end the sessions of users who are removed or get another password. Only a users file shows that. */
+  /** Starts to end the sessions of users who are removed or get another password. Only a users file can notice that. */
   watch(end: EndOutdated): void
   /** Stops everything that runs in the background, and closes connections. */
   close(): Promise<void>
@@ -33,7 +33,7 @@ const MAX_QUEUED = 100
 /** Concurrent logins by a host's function or a legacy API. They mostly wait for I/O, unlike password hashing. */
 const WAITING_SLOTS = 32
 
-/** Users as one kind of source has them. */
+/** One kind of source: a users file, a legacy API, or a function of the host. */
 interface Source {
   readonly authenticator?: Authenticator
   readonly check?: UserCheck | undefined

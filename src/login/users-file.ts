@@ -1,6 +1,6 @@
 /**
- * The users file. It has one line per user, `NAME:HASH` or `NAME:HASH:SCOPES`. The hash is argon2id (a PHC string) or bcrypt, as written by
- * `htpasswd -B`. Empty lines and lines that start with `#` are skipped. The file is read again when it has changed.
+ * The users file. It has one line per user, `NAME:HASH` or `NAME:HASH:SCOPES`. The hash is argon2id (a PHC string) or
+ * bcrypt, as written by `htpasswd -B`. Empty lines and lines that start with `#` are skipped. The file is read again when it has changed.
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { stat } from 'node:fs/promises'

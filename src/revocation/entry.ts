@@ -19,8 +19,8 @@ export function hasBefore(kind: EntryKind): kind is 'sub' | 'all' | 'lost' {
 /**
  * The `before` of a `sid` entry whose session was evicted: a later login took its place. All other `sid` entries have 0.
  * It isn't a field of its own, because earlier versions read exactly four fields. They ignore the `before` of a `sid`, so
- * they refuse the tokens of an evicted session, too. And as the larger `before` wins whenever two entries are merged, the
- * mark is never lost.
+ * they refuse the tokens of an evicted session, too. The value is never lost, because the larger `before` wins whenever
+ * two entries are merged.
  */
 export const EVICTED: UnixMs = 1
 

@@ -90,7 +90,7 @@ export class RedisDenylist implements Denylist {
     return kind === 'sid' && EVICTED_VALUE.test(found[0]!) ? 'evicted' : kind
   }
 
-  /** Returns why the session isn't alive: it has no record, or a tombstone. `undefined` if it is. */
+  /** Returns `absent` or `evicted` for a session without a record or with a tombstone. `undefined` if the session is living. */
   async #findMissingSession(sid: string): Promise<'absent' | 'evicted' | undefined> {
     const { redis, keys } = this.#options
     try {

@@ -4,9 +4,9 @@ import { endSessions } from './end-sessions.js'
 import type { SessionToEnd } from './end-sessions.js'
 import type { Session } from './session.js'
 
-/** Ids per read of an index. */
-const READ = 100
-/** Sessions that are ended at once. They share the wait for the other instances. */
+/** Number of ids per read of an index. */
+const PAGE = 100
+/** Maximum number of sessions that are ended at once. They share the wait for the other instances. */
 const MAX_ENDED = 500
 /** The reason that the denylist shows to operators. */
 const NOTE = 'user removed or password changed'
@@ -33,28 +33,28 @@ export async function endOutdatedSessions(
     ended += outcomes.filter(({ kind }) => kind === 'ended').length
     found = []
   }
-  /** Collects and ends the outdated sessions of one subject. Returns true if any was living. */
+  /** Collects and ends the outdated sessions of one subject. Returns true if there was any. */
   const endOf = async (sub: string, isFirst: boolean): Promise<boolean> => {
     let isChanged = false
     let after: IndexPlace | undefined
     do {
-      const page = await store.indexed(sub, clock.now(), READ, after)
+      const page = await store.indexed(sub, clock.now(), PAGE, after)
       for (const { sid, state, session } of page) {
         const isLiving = session !== undefined && isOutdated(session)
         isChanged ||= isLiving
         if (isLiving || (isFirst && state === 'ended')) found.push({ sid, indexedFor: sub })
       }
       if (found.length >= MAX_ENDED) await endFound()
-      after = page.length === READ ? page.at(-1) : undefined
+      after = page.length === PAGE ? page.at(-1) : undefined
     } while (after !== undefined)
     return isChanged
   }
   let rest = subs
+  // Repeat for subjects with an outdated session: one of its codes may have begun another one after the index was read.
   for (let isFirst = true; rest.length > 0; isFirst = false) {
     const changed: string[] = []
     for (const sub of rest) if (await endOf(sub, isFirst)) changed.push(sub)
     if (found.length > 0) await endFound()
-    // A one-time code of a session may have begun another one after the index was read. Later it can't.
     rest = changed
   }
   return ended

@@ -3,8 +3,8 @@
  *
  * One atomic step of the store uses up the code, before anything else happens. A crash afterwards leaves at most a
  * session without tokens, which expires. A code's second use counts as theft, and ends what the first use began (RFC
- * 6749 §4.1.2). Unlike a refresh token, a code has no grace: nothing tells a client that repeats a lost response from a
- * thief, and the client can get another code.
+ * 6749 §4.1.2). Unlike a refresh token, a code has no grace, because a client that repeats a lost response looks like a
+ * thief, and can get another code.
  */
 import { CLOCK_TOLERANCE } from '../clock.js'
 import type { Milliseconds } from '../clock.js'
@@ -34,7 +34,7 @@ export interface PresentedCode {
   readonly clientId?: string | undefined
 }
 
-/** Time for each of the four steps: use the code, read its session, store the new one, read the other one again. */
+/** Time for each of four steps: use the code, read its session, store the new session, read the session of the code again. */
 const STEP_DEADLINE: Milliseconds = 480
 
 /**
@@ -93,7 +93,7 @@ async function startSession(
     credential: issuer.credential,
     token,
     deadline: STEP_DEADLINE,
-    // A logout that ended the issuer before the new session was stored hasn't seen the new session.
+    // A logout that ended the session of the code before the new session was stored hasn't found the new session.
     confirm: async () => {
       try {
         await withinDeadline(requireLiving(dependencies, sid), STEP_DEADLINE)
@@ -118,7 +118,7 @@ async function endFirstUse(
   // The first use was at most `codes.life` ago, by clocks that may differ.
   const since = dependencies.clock.now() - dependencies.codes!.life - 2 * CLOCK_TOLERANCE
   const others = await endStartedBy(dependencies, sub, sid, { reason: 'reuse', since })
-  // Once per code. Each later use finds the session ended, and revokes it again in case that has failed before.
+  // Emit once per code. Each later use finds the session ended, and revokes it again in case an earlier attempt failed.
   if (outcomes[0]!.kind !== 'already_ended') dependencies.emit({ event: 'code_reused', sub, sid })
   await revokeEnded(dependencies, [...first, ...others.sessions], [...outcomes, ...others.outcomes], 'reuse')
 }

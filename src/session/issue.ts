@@ -38,7 +38,7 @@ export interface IssueOptions {
   readonly loggedInAt?: UnixMs | undefined
   /** The time at which the session ends even if it is refreshed; 0 = never. Default: by `tokens.absolute`. */
   readonly endsAt?: UnixMs | undefined
-  /** A fingerprint of the password. */
+  /** The fingerprint of the user's password hash (see credential.ts). */
   readonly credential?: string | undefined
   /** True if the cookies of the session end with the browser. */
   readonly endsWithBrowser?: boolean | undefined
@@ -163,8 +163,8 @@ export function tokenSet(
 }
 
 /**
- * Signs an access token that nobody gets. If the new claims don't fit into one, the rotation would use up the client's
- * token without a successor.
+ * Throws if the claims don't fit into an access token. Call it before a rotation, which would otherwise use up the
+ * client's token without a successor. The token that is signed here for the check is discarded.
  *
  * @throws {PortcullisError} `store_unavailable`
  */

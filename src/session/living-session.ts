@@ -6,8 +6,8 @@ import { loginTime } from './session.js'
 import type { Session, Sid } from './session.js'
 
 /**
- * Returns a session that can be refreshed now. The record alone doesn't decide: a revoke of everybody ends no record, and
- * one of the subject ends it only after the denylist entry was written.
+ * Returns a session that can be refreshed now. The record alone isn't enough, because a revoke of everybody ends no
+ * record, and a revoke of the subject ends it only after the denylist entry was written.
  *
  * @throws {PortcullisError} `session_ended`, `reauthentication_required`, `store_unavailable`
  */

@@ -17,8 +17,8 @@ export interface PresentedTokens {
 }
 
 /**
- * Ends the sessions of the presented tokens, and those that their codes began. When it resolves, no instance admits a token of these sessions. A call may
- * be repeated.
+ * Ends the sessions of the presented tokens, and those that their codes began. When it resolves, no instance admits a
+ * token of these sessions. A call may be repeated.
  *
  * @throws {PortcullisError} `refresh_token_invalid` if none of the tokens belongs to a session; `overloaded`,
  *   `store_unavailable`

@@ -83,7 +83,7 @@ export async function renew(
 
 /**
  * Exchanges a token of a session for its successor and an access token. The user is read first, if that is configured
- * (see RefreshCheck). A token that won't rotate isn't worth that: a retry gets what the rotation stored.
+ * (see RefreshCheck). The user isn't read for a token that won't rotate, because a retry gets what the rotation stored.
  *
  * @throws {PortcullisError} `refresh_token_expired`, `refresh_token_reused`, `refresh_limit_reached`, `session_ended`,
  *   `signed_in_elsewhere`, `reauthentication_required`; `overloaded`, `store_unavailable`.
@@ -197,8 +197,8 @@ export async function rejectIfRevoked(
 type FailedOutcome = Exclude<RotationOutcome, { kind: 'rotated' | 'retried' }>
 
 /**
- * Revokes the access tokens of a session that the store has ended because of reuse. Every later use of the token
- * repeats this, in case it has failed before. So does a use of a token whose session a refresh may have ended.
+ * Revokes the access tokens of a session that the store has ended because of reuse. Every later use of a token of the
+ * session repeats this, in case it has failed before. The same holds for a session that a refresh has ended (`revoked`).
  */
 async function revokeEndedSession(
   dependencies: SessionDependencies,
@@ -206,7 +206,7 @@ async function revokeEndedSession(
   outcome: FailedOutcome,
 ): Promise<void> {
   if (outcome.kind !== 'reused' && outcome.kind !== 'ended') return
-  // Whoever called for a logout, or began the session that evicted this one, repeats that call instead.
+  // After a logout or an eviction, the caller of the logout or of the login repeats that call instead.
   const { reason } = outcome.kind === 'ended' ? outcome : { reason: 'reuse' as const }
   if (reason !== 'reuse' && reason !== 'revoked') return
   if (outcome.kind === 'reused') dependencies.emit({ event: 'refresh_token_reused', sub: outcome.sub, sid })

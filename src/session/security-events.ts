@@ -3,7 +3,7 @@ import type { EndReason } from './session.js'
 /** An event that is logged as one line. It has names and addresses, but never a token or a password. */
 export type SecurityEvent =
   | { readonly event: 'login'; readonly sub: string; readonly sid: string; readonly ip?: string | undefined }
-  /** `account` is the hash of the name that the Redis key also has. The name may be a password in the wrong field. */
+  /** `account` is a hash of the name, as in the Redis key, because users sometimes type a password into that field. */
   | { readonly event: 'login_failed'; readonly account: string; readonly ip?: string | undefined }
   | { readonly event: 'login_limited'; readonly account: string; readonly ip?: string | undefined }
   /**

@@ -31,7 +31,7 @@ export type HostClaims = Readonly<Record<string, unknown>>
  */
 export interface Identity {
   /**
-   * The subject: 1 to 256 characters (UTF-16 code units), without lone surrogates. A safe integer is taken as its
+   * The subject: 1 to 256 characters (UTF-16 code units), without lone surrogates. A safe integer becomes its
    * decimal text.
    */
   readonly sub: string | number
@@ -53,7 +53,7 @@ export interface AuthenticatedIdentity extends Identity {
 }
 
 /**
- * Information about the client of a login. Only the session list shows it. Nothing is decided by `ip` and `userAgent`;
+ * Information about the client of a login. Only the session list shows it. No decision depends on `ip` and `userAgent`.
  * `sessions.perDevice` counts the sessions with the same `device`.
  *
  * @example
@@ -100,7 +100,7 @@ export interface Session extends ClientInfo {
   readonly startedBy?: Sid | undefined
   /** The time of the login whose session issued that code, directly or by way of others. */
   readonly loggedInAt?: UnixMs | undefined
-  /** A fingerprint of the password at the login. Only sessions of a users file have it. */
+  /** The fingerprint of the password hash at the login. Only sessions of users in a users file have it. */
   readonly credential?: string | undefined
   /** True if the cookies of the session end with the browser. */
   readonly endsWithBrowser?: boolean | undefined
@@ -109,7 +109,8 @@ export interface Session extends ClientInfo {
 /** The reason for which a session ended before it expired. */
 export type EndReason = 'logout' | 'reuse' | 'evicted' | 'revoked'
 
-/** Returns the time of the login. A one-time code is no login, so its session has that of the session that issued it. */
+/** Returns the time of the login. A session that a one-time code began has the
+ * login time of the session that issued the code, because using a code is no login. */
 export function loginTime({ createdAt, loggedInAt }: Pick<Session, 'createdAt' | 'loggedInAt'>): UnixMs {
   return loggedInAt ?? createdAt
 }

@@ -1,8 +1,8 @@
 /**
  * Sliding renewal (`tokens.renewUnder`): issues a new access token for the session of an admitted one.
  *
- * Nothing is written. Neither the end of the session without a refresh nor the rotation moves, so `tokens.refresh` still
- * counts from the last refresh or renewal, and `tokens.refreshLimit` doesn't count this.
+ * Nothing is written. `tokens.refresh` still counts from the last refresh or renewal, and `tokens.refreshLimit` doesn't
+ * count this.
  */
 import { randomBytes } from 'node:crypto'
 import { toSeconds } from '../clock.js'
@@ -30,11 +30,11 @@ export interface SlidToken {
 }
 
 /**
- * Returns a new access token for the session of an admitted token. Returns `undefined` if the session has ended or may
- * have no more tokens, and if it ends so soon that a new token would live no longer.
+ * Returns a new access token for the session of an admitted token. Returns `undefined` if the session has ended or was
+ * revoked, or if it ends so soon that a new token would expire no later than the old one.
  *
- * In the single scheme, only the newest token of the session gets one. The new token can be exchanged as the presented
- * one, and an earlier one can't: its exchange would count as theft.
+ * In the single scheme, only the newest token of the session gets one. The new token and the presented one
+ * can both be exchanged. The exchange of an earlier token would count as theft.
  *
  * @throws {PortcullisError} `store_unavailable`
  * @throws {TypeError} if the claims make the new token too long
@@ -54,7 +54,7 @@ export async function slide(
   if (reason !== undefined || !denylist.trusts(stored.jtiPrefix, stored.lastSeenAt)) return undefined
   const session = await readUser(dependencies, stored)
   if (session === undefined) return undefined
-  // Not before the login: see `stampOfRotation`.
+  // The `iat` isn't before the login: see `stampOfRotation`.
   const issuedAt = Math.max(stamp.issuedAt, toSeconds(session.createdAt))
   const jti = newJti(dependencies, token)
   const { accessToken, claims } = signAccessToken(dependencies, session, { ...stamp, issuedAt }, jti)

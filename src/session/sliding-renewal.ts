@@ -13,7 +13,7 @@ import type { Auth } from '../token/auth.js'
 import type { Sessions } from './sessions.js'
 import type { SlidToken } from './slide.js'
 
-/** The time that a request waits for its new token. Without one, it is served as if none were due. */
+/** Maximum time that a request waits for its new token. After that, it is served without one. */
 const PATIENCE: Milliseconds = 500
 /** The time after a failure in which the same token isn't tried again, so that not every request waits. */
 const PAUSE: Milliseconds = 1_000
@@ -22,7 +22,7 @@ const MAX_REMEMBERED = 10_000
 
 export interface SlidingRenewalDependencies {
   readonly sessions: Pick<Sessions, 'slide'>
-  /** `undefined` if it isn't in memory, because then a look-up would be another round trip. */
+  /** `undefined` if the denylist isn't in memory, because a look-up would then cost another round trip. */
   readonly denylist: Pick<Denylist, 'peek'> | undefined
   readonly clock: Clock
   readonly log: Log
@@ -43,7 +43,7 @@ export interface SlidingRenewalSettings {
 interface Renewal {
   /** Never rejects. */
   token: Promise<SlidToken | undefined>
-  /** The time from which on it isn't used any more. */
+  /** The time at which this renewal is forgotten. */
   until: UnixMs
 }
 
@@ -53,7 +53,7 @@ interface Renewal {
  */
 export class SlidingRenewal implements TokenRenewal {
   readonly #dependencies: SlidingRenewalDependencies
-  /** By the `jti` of the old token. */
+  /** The renewals by the `jti` of the old token, in the order in which they began. */
   readonly #renewals = new Map<string, Renewal>()
   readonly #sample = createSampler()
 
@@ -93,7 +93,7 @@ export class SlidingRenewal implements TokenRenewal {
       renewal.until = clock.now() + PAUSE
       this.#logFailure(auth, error)
     }
-    // A result after the deadline is for the next request.
+    // A result that comes after the deadline is used by the next request.
     const keep = (slid: SlidToken | undefined) =>
       Object.assign(renewal, { until, token: Promise.resolve(slid) })
     work.then(keep, (error) => this.#logFailure(auth, error))
@@ -105,7 +105,7 @@ export class SlidingRenewal implements TokenRenewal {
     const renewals = this.#renewals
     renewals.delete(jti)
     renewals.set(jti, renewal)
-    // The oldest are first. Most have expired before the others.
+    // The oldest renewals come first, and most of them expire before the others.
     for (const [oldest, { until }] of renewals) {
       if (now < until && renewals.size <= MAX_REMEMBERED) return
       renewals.delete(oldest)
@@ -125,7 +125,7 @@ export class SlidingRenewal implements TokenRenewal {
     return setCookies(cookies, prefix, { value: accessToken, maxAge }, undefined)[0]
   }
 
-  /** Returns false if the token isn't known to be admitted any more. Uses memory only. */
+  /** Returns false if the denylist in memory covers the token, or can't decide. */
   #isAdmitted(auth: Auth): boolean {
     return this.#dependencies.denylist?.peek(toRevocableToken(auth)) === undefined
   }

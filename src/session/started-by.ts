@@ -51,7 +51,7 @@ async function endAllStartedBy(
  *
  * Call it when the other records have been ended. An exchange stores its session before it checks for the last time that
  * the session of the code is living. Therefore either this function finds the new session in the index, or the exchange
- * finds the other one ended.
+ * finds that the session of the code has ended.
  *
  * @param earlier The ids in the index when the logout read it.
  * @throws {PortcullisError} `store_unavailable`
@@ -71,7 +71,8 @@ export function endOrphansSince(
  * caller must revoke their tokens (`revokeEnded`).
  *
  * A session between two others may have ended, and its record no longer says what began it. A thief could use that to
- * keep the last one. So sessions that began after `since` are ended, too, if the session of their code has ended.
+ * keep the last one. Therefore sessions that began at `since` or later are ended, too, if the session of their code has
+ * ended.
  *
  * @param since A session that began before this time is left unless it is known to come from the ended one. Default:
  *   all are left.
@@ -103,8 +104,8 @@ async function isOrphan({ store, clock }: SessionDependencies, { startedBy }: Se
 }
 
 /**
- * Ends the records of a subject's sessions that match, until there is none: a code of each of them may have begun
- * another one in the meantime.
+ * Ends the records of a subject's sessions that match. Repeats that until no session matches, because a code of each of
+ * them may have begun another one in the meantime.
  *
  * Sessions that have ended before, but are still in the index, are returned, too: an earlier call may have failed before
  * it revoked their tokens, and their records no longer say what began them.

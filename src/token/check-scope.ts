@@ -3,7 +3,7 @@ import type { Requirements } from './admission.js'
 import type { Auth } from './auth.js'
 
 /**
- * Checks that a token has the scopes of a route. `null` is an anonymous request, which only passes without any.
+ * Checks that a token has the scopes of a route. An anonymous request (`null`) passes only if the route requires no scope.
  *
  * @throws {PortcullisError} `credentials_missing`, `insufficient_scope`
  */

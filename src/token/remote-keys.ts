@@ -32,7 +32,7 @@ export interface RemoteKeysOptions {
 
 /**
  * The keys are fetched at the start, every 5 min, and at most once a minute because of an unknown key id. Known keys
- * stay good while the issuer is unavailable. A key that a later response doesn't have any more is removed.
+ * stay good while the issuer is unavailable. A key that a later response lacks is removed.
  */
 export class RemoteKeys implements KeySet {
   readonly #options: RemoteKeysOptions

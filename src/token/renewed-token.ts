@@ -18,7 +18,7 @@ export interface RenewedToken {
 
 /** Renews access tokens that expire soon. */
 export interface TokenRenewal {
-  /** Returns true if the token has less left than `tokens.renewUnder`. Runs on every request, so it must be cheap. */
+  /** Returns true if the token has less time left than `tokens.renewUnder`. Runs on every request, so it must be cheap. */
   isDue(auth: Auth): boolean
   /** Returns a new token of the same session, or `undefined` if there is none. Never rejects. */
   renew(auth: Auth, transport: Transport): Promise<RenewedToken | undefined>
@@ -31,8 +31,8 @@ export interface TokenRenewal {
 const OVERRIDES_CACHE_CONTROL = /.-cache-control$|^(?:surrogate|edge)-control$|^x-accel-expires$/
 
 /**
- * Returns the headers that bring a new token to the client, or `undefined` if the response must not have it: the session
- * has ended in the meantime, a shared cache would store the response, or the response sets another access cookie, such
+ * Returns the headers that bring a new token to the client. Returns `undefined` if the response must not have it: the
+ * session has ended in the meantime, a shared cache would store the response, or the response sets another access cookie, such
  * as that of a new login.
  *
  * @param names The names of the headers that the response has already, in lower case.

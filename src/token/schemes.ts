@@ -25,8 +25,8 @@ export interface Scheme {
   /** Returns the token that replaces `parent`. Equal salts give equal tokens. */
   successor(parent: RefreshToken, salt: string): RefreshToken
   /**
-   * Returns the `jti`, without its prefix, of the access token that is issued with an exchangeable token. A retry must
-   * issue an equal access token, so it isn't random.
+   * Returns the `jti`, without its prefix, of the access token that is issued with an exchangeable token. The `jti` isn't random, because a
+   * retry must issue an equal access token.
    */
   jti(token: RefreshToken): string
 }
@@ -56,7 +56,7 @@ export function singleTokenOf({ sid, jti }: { readonly sid: string; readonly jti
   return toSingleToken(sid as Sid, jti.slice(JTI_PREFIX_LENGTH))
 }
 
-/** The signature protects against invented tokens, so the family, which does that for refresh tokens, is the `sid`. */
+/** The family is the `sid`, because the signature already protects against invented tokens, as a family does elsewhere. */
 function toSingleToken(sid: Sid, secret: string): RefreshToken {
   return { sid, family: sid, secret: secret.slice(0, JTI_LENGTH) }
 }
