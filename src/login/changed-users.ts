@@ -34,7 +34,7 @@ const MAX_DELAY: Milliseconds = 15_000
  * login with the new password on an instance that has read the file earlier must survive.
  *
  * While Redis can't be reached, the work is repeated until it is done, because the same change isn't noticed again. If
- * this process ends before, the other instances do the work. An outdated session can't be refreshed in any case.
+ * this process ends earlier, the other instances do the work. An outdated session can't be refreshed in any case.
  */
 export class ChangedUsers {
   readonly #users: UsersFile

@@ -72,7 +72,7 @@ export async function renew(
     store.isRecordedAsRevoked(accessToken.jti, clock.now()),
   ])
   const [reason, isRevoked] = await withinLimit(options, checks)
-  // `exchange` checks the session itself. Here it is about the token and its key.
+  // Only entries for the token and its key matter here, because `exchange` checks the session.
   if (isRevoked || reason === 'jti' || reason === 'kid')
     throw new PortcullisError('token_revoked', { reason: reason ?? 'jti' })
   return exchange(dependencies, singleTokenOf(accessToken), options).catch((error: unknown) => {

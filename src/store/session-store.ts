@@ -1,13 +1,13 @@
 import type { Milliseconds, UnixMs, UnixSeconds } from '../clock.js'
 import type { EndReason, Session, Sid } from '../session/session.js'
 
-/** The hashes of a new refresh token, as stored with its session. */
+/** The hashes of an exchangeable token: its family and its secret. */
 export interface SessionSecrets {
   readonly familyHash: string
   readonly secretHash: string
 }
 
-/** One use of a refresh token, with everything that the atomic rotation needs to decide its outcome. */
+/** One exchange of a token, with everything that the atomic rotation needs to decide its outcome. */
 export interface RotationRequest {
   readonly sid: Sid
   readonly familyHash: string
@@ -185,17 +185,17 @@ export const EXPIRY_SLACK: Milliseconds = 3_000
 
 /**
  * Returns the score of a session in its subject's index: its absolute end, or the end of its idle time if it has no
- * absolute end. The former never changes. The latter becomes later with each rotation.
+ * absolute end. An absolute end never changes. The end of the idle time becomes later with each rotation.
  */
 export function latestEnd(session: Session): UnixMs {
   return session.endsAt > 0 ? session.endsAt : session.expiresAt
 }
 
 /**
- * Returns true if a session must be entered in its index again after a rotation: without an absolute end, the index
- * lives as long as the last rotation says. In another epoch than before, the index may be lost although the record
- * isn't, if the data were lost while the login wrote them. The tokens of this epoch must then be found by it. A retry
- * repeats it, so that a response of 503 between the two steps heals.
+ * Returns true if a session must be entered in its index again after a rotation: without an absolute end, each
+ * rotation moves the score of the session. In a new epoch, the index may be lost although the record isn't, if Redis lost
+ * data between the two writes of the login. A retry within the grace enters the session again, too, in case the first
+ * attempt failed between the two steps.
  */
 export function mustIndexAgain(
   { session, former }: { session: Session; former: PreviousWrite },

@@ -1,7 +1,7 @@
 /** `fetch` with the access token. */
 import { browser } from './browser-globals.js'
 import type { Client } from './client-types.js'
-import { ClientError, isEnded, isRefreshable, readCode } from './refusal.js'
+import { ClientError, isEnded, isRefreshable, readCode } from './client-error.js'
 import type { SessionKeeper } from './session-keeper.js'
 import { parseSession } from './stored-session.js'
 import type { StoredSession } from './stored-session.js'

@@ -1,11 +1,11 @@
 /** The public types of the client. */
-import type { ClientError } from './refusal.js'
+import type { ClientError } from './client-error.js'
 import type { AsyncStorage } from './storage.js'
 
-/** The session of this client. A new object whenever something in it has changed. */
+/** The session of this client. Each change creates a new object. */
 export interface Session {
   readonly sid: string
-  /** The end of the session unless it is refreshed before. Unix seconds, by the clock of this machine. */
+  /** The time at which the session ends unless it is refreshed before. Unix seconds, by the clock of this machine. */
   readonly expiresAt: number
 }
 
@@ -96,7 +96,7 @@ export interface Client {
    * @throws {ClientError} if it has expired and can't be refreshed now
    */
   token(): Promise<string | undefined>
-  /** Returns the session as last seen, or `undefined`. */
+  /** Returns the session that this client knows, or `undefined`. Sends no request. */
   session(): Session | undefined
   /**
    * Lists all sessions of the user.
@@ -113,7 +113,7 @@ export interface Client {
   onChange(listener: (session: Session | undefined) => void): () => void
   /** Lets an axios instance (1.12 or later) send its requests by `fetch` of this client. Returns the instance. */
   axios<T extends AxiosInstance>(instance: T): T
-  /** Resolves a URL as `fetch` of this client does. `isOurs`: requests to it bear a token. */
+  /** Resolves a URL as `fetch` of this client does. `isOurs` is true if requests to it carry a token. */
   resolve(url: string | URL): { url: URL; isOurs: boolean }
 }
 

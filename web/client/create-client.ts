@@ -2,7 +2,7 @@
 import { createFetch } from './authorized-fetch.js'
 import { browser } from './browser-globals.js'
 import type { Client, ClientOptions, ListedSession, LogoutOptions } from './client-types.js'
-import { failWithout, requireSuccess } from './refusal.js'
+import { failWithout, requireSuccess } from './client-error.js'
 import { keepSession } from './session-keeper.js'
 import type { CallRoute, Refreshed } from './session-keeper.js'
 import { parseSession, readTokens } from './stored-session.js'
@@ -35,7 +35,7 @@ export function createClient(options: ClientOptions = {}): Client {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) },
       body: JSON.stringify(body),
-      // Cookies besides a token would be ambiguous.
+      // The server refuses a request with a token and a cookie (`credentials_ambiguous`).
       credentials: isCookie ? 'include' : 'omit',
       signal: signal!,
     })
@@ -48,7 +48,7 @@ export function createClient(options: ClientOptions = {}): Client {
 
   /** @param code The reason, if another tab has logged out. */
   async function logout({ all, keepCurrent }: LogoutOptions = {}, code?: string): Promise<void> {
-    // An expired token ends its own session, but no others.
+    // A logout with an expired token ends its own session, but no others.
     const [text, refusal]: Refreshed = all ? await readFresh() : [await keeper.read()]
     if (refusal) await requireSuccess(refusal)
     const stored = parseSession(text)

@@ -15,7 +15,7 @@ async function withToken(client: Client, target: string | URL): Promise<URL> {
 
 /**
  * Opens a WebSocket to the server of the client, with a fresh token. The server closes it when the token expires or is
- * revoked: open another one then. Needs `accept.from: [header, query]`, except in cookie mode.
+ * revoked. Open another one then. Needs `accept.from: [header, query]`, except in cookie mode.
  *
  * @example
  * const socket = await openWebSocket(client, '/chat')
@@ -27,8 +27,8 @@ export const openWebSocket = async (
 ): Promise<WebSocket> => new WebSocket(await withToken(client, target), protocols)
 
 /**
- * Opens an `EventSource` with a fresh token. It can't renew the token when it reconnects: when it has closed, open
- * another one. Needs `accept.from: [header, query]`, except in cookie mode.
+ * Opens an `EventSource` with a fresh token. It can't renew the token when it reconnects, so open another one
+ * when it has closed. Needs `accept.from: [header, query]`, except in cookie mode.
  *
  * @example
  * const events = await openEventSource(client, '/events')

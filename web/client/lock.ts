@@ -2,7 +2,7 @@
 import { browser } from './browser-globals.js'
 import type { AsyncStorage } from './storage.js'
 
-/** Runs `work` while nobody else runs any under the same name, and returns its result. */
+/** Runs `work` while no other work runs under the same name, and returns its result. */
 export type Lock = <T>(name: string, work: () => Promise<T>) => Promise<T>
 
 /** After this time, a stored lock is free, because its owner must have ended. Longer than a refresh with a repetition. */
@@ -31,8 +31,9 @@ export function webLock(): Lock | undefined {
 }
 
 /**
- * A lock in the storage itself (Fischer's algorithm): write your name, wait longer than a write takes, and see if it is
- * still yours. Should two clients hold it, their refreshes still get the same successor, within `tokens.reuseGrace`.
+ * A lock in the storage itself (Fischer's algorithm): a client writes its name, waits longer than a write takes, and
+ * has the lock if its name is still there. If two clients have it by mistake, their refreshes still get the same successor
+ * within `tokens.reuseGrace`.
  */
 export function storedLock(storage: AsyncStorage): Lock {
   return async (name, work) => {

@@ -2,7 +2,7 @@
 import { browser } from './browser-globals.js'
 import type { ClientOptions, Session } from './client-types.js'
 import { pause, queueLock, storedLock, webLock } from './lock.js'
-import { failWithout, isEnded, readCode } from './refusal.js'
+import { failWithout, isEnded, readCode } from './client-error.js'
 import { memoryStorage } from './storage.js'
 import { parseSession, readTokens } from './stored-session.js'
 import type { StoredSession } from './stored-session.js'
@@ -24,8 +24,8 @@ export interface SessionKeeper {
   lock<T>(work: () => Promise<T>): Promise<T>
   /**
    * Writes the next session, or removes it, if the stored text is still `before`. Returns true if it was. Call it under
-   * the lock, which isn't a perfect one in every storage. `code` says why the session has ended; without it, the user of
-   * this client has logged out.
+   * the lock, which isn't safe in every storage (see `storedLock`). `code` says why the session has ended. Without it, the
+   * user of this client has logged out.
    */
   replace(before: string | undefined, next?: StoredSession, code?: string): Promise<boolean>
   /**
@@ -74,7 +74,7 @@ export function keepSession(
     seen = text
     const stored = parseSession(text)
     const after = (session = stored && { sid: stored.session_id, expiresAt: stored.end })
-    // An error of a listener must not become that of a request.
+    // An error of a listener must not make a request fail.
     queueMicrotask(() => {
       for (const listener of listeners) listener(after)
       if (!after && code) onSignedOut?.(code)
@@ -84,7 +84,7 @@ export function keepSession(
   async function read(): Promise<string | undefined> {
     const begin = changes
     const text = (await store.getItem(key)) ?? undefined
-    // A read that was overtaken by a change is out of date.
+    // The value is outdated if a change came during the read.
     if (begin === changes) observe(text, 'session_ended')
     return text
   }

@@ -1,6 +1,6 @@
 /** A session as a client stores it: the token response as JSON text, with times. In cookie mode it has no tokens. */
 
-import { failWithout } from './refusal.js'
+import { failWithout } from './client-error.js'
 
 /** A token response of the server (docs/http-api.md). Lifetimes are in seconds. */
 interface TokenResponse {
@@ -29,7 +29,7 @@ export async function readTokens(response: Response): Promise<StoredSession> {
   return { ...tokens, at, end: Math.floor(at / 1000) + life }
 }
 
-/** Returns `undefined` if nothing is stored, or something else. */
+/** Returns the stored session, or `undefined` if the text is missing or isn't one. */
 export function parseSession(text: string | undefined): StoredSession | undefined {
   try {
     return JSON.parse(text!) as StoredSession

@@ -1,10 +1,10 @@
-/** The reason of a refusal decides what a client does. docs/errors.md has the table. */
+/** The errors of the server, and what the client does about each code (docs/errors.md). */
 
 /** Returns true if the session has ended, so that no refresh can help. */
 export const isEnded = (code = ''): boolean => /^(session_ended|signed_in_|refresh_|reauth)/.test(code)
 
 /**
- * Returns true if a refresh may help against a 401. A server whose errors have no `code` of ours gets one attempt.
+ * Returns true if a refresh may help against a 401. If a response has no code of ours, the client tries one refresh.
  */
 export const isRefreshable = (code = 'token_'): boolean => /^(token_|history_lost)/.test(code)
 
