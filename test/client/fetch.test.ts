@@ -371,4 +371,6 @@ t.test('a client outside of a page needs a baseUrl', async (t) => {
   const { createClient } = await import('../../web/client/client.js')
   t.throws(() => createClient(), { message: /baseUrl/ })
   t.throws(() => createClient({ baseUrl: 'http://localhost', storage: 'local' }), { message: /localStorage/ })
+  // @ts-expect-error: only JavaScript can pass another text.
+  t.throws(() => createClient({ baseUrl: 'http://localhost', storage: 'Cookie' }), { message: /^storage/ })
 })

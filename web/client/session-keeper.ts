@@ -54,6 +54,8 @@ export function keepSession(
 ): SessionKeeper {
   const isMemory = storage === 'memory'
   const isCustom = typeof storage === 'object'
+  // A misspelt 'cookie' must not put the tokens into localStorage.
+  if (!isMemory && !isCustom && storage !== 'local' && storage !== 'cookie') failWithout(`storage ${storage}`)
   const store = isCustom
     ? storage
     : isMemory
