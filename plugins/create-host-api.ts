@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 /** Builds `app.portcullis` on a core. */
 import { tokenResponse, sessionView } from '../src/contract.js'
 import { parseNode } from '../src/gateway/proxy-headers.js'
@@ -36,6 +37,9 @@ export function createHostApi(core: Core): Omit<Portcullis, keyof Guards> {
       requireKey('login')
       if (core.authenticator === undefined)
         throw new TypeError('login: the option login is not set; call issue for users whom you authenticate')
+      // JavaScript can leave it out.
+      if ((request as FastifyRequest | undefined) === undefined)
+        throw new TypeError('login: pass the request of your route as the second argument')
       return tokenResponse(
         await logIn(core, sessions, core.authenticator, checkCredentials(credentials), request),
       )

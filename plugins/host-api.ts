@@ -59,7 +59,7 @@ export interface Portcullis extends Guards {
    *
    * @param request The request of the client. Its address counts towards the limits, and the session keeps its client
    *   info. A login function receives it.
-   * @throws {TypeError} if the option `login` isn't set, or this instance only verifies tokens
+   * @throws {TypeError} if the option `login` isn't set, `request` is missing, or this instance only verifies tokens
    * @throws {PortcullisError} the error that `POST /auth/login` responds with, such as `invalid_request`,
    *   `invalid_credentials`, `rate_limited` or `store_unavailable`
    */

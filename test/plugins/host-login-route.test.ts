@@ -112,3 +112,11 @@ t.test('without the option login, the method says what to call instead', async (
   t.equal(statusCode, 500)
   t.match(body, /call issue/)
 })
+
+t.test('without a request, the method says what is missing', async (t) => {
+  const app = fastify()
+  t.teardown(() => app.close())
+  await app.register(portcullis, { ...sharedSettings(await home(t)), store: 'memory', login: () => null })
+  // @ts-expect-error: only JavaScript can leave out the request.
+  await t.rejects(app.portcullis.login({ username: 'ada', password: 'x' }), /pass the request of your route/)
+})
