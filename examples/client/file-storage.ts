@@ -41,7 +41,10 @@ export function fileStorage(directory: string): Required<AsyncStorage> {
       while (
         !(await mkdir(lock).then(
           () => true,
-          () => false,
+          (error: NodeJS.ErrnoException) => {
+            if (error.code !== 'EEXIST') throw error
+            return false
+          },
         ))
       ) {
         if ((await ageOf(lock)) > STALE_MILLISECONDS) await rm(lock, { recursive: true, force: true })

@@ -116,6 +116,12 @@ t.test('the file storage keeps its files from others, and has no lock that two c
     ),
   )
   t.equal(most, 1)
+  const impossible = storage.lock('n'.repeat(300), async () => 'the work')
+  await t.rejects(
+    impossible,
+    { code: 'ENAMETOOLONG' },
+    'a lock that can never be taken is an error, not a wait',
+  )
   await storage.removeItem('a/b')
   t.same(await readdir(path), [])
 })
