@@ -1,5 +1,5 @@
-import type { FastifyRequest } from 'fastify'
 /** Builds `app.portcullis` on a core. */
+import type { FastifyRequest } from 'fastify'
 import { tokenResponse, sessionView } from '../src/contract.js'
 import { parseNode } from '../src/gateway/proxy-headers.js'
 import { PortcullisError } from '../src/errors.js'
