@@ -26,8 +26,12 @@ export function createHostApi(core: Core): Omit<Portcullis, keyof Guards> {
     if (settings.store === 'none') throw new TypeError(`${method}: ${NO_STORE}`)
   }
   return {
-    async issue({ sub, clientId, scope, claims, device, ip, userAgent, access, refresh }) {
+    async issue({ sub, clientId, scope, claims, device, ip, userAgent, access, refresh, ...others }) {
       requireKey('issue')
+      const [unknown] = Object.keys(others)
+      // A mistake such as `scopes` must not silently leave out the scope.
+      if (unknown !== undefined)
+        throw new TypeError(`issue: unknown field ${unknown}; further claims belong into claims`)
       const lives = parseLives({ access, refresh }, settings.tokens)
       return tokenResponse(
         await sessions.issue({ sub, clientId, scope, claims }, { device, ip, userAgent }, lives),

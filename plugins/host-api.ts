@@ -39,7 +39,7 @@ export interface Portcullis extends Guards {
    * })
    * ```
    *
-   * @throws {TypeError} if `sub`, `clientId`, `scope`, `access` or `refresh` is invalid, `claims` make the access token
+   * @throws {TypeError} if `sub`, `clientId`, `scope`, `access` or `refresh` is invalid, a field is unknown, `claims` make the access token
    *   too long, or this instance only verifies tokens (`keys.verify`, `keys.jwks`)
    * @throws {PortcullisError} `signed_in_elsewhere` if the subject has too many sessions and `sessions.onLimit` is
    *   `refuse`; `store_unavailable`

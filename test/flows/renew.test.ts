@@ -130,6 +130,8 @@ t.test('a host renews tokens by itself, and issues shorter lives', async (t) => 
   await t.rejects(gate.issue({ sub: 7, access: 'soon' }), { name: 'TypeError', message: /^access: / })
   await t.rejects(gate.issue({ sub: 7, access: '1500ms' }), { message: /whole seconds/ })
   await t.rejects(gate.issue({ sub: 7, refresh: '31d' }), { message: /^refresh: at most 30d/ })
+  const misspelt = { sub: 7, scopes: 'read' } as { sub: number }
+  await t.rejects(gate.issue(misspelt), { name: 'TypeError', message: /unknown field scopes/ })
 })
 
 t.test('a host may pass on what a client sent instead of a token', async (t) => {
