@@ -43,6 +43,7 @@ export function agreedSettings(
     'revocation.lease': lease,
     'revocation.onLostHistory': onLostHistory,
     'revocation.waitReplicas': waitReplicas,
-    'revocation.horizon': horizon,
+    // By default, an instance that only verifies takes the horizon of the others.
+    ...((kid !== undefined || revocation.horizon !== undefined) && { 'revocation.horizon': horizon }),
   }
 }

@@ -49,6 +49,7 @@ import { describeStore } from './readiness.js'
 import type { Readiness } from './readiness.js'
 import { watchMemory } from './watch-memory.js'
 import { agreedSettings } from './agreed-settings.js'
+import { findHorizon } from './horizon.js'
 import { watchInstanceSettings } from '../redis/instance-settings.js'
 import { createSampler } from '../sample.js'
 
@@ -153,9 +154,7 @@ async function assemble({
   const key = keys.signing
   const server = redis && (await checkServer(redis.client, log))
   const metrics = createMetrics({ ofProcess })
-  const longest = Math.max(tokens.access, settings.codes?.access ?? 0)
-  // Without a store there are no denylist entries, whose lifetime the horizon bounds.
-  const horizon = settings.revocation.horizon ?? (settings.store === 'none' ? Infinity : longest)
+  const horizon = await findHorizon(settings, redis?.client, { canSign: key !== undefined })
   const life: EntryLifetime = { horizon, leeway: tokens.leeway }
   const clock = systemClock
   const { store, codes } = createStores(redis?.client, settings)

@@ -169,7 +169,7 @@ const shared = {
     horizon: Type.Optional(
       leaf('duration', {
         description:
-          'longest exp − iat that is accepted; by default tokens.access, or codes.access if it is longer',
+          'longest exp − iat that is accepted; by default tokens.access, or codes.access if it is longer, or that of the issuer',
         minimum: 1000,
         maximum: MAX_ACCESS,
       }),

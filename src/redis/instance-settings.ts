@@ -95,6 +95,15 @@ export function watchInstanceSettings({
   }
 }
 
+/** Returns the settings of all instances that have written them lately. */
+export async function readInstanceSettings(
+  redis: RedisClient,
+  keys: Keys,
+): Promise<readonly Readonly<Record<string, unknown>>[]> {
+  const rows = await redis.hgetall(keys.settings)
+  return Object.values(rows).map((row) => parse(row.slice(row.indexOf(' ') + 1)))
+}
+
 /** Compares only settings that the other instance knows, because it may have another version. */
 function findDifferences(settings: InstanceSettingsOptions['settings'], others: readonly string[]): string[] {
   const parsed = others.map(parse)

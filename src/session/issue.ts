@@ -155,7 +155,8 @@ export function tokenSet(
   const { accessToken, claims } = signAccessToken(dependencies, session, stamp, scheme.jti(token))
   return {
     accessToken,
-    expiresIn: Math.max(0, claims.exp - claims.iat),
+    // A retry returns a token that was issued earlier.
+    expiresIn: Math.max(0, claims.exp - Math.max(claims.iat, toSeconds(now))),
     refreshToken: scheme.name === 'dual' ? formatRefreshToken(token, proof) : undefined,
     sessionExpiresIn: toSeconds(session.expiresAt - now),
     session,

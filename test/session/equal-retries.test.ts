@@ -12,6 +12,7 @@ t.test('a retry issues an access token with equal claims', async (t) => {
   const again = await refresh(rig.ports, login.refreshToken)
   t.strictSame(claimsOf(again.accessToken), claimsOf(first.accessToken))
   t.equal(again.refreshToken, first.refreshToken)
+  t.equal(again.expiresIn, first.expiresIn - 9, 'what is left of it')
 })
 
 t.test('a retry in another epoch issues a token of that epoch', async (t) => {

@@ -1,7 +1,7 @@
 /** The server that logs users in and signs tokens. It alone has the private key. */
 import fastify from 'fastify'
 import portcullis from 'portcullis'
-import { ACCESS_LIFE, AUDIENCE, ISSUER } from './settings.mjs'
+import { AUDIENCE, ISSUER } from './settings.mjs'
 
 const SCOPES = { clerk: 'orders:read', manager: 'orders:read orders:delete' }
 
@@ -18,7 +18,7 @@ export async function createAuthServer({ store, privateKey, users }) {
     issuer: ISSUER,
     audience: AUDIENCE,
     keys: { algorithm: 'RS256', signing: privateKey },
-    tokens: { access: ACCESS_LIFE, refresh: '1d' },
+    tokens: { access: '30m', refresh: '1d' },
     async login({ username, password }) {
       const user = await users.findByPassword(username, password)
       return user?.isActive ? { sub: user.id, ...rightsOf(user) } : null

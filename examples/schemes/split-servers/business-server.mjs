@@ -1,7 +1,7 @@
 /** A server that verifies the tokens of the auth server with its public key, and can't sign any. */
 import fastify from 'fastify'
 import portcullis, { authenticate, authorize } from 'portcullis'
-import { ACCESS_LIFE, AUDIENCE, ISSUER } from './settings.mjs'
+import { AUDIENCE, ISSUER } from './settings.mjs'
 
 /**
  * @param {object} options
@@ -17,7 +17,6 @@ export async function createBusinessServer({ store, keys }) {
     issuer: ISSUER,
     audience: AUDIENCE,
     keys,
-    revocation: { horizon: ACCESS_LIFE },
   })
   const orders = new Map([[7, { id: 7, item: 'a drawbridge' }]])
   app.get('/orders', { onRequest: authenticate }, async ({ auth }) => ({
