@@ -105,8 +105,8 @@ export async function issue(
   const secrets = { familyHash: hashSecret(token.family), secretHash: hashSecret(token.secret) }
   await withinDeadline(store.create(session, secrets), options.deadline ?? STORE_DEADLINE)
   await options.confirm?.()
-  await rejectIfCovered(dependencies, session, stamp)
-  await keepWithinLimits(dependencies, session)
+  // Together, because each may be a round trip. A session that is covered ends, and so do all others of the subject.
+  await Promise.all([rejectIfCovered(dependencies, session, stamp), keepWithinLimits(dependencies, session)])
   dependencies.emit({ event: 'login', sub, sid: session.sid, ip: client.ip })
   return tokens
 }

@@ -25,7 +25,7 @@ interface SlowRedis {
   delayMilliseconds: number
   /** Replies are read and forgotten. */
   swallows: boolean
-  /** With the first reply to a command that has this in it, the connection is cut instead: done, but not told. */
+  /** With the first reply to a script whose key has this in it, the connection is cut instead: done, but not told. */
   cutsAfter: string | undefined
   /** How many replies were late, lost or cut. */
   harmed: number
@@ -47,7 +47,8 @@ async function slowRedis(t: Test): Promise<SlowRedis> {
       socket.once('close', () => (sockets.delete(socket), other.destroy()))
     }
     client.on('data', (bytes) => {
-      if (state.cutsAfter !== undefined && bytes.includes(state.cutsAfter)) isDoomed = true
+      const isScript = /\r\neval(?:sha)?\r\n/.test(bytes.toString('latin1'))
+      if (state.cutsAfter !== undefined && isScript && bytes.includes(state.cutsAfter)) isDoomed = true
       upstream.write(bytes)
     })
     upstream.on('data', (bytes) => {

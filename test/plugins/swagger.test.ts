@@ -20,6 +20,7 @@ t.test('a host’s documentation has the routes that exist, and not those that a
     'delete /auth/sessions/{sid}',
     'get /.well-known/jwks.json',
     'get /auth/me',
+    'get /auth/session/events',
     'get /auth/sessions',
     'get /orders',
     'post /auth/login',
