@@ -72,8 +72,7 @@ export function createFetch(
       const [newest, refusal] = await keeper.refresh(text)
       if (!newest) return response
       if (refusal) return refusal
-      if (isStream)
-        throw new ClientError('body_not_replayable', 'A stream cannot be sent twice. Repeat the request.')
+      if (isStream) throw new ClientError('body_not_replayable', 'A stream cannot be sent twice')
       return attempt(copy, newest)
     }
 

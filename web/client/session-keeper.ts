@@ -55,7 +55,7 @@ export function keepSession(
   const isMemory = storage === 'memory'
   const isCustom = typeof storage === 'object'
   // A misspelt 'cookie' must not put the tokens into localStorage.
-  if (!isMemory && !isCustom && storage !== 'local' && storage !== 'cookie') failWithout(`storage ${storage}`)
+  if (!isMemory && !isCustom && storage !== 'local' && storage !== 'cookie') failWithout('storage')
   const store = isCustom
     ? storage
     : isMemory
