@@ -82,7 +82,14 @@ export async function applyCheck(
     await endWithStarted(dependencies, [{ sid: session.sid }], 'revoked')
     throw new PortcullisError('session_ended', { reason: 'the user is gone' })
   }
-  const { scope = session.scope, claims = session.claims } = read
+  return identityAfter(session, read)
+}
+
+/** Returns the scope and the claims that a session has after its user was read. */
+export function identityAfter(
+  session: Session,
+  { scope = session.scope, claims = session.claims }: RefreshedIdentity,
+): Pick<Session, 'scope' | 'claims'> {
   // An empty scope means none.
   return { scope: scope || undefined, claims }
 }

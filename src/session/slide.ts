@@ -14,6 +14,7 @@ import { singleTokenOf } from '../token/schemes.js'
 import { findCoveringEntry } from './covering-entry.js'
 import type { SessionDependencies } from './dependencies.js'
 import { signAccessToken } from './issue.js'
+import { identityAfter } from './refresh-check.js'
 import type { Session, Sid } from './session.js'
 import { endWithStarted } from './started-by.js'
 
@@ -81,8 +82,7 @@ async function readUser(dependencies: SessionDependencies, session: Session): Pr
   if (refreshChecks === undefined) return session
   const { sid } = session
   return refreshChecks.run(session, `slide:${sid}`, undefined, async (read) => {
-    if (read !== null)
-      return { ...session, scope: read.scope ?? session.scope, claims: read.claims ?? session.claims }
+    if (read !== null) return { ...session, ...identityAfter(session, read) }
     await endWithStarted(dependencies, [{ sid }], 'revoked')
     return undefined
   })

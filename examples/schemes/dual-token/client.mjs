@@ -1,7 +1,7 @@
 /** A mini-programme: requests with callbacks, and a login page for those that can't be repaired. */
 import { runClient } from '../run.mjs'
 
-/** What the client uses of `wx`. In a mini-programme, `wx` is there already. */
+/** The methods of `wx` that the client uses. A mini-programme provides `wx` itself. */
 export function createWx() {
   const storage = new Map()
   return {

@@ -44,7 +44,7 @@ export function createSite(server, clientId) {
   }
 
   return {
-    /** What the site passes to the page, in the query of the link. The verifier stays here (PKCE, RFC 7636). */
+    /** The parameters that the site passes to the page in the query of the link. The verifier stays here (PKCE, RFC 7636). */
     request: {
       client_id: clientId,
       code_challenge: createHash('sha256').update(verifier).digest('base64url'),

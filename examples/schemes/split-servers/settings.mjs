@@ -1,3 +1,3 @@
-/** What both servers know: who signs the tokens, and who they are for. */
+/** The issuer and the audience of the tokens, which both servers know. */
 export const ISSUER = 'https://auth.example.com'
 export const AUDIENCE = 'https://shop.example.com'
