@@ -1,21 +1,15 @@
 /** The single scheme on two instances with one Redis, and renewals that meet each other and a logout there. */
 import t from 'tap'
-import type { RevocableToken } from '../../src/revocation/denylist.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { logout, logoutAll } from '../../src/session/logout.js'
 import { renew } from '../../src/session/refresh.js'
-import { claimsOf, judged, outcomeOf, told, twoInstances, HOUR } from '../support/sessions.js'
+import { claimsOf, judged, outcomeOf, told, twoInstances, HOUR, toRevocable } from '../support/sessions.js'
 import { living } from '../support/session-store.js'
 import type { Instance } from '../support/sessions.js'
 
 const SINGLE = { scheme: 'single', absolute: 72 * HOUR, refreshLimit: 0 } as const
 const ROUNDS = 15
-
-function toRevocable({ accessToken }: TokenSet): RevocableToken {
-  const { jti, sid, sub, iat } = claimsOf(accessToken)
-  return { jti, sid, sub, iat, kid: 'key' }
-}
 
 const renewed = ({ ports }: Instance, tokens: TokenSet) => outcomeOf(() => renew(ports, toRevocable(tokens)))
 

@@ -1,20 +1,24 @@
 /** The single scheme: the newest access token of a session is exchanged for the next one, expired or not. */
 import t from 'tap'
-import type { RevocableToken } from '../../src/revocation/denylist.js'
 import { issue } from '../../src/session/issue.js'
 import type { TokenSet } from '../../src/session/issue.js'
 import { logout } from '../../src/session/logout.js'
 import { refresh, renew } from '../../src/session/refresh.js'
 import { revoke } from '../../src/session/revoke.js'
-import { claimsOf, embedded, judged, outcomeOf, told, HOUR, MINUTE, SECOND } from '../support/sessions.js'
+import {
+  claimsOf,
+  embedded,
+  judged,
+  outcomeOf,
+  told,
+  HOUR,
+  MINUTE,
+  SECOND,
+  toRevocable,
+} from '../support/sessions.js'
 import type { Instance } from '../support/sessions.js'
 
 const SINGLE = { scheme: 'single', absolute: 72 * HOUR, refresh: 0, refreshLimit: 50 } as const
-
-function toRevocable({ accessToken }: TokenSet): RevocableToken {
-  const { jti, sid, sub, iat } = claimsOf(accessToken)
-  return { jti, sid, sub, iat, kid: 'key' }
-}
 
 const renewed = ({ ports }: Instance, tokens: TokenSet) => outcomeOf(() => renew(ports, toRevocable(tokens)))
 

@@ -6,7 +6,7 @@ import type { Clock } from '../../src/clock.js'
 import { PortcullisError } from '../../src/errors.js'
 import { MemoryDenylist } from '../../src/revocation/memory-denylist.js'
 import { CLOCK_SLACK } from '../../src/revocation/denylist.js'
-import type { Denylist } from '../../src/revocation/denylist.js'
+import type { Denylist, RevocableToken } from '../../src/revocation/denylist.js'
 import type { SecurityEvent } from '../../src/session/security-events.js'
 import type { SessionDependencies, SessionSettings } from '../../src/session/dependencies.js'
 import { RateBound } from '../../src/rate-bound.js'
@@ -164,6 +164,12 @@ export function refreshed({ ports }: Instance, refreshToken: string): Promise<st
 /** What an access token says, as its holder reads it. */
 export function claimsOf(accessToken: string): AccessClaims {
   return JSON.parse(Buffer.from(accessToken.split('.')[1]!, 'base64url').toString()) as AccessClaims
+}
+
+/** Returns the claims by which the access token of a token set can be revoked. */
+export function toRevocable({ accessToken }: TokenSet): RevocableToken {
+  const { jti, sid, sub, iat } = claimsOf(accessToken)
+  return { jti, sid, sub, iat, kid: 'key' }
 }
 
 /** What was told of one kind. */
